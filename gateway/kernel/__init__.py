@@ -1,0 +1,1 @@
+"""What any durable service needs: clock, ids, database, errors, supervision. No manufacturing word in here."""

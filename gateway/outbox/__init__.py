@@ -1,0 +1,1 @@
+"""The journal and what hangs on it: events, readers with positions, receipts."""

@@ -1,0 +1,1 @@
+"""HTTP manners: routes, keys, envelopes, errors. Knows nothing about work."""

@@ -1,0 +1,70 @@
+"""The data folder: one process at a time, and 64 MB kept back for the day on which the disk is full."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from gateway.kernel.errors import StartupError
+
+BALLAST_BYTES = 64 * 1024 * 1024
+BALLAST_PAUSE_S = 60.0  # between two looks at the free space
+BALLAST_MARGIN = 3  # the ballast is laid down again once this many times its size is free
+
+
+class DataLock:
+    """Exclusive lock on `<folder>/lock` for as long as the process lives, however it dies.
+
+    `left_behind` tells that the last owner did not get to its orderly end.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "lock"
+        self.left_behind = False
+
+    def __enter__(self) -> Self:
+        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            owner = os.read(self._descriptor, 20).decode(errors="replace").strip() or "unknown"
+            os.close(self._descriptor)
+            raise StartupError(f"{self._path.parent} is in use by process {owner}: stop that gateway first") from None
+        self.left_behind = os.fstat(self._descriptor).st_size > 0
+        os.ftruncate(self._descriptor, 0)
+        os.write(self._descriptor, str(os.getpid()).encode())
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None) -> None:
+        os.ftruncate(self._descriptor, 0)
+        os.close(self._descriptor)
+
+
+class Ballast:
+    """A file that only takes up room. Given up to the journal when the disk is full, laid down again when it is not."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "ballast"
+        self._tried_at_s = -BALLAST_PAUSE_S
+
+    def release(self) -> bool:
+        """True when there was something to give up."""
+        held = self._path.exists()
+        self._path.unlink(missing_ok=True)
+        return held
+
+    def restore(self, now_s: float) -> None:
+        if now_s - self._tried_at_s < BALLAST_PAUSE_S:
+            return
+        self._tried_at_s = now_s
+        if self.held or shutil.disk_usage(self._path.parent).free < BALLAST_MARGIN * BALLAST_BYTES:
+            return
+        with contextlib.suppress(OSError), self._path.open("xb") as file:
+            os.posix_fallocate(file.fileno(), 0, BALLAST_BYTES)
+
+    @property
+    def held(self) -> bool:
+        return self._path.exists()

@@ -1,0 +1,132 @@
+"""Everything that can go wrong on purpose.
+
+GatewayError                    code                        what the caller can do
++- BadRequest                   BAD_REQUEST                 send it in another form
++- Invalid                      VALIDATION_ERROR            correct the named fields
+|  +- KeyReused                 IDEMPOTENCY_KEY_REUSED      take a fresh key for a new request
++- InvalidTransition            INVALID_STATE_TRANSITION    look at the state, choose another verb
++- NotFound                     NOT_FOUND                   check the id
++- Unauthorized                 UNAUTHORIZED                bring a valid key
++- Forbidden                    FORBIDDEN                   ask for a key with that scope
+|  +- CellNotAllowed            CELL_NOT_ALLOWED            ask for a key with that cell
++- NotAllowed                   METHOD_NOT_ALLOWED          use another method
++- Conflict                     CONFLICT                    look at the row that is in the way
+|  +- OperatorBusy              OPERATOR_BUSY               stop the operator's other work first
++- TooLarge                     PAYLOAD_TOO_LARGE           send less
++- Unsupported                  UNSUPPORTED_MEDIA_TYPE      send another format
++- Unavailable                  UNAVAILABLE                 try again later; the other side cannot be reached
+|  +- Busy                      BUSY                        try again in a moment; a queue is full
+|  +- StorageFailed             STORAGE_FAILED              try again; the disk gave an error, nothing was written
+|  +- ReadOnly                  READ_ONLY                   call somebody: the disk failed again and again
++- StorageFull                  INSUFFICIENT_STORAGE        free some space; nothing was written
++- Refused                      REFUSED                     nothing: the other side will never take this
++- StartupError                 STARTUP                     read the text; the gateway does not start like this
+
+The kernel knows no HTTP: `web/errors.py` turns these into status codes.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Details = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+
+
+class GatewayError(Exception):
+    """`message` says the wrong value and the way out; `details` is JSON for programs."""
+
+    code: str = "INTERNAL_ERROR"
+
+    def __init__(self, message: str, details: Details | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+
+
+class BadRequest(GatewayError):
+    """`code` may be narrowed by the caller where the contract names its own (`INVALID_OPERATION`)."""
+
+    code = "BAD_REQUEST"
+
+    def __init__(self, message: str, details: Details | None = None, *, code: str = "BAD_REQUEST") -> None:
+        super().__init__(message, details)
+        self.code = code
+
+
+class Invalid(GatewayError):
+    """`details` is a list of `{field, message, constraint, value?}`."""
+
+    code = "VALIDATION_ERROR"
+
+
+class KeyReused(Invalid):
+    code = "IDEMPOTENCY_KEY_REUSED"
+
+
+class InvalidTransition(GatewayError):
+    code = "INVALID_STATE_TRANSITION"
+
+
+class NotFound(GatewayError):
+    code = "NOT_FOUND"
+
+
+class Unauthorized(GatewayError):
+    code = "UNAUTHORIZED"
+
+
+class Forbidden(GatewayError):
+    code = "FORBIDDEN"
+
+
+class CellNotAllowed(Forbidden):
+    code = "CELL_NOT_ALLOWED"
+
+
+class NotAllowed(GatewayError):
+    code = "METHOD_NOT_ALLOWED"
+
+
+class Conflict(GatewayError):
+    code = "CONFLICT"
+
+
+class OperatorBusy(Conflict):
+    code = "OPERATOR_BUSY"
+
+
+class TooLarge(GatewayError):
+    code = "PAYLOAD_TOO_LARGE"
+
+
+class Unsupported(GatewayError):
+    code = "UNSUPPORTED_MEDIA_TYPE"
+
+
+class Unavailable(GatewayError):
+    code = "UNAVAILABLE"
+
+
+class Busy(Unavailable):
+    code = "BUSY"
+
+
+class StorageFailed(Unavailable):
+    code = "STORAGE_FAILED"
+
+
+class ReadOnly(Unavailable):
+    code = "READ_ONLY"
+
+
+class StorageFull(GatewayError):
+    code = "INSUFFICIENT_STORAGE"
+
+
+class Refused(GatewayError):
+    """Somebody else's final no; a journal reader parks what got it."""
+
+    code = "REFUSED"
+
+
+class StartupError(GatewayError):
+    code = "STARTUP"

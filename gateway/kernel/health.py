@@ -1,0 +1,69 @@
+"""What is up, since when, and how far behind. Links report; `/healthz`, metrics and the CLI read."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from gateway.kernel import clock as time_
+
+State = Literal["up", "down", "degraded", "off"]
+
+
+@dataclass(slots=True)
+class Link:
+    """One connection to somebody else, or one part of ourselves. `facts` are extra fields of its health entry."""
+
+    name: str
+    clock: time_.Clock
+    state: State = "down"
+    since: str = ""
+    error: str | None = "not tried yet"
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.since = time_.zulu(self.clock.now())
+
+    def up(self) -> bool:
+        """True when it was not up before: the moment for one line in the log."""
+        return self._become("up", None)
+
+    def down(self, error: str) -> bool:
+        return self._become("down", error)
+
+    def degraded(self, error: str) -> bool:
+        return self._become("degraded", error)
+
+    def off(self, why: str) -> bool:
+        return self._become("off", why)
+
+    def _become(self, state: State, error: str | None) -> bool:
+        changed = state != self.state
+        if changed:
+            self.since = time_.zulu(self.clock.now())
+        self.state, self.error = state, error
+        return changed
+
+
+class Health:
+    """All links by name. A link is made once, by whoever builds the part that reports on it."""
+
+    def __init__(self, clock: time_.Clock) -> None:
+        self._clock = clock
+        self._links: dict[str, Link] = {}
+        self._problems: list[Callable[[], str | None]] = []
+
+    def link(self, name: str) -> Link:
+        return self._links.setdefault(name, Link(name, self._clock))
+
+    def forget(self, name: str) -> None:
+        self._links.pop(name, None)
+
+    def watch(self, problem: Callable[[], str | None]) -> None:
+        """`problem()` says what is wrong with the core right now, or None."""
+        self._problems.append(problem)
+
+    def problems(self) -> list[str]:
+        return [text for problem in self._problems if (text := problem())]
+
+    def __iter__(self) -> Iterator[Link]:
+        return iter(self._links.values())

@@ -1,0 +1,54 @@
+"""Keeps a link running: the one place that tries again."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from gateway.kernel.clock import Clock
+from gateway.kernel.errors import Unavailable
+from gateway.kernel.health import Link
+
+BACKOFF_BASE_S = 1.0
+BACKOFF_CAP_S = 30.0
+STEADY_S = 60.0  # a link that ran this long starts over with short pauses
+
+log = structlog.get_logger(__name__)
+
+
+async def keep_running(
+    run: Callable[[], Awaitable[None]], link: Link, *, clock: Clock, rng: random.Random, cap_s: float = BACKOFF_CAP_S
+) -> None:
+    """Run for ever. `Unavailable` is expected: one warning, then quiet, one line when it is back. Anything else is a bug:
+    a traceback, and the same restart, because a bug in one link must not stop a bending cell.
+    """
+    failures = 0
+    while True:
+        started_s = clock.monotonic()
+        try:
+            await run()
+            return
+        except Unavailable as exc:
+            if link.down(exc.message):
+                log.warning("link.down", link=link.name, error=exc.message)
+        except Exception as exc:
+            link.down(f"{type(exc).__name__}: {exc}")
+            log.exception("link.failed", link=link.name)
+        if clock.monotonic() - started_s > STEADY_S:
+            failures = 0
+        failures += 1
+        await clock.sleep(backoff_s(failures, rng, base_s=BACKOFF_BASE_S, cap_s=cap_s))
+
+
+def backoff_s(failures: int, rng: random.Random, *, base_s: float, cap_s: float) -> float:
+    """Full jitter: anywhere between nothing and the exponential bound, so that a hundred gateways do not knock at once."""
+    return rng.uniform(0, min(cap_s, base_s * 2 ** min(failures, 30)))
+
+
+async def stop(task: asyncio.Task[None], *, within_s: float) -> None:
+    """Cancel and wait; a task that does not let go in time is left behind and named."""
+    task.cancel()
+    _, alive = await asyncio.wait({task}, timeout=within_s)
+    if alive:
+        log.error("task.stuck", task=task.get_name())

@@ -1,0 +1,107 @@
+"""Everything that can happen, and the shape in which it is written down."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal
+
+from gateway.kernel import clock as time_
+from gateway.kernel.ids import NewId
+
+CLOUD = "cloud"  # the origin of what came from upstream; everybody else is a gateway id
+
+encode: Callable[[Any], str] = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
+
+class EventType(StrEnum):
+    """The names that people and programs subscribe to."""
+
+    JOB_CREATED = "job.created"
+    JOB_UPDATED = "job.updated"
+    JOB_STARTED = "job.started"
+    JOB_STOPPED = "job.stopped"
+    JOB_RESUMED = "job.resumed"
+    JOB_COMPLETED = "job.completed"
+    PART_CREATED = "part.created"
+    PART_UPDATED = "part.updated"
+    PART_STARTED = "part.started"
+    PART_COMPLETED = "part.completed"
+    OPERATION_STARTED = "operation.started"
+    OPERATION_PAUSED = "operation.paused"
+    OPERATION_RESUMED = "operation.resumed"
+    OPERATION_COMPLETED = "operation.completed"
+    QUANTITY_REPORTED = "production.quantity_reported"
+    SCRAP_RECORDED = "production.scrap_recorded"
+    RESOURCE_CREATED = "resource.created"
+    RESOURCE_UPDATED = "resource.updated"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One row that an event touched.
+
+    `fields`: on update the names of the columns that changed, on delete the whole old row, on insert None.
+    """
+
+    table: str
+    id: str
+    op: Literal["insert", "update", "delete"]
+    version: int
+    fields: tuple[str, ...] | Mapping[str, Any] | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return {"table": self.table, "id": self.id, "op": self.op, "version": self.version, "fields": self.fields}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What a rule decided. `type` and `data` are None for changes that have no name."""
+
+    lane: str
+    aggregate: str
+    occurred_at: datetime
+    changes: tuple[Change, ...]
+    type: EventType | None = None
+    data: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event as it stands in the journal; `data` and `changes` are JSON text, built once."""
+
+    seq: int
+    id: str
+    type: str | None
+    lane: str
+    aggregate: str
+    origin: str
+    occurred_at: str
+    recorded_at: str
+    clock_trusted: int
+    data: str | None
+    changes: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Who writes and when: made once per command, before it is queued."""
+
+    now: datetime
+    origin: str
+    new_id: NewId
+
+    @property
+    def text(self) -> str:
+        return time_.text(self.now)
+
+
+def job_lane(job_id: str) -> str:
+    """Everything in one job tree is sent in order."""
+    return f"job:{job_id}"
+
+
+def row_lane(table: str, row_id: str) -> str:
+    """A row outside any job tree is a lane of its own."""
+    return f"{table}:{row_id}"

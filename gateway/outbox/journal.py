@@ -1,0 +1,117 @@
+"""All SQL about events, reader positions and parked entries."""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from gateway.kernel import clock as time_
+from gateway.kernel.db import Tx
+from gateway.outbox.event import Entry, Event, Stamp, encode
+
+PAGE_MAX = 500
+TRIM_SLICE = 1_000
+
+_APPEND = """
+INSERT INTO events (id, type, lane, aggregate, origin, occurred_at, recorded_at, clock_trusted, data, changes)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_COLUMNS = "seq, id, type, lane, aggregate, origin, occurred_at, recorded_at, clock_trusted, data, changes"
+
+
+def append(tx: Tx, stamp: Stamp, events: Iterable[Event]) -> None:
+    """Write what happened; part of the transaction that made it happen."""
+    recorded_at, trusted = stamp.text, int(time_.trusted(stamp.now))
+    for event in events:
+        tx.execute(
+            _APPEND,
+            (
+                stamp.new_id(),
+                event.type,
+                event.lane,
+                event.aggregate,
+                stamp.origin,
+                recorded_at if event.occurred_at is stamp.now else time_.text(event.occurred_at),
+                recorded_at,
+                trusted,
+                None if event.data is None else encode(event.data),
+                encode([change.as_json() for change in event.changes]),
+            ),
+        )
+
+
+def head(connection: sqlite3.Connection) -> int:
+    """The highest seq ever given out, trimmed ones included."""
+    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
+    return int(row[0]) if row else 0
+
+
+def after(connection: sqlite3.Connection, seq: int, limit: int = PAGE_MAX) -> list[Entry]:
+    """The next entries in commit order."""
+    rows = connection.execute(f"SELECT {_COLUMNS} FROM events WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit))
+    return [Entry(*row) for row in rows]
+
+
+def in_lane(connection: sqlite3.Connection, lane: str, seq: int, limit: int = PAGE_MAX) -> list[Entry]:
+    """The next entries of one lane."""
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} FROM events WHERE lane = ? AND seq > ? ORDER BY seq LIMIT ?", (lane, seq, limit)
+    )
+    return [Entry(*row) for row in rows]
+
+
+# ------------------------------------------------------------------ readers
+
+
+def register(tx: Tx, name: str, now: str, *, since: int | None = None) -> int:
+    """The reader's position; a new one begins at `since`, or at the head: what was before is not its business."""
+    start = head(tx) if since is None else since
+    tx.execute(
+        "INSERT INTO event_readers (name, since, position, created_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        (name, start, start, now),
+    )
+    return int(tx.execute("SELECT position FROM event_readers WHERE name = ?", (name,)).fetchone()[0])
+
+
+def advance(tx: Tx, name: str, position: int) -> None:
+    tx.execute("UPDATE event_readers SET position = max(position, ?) WHERE name = ?", (position, name))
+
+
+def readers(connection: sqlite3.Connection) -> list[sqlite3.Row]:
+    """name, since, position, skipped, parked of every reader."""
+    return connection.execute(
+        "SELECT name, since, position, skipped, "
+        "(SELECT count(*) FROM event_parked p WHERE p.reader = r.name) AS parked FROM event_readers r ORDER BY name"
+    ).fetchall()
+
+
+def park(tx: Tx, reader: str, entries: Sequence[Entry], reason: str, now: str, *, state: str, request: Any = None) -> None:
+    """Set entries aside for this reader, with a reason that a person understands."""
+    tx.executemany(
+        "INSERT OR REPLACE INTO event_parked (reader, seq, lane, aggregate, state, reason, request, parked_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (reader, entry.seq, entry.lane, entry.aggregate, state, reason, None if request is None else encode(request), now)
+            for entry in entries
+        ],
+    )
+
+
+def trim(tx: Tx, *, sent_up_to: int, recorded_before: str) -> int:
+    """Delete one slice of old entries that the uplink has sent. Parked ones stay. Returns how many went.
+
+    Other readers that are still behind are moved on, and the range counts as skipped.
+    """
+    slice_ = [
+        row[0]
+        for row in tx.execute(
+            "SELECT seq FROM events WHERE seq <= ? AND recorded_at < ? AND seq NOT IN (SELECT seq FROM event_parked) "
+            "ORDER BY seq LIMIT ?",
+            (sent_up_to, recorded_before, TRIM_SLICE),
+        )
+    ]
+    if not slice_:
+        return 0
+    last = slice_[-1]
+    tx.execute("UPDATE event_readers SET skipped = skipped + ? - position, position = ? WHERE position < ?", (last, last, last))
+    tx.executemany("DELETE FROM events WHERE seq = ?", [(seq,) for seq in slice_])
+    return len(slice_)

@@ -1,0 +1,86 @@
+"""Idempotency: a key and the answer that was given for it, stored in the command's own transaction.
+
+The same key with the same request gets the first answer again; with another request it is refused. Only what was done is
+kept: a refusal is judged anew.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Concatenate, ParamSpec
+
+from gateway.kernel.db import Tx
+from gateway.kernel.errors import KeyReused
+from gateway.outbox import journal
+from gateway.outbox.event import Stamp
+
+KEEP_DAYS = 30
+TRIM_SLICE = 1_000
+
+P = ParamSpec("P")
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """One request of one sender. `space` keeps senders apart: `rest:<key id>`, `mqtt:<device>` ..."""
+
+    space: str
+    key: str
+    request_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a way in gives back. `data` is finished JSON text, so that it is built once and kept as it is."""
+
+    status: int
+    data: str
+    replayed: bool = False
+
+
+def request_hash(*parts: str | bytes) -> bytes:
+    """What makes a request the same request: method, path, query and body, or topic and payload."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        digest.update(len(data).to_bytes(8, "big"))
+        digest.update(data)
+    return digest.digest()
+
+
+def once(
+    tx: Tx,
+    receipt: Receipt | None,
+    stamp: Stamp,
+    body: Callable[Concatenate[Tx, Stamp, P], Answer],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> Answer:
+    """Run `body(tx, stamp, *args)` unless this receipt has been answered before.
+
+    Raises KeyReused when the key belongs to another request, and whatever `body` raises.
+    """
+    if receipt is None:
+        return body(tx, stamp, *args, **kwargs)
+    known = tx.execute(
+        "SELECT request_hash, status, answer FROM receipts WHERE space = ? AND key = ?", (receipt.space, receipt.key)
+    ).fetchone()
+    if known is not None:
+        if known[0] != receipt.request_hash:
+            raise KeyReused(f'Idempotency-Key "{receipt.key}" was used for another request: take a fresh key')
+        return Answer(known[1], known[2], replayed=True)
+    answer = body(tx, stamp, *args, **kwargs)
+    tx.execute(
+        "INSERT INTO receipts (space, key, request_hash, status, answer, head, recorded_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (receipt.space, receipt.key, receipt.request_hash, answer.status, answer.data, journal.head(tx), stamp.text),
+    )
+    return answer
+
+
+def trim(tx: Tx, *, sent_up_to: int, recorded_before: str) -> int:
+    """Delete one slice of receipts that are old and whose events the uplink has sent. Returns how many went."""
+    return tx.execute(
+        "DELETE FROM receipts WHERE id IN (SELECT id FROM receipts WHERE head <= ? AND recorded_at < ? ORDER BY id LIMIT ?)",
+        (sent_up_to, recorded_before, TRIM_SLICE),
+    ).rowcount
+

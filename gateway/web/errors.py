@@ -1,0 +1,44 @@
+"""GatewayError -> status and error envelope. The only place that knows both."""
+
+from typing import Any
+
+from gateway.kernel import errors
+from gateway.kernel.errors import GatewayError
+from gateway.outbox.event import encode
+
+_STATUS: dict[type[GatewayError], int] = {
+    errors.BadRequest: 400,
+    errors.InvalidTransition: 400,
+    errors.Unauthorized: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.NotAllowed: 405,
+    errors.Conflict: 409,
+    errors.TooLarge: 413,
+    errors.Unsupported: 415,
+    errors.Invalid: 422,
+    errors.Refused: 422,
+    errors.Unavailable: 503,
+    errors.StorageFull: 507,
+}
+RETRY_AFTER_S = 2  # for 503 and 507: the disk or a queue, both over in seconds or a matter for a person
+
+
+def status_of(error: GatewayError) -> int:
+    for kind in type(error).__mro__:
+        if kind in _STATUS:
+            return _STATUS[kind]
+    return 500
+
+
+def envelope(error: GatewayError, request_id: str) -> str:
+    """The body of an error answer, JSON text."""
+    inner: dict[str, Any] = {
+        "code": error.code,
+        "message": error.message,
+        "statusCode": status_of(error),
+        "request_id": request_id,
+    }
+    if error.details is not None:
+        inner["details"] = error.details
+    return encode({"success": False, "error": inner})

@@ -1,0 +1,99 @@
+"""The route table: what can be called, by whom, with what. Validation, scopes, OpenAPI and the tests read it.
+
+A route without a scope or a cell rule cannot be written: both are arguments without a default.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum
+from typing import Any
+
+from pydantic import BaseModel
+
+from gateway.kernel.errors import CellNotAllowed, Forbidden
+from gateway.outbox.receipts import Answer, Receipt
+
+
+class Scope(IntEnum):
+    """Each contains those before it."""
+
+    READ = 1
+    OPERATE = 2
+    PLAN = 3
+    ADMIN = 4
+
+
+class Cells(Enum):
+    """How a key that is limited to some cells is held to them."""
+
+    NONE = "nothing here belongs to a cell"
+    FILTERED = "rows of other cells are not shown"
+    CHECKED = "a write to a row of another cell is refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is asking. `cells` is None when every cell is allowed."""
+
+    key_id: str
+    name: str
+    scope: Scope
+    cells: frozenset[str] | None = None
+    operator_id: str | None = None
+
+    def require(self, scope: Scope) -> None:
+        if self.scope < scope:
+            raise Forbidden(f'this key has the scope "{self.scope.name.lower()}", "{scope.name.lower()}" is needed here')
+
+    def may_see(self, cell_id: str | None) -> bool:
+        return self.cells is None or cell_id in self.cells
+
+    def may_write(self, cell_id: str | None) -> None:
+        if not self.may_see(cell_id):
+            raise CellNotAllowed("this key may not write in that cell", {"cell_id": cell_id})
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One checked request. `query` holds the first of each repeated parameter, `path` the values of `{names}`."""
+
+    caller: Caller
+    request_id: str
+    query: Mapping[str, str]
+    path: Mapping[str, str]
+    body: Any = None
+    receipt: Receipt | None = None
+
+
+Handler = Callable[[Call], Awaitable[Answer]]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A query parameter as OpenAPI shows it."""
+
+    name: str
+    schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
+    about: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`answers` is the key under `data` -> the row model's name in OpenAPI, or a ready schema."""
+
+    method: str
+    path: str
+    handler: Handler
+    scope: Scope
+    cells: Cells
+    summary: str
+    body: type[BaseModel] | None = None
+    parameters: tuple[Parameter, ...] = ()
+    answers: Mapping[str, Any] | None = None
+    status: int = 200
+    # [U] the cloud's CRUD functions call an unknown method a bad request, its lifecycles a method that is not allowed
+    strict_method: bool = False
+
+    @property
+    def mutates(self) -> bool:
+        return self.method != "GET"

@@ -1,0 +1,151 @@
+"""The aiohttp application: every API route at `/<function>` and `/functions/v1/<function>`, one way through for all.
+
+A request goes: request id -> method -> key -> scope -> body -> the route's handler. Whatever is raised on the way becomes
+the error envelope here and nowhere else.
+"""
+
+import re
+import secrets
+import uuid
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from gateway.kernel.errors import BadRequest, GatewayError, NotAllowed, NotFound, TooLarge
+from gateway.outbox.receipts import Answer, Receipt, request_hash
+from gateway.web import body as body_
+from gateway.web import errors
+from gateway.web.auth import Keys
+from gateway.web.routes import Call, Caller, Route
+
+BASES = ("", "/functions/v1")
+JSON_MAX_BYTES = 10 * 1024 * 1024
+HEADER_MAX_BYTES = 16 * 1024
+KEY_MAX_CHARACTERS = 200
+BACKLOG = 1024
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,200}")
+_PRINTABLE = re.compile(rf"[\x21-\x7e][\x20-\x7e]{{0,{KEY_MAX_CHARACTERS - 1}}}")
+_SECURITY = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cache-Control": "no-store",
+    "Access-Control-Expose-Headers": "x-request-id, Idempotency-Key, Idempotency-Replayed",
+    "Vary": "Origin",
+}
+_PREFLIGHT = {
+    "Access-Control-Allow-Headers": "authorization, x-client-info, apikey, content-type, x-request-id, idempotency-key",
+    "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE, OPTIONS",
+    **_SECURITY,
+}
+
+log = structlog.get_logger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def application(routes: Iterable[Route], keys: Keys) -> web.Application:
+    """The API. Plain pages (`/livez`, `/docs` ...) are added by whoever has them."""
+    app = web.Application(client_max_size=JSON_MAX_BYTES, middlewares=[_enveloped])
+    functions: defaultdict[str, dict[str, Route]] = defaultdict(dict)
+    for route in routes:
+        functions[route.path][route.method] = route
+    for path, methods in functions.items():
+        handler = _function(methods, keys)
+        for base in BASES:
+            app.router.add_route("*", base + path, handler)
+            app.router.add_route("*", base + path + "/", handler)
+    return app
+
+
+def _function(methods: Mapping[str, Route], keys: Keys) -> Handler:
+    strict = all(route.strict_method for route in methods.values())
+    allowed = ", ".join([*methods, "OPTIONS"])
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        request_id = _request_id(request)
+        try:
+            if request.method == "OPTIONS":
+                return web.Response(text="ok", headers={**_PREFLIGHT, "X-Request-Id": request_id})
+            route = methods.get("GET" if request.method == "HEAD" else request.method)
+            if route is None and strict:
+                raise NotAllowed(f"Method {request.method} not allowed. Allowed: {allowed}")
+            caller = keys.identify(request.headers.get("Authorization"))
+            if route is None:
+                raise BadRequest(f"Method {request.method} not allowed")
+            caller.require(route.scope)
+            call = await _call(request, route, caller, request_id)
+            return _answer(await route.handler(call), call)
+        except GatewayError as exc:
+            return _refusal(exc, request_id)
+        except web.HTTPException:
+            raise
+        except Exception:
+            log.exception("request.failed", method=request.method, path=request.path, request_id=request_id)
+            return _refusal(GatewayError("Internal error: the log has it under this request id"), request_id)
+
+    return handle
+
+
+async def _call(request: web.Request, route: Route, caller: Caller, request_id: str) -> Call:
+    query: dict[str, str] = {}
+    for name, value in request.query.items():
+        query.setdefault(name, value)
+    if not route.mutates:
+        return Call(caller, request_id, query, request.match_info)
+    raw = await request.read()
+    sent = request.headers.get("Idempotency-Key")
+    if sent is not None and _PRINTABLE.fullmatch(sent) is None:
+        raise BadRequest(f"Idempotency-Key must be 1 to {KEY_MAX_CHARACTERS} printable characters")
+    key = sent or secrets.token_hex(16)
+    receipt = Receipt(
+        f"rest:{caller.key_id}", key, request_hash(request.method, request.path.removeprefix(BASES[1]), request.query_string, raw)
+    )
+    value: Any = None
+    if route.body is not None and (raw or route.method != "POST" or not route.strict_method):
+        value = body_.validate(route.body, body_.parse(raw))
+    return Call(caller, request_id, query, request.match_info, value, receipt)
+
+
+def _answer(answer: Answer, call: Call) -> web.Response:
+    headers = {**_SECURITY, "X-Request-Id": call.request_id}
+    if call.receipt is not None:
+        headers["Idempotency-Key"] = call.receipt.key
+        if answer.replayed:
+            headers["Idempotency-Replayed"] = "true"
+    return web.Response(
+        status=answer.status,
+        body=f'{{"success":true,"data":{answer.data}}}'.encode(),
+        content_type="application/json",
+        headers=headers,
+    )
+
+
+def _refusal(error: GatewayError, request_id: str) -> web.Response:
+    status = errors.status_of(error)
+    headers = {**_SECURITY, "X-Request-Id": request_id}
+    if status in (503, 507):
+        headers["Retry-After"] = str(errors.RETRY_AFTER_S)
+    return web.Response(status=status, text=errors.envelope(error, request_id), content_type="application/json", headers=headers)
+
+
+def _request_id(request: web.Request) -> str:
+    sent = request.headers.get("X-Request-Id", "")
+    return sent if _REQUEST_ID.fullmatch(sent) else str(uuid.uuid4())
+
+
+@web.middleware
+async def _enveloped(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """What aiohttp itself refuses gets our envelope as well."""
+    try:
+        return await handler(request)
+    except web.HTTPNotFound:
+        error: GatewayError = NotFound("Requested function was not found")
+    except web.HTTPRequestEntityTooLarge:
+        error = TooLarge(f"the body is larger than {JSON_MAX_BYTES} bytes")
+    except web.HTTPMethodNotAllowed as exc:
+        error = NotAllowed(f"Method {request.method} not allowed. Allowed: {', '.join(sorted(exc.allowed_methods))}")
+    return _refusal(error, _request_id(request))
