@@ -1,0 +1,1 @@
+"""Tables without decisions of their own: one declaration each."""

@@ -1,0 +1,1 @@
+"""Operations: the state machine, time entries with pauses, quantities with scrap reasons."""

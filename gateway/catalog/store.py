@@ -1,0 +1,115 @@
+"""Rows by declaration: show, insert, update, delete. The only place where SQL is put together from parts.
+
+Every name that ends up in SQL comes from a `Resource`, never from a request.
+"""
+
+import sqlite3
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.catalog.resources import Kind, Resource
+from gateway.kernel.db import Tx
+from gateway.kernel.errors import Conflict, Invalid, NotFound
+from gateway.outbox.event import Change, encode
+
+
+def shown(connection: sqlite3.Connection, resource: Resource, row_id: str) -> str:
+    """One live row as JSON text. Raises NotFound."""
+    live = f" AND {resource.table}.deleted_at IS NULL" if resource.soft_delete else ""
+    row = connection.execute(
+        f"SELECT {resource.row_json} FROM {resource.table} WHERE {resource.table}.id = ?{live}",  # noqa: S608 -- declared names only
+        (row_id,),
+    ).fetchone()
+    if row is None:
+        raise missing(resource, row_id)
+    text: str = row[0]
+    return text
+
+
+def fetch(connection: sqlite3.Connection, resource: Resource, row_id: str) -> sqlite3.Row:
+    """One live row with all its columns. Raises NotFound."""
+    live = " AND deleted_at IS NULL" if resource.soft_delete else ""
+    row: sqlite3.Row | None = connection.execute(
+        f"SELECT * FROM {resource.table} WHERE id = ?{live}",  # noqa: S608 -- as above
+        (row_id,),
+    ).fetchone()
+    if row is None:
+        raise missing(resource, row_id)
+    return row
+
+
+def insert(tx: Tx, resource: Resource, row: Mapping[str, Any]) -> Change:
+    """`row` holds column values as stored (see `stored`). Raises Conflict, Invalid."""
+    names = ", ".join(row)
+    marks = ", ".join(f":{name}" for name in row)
+    try:
+        tx.execute(f"INSERT INTO {resource.table} ({names}) VALUES ({marks})", row)  # noqa: S608 -- as above
+    except sqlite3.IntegrityError as exc:
+        raise refusal(resource, row, exc) from exc
+    return Change(resource.table, str(row["id"]), "insert", 1)
+
+
+def update(tx: Tx, resource: Resource, row_id: str, values: Mapping[str, Any]) -> Change:
+    """Set columns of one row and count its version up. Raises Conflict, Invalid."""
+    pairs = ", ".join(f"{name} = :{name}" for name in values)
+    try:
+        version = tx.execute(
+            f"UPDATE {resource.table} SET {pairs}, row_version = row_version + 1 WHERE id = :id RETURNING row_version",  # noqa: S608
+            {**values, "id": row_id},
+        ).fetchone()[0]
+    except sqlite3.IntegrityError as exc:
+        raise refusal(resource, values, exc) from exc
+    return Change(resource.table, row_id, "update", version, tuple(values))
+
+
+def delete(tx: Tx, resource: Resource, row_id: str) -> Change:
+    """Hard delete; the change carries the old row. Raises NotFound, Conflict when the row is in use."""
+    old = dict(fetch(tx, resource, row_id))
+    try:
+        tx.execute(f"DELETE FROM {resource.table} WHERE id = ?", (row_id,))  # noqa: S608 -- as above
+    except sqlite3.IntegrityError as exc:
+        raise Conflict(f"{resource.singular[0]} {row_id} is in use: deactivate it instead (active=false)") from exc
+    return Change(resource.table, row_id, "delete", old.get("row_version", 1), old)
+
+
+def stored(resource: Resource, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Checked values as the database keeps them: booleans as 0/1, objects and lists as JSON text."""
+    row: dict[str, Any] = {}
+    for name, value in values.items():
+        kind = resource.column(name).kind
+        if value is not None and kind is Kind.BOOLEAN:
+            row[name] = int(value)
+        elif value is not None and kind in (Kind.JSON, Kind.LIST):
+            row[name] = encode(value)
+        else:
+            row[name] = value
+    return row
+
+
+def check_references(connection: sqlite3.Connection, resource: Resource, values: Mapping[str, Any], prefix: str = "") -> list[dict[str, Any]]:
+    """A detail for every id that points at nothing; `prefix` is the path of the object (`parts[0].`)."""
+    details = []
+    for column in resource.columns:
+        value = values.get(column.name)
+        if column.references is None or value is None:
+            continue
+        if connection.execute(f"SELECT 1 FROM {column.references} WHERE id = ?", (value,)).fetchone() is None:  # noqa: S608
+            details.append({"field": f"{prefix}{column.name}", "message": f"Invalid {column.name}: no such row in {column.references}", "constraint": "FK_CONSTRAINT"})
+    return details
+
+
+def missing(resource: Resource, row_id: str) -> NotFound:
+    return NotFound(f"{resource.table} with ID {row_id} not found")
+
+
+def refusal(resource: Resource, row: Mapping[str, Any], exc: sqlite3.IntegrityError) -> Conflict | Invalid:
+    """What the database would not take, in the contract's words: a taken name is a conflict, the rest is invalid."""
+    complaint = str(exc)
+    if exc.sqlite_errorcode in (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY):
+        field = next((name for name in row if complaint.endswith(f".{name}")), "external_id")
+        return Conflict(f'{resource.singular[0]} with {field} "{row.get(field)}" already exists', {"field": field, "value": row.get(field)})
+    constraint = "FK_CONSTRAINT" if exc.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY else "CHECK_CONSTRAINT"
+    if exc.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_NOTNULL:
+        constraint = "NOT_NULL"
+    field = complaint.rsplit(".", 1)[-1].removeprefix("CHECK constraint failed: ")
+    return Invalid(f"{resource.singular[0]}: {complaint}", [{"field": field, "message": complaint, "constraint": constraint}])

@@ -1,0 +1,77 @@
+"""How operations look from outside."""
+
+from gateway.catalog.resources import Column, Kind, Resource
+
+STATES = ("not_started", "in_progress", "on_hold", "completed")
+TEXT_MAX = 255
+
+PART_JSON = """(SELECT json_object('id', p.id, 'part_number', p.part_number, 'material', p.material,
+  'job', json_object('id', j.id, 'job_number', j.job_number, 'customer', j.customer))
+  FROM parts p JOIN jobs j ON j.id = p.job_id WHERE p.id = {t}.part_id)"""
+CELL_JSON = "(SELECT json_object('id', c.id, 'name', c.name, 'color', c.color) FROM cells c WHERE c.id = {t}.cell_id)"
+
+OPERATIONS = Resource(
+    table="operations",
+    path="/api-operations",
+    singular=("operation",),
+    soft_delete=True,
+    cell="operations.cell_id",
+    columns=(
+        Column("part_id", Kind.UUID, required=True, updatable=False, references="parts"),
+        Column("cell_id", Kind.UUID, required=True, references="cells"),
+        Column("assigned_operator_id", Kind.UUID, references="profiles"),
+        Column("operation_name", required=True, length_max=TEXT_MAX),
+        Column("sequence", Kind.INTEGER, minimum=1, about="The next free one when not given."),
+        Column("estimated_time", Kind.INTEGER, minimum=0, aliases=("estimated_time_minutes",), about="Minutes."),
+        Column(
+            "actual_time",
+            Kind.INTEGER,
+            creatable=False,
+            updatable=False,
+            stored="CAST(round(operations.actual_time_s / 60.0) AS INTEGER)",
+            about="Minutes, the sum over the time entries.",
+        ),
+        Column("status", choices=STATES),
+        Column("completion_percentage", Kind.INTEGER, minimum=0, maximum=100),
+        Column("notes", aliases=("instructions",)),
+        Column("metadata", Kind.JSON),
+        Column("icon_name", length_max=100),
+        Column("setup_time", Kind.NUMBER, minimum=0, aliases=("setup_time_minutes",)),
+        Column("run_time_per_unit", Kind.NUMBER, minimum=0),
+        Column("wait_time", Kind.NUMBER, minimum=0),
+        Column("changeover_time", Kind.NUMBER, minimum=0),
+        Column("planned_start", Kind.TIME),
+        Column("planned_end", Kind.TIME),
+        Column("started_at", Kind.TIME, updatable=False),
+        Column("paused_at", Kind.TIME, updatable=False),
+        Column("resumed_at", Kind.TIME, updatable=False),
+        Column("completed_at", Kind.TIME, updatable=False),
+        Column("status_before_hold", creatable=False, updatable=False),
+        Column("external_id"),
+        Column("external_source"),
+        Column("synced_at", Kind.TIME, creatable=False, updatable=False),
+        Column("created_at", Kind.TIME, updatable=False),
+        Column("updated_at", Kind.TIME, updatable=False),
+        Column("deleted_at", Kind.TIME, creatable=False, updatable=False),
+        Column("deleted_by", Kind.UUID, creatable=False, updatable=False),
+    ),
+    derived={
+        "operation_id": "{t}.id",
+        "job_id": "(SELECT p.job_id FROM parts p WHERE p.id = {t}.part_id)",
+        "actual_time_seconds": "{t}.actual_time_s",
+        "estimated_time_seconds": "{t}.estimated_time * 60",
+        "part": PART_JSON,
+        "cell": CELL_JSON,
+    },
+    filters={
+        "cell_id": "operations.cell_id",
+        "part_id": "operations.part_id",
+        "status": "operations.status",
+        "assigned_operator_id": "operations.assigned_operator_id",
+        "job_id": "(SELECT p.job_id FROM parts p WHERE p.id = operations.part_id)",
+        "cell_name": "(SELECT c.name FROM cells c WHERE c.id = operations.cell_id)",
+    },
+    search=("operations.operation_name",),
+    sort=("sequence", "operation_name", "created_at", "status"),
+    default_sort=(("sequence", "ASC"),),
+)

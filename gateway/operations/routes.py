@@ -1,0 +1,68 @@
+"""HTTP -> ChangeOperation, and nothing else."""
+
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from gateway.kernel.errors import BadRequest, NotFound
+from gateway.kernel.ids import is_uuid
+from gateway.operations.commands import OperationCommands
+from gateway.operations.model import ChangeOperation, Verb
+from gateway.operations.rules import VERBS
+from gateway.outbox.receipts import Answer
+from gateway.web.routes import Call, Cells, Parameter, Route, Scope
+
+
+class LifecycleBody(BaseModel):
+    """The published reference sends all of it, today's cloud dialect nothing."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    operation_id: str | None = None
+    action: str | None = None
+    operator_id: str | None = None
+    user_id: str | None = None
+    occurred_at: AwareDatetime | None = None
+    time_type: Literal["setup", "run", "rework", "wait", "breakdown"] = "run"
+    notes: str | None = None
+
+
+def lifecycle(commands: OperationCommands) -> list[Route]:
+    """Both dialects: `/start?id=&user_id=` and a body with everything in it."""
+
+    async def change(call: Call) -> Answer:
+        body = call.body or LifecycleBody()
+        operation_id = call.query.get("id") or body.operation_id
+        if not operation_id:
+            raise BadRequest("Operation ID is required: ?id= or operation_id in the body", code="VALIDATION_ERROR")
+        if not is_uuid(operation_id):
+            raise NotFound("Operation not found")
+        action = call.path.get("action") or body.action or ""
+        if action not in VERBS:
+            raise BadRequest(f"Invalid operation '{action}'. Supported operations: {', '.join(Verb)}", code="INVALID_OPERATION")
+        operator_id = call.query.get("user_id") or call.query.get("operator_id") or body.operator_id or body.user_id
+        wish = ChangeOperation(
+            operation_id,
+            Verb(action),
+            operator_id or call.caller.operator_id,
+            body.occurred_at,
+            body.time_type,
+            body.notes,
+        )
+        return await commands.change(wish, call.caller, call.receipt)
+
+    return [
+        Route(
+            "POST",
+            path,
+            change,
+            Scope.OPERATE,
+            Cells.CHECKED,
+            "Start, pause, resume or complete an operation",
+            body=LifecycleBody,
+            parameters=(Parameter("id"), Parameter("user_id", about="A profile; opens a time entry.")),
+            answers={"operation": "Operation"},
+            strict_method=True,
+        )
+        for path in ("/api-operation-lifecycle", "/api-operation-lifecycle/{action}")
+    ]

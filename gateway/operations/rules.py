@@ -1,0 +1,151 @@
+"""When may an operation start, pause, resume, complete, and what follows for the time on it. Pure: values in, values out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from gateway.jobs.model import Status
+from gateway.jobs.rules import require
+from gateway.kernel import clock as time_
+from gateway.kernel.ids import NewId
+from gateway.operations.model import ChangeOperation, Operation, TimeEntry, Verb
+from gateway.outbox.event import EventType
+
+COMPLETE_PERCENTAGE = 100
+
+# verb -> (states it is allowed from, state it leads to, what it is called afterwards)
+VERBS: dict[Verb, tuple[tuple[Status, ...], Status, EventType]] = {
+    Verb.START: ((Status.NOT_STARTED, Status.ON_HOLD), Status.IN_PROGRESS, EventType.OPERATION_STARTED),
+    Verb.PAUSE: ((Status.IN_PROGRESS,), Status.ON_HOLD, EventType.OPERATION_PAUSED),
+    Verb.RESUME: ((Status.ON_HOLD,), Status.IN_PROGRESS, EventType.OPERATION_RESUMED),
+    Verb.COMPLETE: ((Status.IN_PROGRESS,), Status.COMPLETED, EventType.OPERATION_COMPLETED),
+}
+_STAMP_OF = {Verb.START: "started_at", Verb.PAUSE: "paused_at", Verb.RESUME: "resumed_at", Verb.COMPLETE: "completed_at"}
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is to be saved. The entries are as they will be; `at` is when it counts as having happened."""
+
+    verb: Verb
+    before: Operation
+    after: Operation
+    at: datetime
+    opened: TimeEntry | None = None
+    paused: tuple[TimeEntry, ...] = ()
+    resumed: tuple[TimeEntry, ...] = ()
+    closed: tuple[TimeEntry, ...] = ()
+
+    @property
+    def time_entry_id(self) -> str | None:
+        """The entry that was opened or closed by this, for whoever asked."""
+        touched = [entry for entry in (self.opened, *self.resumed, *self.closed, *self.paused) if entry]
+        return touched[0].id if touched else None
+
+
+def decide(
+    wish: ChangeOperation, operation: Operation, entries: Sequence[TimeEntry], closed_s: int, *, now: datetime, new_id: NewId
+) -> Decision:
+    """`entries`: the open ones on this operation; `closed_s`: what the closed ones add up to. Raises InvalidTransition."""
+    allowed, target, _ = VERBS[wish.verb]
+    require("operation", wish.verb, operation.status, allowed)
+    at = effective(wish.occurred_at, operation.last_at, now)
+    decision = _BY_VERB[wish.verb](wish, operation, entries, at, new_id)
+    after = replace(decision.after, status=target)
+    if entries and wish.verb in (Verb.PAUSE, Verb.COMPLETE):
+        after = replace(after, actual_time_s=closed_s + sum(entry.net_s(at) for entry in entries))
+    return replace(decision, after=after)
+
+
+def effective(claimed: datetime | None, last: datetime | None, now: datetime) -> datetime:
+    """When it counts as having happened: as claimed, but not before what came before it, and not in the future."""
+    at = min(claimed, now) if claimed else now
+    return max(at, last) if last and last <= now else at
+
+
+def event_data(decision: Decision, wish: ChangeOperation, operator_name: str | None) -> dict[str, Any]:
+    """The payload: every field that any of today's consumers reads. Minutes as the cloud has them, seconds beside them."""
+    before, after, at = decision.before, decision.after, decision.at
+    data: dict[str, Any] = {
+        "operation_id": after.id,
+        "operation_name": after.operation_name,
+        "part_id": after.part_id,
+        "part_number": after.part_number,
+        "job_id": after.job_id,
+        "job_number": after.job_number,
+        "customer": after.customer or "",
+        "cell_id": after.cell_id,
+        "cell_name": after.cell_name,
+        "operator_id": wish.operator_id,
+        "operator_name": operator_name,
+        "previous_status": before.status,
+        "new_status": after.status,
+        "timestamp": time_.zulu(at),
+        _STAMP_OF[decision.verb]: time_.text(at),
+        "estimated_time": after.estimated_time,
+        "estimated_time_seconds": after.estimated_time * 60,
+        "actual_time": minutes(after.actual_time_s),
+        "actual_time_seconds": after.actual_time_s,
+        "completion_percentage": after.completion_percentage,
+        "time_entry_id": decision.time_entry_id,
+        "cause": wish.cause,
+    }
+    if wish.occurred_at and wish.occurred_at != at:
+        data["occurred_at_claimed"] = time_.text(wish.occurred_at)
+    return data
+
+
+def minutes(seconds: int) -> int:
+    """Halves go up, as the cloud's rounding does."""
+    return (seconds + 30) // 60
+
+
+def _start(wish: ChangeOperation, operation: Operation, entries: Sequence[TimeEntry], at: datetime, new_id: NewId) -> Decision:
+    after = replace(operation, started_at=operation.started_at or at, paused_at=None)  # the first start is the one that counts
+    mine = tuple(entry for entry in entries if entry.operator_id == wish.operator_id)
+    if not mine:
+        return Decision(wish.verb, operation, after, at, opened=_open(wish, at, new_id))
+    return Decision(wish.verb, operation, after, at, resumed=tuple(_resumed(entry, at) for entry in mine if entry.paused_since))
+
+
+def _pause(wish: ChangeOperation, operation: Operation, entries: Sequence[TimeEntry], at: datetime, new_id: NewId) -> Decision:
+    after = replace(operation, paused_at=at)
+    running = (entry for entry in entries if entry.paused_since is None)
+    paused = tuple(replace(entry, paused_since=max(at, entry.start_time), pause_id=new_id()) for entry in running)
+    return Decision(wish.verb, operation, after, at, paused=paused)
+
+
+def _resume(wish: ChangeOperation, operation: Operation, entries: Sequence[TimeEntry], at: datetime, new_id: NewId) -> Decision:
+    after = replace(operation, resumed_at=at, paused_at=None)
+    resumed = tuple(_resumed(entry, at) for entry in entries if entry.paused_since)
+    mine = any(entry.operator_id == wish.operator_id for entry in entries)
+    return Decision(wish.verb, operation, after, at, opened=None if mine else _open(wish, at, new_id), resumed=resumed)
+
+
+def _complete(wish: ChangeOperation, operation: Operation, entries: Sequence[TimeEntry], at: datetime, _new_id: NewId) -> Decision:
+    after = replace(operation, completed_at=at, completion_percentage=COMPLETE_PERCENTAGE)
+    return Decision(wish.verb, operation, after, at, closed=tuple(closed(entry, at) for entry in entries))
+
+
+def closed(entry: TimeEntry, at: datetime) -> TimeEntry:
+    """An entry that ends at `at`, or where it began if somebody claims an earlier end. An open pause ends with it."""
+    end = max(at, entry.start_time)
+    paused_s = entry.paused_s + (_seconds(entry.paused_since, end) if entry.paused_since else 0)
+    return replace(entry, end_time=end, paused_since=None, paused_s=paused_s)
+
+
+def _resumed(entry: TimeEntry, at: datetime) -> TimeEntry:
+    since = entry.paused_since or at
+    return replace(entry, paused_since=None, paused_s=entry.paused_s + _seconds(since, at))
+
+
+def _open(wish: ChangeOperation, at: datetime, new_id: NewId) -> TimeEntry | None:
+    return TimeEntry(new_id(), wish.operation_id, wish.operator_id, at) if wish.operator_id else None
+
+
+def _seconds(since: datetime, until: datetime) -> int:
+    return max(0, round((until - since).total_seconds()))
+
+
+_BY_VERB = {Verb.START: _start, Verb.PAUSE: _pause, Verb.RESUME: _resume, Verb.COMPLETE: _complete}
