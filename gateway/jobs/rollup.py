@@ -13,10 +13,9 @@ _PART_TYPES = {Status.IN_PROGRESS: EventType.PART_STARTED, Status.COMPLETED: Eve
 _JOB_TYPES = {Status.IN_PROGRESS: EventType.JOB_STARTED, Status.COMPLETED: EventType.JOB_COMPLETED}
 
 
-def roll_up(tx: Tx, stamp: Stamp, part_id: str, at: datetime) -> list[Event]:
+def roll_up(tx: Tx, stamp: Stamp, part: Part, job: Job, at: datetime) -> list[Event]:
     """Save what the part and its job became; the events that tell it, none when nothing moved."""
-    part, job = store.tree_of(tx, part_id)
-    part_after = rules.roll_up_part(part, store.works_of(tx, part_id))
+    part_after = rules.roll_up_part(part, store.works_of(tx, part.id))
     if part_after == part:
         return []
     events = [_part_event(part, part_after, job, at, store.save_part(tx, part_after, stamp.text))]

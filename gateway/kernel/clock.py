@@ -81,15 +81,17 @@ def trusted(now: datetime) -> bool:
 
 def text(instant: datetime) -> str:
     """The one written form of an instant."""
-    return instant.astimezone(UTC).isoformat()
+    return (instant if instant.tzinfo is UTC else instant.astimezone(UTC)).isoformat()
 
 
 def zulu(instant: datetime) -> str:
     """The form of event payloads: milliseconds and `Z`."""
-    return instant.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    return instant.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def parse(written: str) -> datetime:
     """Any ISO 8601 instant, or a bare date (midnight UTC). Raises ValueError for anything else."""
     instant = datetime.fromisoformat(written)
+    if instant.tzinfo is UTC:
+        return instant
     return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)

@@ -40,8 +40,8 @@ def _change(tx: Tx, stamp: Stamp, wish: ChangeOperation, caller: Caller) -> Answ
     saved, row = store.save(tx, decision, stamp.text)
     changes = (saved, *store.save_entries(tx, decision, wish, stamp))
     data = rules.event_data(decision, wish, operator_name)
-    event = Event(job_lane(operation.job_id), f"operation:{operation.id}", decision.at, changes, event_type, data)
-    journal.append(tx, stamp, [event, *roll_up(tx, stamp, operation.part_id, decision.at)])
+    event = Event(job_lane(operation.job.id), f"operation:{operation.id}", decision.at, changes, event_type, data)
+    journal.append(tx, stamp, [event, *roll_up(tx, stamp, operation.part, operation.job, decision.at)])
     return Answer(200, _answer(decision, row))
 
 

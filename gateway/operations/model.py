@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from gateway.jobs.model import Status
+from gateway.jobs.model import Job, Part, Status
 
 
 class Verb(StrEnum):
@@ -16,17 +16,14 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """`minutes` as planned, seconds as worked. The names come with it so that an event needs no second look."""
+    """Minutes as planned, seconds as worked. Its part and job come with it: they follow it, and its events name them."""
 
     id: str
-    part_id: str
-    job_id: str
+    part: Part
+    job: Job
     cell_id: str
-    operation_name: str
-    part_number: str
-    job_number: str
-    customer: str | None
     cell_name: str
+    operation_name: str
     status: Status
     estimated_time: int
     actual_time_s: int

@@ -13,6 +13,7 @@ from gateway.operations.model import ChangeOperation, Operation, TimeEntry, Verb
 from gateway.outbox.event import EventType
 
 COMPLETE_PERCENTAGE = 100
+_Verdict = tuple[dict[str, Any], "Time"]  # the operation's new values, and what becomes of the entries
 
 # verb -> (states it is allowed from, state it leads to, what it is called afterwards)
 VERBS: dict[Verb, tuple[tuple[Status, ...], Status, EventType]] = {
@@ -25,23 +26,30 @@ _STAMP_OF = {Verb.START: "started_at", Verb.PAUSE: "paused_at", Verb.RESUME: "re
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """What is to be saved. The entries are as they will be; `at` is when it counts as having happened."""
+class Time:
+    """What becomes of the time entries; each as it will be."""
 
-    verb: Verb
-    before: Operation
-    after: Operation
-    at: datetime
     opened: TimeEntry | None = None
     paused: tuple[TimeEntry, ...] = ()
     resumed: tuple[TimeEntry, ...] = ()
     closed: tuple[TimeEntry, ...] = ()
 
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is to be saved; `at` is when it counts as having happened."""
+
+    verb: Verb
+    before: Operation
+    after: Operation
+    at: datetime
+    time: Time
+
     @property
     def time_entry_id(self) -> str | None:
         """The entry that was opened or closed by this, for whoever asked."""
-        touched = [entry for entry in (self.opened, *self.resumed, *self.closed, *self.paused) if entry]
-        return touched[0].id if touched else None
+        touched = self.time.opened or next(iter((*self.time.resumed, *self.time.closed, *self.time.paused)), None)
+        return touched.id if touched else None
 
 
 def decide(
@@ -51,11 +59,10 @@ def decide(
     allowed, target, _ = VERBS[wish.verb]
     require("operation", wish.verb, operation.status, allowed)
     at = effective(wish.occurred_at, operation.last_at, now)
-    decision = _BY_VERB[wish.verb](wish, operation, entries, at, new_id)
-    after = replace(decision.after, status=target)
+    stamps, time = _BY_VERB[wish.verb](wish, operation, entries, at, new_id)
     if entries and wish.verb in (Verb.PAUSE, Verb.COMPLETE):
-        after = replace(after, actual_time_s=closed_s + sum(entry.net_s(at) for entry in entries))
-    return replace(decision, after=after)
+        stamps["actual_time_s"] = closed_s + sum(entry.net_s(at) for entry in entries)
+    return Decision(wish.verb, operation, replace(operation, status=target, **stamps), at, time)
 
 
 def effective(claimed: datetime | None, last: datetime | None, now: datetime) -> datetime:
@@ -70,11 +77,11 @@ def event_data(decision: Decision, wish: ChangeOperation, operator_name: str | N
     data: dict[str, Any] = {
         "operation_id": after.id,
         "operation_name": after.operation_name,
-        "part_id": after.part_id,
-        "part_number": after.part_number,
-        "job_id": after.job_id,
-        "job_number": after.job_number,
-        "customer": after.customer or "",
+        "part_id": after.part.id,
+        "part_number": after.part.part_number,
+        "job_id": after.job.id,
+        "job_number": after.job.job_number,
+        "customer": after.job.customer or "",
         "cell_id": after.cell_id,
         "cell_name": after.cell_name,
         "operator_id": wish.operator_id,
@@ -101,31 +108,29 @@ def minutes(seconds: int) -> int:
     return (seconds + 30) // 60
 
 
-def _start(wish: ChangeOperation, operation: Operation, entries: Sequence[TimeEntry], at: datetime, new_id: NewId) -> Decision:
-    after = replace(operation, started_at=operation.started_at or at, paused_at=None)  # the first start is the one that counts
+def _start(wish: ChangeOperation, operation: Operation, entries: Sequence[TimeEntry], at: datetime, new_id: NewId) -> _Verdict:
+    stamps = {"started_at": operation.started_at or at, "paused_at": None}  # the first start is the one that counts
     mine = tuple(entry for entry in entries if entry.operator_id == wish.operator_id)
     if not mine:
-        return Decision(wish.verb, operation, after, at, opened=_open(wish, at, new_id))
-    return Decision(wish.verb, operation, after, at, resumed=tuple(_resumed(entry, at) for entry in mine if entry.paused_since))
+        return stamps, Time(opened=_open(wish, at, new_id))
+    return stamps, Time(resumed=tuple(_resumed(entry, at) for entry in mine if entry.paused_since))
 
 
-def _pause(wish: ChangeOperation, operation: Operation, entries: Sequence[TimeEntry], at: datetime, new_id: NewId) -> Decision:
-    after = replace(operation, paused_at=at)
+def _pause(_wish: ChangeOperation, _operation: Operation, entries: Sequence[TimeEntry], at: datetime, new_id: NewId) -> _Verdict:
     running = (entry for entry in entries if entry.paused_since is None)
     paused = tuple(replace(entry, paused_since=max(at, entry.start_time), pause_id=new_id()) for entry in running)
-    return Decision(wish.verb, operation, after, at, paused=paused)
+    return {"paused_at": at}, Time(paused=paused)
 
 
-def _resume(wish: ChangeOperation, operation: Operation, entries: Sequence[TimeEntry], at: datetime, new_id: NewId) -> Decision:
-    after = replace(operation, resumed_at=at, paused_at=None)
+def _resume(wish: ChangeOperation, _operation: Operation, entries: Sequence[TimeEntry], at: datetime, new_id: NewId) -> _Verdict:
     resumed = tuple(_resumed(entry, at) for entry in entries if entry.paused_since)
     mine = any(entry.operator_id == wish.operator_id for entry in entries)
-    return Decision(wish.verb, operation, after, at, opened=None if mine else _open(wish, at, new_id), resumed=resumed)
+    return {"resumed_at": at, "paused_at": None}, Time(opened=None if mine else _open(wish, at, new_id), resumed=resumed)
 
 
-def _complete(wish: ChangeOperation, operation: Operation, entries: Sequence[TimeEntry], at: datetime, _new_id: NewId) -> Decision:
-    after = replace(operation, completed_at=at, completion_percentage=COMPLETE_PERCENTAGE)
-    return Decision(wish.verb, operation, after, at, closed=tuple(closed(entry, at) for entry in entries))
+def _complete(_wish: ChangeOperation, _operation: Operation, entries: Sequence[TimeEntry], at: datetime, _new_id: NewId) -> _Verdict:
+    stamps = {"completed_at": at, "completion_percentage": COMPLETE_PERCENTAGE}
+    return stamps, Time(closed=tuple(closed(entry, at) for entry in entries))
 
 
 def closed(entry: TimeEntry, at: datetime) -> TimeEntry:

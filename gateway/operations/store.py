@@ -4,7 +4,7 @@ import sqlite3
 from datetime import datetime
 
 from gateway.catalog.store import missing
-from gateway.jobs.model import Status
+from gateway.jobs.model import Job, Part, Status
 from gateway.kernel import clock as time_
 from gateway.kernel.db import Tx
 from gateway.kernel.errors import Invalid, NotFound
@@ -14,8 +14,10 @@ from gateway.operations.rules import Decision
 from gateway.outbox.event import Change, Stamp
 
 _GET = """
-SELECT o.id, o.part_id, p.job_id, o.cell_id, o.operation_name, p.part_number, j.job_number, j.customer, c.name,
-  o.status, o.estimated_time, o.actual_time_s, o.completion_percentage, o.started_at, o.paused_at, o.resumed_at, o.completed_at
+SELECT o.id, o.cell_id, c.name, o.operation_name, o.status, o.estimated_time, o.actual_time_s, o.completion_percentage,
+  o.started_at, o.paused_at, o.resumed_at, o.completed_at,
+  p.id, p.job_id, p.part_number, p.material, p.quantity, p.status, p.current_cell_id,
+  j.id, j.job_number, j.customer, j.status, j.current_cell_id, j.started_at
 FROM operations o JOIN parts p ON p.id = o.part_id JOIN jobs j ON j.id = p.job_id JOIN cells c ON c.id = o.cell_id
 WHERE o.id = ? AND o.deleted_at IS NULL
 """
@@ -55,17 +57,10 @@ def get(connection: sqlite3.Connection, operation_id: str) -> Operation:
     row = connection.execute(_GET, (operation_id,)).fetchone()
     if row is None:
         raise NotFound("Operation not found")
-    return Operation(
-        *row[:9],
-        Status(row[9]),
-        row[10],
-        row[11],
-        row[12],
-        _at(row[13]),
-        _at(row[14]),
-        _at(row[15]),
-        _at(row[16]),
-    )
+    part = Part(row[12], row[13], row[14], row[15], row[16], Status(row[17]), row[18])
+    job = Job(row[19], row[20], row[21], Status(row[22]), row[23], _at(row[24]))
+    stamps = (_at(row[8]), _at(row[9]), _at(row[10]), _at(row[11]))
+    return Operation(row[0], part, job, row[1], row[2], row[3], Status(row[4]), row[5], row[6], row[7], *stamps)
 
 
 def open_entries(connection: sqlite3.Connection, operation_id: str) -> list[TimeEntry]:
@@ -121,17 +116,17 @@ def save(tx: Tx, decision: Decision, now: str) -> tuple[Change, str]:
 def save_entries(tx: Tx, decision: Decision, wish: ChangeOperation, stamp: Stamp) -> list[Change]:
     """Open, pause, resume and close the entries as decided."""
     changes = []
-    if entry := decision.opened:
+    if entry := decision.time.opened:
         start = _text(entry.start_time)
         tx.execute(_OPEN_ENTRY, (entry.id, entry.operation_id, entry.operator_id, wish.time_type, start, wish.notes, stamp.text))
         changes.append(Change("time_entries", entry.id, "insert", 1))
-    for entry in decision.paused:
+    for entry in decision.time.paused:
         tx.execute(_OPEN_PAUSE, (entry.pause_id, entry.id, _text(entry.paused_since), stamp.new_id(), stamp.text))
         changes.append(_touch(tx, entry, ("is_paused",)))
-    for entry in decision.resumed:
+    for entry in decision.time.resumed:
         tx.execute(_CLOSE_PAUSE, (_text(decision.at), entry.id))
         changes.append(_touch(tx, entry, ("is_paused",)))
-    for entry in decision.closed:
+    for entry in decision.time.closed:
         tx.execute(_CLOSE_PAUSE, (_text(entry.end_time), entry.id))
         changes.append(_touch(tx, entry, ("end_time", "duration", "is_paused")))
     return changes

@@ -11,7 +11,6 @@ from typing import Concatenate, ParamSpec
 
 from gateway.kernel.db import Tx
 from gateway.kernel.errors import KeyReused
-from gateway.outbox import journal
 from gateway.outbox.event import Stamp
 
 KEEP_DAYS = 30
@@ -19,14 +18,24 @@ TRIM_SLICE = 1_000
 
 P = ParamSpec("P")
 
+_KNOWN = "SELECT request_hash, status, answer FROM receipts WHERE space = ? AND key = ?"
+_KEEP = """
+INSERT INTO receipts (space, key, request_hash, status, answer, head, recorded_at)
+VALUES (?, ?, ?, ?, ?, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0), ?)
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """One request of one sender. `space` keeps senders apart: `rest:<key id>`, `mqtt:<device>` ..."""
+    """One request of one sender. `space` keeps senders apart: `rest:<key id>`, `mqtt:<device>` ...
+
+    `fresh`: the key was made just now, nobody can have used it before.
+    """
 
     space: str
     key: str
     request_hash: bytes
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +71,20 @@ def once(
     """
     if receipt is None:
         return body(tx, stamp, *args, **kwargs)
-    known = tx.execute(
-        "SELECT request_hash, status, answer FROM receipts WHERE space = ? AND key = ?", (receipt.space, receipt.key)
-    ).fetchone()
-    if known is not None:
-        if known[0] != receipt.request_hash:
-            raise KeyReused(f'Idempotency-Key "{receipt.key}" was used for another request: take a fresh key')
-        return Answer(known[1], known[2], replayed=True)
+    if not receipt.fresh and (known := _answered(tx, receipt)):
+        return known
     answer = body(tx, stamp, *args, **kwargs)
-    tx.execute(
-        "INSERT INTO receipts (space, key, request_hash, status, answer, head, recorded_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (receipt.space, receipt.key, receipt.request_hash, answer.status, answer.data, journal.head(tx), stamp.text),
-    )
+    tx.execute(_KEEP, (receipt.space, receipt.key, receipt.request_hash, answer.status, answer.data, stamp.text))
     return answer
+
+
+def _answered(tx: Tx, receipt: Receipt) -> Answer | None:
+    known = tx.execute(_KNOWN, (receipt.space, receipt.key)).fetchone()
+    if known is None:
+        return None
+    if known[0] != receipt.request_hash:
+        raise KeyReused(f'Idempotency-Key "{receipt.key}" was used for another request: take a fresh key')
+    return Answer(known[1], known[2], replayed=True)
 
 
 def trim(tx: Tx, *, sent_up_to: int, recorded_before: str) -> int:

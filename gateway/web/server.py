@@ -100,10 +100,8 @@ async def _call(request: web.Request, route: Route, caller: Caller, request_id: 
     sent = request.headers.get("Idempotency-Key")
     if sent is not None and _PRINTABLE.fullmatch(sent) is None:
         raise BadRequest(f"Idempotency-Key must be 1 to {KEY_MAX_CHARACTERS} printable characters")
-    key = sent or secrets.token_hex(16)
-    receipt = Receipt(
-        f"rest:{caller.key_id}", key, request_hash(request.method, request.path.removeprefix(BASES[1]), request.query_string, raw)
-    )
+    hashed = request_hash(request.method, request.path.removeprefix(BASES[1]), request.query_string, raw)
+    receipt = Receipt(f"rest:{caller.key_id}", sent or secrets.token_hex(16), hashed, fresh=sent is None)
     value: Any = None
     if route.body is not None and (raw or route.method != "POST" or not route.strict_method):
         value = body_.validate(route.body, body_.parse(raw))
