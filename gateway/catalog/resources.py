@@ -1,12 +1,17 @@
 """What a table looks like from outside, as data: columns, who may set them, how lists are filtered and sorted.
 
-A row leaves the database as finished JSON text (SQLite's json_object): it is built once, outside Python's lock, and goes
-into answers, receipts and exports as it is.
+A row leaves the database as finished JSON text (SQLite's json_object): it is built once, outside Python's lock, and
+goes into answers, receipts and exports as it is.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+from gateway.web import listing
+from gateway.web.listing import Filter, Listable, Match
 
 TENANT = "(SELECT value FROM gateway_state WHERE key = 'tenant_id')"  # one tenant a gateway: not a column of every row
 
@@ -29,7 +34,7 @@ class Column:
     name: str
     kind: Kind = Kind.TEXT
     required: bool = False  # a new row cannot be without it
-    nullable: bool = True
+    nullable: bool = True  # a client may say null; what is required never is
     creatable: bool = True  # a client may give it in a new row
     updatable: bool = True  # a client may change it
     choices: tuple[str, ...] = ()
@@ -48,22 +53,54 @@ class Column:
             return f"json(CASE {value} WHEN 1 THEN 'true' WHEN 0 THEN 'false' END)"
         return f"json({value})" if self.kind in (Kind.JSON, Kind.LIST) else value
 
+    def filter(self, sql: str, default: str | None = None) -> Filter:
+        """A query parameter that compares `sql` with a value of this column, exactly."""
+        if self.choices:
+            schema = {"type": "string", "enum": [*self.choices]}
+            return Filter(sql, read=listing.one_of(self.choices), default=default, schema=schema)
+        return Filter(sql, read=_READ[self.kind], default=default, schema=_SCHEMA[self.kind])
 
-@dataclass(frozen=True, slots=True)
+
+_READ: dict[Kind, listing.Read] = {
+    Kind.TEXT: lambda _name, text: text,
+    Kind.UUID: listing.uuid,
+    Kind.INTEGER: listing.integer,
+    Kind.NUMBER: listing.integer,
+    Kind.BOOLEAN: listing.boolean,
+    Kind.TIME: listing.instant,
+}
+_SCHEMA: dict[Kind, dict[str, Any]] = {
+    Kind.TEXT: {"type": "string"},
+    Kind.UUID: {"type": "string", "format": "uuid"},
+    Kind.INTEGER: {"type": "integer"},
+    Kind.NUMBER: {"type": "integer"},
+    Kind.BOOLEAN: {"type": "boolean"},
+    Kind.TIME: {"type": "string", "format": "date-time"},
+}
+
+
+@dataclass(frozen=True)
 class Resource:
     """One table as clients see it.
 
     `derived` adds to a shown row: name -> SQL that makes a JSON value; `{t}` stands for the table.
-    `cell` is SQL for the cell that a row belongs to, for keys that are limited to cells; None: shown to every key.
+    `cell` is what stands between the brackets of `cell IN (...)`: the column with the cell that a row belongs to, or a
+    SELECT of all its cells, for keys that are limited to cells. None: shown to every key.
+    A filter that is not a column holds an id if its name says so (`job_id`), else text (`cell_name`).
     """
 
     table: str
     path: str
-    singular: tuple[str, ...]
+    singular: tuple[str, ...]  # keys of one row in an answer: the cloud's, then the right spelling where that differs
     columns: tuple[Column, ...]
     derived: Mapping[str, str] = field(default_factory=dict)
-    filters: Mapping[str, str] = field(default_factory=dict)  # query parameter -> SQL of what it is compared with, exactly
-    fuzzy: Mapping[str, str] = field(default_factory=dict)  # the same, as a part of the text, whatever the case
+    # query parameter -> SQL of what it is compared with:
+    filters: Mapping[str, str] = field(default_factory=dict)  # exactly
+    fuzzy: Mapping[str, str] = field(default_factory=dict)  # as a part of the text, whatever the case
+    since: Mapping[str, str] = field(default_factory=dict)  # an instant: this or later
+    until: Mapping[str, str] = field(default_factory=dict)  # an instant: this or earlier
+    flags: Mapping[str, str] = field(default_factory=dict)  # -> a condition instead, which holds when it is true
+    defaults: Mapping[str, str] = field(default_factory=dict)  # -> its value when it is absent
     search: tuple[str, ...] = ()
     sort: tuple[str, ...] = ()
     default_sort: tuple[tuple[str, str], ...] = (("created_at", "DESC"),)
@@ -72,9 +109,18 @@ class Resource:
     cell: str | None = None
 
     def column(self, name: str) -> Column:
-        return next(column for column in self.columns if column.name == name)
+        return self._by_name[name]
 
     @property
+    def title(self) -> str:
+        """Its name in OpenAPI: `TimeEntry`."""
+        return "".join(word.capitalize() for word in self.singular[-1].split("_"))
+
+    def one(self, row: str) -> str:
+        """The `data` of an answer with one row, under every key that it is known by."""
+        return "{" + ",".join(f'"{key}":{row}' for key in self.singular) + "}"
+
+    @cached_property
     def row_json(self) -> str:
         """SQL expression: one row of this table as JSON text."""
         pairs = [("id", f"{self.table}.id")]
@@ -83,3 +129,44 @@ class Resource:
         pairs += [(column.name, column.shown(self.table)) for column in self.columns]
         pairs += [(name, sql.format(t=self.table)) for name, sql in self.derived.items()]
         return "json_object(" + ", ".join(f"'{name}', {sql}" for name, sql in pairs) + ")"
+
+    @cached_property
+    def listable(self) -> Listable:
+        """What may be asked of its list."""
+        filters = {name: self._filter(name, sql) for name, sql in self.filters.items()}
+        filters |= {name: Filter(sql, Match.PART) for name, sql in self.fuzzy.items()}
+        for names, match, kind in (
+            (self.since, Match.SINCE, Kind.TIME),
+            (self.until, Match.UNTIL, Kind.TIME),
+            (self.flags, Match.FLAG, Kind.BOOLEAN),
+        ):
+            filters |= {name: Filter(sql, match, _READ[kind], schema=_SCHEMA[kind]) for name, sql in names.items()}
+        sortable = {name: self._sorted(name) for name in (*self.sort, *(name for name, _ in self.default_sort))}
+        return Listable(
+            filters=filters,
+            search=self.search,
+            sort={name: sortable[name] for name in self.sort},
+            default_sort=tuple((sortable[name], way) for name, way in self.default_sort),
+            key=f"{self.table}.id",
+        )
+
+    @cached_property
+    def in_cells(self) -> str | None:
+        """SQL condition: the row belongs to one of the cells in the JSON list `:cells`."""
+        if self.cell is None:
+            return None
+        if self.cell.startswith("SELECT"):
+            return f"EXISTS (SELECT 1 FROM json_each(:cells) WHERE value IN ({self.cell}))"  # noqa: S608 -- declared names only
+        return f"{self.cell} IN (SELECT value FROM json_each(:cells))"  # noqa: S608 -- as above
+
+    @cached_property
+    def _by_name(self) -> dict[str, Column]:
+        return {column.name: column for column in self.columns}
+
+    def _filter(self, name: str, sql: str) -> Filter:
+        column = self._by_name.get(name) or Column(name, Kind.UUID if name.endswith("_id") else Kind.TEXT)
+        return column.filter(sql, self.defaults.get(name))
+
+    def _sorted(self, name: str) -> str:
+        column = self._by_name[name]
+        return column.stored or f"{self.table}.{name}"

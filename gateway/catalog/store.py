@@ -9,21 +9,64 @@ from typing import Any
 
 from gateway.catalog.resources import Kind, Resource
 from gateway.kernel.db import Tx
-from gateway.kernel.errors import Conflict, Invalid, NotFound
+from gateway.kernel.errors import CellNotAllowed, Conflict, Invalid, NotFound
 from gateway.outbox.event import Change, encode
+from gateway.web.listing import Listing
 
 
 def shown(connection: sqlite3.Connection, resource: Resource, row_id: str) -> str:
     """One live row as JSON text. Raises NotFound."""
-    live = f" AND {resource.table}.deleted_at IS NULL" if resource.soft_delete else ""
-    row = connection.execute(
-        f"SELECT {resource.row_json} FROM {resource.table} WHERE {resource.table}.id = ?{live}",  # noqa: S608 -- declared names only
-        (row_id,),
-    ).fetchone()
+    return one(connection, resource, row_id, None)
+
+
+def one(connection: sqlite3.Connection, resource: Resource, row_id: str, cells: frozenset[str] | None) -> str:
+    """The same for a key that is limited to `cells`: what it may not see is not there."""
+    values: dict[str, Any] = {"id": row_id}
+    where = _where([f"{resource.table}.id = :id", *_seen(resource, cells, values)], resource)
+    sql = f"SELECT {resource.row_json} FROM {resource.table}{where}"  # noqa: S608 -- declared names only
+    row = connection.execute(sql, values).fetchone()
     if row is None:
         raise missing(resource, row_id)
     text: str = row[0]
     return text
+
+
+def page(connection: sqlite3.Connection, resource: Resource, listing: Listing, cells: frozenset[str] | None) -> str:
+    """`{"<table>":[...],"pagination":{...}}` as text. The page is chosen first, so that only its rows become JSON."""
+    table = resource.table
+    values = {**listing.values, "limit": listing.limit, "offset": listing.offset}
+    where = _where([*listing.conditions, *_seen(resource, cells, values)], resource)
+    total = connection.execute(f"SELECT count(*) FROM {table}{where}", values).fetchone()[0]  # noqa: S608 -- as above
+    chosen = f"SELECT {table}.rowid FROM {table}{where} ORDER BY {listing.order} LIMIT :limit OFFSET :offset"  # noqa: S608 -- as above
+    sql = f"SELECT {resource.row_json} FROM {table} WHERE {table}.rowid IN ({chosen}) ORDER BY {listing.order}"  # noqa: S608 -- as above
+    rows = ",".join(row[0] for row in connection.execute(sql, values))
+    pagination = f'{{"total":{total},"offset":{listing.offset},"limit":{listing.limit}}}'
+    return f'{{"{table}":[{rows}],"pagination":{pagination}}}'
+
+
+def require_cell(connection: sqlite3.Connection, resource: Resource, row_id: str, cells: frozenset[str] | None) -> None:
+    """Raises CellNotAllowed when a key that is limited to `cells` may not write this row."""
+    values: dict[str, Any] = {"id": row_id}
+    seen = _seen(resource, cells, values)
+    if not seen:
+        return
+    found = connection.execute(f"SELECT {seen[0]} FROM {resource.table} WHERE id = :id", values).fetchone()  # noqa: S608 -- as above
+    if found is not None and not found[0]:
+        raise CellNotAllowed(f"this key may not write in the cell of {resource.singular[-1]} {row_id}")
+
+
+def _where(conditions: list[str], resource: Resource) -> str:
+    if resource.soft_delete:
+        conditions = [*conditions, f"{resource.table}.deleted_at IS NULL"]
+    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
+
+
+def _seen(resource: Resource, cells: frozenset[str] | None, values: dict[str, Any]) -> list[str]:
+    """The condition for a key that is limited to `cells`; adds its value."""
+    if cells is None or resource.in_cells is None:
+        return []
+    values["cells"] = encode(sorted(cells))
+    return [resource.in_cells]
 
 
 def fetch(connection: sqlite3.Connection, resource: Resource, row_id: str) -> sqlite3.Row:
@@ -86,7 +129,9 @@ def stored(resource: Resource, values: Mapping[str, Any]) -> dict[str, Any]:
     return row
 
 
-def check_references(connection: sqlite3.Connection, resource: Resource, values: Mapping[str, Any], prefix: str = "") -> list[dict[str, Any]]:
+def check_references(
+    connection: sqlite3.Connection, resource: Resource, values: Mapping[str, Any], prefix: str = ""
+) -> list[dict[str, Any]]:
     """A detail for every id that points at nothing; `prefix` is the path of the object (`parts[0].`)."""
     details = []
     for column in resource.columns:
@@ -94,7 +139,13 @@ def check_references(connection: sqlite3.Connection, resource: Resource, values:
         if column.references is None or value is None:
             continue
         if connection.execute(f"SELECT 1 FROM {column.references} WHERE id = ?", (value,)).fetchone() is None:  # noqa: S608
-            details.append({"field": f"{prefix}{column.name}", "message": f"Invalid {column.name}: no such row in {column.references}", "constraint": "FK_CONSTRAINT"})
+            details.append(
+                {
+                    "field": f"{prefix}{column.name}",
+                    "message": f"Invalid {column.name}: no such row in {column.references}",
+                    "constraint": "FK_CONSTRAINT",
+                }
+            )
     return details
 
 
@@ -107,9 +158,14 @@ def refusal(resource: Resource, row: Mapping[str, Any], exc: sqlite3.IntegrityEr
     complaint = str(exc)
     if exc.sqlite_errorcode in (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY):
         field = next((name for name in row if complaint.endswith(f".{name}")), "external_id")
-        return Conflict(f'{resource.singular[0]} with {field} "{row.get(field)}" already exists', {"field": field, "value": row.get(field)})
+        return Conflict(
+            f'{resource.singular[0]} with {field} "{row.get(field)}" already exists',
+            {"field": field, "value": row.get(field)},
+        )
     constraint = "FK_CONSTRAINT" if exc.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY else "CHECK_CONSTRAINT"
     if exc.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_NOTNULL:
         constraint = "NOT_NULL"
     field = complaint.rsplit(".", 1)[-1].removeprefix("CHECK constraint failed: ")
-    return Invalid(f"{resource.singular[0]}: {complaint}", [{"field": field, "message": complaint, "constraint": constraint}])
+    return Invalid(
+        f"{resource.singular[0]}: {complaint}", [{"field": field, "message": complaint, "constraint": constraint}]
+    )

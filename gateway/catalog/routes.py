@@ -1,0 +1,106 @@
+"""Routes from declarations: `reading` gives a table its list and its single row, `writing` the verbs that change it."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from gateway.catalog import models, store
+from gateway.catalog.models import Body
+from gateway.catalog.resources import Resource
+from gateway.kernel.db import Database
+from gateway.kernel.errors import BadRequest
+from gateway.kernel.ids import is_uuid
+from gateway.outbox.receipts import Answer, Receipt
+from gateway.web import listing
+from gateway.web.routes import Call, Caller, Cells, Parameter, Route, Scope
+
+ID = Parameter("id", {"type": "string", "format": "uuid"}, "The row's id.")
+
+
+class Writes(Protocol):
+    """What changes the rows of a table: `RowCommands` for plain ones, a slice's own commands for the others."""
+
+    async def create(self, given: Mapping[str, Any], caller: Caller, receipt: Receipt | None) -> Answer: ...
+
+    async def update(
+        self, row_id: str, given: Mapping[str, Any], caller: Caller, receipt: Receipt | None
+    ) -> Answer: ...
+
+    async def delete(self, row_id: str, caller: Caller, receipt: Receipt | None) -> Answer: ...
+
+
+def reading(resource: Resource, db: Database) -> list[Route]:
+    """GET: the list, or one row with `?id=`."""
+    asked = resource.listable
+
+    async def show(call: Call) -> Answer:
+        cells = call.caller.cells
+        if row_id := call.query.get("id"):
+            return Answer(200, resource.one(await db.read(store.one, resource, wanted(resource, row_id), cells)))
+        return Answer(200, await db.read(store.page, resource, listing.checked(call.query, asked), cells))
+
+    row = models.row_schema(resource)
+    answers: dict[str, Any] = {resource.table: {"type": "array", "items": row}, "pagination": listing.PAGINATION}
+    return [
+        Route(
+            "GET",
+            resource.path,
+            show,
+            Scope.READ,
+            _cells(resource, Cells.FILTERED),
+            f"List {resource.table.replace('_', ' ')}, or show one",
+            parameters=(ID, *listing.parameters(asked)),
+            answers=answers | dict.fromkeys(resource.singular, row),
+        )
+    ]
+
+
+def writing(
+    resource: Resource,
+    commands: Writes,
+    *,
+    create: type[Body] | None = None,
+    patch: type[Body] | None = None,
+    scope: Scope = Scope.PLAN,
+) -> list[Route]:
+    """POST, PATCH, PUT (the same as PATCH) and DELETE. `create` and `patch` default to what the declaration gives."""
+    name = resource.singular[-1].replace("_", " ")
+    body, changes = create or models.create_model(resource), patch or models.patch_model(resource)
+    rule = _cells(resource, Cells.CHECKED)
+    row = dict.fromkeys(resource.singular, models.row_schema(resource))
+    message = {"message": {"type": "string"}}
+
+    async def post(call: Call) -> Answer:
+        return await commands.create(call.body.given(), call.caller, call.receipt)
+
+    async def update(call: Call) -> Answer:
+        row_id = call.query.get("id")
+        if not row_id:
+            raise BadRequest("ID parameter is required for updates")
+        row_id, given = wanted(resource, row_id), call.body.given()
+        if not given:
+            raise BadRequest("No valid fields to update")
+        return await commands.update(row_id, given, call.caller, call.receipt)
+
+    async def delete(call: Call) -> Answer:
+        row_id = call.query.get("id")
+        if not row_id:
+            raise BadRequest("ID parameter is required for deletion")
+        return await commands.delete(wanted(resource, row_id), call.caller, call.receipt)
+
+    return [
+        Route("POST", resource.path, post, scope, rule, f"Create a {name}", body, (), row, 201),
+        Route("PATCH", resource.path, update, scope, rule, f"Update a {name}", changes, (ID,), row),
+        Route("PUT", resource.path, update, scope, rule, f"Update a {name} (the same as PATCH)", changes, (ID,), row),
+        Route("DELETE", resource.path, delete, scope, rule, f"Delete a {name}", None, (ID,), message),
+    ]
+
+
+def wanted(resource: Resource, row_id: str) -> str:
+    """The id as it is stored. Raises NotFound: what is no id is the id of nothing."""
+    if not is_uuid(row_id):
+        raise store.missing(resource, row_id)
+    return row_id.lower()
+
+
+def _cells(resource: Resource, rule: Cells) -> Cells:
+    return Cells.NONE if resource.cell is None else rule
