@@ -1,0 +1,125 @@
+"""HTTP to the cloud: sends one request, says what came of it. Never repeats anything by itself."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from gateway.cloud.budget import Budget
+from gateway.cloud.outcome import Kind, Outcome, classify, unanswered
+from gateway.kernel.clock import Clock
+
+ANSWER_MAX_BYTES = 32 * 1024 * 1024
+LIFECYCLE_TIMEOUT_S = 45.0  # the cloud waits for its webhooks before it answers
+PAGE_MAX = 1000
+CONNECTIONS_MAX = 8
+
+ENDPOINTS = {
+    "jobs": "api-jobs",
+    "parts": "api-parts",
+    "operations": "api-operations",
+    "cells": "api-cells",
+    "resources": "api-resources",
+    "scrap_reasons": "api-scrap-reasons",
+    "time_entries": "api-time-entries",
+    "operation_quantities": "api-operation-quantities",
+}
+
+
+class CloudClient:
+    """Open it with `async with client.connected():`. `clock_offset` is the cloud's clock minus ours.
+
+    Nothing is sent while the budget says to wait: the answer is an OUTAGE then, at no cost.
+    """
+
+    def __init__(self, url: str, api_key: str, clock: Clock, budget: Budget, *, timeout_s: float) -> None:
+        self._base = URL(url.rstrip("/") + "/")
+        self._headers = {"Authorization": f"Bearer {api_key}"}
+        self._clock = clock
+        self._budget = budget
+        self._timeout_s = timeout_s
+        self._session: aiohttp.ClientSession | None = None
+        self.clock_offset: timedelta | None = None
+
+    @contextlib.asynccontextmanager
+    async def connected(self) -> AsyncIterator["CloudClient"]:
+        connector = aiohttp.TCPConnector(limit=CONNECTIONS_MAX)
+        async with aiohttp.ClientSession(connector=connector, headers=self._headers, trust_env=False) as session:
+            self._session = session
+            try:
+                yield self
+            finally:
+                self._session = None
+
+    async def create(self, table: str, body: Mapping[str, Any]) -> Outcome:
+        return await self._send("POST", ENDPOINTS[table], body=body)
+
+    async def change(self, table: str, row_id: str, body: Mapping[str, Any]) -> Outcome:
+        return await self._send("PATCH", ENDPOINTS[table], {"id": row_id}, body)
+
+    async def remove(self, table: str, row_id: str) -> Outcome:
+        return await self._send("DELETE", ENDPOINTS[table], {"id": row_id})
+
+    async def lifecycle(self, verb: str, operation_id: str) -> Outcome:
+        """Without a user: the cloud would try to write an entry and fail in silence."""
+        return await self._send(
+            "POST", f"api-operation-lifecycle/{verb}", {"id": operation_id}, timeout_s=LIFECYCLE_TIMEOUT_S
+        )
+
+    async def get(self, table: str, row_id: str) -> Outcome:
+        return await self._send("GET", ENDPOINTS[table], {"id": row_id})
+
+    async def page(self, table: str, query: Mapping[str, str]) -> Outcome:
+        return await self._send("GET", ENDPOINTS[table], query)
+
+    async def call(self, method: str, path: str, query: Mapping[str, str] | None = None) -> Outcome:
+        return await self._send(method, path, query)
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        *,
+        timeout_s: float | None = None,
+    ) -> Outcome:
+        if self._budget.wait_s() > 0:
+            return Outcome(Kind.OUTAGE, self._budget.why)
+        self._budget.count()
+        outcome = await self._exchange(method, path, query, body, timeout_s or self._timeout_s)
+        self._budget.note(outcome)
+        return outcome
+
+    async def _exchange(
+        self, method: str, path: str, query: Mapping[str, str] | None, body: Mapping[str, Any] | None, timeout_s: float
+    ) -> Outcome:
+        assert self._session is not None, "use it inside `async with client.connected()`"  # noqa: S101 -- a bug of ours
+        timeout = aiohttp.ClientTimeout(total=timeout_s)
+        try:
+            async with self._session.request(
+                method, self._base / path, params=query, json=body, timeout=timeout, allow_redirects=False
+            ) as answer:
+                raw = bytearray()
+                async for chunk in answer.content.iter_any():
+                    raw += chunk
+                    if len(raw) > ANSWER_MAX_BYTES:
+                        return unanswered(f"an answer of more than {ANSWER_MAX_BYTES} bytes")
+                self._set_clock(answer.headers.get("Date"))
+                return classify(method, answer.status, bytes(raw), answer.headers.get("Retry-After"))
+        except aiohttp.ClientConnectorError as exc:
+            return Outcome(Kind.OUTAGE, f"cannot connect: {exc.os_error}")  # it never left: nothing was applied
+        except (aiohttp.ClientError, asyncio.TimeoutError, ValueError, OSError) as exc:
+            return unanswered(f"{type(exc).__name__}: {exc}".rstrip(": "))
+
+    def _set_clock(self, date: str | None) -> None:
+        """[U] a Date header has whole seconds: good enough to notice a clock that is off."""
+        if date is None:
+            return
+        with contextlib.suppress(ValueError):
+            self.clock_offset = parsedate_to_datetime(date).astimezone(UTC) - self._clock.now()

@@ -1,0 +1,180 @@
+"""Our rows in the cloud's words. Pure.
+
+A row may become several rows there: the cloud cannot write pauses, so a time entry that was paused goes up as one entry for
+each stretch of work. The first keeps the entry's id, the later ones the ids that their pauses were given.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+Row = Mapping[str, Any]
+
+# Columns that only we have, or that the cloud makes itself.
+_PLAIN: dict[str, Sequence[str]] = {
+    "cells": (
+        "name description color image_url sequence active wip_limit wip_warning_threshold enforce_wip_limit "
+        "show_capacity_warning icon_name capacity_hours_per_day external_id external_source created_at"
+    ).split(),
+    "resources": "name type description identifier location status metadata active external_id external_source created_at".split(),
+    "scrap_reasons": "code description category active metadata created_at".split(),
+    "jobs": (
+        "job_number customer due_date due_date_override status current_cell_id notes metadata delivery_address delivery_city "
+        "delivery_postal_code delivery_country delivery_lat delivery_lng total_weight_kg total_volume_m3 package_count "
+        "started_at paused_at resumed_at completed_at external_id external_source created_at"
+    ).split(),
+    "parts": (
+        "job_id parent_part_id part_number material quantity status current_cell_id file_paths notes metadata material_lot "
+        "material_supplier material_cert_number weight_kg length_mm width_mm height_mm drawing_no cnc_program_name is_bullet_card "
+        "external_id external_source created_at"
+    ).split(),
+    "operations": (
+        "part_id cell_id assigned_operator_id operation_name sequence estimated_time status completion_percentage notes metadata "
+        "icon_name setup_time run_time_per_unit wait_time changeover_time planned_start planned_end started_at paused_at resumed_at "
+        "completed_at external_id external_source created_at"
+    ).split(),
+    "operation_quantities": (
+        "operation_id recorded_by quantity_produced quantity_good quantity_scrap quantity_rework scrap_reason_id material_lot "
+        "material_supplier material_cert_number recorded_at notes metadata created_at"
+    ).split(),
+}
+_JSON = frozenset(("metadata", "file_paths"))
+_BOOLEAN = frozenset(("active", "enforce_wip_limit", "show_capacity_warning", "is_bullet_card"))
+_HAS_UPDATED_AT = frozenset(
+    ("jobs", "parts", "operations", "cells", "resources", "scrap_reasons", "operation_quantities")
+)
+_UNIQUE = {"jobs": "job_number", "parts": "part_number"}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One row as it should stand in the cloud. `fields`: the columns that a change touched, None for all of them."""
+
+    table: str
+    id: str
+    values: Mapping[str, Any]
+
+
+def forwarded(table: str) -> bool:
+    """Is there an endpoint of the cloud for it?"""
+    return table in _PLAIN or table == "time_entries"
+
+
+def wanted(table: str, row: Row, below: Sequence[Row] = ()) -> list[Wanted]:
+    """The cloud's rows for one of ours. `below`: the pauses of a time entry, the scrap reasons of a quantity."""
+    if table == "time_entries":
+        return _segments(row, below)
+    values = {name: _value(name, row[name]) for name in _PLAIN[table]}
+    if extra := _EXTRA.get(table):
+        values |= extra(row, values, below)
+    return [Wanted(table, row["id"], values)]
+
+
+def cloud_fields(table: str, fields: Sequence[str]) -> set[str]:
+    """The cloud's columns behind the names that a change lists."""
+    names = {"metadata" if table == "jobs" and name == "priority" else name for name in fields}
+    return {name for name in names if name in _PLAIN.get(table, ()) or name in ("actual_time", "actual_duration")}
+
+
+def stamped(table: str, body: Mapping[str, Any], updated_at: str) -> dict[str, Any]:
+    """A change with the true time of the change: the cloud does not keep `updated_at` by itself."""
+    return {**body, "updated_at": updated_at} if table in _HAS_UPDATED_AT else dict(body)
+
+
+def freed(table: str, row: Row) -> dict[str, Any]:
+    """The change that deletes a job or part there: one request marks it and gives its name free, which a DELETE would not."""
+    name = _UNIQUE[table]
+    body = {name: f"{row[name]}~{row['id'][:8]}", "deleted_at": row["deleted_at"]}
+    return body | {"external_id": None} if row["external_id"] else body
+
+
+def same(ours: Any, theirs: Any) -> bool:
+    """Equal as the cloud sees it: instants by time, numbers by value, objects by content."""
+    if ours == theirs:
+        return True
+    if isinstance(ours, str) and isinstance(theirs, str):
+        try:
+            return datetime.fromisoformat(ours) == datetime.fromisoformat(theirs)
+        except (ValueError, TypeError):
+            return False
+    return False
+
+
+def dominant(reasons: Sequence[Row]) -> str | None:
+    """The reason that stands for most of the scrap: the cloud's REST takes one only."""
+    return max(reasons, key=lambda reason: reason["quantity"])["scrap_reason_id"] if reasons else None
+
+
+def _value(name: str, value: Any) -> Any:
+    if value is None:
+        return None
+    if name in _JSON:
+        return json.loads(value)
+    return bool(value) if name in _BOOLEAN else value
+
+
+def _minutes(seconds: int | None) -> int | None:
+    return None if seconds is None else (seconds + 30) // 60
+
+
+def _job(row: Row, values: Mapping[str, Any], _below: Sequence[Row]) -> dict[str, Any]:
+    extra: dict[str, Any] = {"actual_duration": _minutes(row["actual_duration_s"])}
+    if row["priority"] is not None:
+        extra["metadata"] = {**(values["metadata"] or {}), "priority": row["priority"]}
+    return extra
+
+
+def _operation(row: Row, _values: Mapping[str, Any], _below: Sequence[Row]) -> dict[str, Any]:
+    return {"actual_time": _minutes(row["actual_time_s"])}
+
+
+def _quantity(row: Row, values: Mapping[str, Any], reasons: Sequence[Row]) -> dict[str, Any]:
+    if not reasons:
+        return {}
+    split = [
+        {"scrap_reason_id": reason["scrap_reason_id"], "quantity": reason["quantity"], "notes": reason["notes"]}
+        for reason in reasons
+    ]
+    return {
+        "scrap_reason_id": row["scrap_reason_id"] or dominant(reasons),
+        "metadata": {**(values["metadata"] or {}), "scrap_reasons": split},
+    }
+
+
+_EXTRA: dict[str, Callable[[Row, Mapping[str, Any], Sequence[Row]], dict[str, Any]]] = {
+    "jobs": _job,
+    "operations": _operation,
+    "operation_quantities": _quantity,
+}
+
+
+def _segments(entry: Row, pauses: Sequence[Row]) -> list[Wanted]:
+    """`pauses` in order of time. While paused, or between its pauses, nothing runs: no entry there."""
+    ends = [pause["paused_at"] for pause in pauses] + [entry["end_time"]]
+    begins = [(entry["id"], entry["start_time"])]
+    begins += [(pause["segment_id"], pause["resumed_at"]) for pause in pauses if pause["resumed_at"]]
+    segments = []
+    for (segment_id, start), end in zip(begins, ends, strict=False):
+        if segment_id != entry["id"] and end == start:
+            continue  # resumed and ended in one moment: nobody worked
+        segments.append(Wanted("time_entries", segment_id, _entry(entry, start, end, alone=len(begins) == 1)))
+    return segments
+
+
+def _entry(entry: Row, start: str, end: str | None, *, alone: bool) -> dict[str, Any]:
+    seconds = None
+    if end is not None:
+        worked = (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
+        seconds = entry["duration_s"] if alone and entry["duration_s"] is not None else max(0, round(worked))
+    return {
+        "operation_id": entry["operation_id"],
+        "operator_id": entry["operator_id"],
+        "time_type": entry["time_type"],
+        "start_time": start,
+        "end_time": end,
+        "duration": _minutes(seconds),
+        "notes": entry["notes"],
+        "created_at": entry["created_at"],
+    }

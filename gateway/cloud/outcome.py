@@ -1,0 +1,162 @@
+"""What an answer of the cloud means. Pure.
+
+The cloud calls almost everything 500, so the text decides; matched are quoted constraints and fixed phrases, never whole
+sentences. No answer at all, a cut one or a page instead of JSON is UNKNOWN: the request may have run, or may still run.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+PRIMARY_KEYS = frozenset(
+    "jobs_pkey parts_pkey tasks_pkey stages_pkey resources_pkey time_entries_pkey operation_quantities_pkey issues_pkey "
+    "substeps_pkey assignments_pkey scrap_reasons_pkey".split()
+)
+OK_STATUSES = (200, 201)
+TOO_MANY = 429
+
+_CONSTRAINT = re.compile(r'constraint "([^"]+)"')
+_STATE = re.compile(r"with status '(\w+)'")
+_PLAN = re.compile(r"Your (\w+) plan allows (\d+)")
+_CUT_ON_THE_WAY = ("Unterminated string in JSON", "Unexpected end of JSON input")
+_REFUSED = (
+    "violates not-null",
+    "violates check constraint",
+    "invalid input value for enum",
+    "invalid input syntax for type",
+    "Could not find the '",
+    "out of range for type",
+    "can only be updated to DEFAULT",
+    "unsupported Unicode escape sequence",
+)
+
+
+class Kind(StrEnum):
+    OK = "ok"
+    UNKNOWN = "unknown"
+    OWN_ID_EXISTS = "own id exists"
+    NAME_TAKEN = "another row has the name"
+    PARENT_MISSING = "parent missing"
+    IN_USE = "row in use"
+    PLAN_LIMIT = "plan limit"
+    REFUSED = "refused"
+    QUOTA = "quota"
+    OUTAGE = "outage"
+    KEY = "key"
+    GONE = "not found"
+    WRONG_STATE = "wrong state"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`row` is the row that the cloud answered; `state` the status it named; `retry_after_s` what it asked for.
+
+    `said`: an UNKNOWN that is the cloud's own word, not silence or a cut line.
+    """
+
+    kind: Kind
+    text: str = ""
+    row: Mapping[str, Any] | None = None
+    data: Mapping[str, Any] | None = None
+    state: str | None = None
+    constraint: str | None = None
+    retry_after_s: float | None = None
+    plan: tuple[str, int] | None = None
+    said: bool = False
+
+
+def unanswered(why: str) -> Outcome:
+    return Outcome(Kind.UNKNOWN, why)
+
+
+def classify(method: str, status: int, body: bytes, retry_after: str | None) -> Outcome:
+    answer = _json(body)
+    if status in OK_STATUSES:
+        if answer is None or answer.get("success") is not True:
+            return unanswered(f"{status} without a whole answer")
+        data = answer.get("data")
+        return Outcome(Kind.OK, row=_row(data), data=data if isinstance(data, dict) else {})
+    if status == TOO_MANY:
+        return _quota(answer, retry_after)
+    error = (answer or {}).get("error")
+    if not isinstance(error, dict):
+        return unanswered(f"{status} without an envelope")
+    text = str(error.get("message", ""))
+    if status in _BY_STATUS:
+        return _BY_STATUS[status](error, text)
+    return _database(method, text) if status == 500 else unanswered(f"{status}: {text}")  # noqa: PLR2004 -- the status by name
+
+
+def _unauthorized(_error: Mapping[str, Any], text: str) -> Outcome:
+    """[U] "Authentication failed" means that the cloud's database did not answer; nothing was applied."""
+    return Outcome(Kind.OUTAGE if text == "Authentication failed" else Kind.KEY, text)
+
+
+def _payment(error: Mapping[str, Any], text: str) -> Outcome:
+    details = error.get("details")
+    unread = isinstance(details, dict) and details.get("limit") == 0  # the tenant's row could not be read
+    return Outcome(Kind.OUTAGE if unread else Kind.PLAN_LIMIT, text)
+
+
+def _bad_request(error: Mapping[str, Any], text: str) -> Outcome:
+    if error.get("code") == "INVALID_STATE_TRANSITION":
+        named = _STATE.search(text)
+        return Outcome(Kind.WRONG_STATE, text, state=named.group(1) if named else None)
+    return Outcome(Kind.REFUSED, text)
+
+
+_BY_STATUS = {
+    400: _bad_request,
+    401: _unauthorized,
+    402: _payment,
+    403: lambda _error, text: Outcome(Kind.REFUSED, text),
+    404: lambda _error, text: Outcome(Kind.GONE, text),
+    409: lambda _error, text: Outcome(Kind.IN_USE, text),
+    422: lambda error, text: Outcome(Kind.REFUSED, f"{text} {json.dumps(error.get('details'), ensure_ascii=False)}"),
+}
+
+
+def _quota(answer: Mapping[str, Any] | None, retry_after: str | None) -> Outcome:
+    error = (answer or {}).get("error")
+    text = str(error.get("message", "")) if isinstance(error, dict) else ""
+    named = _PLAN.search(text)
+    seconds = float(retry_after) if retry_after and retry_after.isdigit() else None
+    return Outcome(
+        Kind.QUOTA, text, retry_after_s=seconds, plan=(named.group(1), int(named.group(2))) if named else None
+    )
+
+
+def _database(method: str, text: str) -> Outcome:
+    """A 500 whose text is the database's."""
+    named = _CONSTRAINT.search(text)
+    constraint = named.group(1) if named else None
+    if "duplicate key value" in text:
+        kind = Kind.OWN_ID_EXISTS if constraint in PRIMARY_KEYS else Kind.NAME_TAKEN
+    elif "violates foreign key constraint" in text:
+        kind = Kind.IN_USE if method == "DELETE" else Kind.PARENT_MISSING
+    elif any(phrase in text for phrase in _CUT_ON_THE_WAY):
+        kind = Kind.OUTAGE  # the body was cut before it arrived: nothing was applied
+    elif any(phrase in text for phrase in _REFUSED):
+        kind = Kind.REFUSED
+    else:
+        kind = Kind.UNKNOWN
+    return Outcome(kind, text, constraint=constraint, said=True)
+
+
+def _json(body: bytes) -> dict[str, Any] | None:
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _row(data: Any) -> Mapping[str, Any] | None:
+    """The one row of an answer to a write or to `?id=`."""
+    if not isinstance(data, dict):
+        return None
+    rows = [value for value in data.values() if isinstance(value, dict) and "id" in value]
+    return rows[0] if rows else None

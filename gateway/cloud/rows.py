@@ -1,0 +1,223 @@
+"""Brings one row of the cloud to where it should be, and keeps what we learn about it.
+
+Every request here may be repeated at once: a create carries our own id, a change is absolute, a delete is a delete. What may
+still run after nobody answered is marked unsettled before anything else happens.
+"""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from gateway.cloud import mapping, store
+from gateway.cloud.client import CloudClient
+from gateway.cloud.outcome import Kind, Outcome
+from gateway.cloud.store import CloudRow
+from gateway.kernel import clock as time_
+from gateway.kernel.clock import Clock
+from gateway.kernel.db import Database
+from gateway.kernel.ids import NewId
+
+CACHE_MAX = 5_000  # rows kept in memory; far more than are touched before the last second's are on disk
+SOFT_DELETED = ("jobs", "parts")  # deleted by a change that also frees the name
+NOT_BY_ID = ("time_entries", "operation_quantities", "scrap_reasons")  # [U] `?id=` of these lists is broken
+
+
+class Again(Exception):  # noqa: N818 -- not an error: the lane has to come back
+    """The request has to be made again later. `outcome` says why, `seqs` whose it was."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.text)
+        self.outcome = outcome
+        self.seqs: tuple[int, ...] = ()
+
+
+class No(Exception):  # noqa: N818 -- as above
+    """The cloud will not take this; `request` is what was refused."""
+
+    def __init__(self, outcome: Outcome, method: str, table: str, body: Mapping[str, Any] | None) -> None:
+        super().__init__(outcome.text)
+        self.outcome = outcome
+        self.request = {"method": method, "path": table, "body": body}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`t_late_s`: how long a request that nobody answered may still run over there."""
+
+    t_late_s: float
+
+
+class Rows:
+    def __init__(self, client: CloudClient, db: Database, clock: Clock, new_id: NewId, settings: Settings) -> None:
+        self.client = client
+        self._db = db
+        self._clock = clock
+        self._new_id = new_id
+        self._settings = settings
+        self._cache: OrderedDict[tuple[str, str], CloudRow] = OrderedDict()
+
+    async def known(self, table: str, row_id: str, lane: str) -> CloudRow:
+        key = (table, row_id)
+        if key not in self._cache:
+            self._cache[key] = await self._db.read(store.row, table, row_id)
+            if len(self._cache) > CACHE_MAX:
+                self._cache.popitem(last=False)
+        self._cache.move_to_end(key)
+        row = self._cache[key]
+        row.lane = lane
+        return row
+
+    def forget(self) -> None:
+        """The tables were changed behind our back (a pull): read them again."""
+        self._cache.clear()
+
+    def keep(self, row: CloudRow) -> None:
+        self._db.write_soon(f"cloud:{row.table}:{row.id}", store.save, row.packed(self._now()))
+
+    async def put(self, row: CloudRow, values: Mapping[str, Any], fields: set[str] | None, updated_at: str) -> None:
+        """Create the row, or change what differs of `fields` (None: of all). Raises Again, No."""
+        if row.deleted:
+            return
+        if not row.base:
+            await self.create(row, values)
+            return
+        chosen = values if fields is None else {name: values[name] for name in fields if name in values}
+        body = {name: value for name, value in chosen.items() if not mapping.same(value, row.base.get(name))}
+        if body:
+            await self.change(row, body, updated_at)
+
+    async def create(self, row: CloudRow, values: Mapping[str, Any]) -> None:
+        body = {"id": row.id, **{name: value for name, value in values.items() if value is not None}}
+        outcome = await self.client.create(row.table, body)
+        match outcome.kind:
+            case Kind.OK:
+                self._confirmed(row, values, outcome)
+            case Kind.OWN_ID_EXISTS:
+                await self._ours_already(row, values, body)
+            case Kind.PLAN_LIMIT | Kind.NAME_TAKEN if await self._is_there(row):
+                self._confirmed(row, values, outcome)
+            case Kind.UNKNOWN:
+                row.attempted = body
+                await self.unsettle(row)
+                raise Again(outcome)
+            case _:
+                raise _verdict(outcome, "POST", row.table, body)
+
+    async def change(self, row: CloudRow, body: Mapping[str, Any], updated_at: str) -> Outcome:
+        """One absolute change. Raises Again, No. A row that is gone over there is noted and left."""
+        outcome = await self.client.change(row.table, row.id, mapping.stamped(row.table, body, updated_at))
+        match outcome.kind:
+            case Kind.OK:
+                row.base.update(body)
+                row.written |= body.keys()
+                self.keep(row)
+            case Kind.GONE:
+                await self.gone(row, outcome)
+            case Kind.UNKNOWN:
+                await self.unsettle(row, body.keys())
+                raise Again(outcome)
+            case Kind.PARENT_MISSING:
+                raise No(outcome, "PATCH", row.table, body)
+            case _:
+                raise _verdict(outcome, "PATCH", row.table, body)
+        return outcome
+
+    async def remove(self, row: CloudRow, old: Mapping[str, Any], updated_at: str) -> None:
+        """Delete over there. What was never sent is only marked, so that it never will be."""
+        if not row.base and row.attempted is None:
+            row.deleted = True
+            self.keep(row)
+            return
+        if row.table in SOFT_DELETED:
+            body = mapping.freed(row.table, old)
+            outcome = await self.client.change(row.table, row.id, mapping.stamped(row.table, body, updated_at))
+        else:
+            outcome = await self.client.remove(row.table, row.id)
+        match outcome.kind:
+            case Kind.OK | Kind.GONE:
+                row.deleted = True
+                self.keep(row)
+            case Kind.UNKNOWN:
+                row.deleted = True  # a settle pass repeats it
+                await self.unsettle(row)
+                raise Again(outcome)
+            case Kind.IN_USE if "active" in old:
+                await self.change(row, {"active": False}, updated_at)
+            case _:
+                raise _verdict(outcome, "DELETE", row.table, None)
+
+    async def unsettle(self, row: CloudRow, fields: "set[str] | Any" = ()) -> None:
+        """Durable before anything else: a request whose outcome is not known may still run."""
+        row.unsettled_until = time_.text(self._clock.now() + timedelta(seconds=self._settings.t_late_s))
+        row.written |= set(fields)
+        await self._db.write(store.save, row.packed(self._now()))
+
+    async def gone(self, row: CloudRow, outcome: Outcome) -> None:
+        """404 on a change. [U] lists that cannot be asked by id leave no second opinion."""
+        if row.table not in NOT_BY_ID:
+            answer = await self.client.get(row.table, row.id)
+            if answer.kind is Kind.OK:
+                raise Again(outcome)
+            if answer.kind is not Kind.GONE:
+                raise _verdict(answer, "GET", row.table, None)
+        row.deleted = True
+        self.keep(row)
+        await self.conflict(
+            row,
+            "deleted_at",
+            None,
+            "deleted in the cloud",
+            "it was deleted in the cloud: what was done here is kept here",
+        )
+
+    async def conflict(self, row: CloudRow, name: str, ours: Any, theirs: Any, reason: str) -> None:
+        """An automatic resolution, for people to see."""
+        found = (self._new_id(), row.table, row.id, name, ours, theirs, reason, "dropped")
+        await self._db.write(store.record_conflict, found, self._now())
+
+    async def _ours_already(self, row: CloudRow, values: Mapping[str, Any], body: Mapping[str, Any]) -> None:
+        """An earlier attempt was applied. What it carried may be older than what we want now."""
+        earlier = row.attempted
+        row.base = dict(earlier or {"id": row.id})
+        if earlier == body and row.table not in NOT_BY_ID and not await self._is_there(row):
+            row.deleted = True
+            self.keep(row)
+            await self.conflict(
+                row, "id", row.id, None, "the cloud has this id but does not show it: deleted there, or somebody else's"
+            )
+            return
+        row.attempted = None
+        changed = {
+            name: value
+            for name, value in values.items()
+            if value is not None and not mapping.same(value, row.base.get(name))
+        }
+        if changed:
+            await self.change(row, changed, self._now())
+        else:
+            self.keep(row)
+
+    async def _is_there(self, row: CloudRow) -> bool:
+        if row.table in NOT_BY_ID:
+            return False
+        answer = await self.client.get(row.table, row.id)
+        if answer.kind not in (Kind.OK, Kind.GONE):
+            raise _verdict(answer, "GET", row.table, None)
+        return answer.kind is Kind.OK
+
+    def _confirmed(self, row: CloudRow, values: Mapping[str, Any], outcome: Outcome) -> None:
+        echoed = outcome.row or {}
+        row.base = {"id": row.id, **{name: echoed.get(name, value) for name, value in values.items()}}
+        row.attempted = None
+        self.keep(row)
+
+    def _now(self) -> str:
+        return time_.text(self._clock.now())
+
+
+def _verdict(outcome: Outcome, method: str, table: str, body: Mapping[str, Any] | None) -> Again | No:
+    """What cannot be decided here: come back later, or never."""
+    later = (Kind.UNKNOWN, Kind.QUOTA, Kind.OUTAGE, Kind.KEY, Kind.PARENT_MISSING)
+    return Again(outcome) if outcome.kind in later else No(outcome, method, table, body)

@@ -1,0 +1,227 @@
+"""Carries out the steps of a plan: rows to where they should be, fresh transitions through the cloud's lifecycle calls.
+
+The cloud's calls stamp their own clock and forget to compute the time when nobody is booked any more: so our own entries and
+the true sum go first, and stamps that are off are set right afterwards, in the same step.
+"""
+
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from gateway.cloud import mapping, plan, store
+from gateway.cloud.mapping import Wanted
+from gateway.cloud.outcome import Kind, Outcome
+from gateway.cloud.plan import EFFECTS, Intent, Step
+from gateway.cloud.rows import Again, No, Rows
+from gateway.cloud.store import CloudRow
+from gateway.kernel import clock as time_
+from gateway.kernel.clock import Clock
+from gateway.kernel.db import Database
+
+STAMP_TOLERANCE = timedelta(seconds=2)
+EXECUTION = frozenset(
+    "status started_at paused_at resumed_at completed_at actual_time completion_percentage".split()
+)  # columns that the events tell, not the row as it stands now
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """An intent that the cloud refused, and the entries that wanted it."""
+
+    seqs: tuple[int, ...]
+    reason: str
+    state: str
+    request: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Sent:
+    parked: list[Parked] = field(default_factory=list)
+
+
+class Sender:
+    def __init__(self, rows: Rows, db: Database, clock: Clock) -> None:
+        self._rows = rows
+        self._db = db
+        self._clock = clock
+
+    async def send(self, step: Step, lane: str, *, suspect: bool) -> Sent:
+        """One step. `suspect`: an earlier self may have sent some of it just before it died, so it may still arrive.
+
+        Raises Again: nothing of the step counts as done, all of it can be repeated.
+        """
+        sent = Sent()
+        if step.verb:
+            await self._guarded(sent, step.intents[0] if step.intents else None, self._live(step, lane))
+            return sent
+        for intent in step.intents:
+            await self._guarded(sent, intent, self._fold(step, intent, lane, suspect=suspect))
+        return sent
+
+    async def settle(self, table: str, row_id: str, lane: str) -> None:
+        """Write the state that we want once more, whatever a late request has made of it. Raises Again, No."""
+        row = await self._rows.known(table, row_id, lane)
+        owner = await self._db.read(store.entry_of_segment, row_id) if table == "time_entries" else row_id
+        found = await self._db.read(store.local, table, owner)
+        if row.deleted:
+            await self._rows.remove(row, (found[0] if found else {}), self._now())
+        elif found is not None and row.base and row.written:
+            values = next((want.values for want in mapping.wanted(table, *found) if want.id == row_id), {})
+            body = {name: values[name] for name in row.written if name in values}
+            if body:
+                await self._rows.change(row, body, found[0].get("updated_at") or self._now())
+        row.unsettled_until = None
+        self._rows.keep(row)
+
+    async def _guarded(self, sent: Sent, intent: Intent | None, doing: Awaitable[None]) -> None:
+        seqs = tuple(intent.seqs) if intent else ()
+        try:
+            await doing
+        except Again as again:
+            again.seqs = seqs
+            raise
+        except No as refusal:
+            blocked = refusal.outcome.kind is Kind.PLAN_LIMIT
+            sent.parked.append(
+                Parked(seqs, refusal.outcome.text, "blocked_quota" if blocked else "parked", refusal.request)
+            )
+
+    # ------------------------------------------------------------------ folded
+
+    async def _fold(self, step: Step, intent: Intent, lane: str, *, suspect: bool) -> None:
+        found = await self._db.read(store.local, intent.table, intent.id)
+        if intent.op == "delete" or found is None or found[0].get("deleted_at"):
+            await self._delete(intent, found[0] if found else intent.old or {}, lane)
+            return
+        updated_at = found[0].get("updated_at") or self._now()
+        for want in mapping.wanted(intent.table, *found):
+            row = await self._rows.known(want.table, want.id, lane)
+            values, fields = self._chosen(want, intent, step.execution.get(intent.id))
+            if (
+                intent.table == "operations"
+                and row.base
+                and "status" in (fields or ())
+                and await self._moot(row, values)
+            ):
+                fields = (fields or set()) - EXECUTION
+            if suspect:
+                await self._rows.unsettle(row, (fields if fields is not None else values.keys()) if row.base else ())
+            await self._rows.put(row, values, fields, updated_at)
+
+    def _chosen(
+        self, want: Wanted, intent: Intent, execution: Mapping[str, Any] | None
+    ) -> tuple[dict[str, Any], set[str] | None]:
+        """The values to send and which of them; an operation's state as the events left it."""
+        fields = None if intent.op == "insert" or intent.table == "time_entries" else intent.fields
+        if execution is None:
+            return dict(want.values), fields
+        values = {name: value for name, value in want.values.items() if name not in EXECUTION} | dict(execution)
+        return values, None if fields is None else (fields - EXECUTION) | execution.keys()
+
+    async def _delete(self, intent: Intent, old: Mapping[str, Any], lane: str) -> None:
+        for want in mapping.wanted(intent.table, old) if old and intent.table == "time_entries" else [None]:
+            row = await self._rows.known(intent.table, want.id if want else intent.id, lane)
+            await self._rows.remove(row, old, self._now())
+
+    async def _moot(self, row: CloudRow, values: Mapping[str, Any]) -> bool:
+        """Somebody else has already brought it further: a late transition is dropped, the facts around it are not."""
+        answer = await self._rows.client.get("operations", row.id)
+        if answer.kind is Kind.GONE:
+            await self._rows.gone(row, answer)
+            return True
+        if answer.kind is not Kind.OK or answer.row is None:
+            raise Again(answer)
+        theirs = answer.row.get("status")
+        if theirs == row.base.get("status") or theirs != "completed" or values.get("status") == "completed":
+            return False
+        row.base["status"] = theirs
+        self._rows.keep(row)
+        await self._rows.conflict(
+            row,
+            "status",
+            values.get("status"),
+            theirs,
+            "somebody else has completed it in the cloud: the late transition was dropped",
+        )
+        return True
+
+    # ------------------------------------------------------------------ live
+
+    async def _live(self, step: Step, lane: str) -> None:
+        """A fresh transition: true times first, then the lifecycle call, then what it got wrong."""
+        entry, verb = step.entries[0], step.verb or ""
+        operation_id = entry.aggregate.partition(":")[2]
+        row = await self._rows.known("operations", operation_id, lane)
+        if row.deleted:
+            return
+        stamps = plan.stamps(entry)
+        if verb in ("pause", "complete"):
+            await self._entries(step, lane)
+            if (worked := stamps.get("actual_time")) and worked != row.base.get("actual_time"):
+                await self._rows.change(row, {"actual_time": worked}, entry.occurred_at)
+        elif verb == "start" and not row.base.get("started_at"):
+            await self._rows.change(row, {"started_at": stamps["started_at"]}, entry.occurred_at)
+        if not row.deleted:
+            await self._call(row, verb, stamps, entry.occurred_at)
+        if verb in ("start", "resume"):
+            await self._entries(step, lane)
+
+    async def _entries(self, step: Step, lane: str) -> None:
+        for intent in step.intents:
+            if intent.table == "time_entries":
+                await self._fold(step, intent, lane, suspect=False)
+
+    async def _call(self, row: CloudRow, verb: str, stamps: Mapping[str, Any], occurred_at: str) -> None:
+        target, column, _ = EFFECTS[verb]
+        outcome = await self._rows.client.lifecycle(verb, row.id)
+        if outcome.kind is Kind.OK:
+            echo = (outcome.data or {}).get("operation", {})
+            row.base.update({name: echo.get(name) for name in EXECUTION if name in echo})
+            off = {column: stamps[column]} if column in stamps and _off(echo.get(column), stamps[column]) else {}
+            if off:
+                await self._rows.change(row, off, occurred_at)
+            self._rows.keep(row)
+            return
+        if outcome.kind is Kind.UNKNOWN:
+            await self._unsettle_all(row)
+            outcome = await self._asked(row, outcome, target)
+        reached = outcome.kind is Kind.WRONG_STATE and outcome.state == target
+        if outcome.kind is Kind.WRONG_STATE and outcome.state == "completed" and not reached:
+            await self._rows.conflict(
+                row, "status", target, outcome.state, "somebody else has completed it in the cloud: dropped"
+            )
+            return
+        if outcome.kind in (Kind.WRONG_STATE, Kind.GONE):
+            await self._rows.change(
+                row, dict(stamps), occurred_at
+            )  # absolute, so also right when it was reached already
+            return
+        if outcome.kind is Kind.REFUSED:
+            raise No(outcome, "POST", f"api-operation-lifecycle/{verb}", None)
+        raise Again(outcome)
+
+    async def _asked(self, row: CloudRow, unknown: Outcome, target: str) -> Outcome:
+        """Nobody answered: ask how the operation stands. Never repeat blindly, `start` after a pause would be legal."""
+        answer = await self._rows.client.get("operations", row.id)
+        if answer.kind is not Kind.OK or answer.row is None:
+            return answer if answer.kind is Kind.GONE else unknown
+        state = str(answer.row.get("status"))
+        return Outcome(Kind.WRONG_STATE, unknown.text, state=state) if state == target else unknown
+
+    async def _unsettle_all(self, row: CloudRow) -> None:
+        """The call may still run: it would change the operation and close every open entry on it."""
+        await self._rows.unsettle(row, EXECUTION)
+        for entry_id in await self._db.read(store.entries_of, row.id):
+            entry = await self._rows.known("time_entries", entry_id, row.lane)
+            if entry.base:
+                await self._rows.unsettle(entry, {"end_time", "duration"})
+
+    def _now(self) -> str:
+        return time_.text(self._clock.now())
+
+
+def _off(theirs: str | None, ours: str) -> bool:
+    if theirs is None:
+        return True
+    return abs(datetime.fromisoformat(theirs) - datetime.fromisoformat(ours)) > STAMP_TOLERANCE

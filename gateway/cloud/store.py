@@ -1,0 +1,246 @@
+"""All SQL about what we know of the cloud, and the reads that sending needs."""
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.kernel.db import Tx
+from gateway.outbox.event import Entry, encode
+
+READER = "cloud"
+DUE_MAX = 200
+CONFLICTS_MAX = 10_000
+
+_GET = "SELECT base, written, lane, attempted, unsettled_until, deleted FROM cloud_rows WHERE table_name = ? AND id = ?"
+_SAVE = """
+INSERT INTO cloud_rows (table_name, id, base, written, lane, attempted, unsettled_until, deleted, seen_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (table_name, id) DO UPDATE SET base = excluded.base, written = excluded.written, lane = excluded.lane,
+  attempted = excluded.attempted, unsettled_until = excluded.unsettled_until, deleted = excluded.deleted,
+  seen_at = excluded.seen_at, missed = 0
+"""
+_BELOW = {
+    "time_entries": "SELECT * FROM time_entry_pauses WHERE time_entry_id = ? ORDER BY paused_at, id",
+    "operation_quantities": "SELECT * FROM operation_quantity_scrap_reasons WHERE operation_quantity_id = ? ORDER BY id",
+}
+_PARENT = {
+    "time_entry": ("operation", "SELECT operation_id FROM time_entries WHERE id = ?"),
+    "quantity": ("operation", "SELECT operation_id FROM operation_quantities WHERE id = ?"),
+    "operation": ("part", "SELECT part_id FROM operations WHERE id = ?"),
+    "part": ("job", "SELECT job_id FROM parts WHERE id = ?"),
+}
+_TABLES = frozenset("jobs parts operations cells resources scrap_reasons time_entries operation_quantities".split())
+
+
+@dataclass(slots=True)
+class CloudRow:
+    """One row over there as we know it. `base` empty: as far as we know it is not there."""
+
+    table: str
+    id: str
+    base: dict[str, Any] = field(default_factory=dict)
+    written: set[str] = field(default_factory=set)
+    lane: str = ""
+    attempted: dict[str, Any] | None = None
+    unsettled_until: str | None = None
+    deleted: bool = False
+
+    def packed(self, now: str) -> tuple[Any, ...]:
+        """The values of `save`, taken now: the row may go on changing while they wait to be written."""
+        attempted = None if self.attempted is None else encode(self.attempted)
+        written = encode(sorted(self.written))
+        return (
+            self.table,
+            self.id,
+            encode(self.base),
+            written,
+            self.lane,
+            attempted,
+            self.unsettled_until,
+            int(self.deleted),
+            now,
+        )
+
+
+def row(connection: sqlite3.Connection, table: str, row_id: str) -> CloudRow:
+    found = connection.execute(_GET, (table, row_id)).fetchone()
+    if found is None:
+        return CloudRow(table, row_id)
+    base, written, lane, attempted, until, deleted = found
+    return CloudRow(
+        table,
+        row_id,
+        json.loads(base),
+        set(json.loads(written)),
+        lane,
+        None if attempted is None else json.loads(attempted),
+        until,
+        bool(deleted),
+    )
+
+
+def save(tx: Tx, *rows: tuple[Any, ...]) -> None:
+    """Rows as `CloudRow.packed` gave them."""
+    tx.executemany(_SAVE, rows)
+
+
+def local(
+    connection: sqlite3.Connection, table: str, row_id: str
+) -> tuple[Mapping[str, Any], list[Mapping[str, Any]]] | None:
+    """Our row with what hangs below it, deleted ones too; None when it is gone for good."""
+    assert table in _TABLES, table  # noqa: S101 -- the name becomes SQL
+    found = connection.execute(f"SELECT * FROM {table} WHERE id = ?", (row_id,)).fetchone()  # noqa: S608 -- one of _TABLES
+    if found is None:
+        return None
+    below = connection.execute(_BELOW[table], (row_id,)).fetchall() if table in _BELOW else []
+    return dict(found), [dict(one) for one in below]
+
+
+def entries_of(connection: sqlite3.Connection, operation_id: str) -> list[str]:
+    """The ids under which an operation's time entries stand in the cloud."""
+    rows = connection.execute(
+        "SELECT id FROM time_entries WHERE operation_id = ?1 UNION "
+        "SELECT p.segment_id FROM time_entry_pauses p JOIN time_entries e ON e.id = p.time_entry_id WHERE e.operation_id = ?1",
+        (operation_id,),
+    )
+    return [found[0] for found in rows]
+
+
+def entry_of_segment(connection: sqlite3.Connection, segment_id: str) -> str:
+    """The time entry that a row in the cloud is a stretch of."""
+    found = connection.execute(
+        "SELECT time_entry_id FROM time_entry_pauses WHERE segment_id = ?", (segment_id,)
+    ).fetchone()
+    return found[0] if found else segment_id
+
+
+def due(connection: sqlite3.Connection, now: str) -> list[tuple[str, str, str]]:
+    """(lane, table, id) of rows that may be settled now."""
+    rows = connection.execute(
+        "SELECT lane, table_name, id FROM cloud_rows WHERE unsettled_until < ? ORDER BY unsettled_until LIMIT ?",
+        (now, DUE_MAX),
+    )
+    return [(found[0], found[1], found[2]) for found in rows]
+
+
+# ------------------------------------------------------------------ positions
+
+
+def lanes_ahead(connection: sqlite3.Connection) -> dict[str, int]:
+    """Lanes that are done beyond the watermark."""
+    rows = connection.execute("SELECT lane, position FROM event_lanes WHERE reader = ?", (READER,))
+    return {found[0]: found[1] for found in rows}
+
+
+def save_lane(tx: Tx, lane: str, position: int) -> None:
+    tx.execute(
+        "INSERT INTO event_lanes (reader, lane, position) VALUES (?, ?, ?) "
+        "ON CONFLICT (reader, lane) DO UPDATE SET position = excluded.position",
+        (READER, lane, position),
+    )
+
+
+def save_watermark(tx: Tx, position: int) -> None:
+    """Everything up to here is done in every lane; lanes that are not ahead of it need no row."""
+    tx.execute("UPDATE event_readers SET position = max(position, ?) WHERE name = ?", (position, READER))
+    tx.execute("DELETE FROM event_lanes WHERE reader = ? AND position <= ?", (READER, position))
+
+
+def touched_lanes(connection: sqlite3.Connection, after: int, limit: int) -> list[tuple[int, str]]:
+    """(seq, lane) of the entries after `after`, in order."""
+    rows = connection.execute("SELECT seq, lane FROM events WHERE seq > ? ORDER BY seq LIMIT ?", (after, limit))
+    return [(found[0], found[1]) for found in rows]
+
+
+def pending(connection: sqlite3.Connection) -> tuple[int, str | None]:
+    """How many entries the uplink still has to send, and when the oldest of them was recorded."""
+    found = connection.execute(
+        "SELECT count(*), min(e.recorded_at) FROM events e "
+        "LEFT JOIN event_lanes l ON l.reader = ?1 AND l.lane = e.lane "
+        "WHERE e.seq > (SELECT position FROM event_readers WHERE name = ?1) AND e.seq > coalesce(l.position, 0) "
+        "AND NOT EXISTS (SELECT 1 FROM event_parked p WHERE p.reader = ?1 AND p.seq = e.seq)",
+        (READER,),
+    ).fetchone()
+    return found[0], found[1]
+
+
+# ------------------------------------------------------------------ parked entries, conflicts
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedHere:
+    """What a lane has parked and nobody has asked to try again. `uncreated`: aggregates whose creation is among it."""
+
+    seqs: set[int]
+    aggregates: set[str]
+    uncreated: set[str]
+
+
+def parked_in(connection: sqlite3.Connection, lane: str) -> ParkedHere:
+    rows = connection.execute(
+        'SELECT p.seq, p.aggregate, e.changes LIKE \'%"op":"insert"%\' FROM event_parked p JOIN events e ON e.seq = p.seq '
+        "WHERE p.reader = ? AND p.lane = ? AND p.state <> 'retry'",
+        (READER, lane),
+    ).fetchall()
+    return ParkedHere({row[0] for row in rows}, {row[1] for row in rows}, {row[1] for row in rows if row[2]})
+
+
+def to_retry(connection: sqlite3.Connection, lane: str) -> list[Entry]:
+    """Parked entries that somebody asked to try again, in order."""
+    rows = connection.execute(
+        "SELECT e.seq, e.id, e.type, e.lane, e.aggregate, e.origin, e.occurred_at, e.recorded_at, e.clock_trusted, e.data, e.changes "
+        "FROM event_parked p JOIN events e ON e.seq = p.seq WHERE p.reader = ? AND p.lane = ? AND p.state = 'retry' ORDER BY p.seq",
+        (READER, lane),
+    )
+    return [Entry(*found) for found in rows]
+
+
+def above(connection: sqlite3.Connection, aggregate: str) -> list[str]:
+    """The aggregates that this one hangs on, nearest first."""
+    kind, _, row_id = aggregate.partition(":")
+    chain = []
+    while kind in _PARENT and row_id:
+        parent, sql = _PARENT[kind]
+        found = connection.execute(sql, (row_id,)).fetchone()
+        kind, row_id = parent, found[0] if found else ""
+        chain.append(f"{kind}:{row_id}")
+    return chain
+
+
+def lanes_to_retry(connection: sqlite3.Connection) -> list[str]:
+    rows = connection.execute("SELECT DISTINCT lane FROM event_parked WHERE reader = ? AND state = 'retry'", (READER,))
+    return [found[0] for found in rows]
+
+
+def unpark(tx: Tx, *seqs: int) -> None:
+    tx.executemany("DELETE FROM event_parked WHERE reader = ? AND seq = ?", [(READER, seq) for seq in seqs])
+
+
+def record_conflict(tx: Tx, conflict: tuple[str, str, str, str, Any, Any, str, str | None], now: str) -> None:
+    """(id, table, row id, field, local, cloud, reason, resolution or None): both sides are kept, whoever won."""
+    conflict_id, table, row_id, name, ours, theirs, reason, resolution = conflict
+    known = tx.execute(
+        "SELECT 1 FROM cloud_conflicts WHERE table_name = ? AND row_id = ? AND field = ? AND cloud IS ? AND local IS ?",
+        (table, row_id, name, encode(theirs), encode(ours)),
+    ).fetchone()
+    if known:
+        return
+    tx.execute(
+        "INSERT INTO cloud_conflicts (id, table_name, row_id, field, local, cloud, reason, resolution, resolved_by, found_at, resolved_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            conflict_id,
+            table,
+            row_id,
+            name,
+            encode(ours),
+            encode(theirs),
+            reason,
+            resolution,
+            "rule" if resolution else None,
+            now,
+            now if resolution else None,
+        ),
+    )

@@ -1,0 +1,268 @@
+"""Store and forward: the reader "cloud". One lane per job tree, in order inside a lane, several lanes at a time.
+
+What the cloud refuses for good is parked with its reason, together with what depends on it, and passed. What it does not
+answer is repeated. The position moves only behind what has been answered for, so a crash repeats and never forgets.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import structlog
+
+from gateway.cloud import plan, store
+from gateway.cloud.budget import Budget
+from gateway.cloud.lanes import Lane, Lanes
+from gateway.cloud.outcome import Kind, Outcome
+from gateway.cloud.rows import Again, No
+from gateway.cloud.sender import Parked, Sender
+from gateway.kernel import clock as time_
+from gateway.kernel.clock import Clock
+from gateway.kernel.db import Database, Tx
+from gateway.kernel.health import Link
+from gateway.kernel.supervise import backoff_s
+from gateway.outbox import journal
+from gateway.outbox.event import Entry
+
+IN_FLIGHT_MAX = 4  # lanes at a time against a plain cloud
+LANE_BATCH_MAX = 100  # entries of one lane that are planned together
+SCAN_MAX = 2_000
+POLL_S = 2.0
+SETTLE_EVERY_S = 5.0
+BACKOFF_BASE_S = 0.5
+LANE_CAP_S = 30.0
+PARENT_TRIES_MAX = 5  # a row it hangs on may still be on its way in another lane
+POISON_TRIES_MAX = 10  # the same answer to the same entry this often: it will not get better
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class UplinkSettings:
+    """`settle_after_s`: how long a request that nobody answered may still run over there."""
+
+    settle_after_s: float
+    in_flight: int = IN_FLIGHT_MAX
+
+
+class Uplink:
+    """`subscribed()` tells whether the cloud has webhooks that a lifecycle call would fire."""
+
+    def __init__(
+        self,
+        sender: Sender,
+        budget: Budget,
+        db: Database,
+        clock: Clock,
+        rng: random.Random,
+        link: Link,
+        settings: UplinkSettings,
+        subscribed: Callable[[], bool],
+    ) -> None:
+        self._sender = sender
+        self._budget = budget
+        self._db = db
+        self._clock = clock
+        self._rng = rng
+        self._link = link
+        self._settings = settings
+        self._subscribed = subscribed
+        self._suspicion_over = clock.now() + timedelta(seconds=settings.settle_after_s)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._settling: set[str] = set()
+        self._done = asyncio.Event()
+
+    async def run(self) -> None:
+        """Send for ever. Cancelled: what is in flight is left, to be repeated by the next run."""
+        now = time_.text(self._clock.now())
+        watermark = await self._db.write(journal.register, store.READER, now, since=0)
+        lanes = Lanes(watermark, await self._db.read(store.lanes_ahead))
+        before_us = await self._db.read(journal.head)
+        settle_s = self._clock.monotonic()
+        try:
+            while True:
+                seen = self._db.commits.count
+                await self._scan(lanes, before_us)
+                if self._budget.wait_s() > 0:
+                    self._link.down(self._budget.why)
+                else:
+                    self._begin(lanes)
+                    if self._clock.monotonic() >= settle_s:
+                        settle_s = self._clock.monotonic() + SETTLE_EVERY_S
+                        await self._begin_settling(lanes)
+                    if not self._budget.failing and self._link.up():
+                        log.info("link.up", link=self._link.name)
+                self._db.write_soon("cloud.watermark", store.save_watermark, lanes.watermark())
+                await self._wait(lanes, seen)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _scan(self, lanes: Lanes, before_us: int) -> None:
+        """Learn of new entries. What stood there before we started may have been half sent by an earlier self."""
+        while page := await self._db.read(store.touched_lanes, lanes.scanned, SCAN_MAX):
+            lanes.seen(page, suspect=page[0][0] <= before_us and self._clock.now() < self._suspicion_over)
+            if len(page) < SCAN_MAX:
+                break
+        for name in await self._db.read(store.lanes_to_retry):
+            lanes.wake(name)
+
+    def _has_room(self) -> bool:
+        """One lane only, as a probe, while the cloud has not answered again."""
+        return len(self._tasks) < (1 if self._budget.failing else self._settings.in_flight)
+
+    def _begin(self, lanes: Lanes) -> None:
+        while self._has_room() and (lane := lanes.ready(self._clock.monotonic(), beside=self._settling)) is not None:
+            lane.busy = True
+            self._spawn(self._run_lane(lanes, lane))
+
+    async def _begin_settling(self, lanes: Lanes) -> None:
+        """Rows that may be settled, where nothing is waiting to be sent anyway."""
+        for lane, table, row_id in await self._db.read(store.due, time_.text(self._clock.now())):
+            if self._has_room() and lanes.idle(lane) and lane not in self._settling:
+                self._settling.add(lane)
+                self._spawn(self._settle(lane, table, row_id))
+
+    async def _wait(self, lanes: Lanes, seen: int) -> None:
+        """Until something was committed, a lane is done, or the next one may try."""
+        self._done.clear()
+        next_try_s = lanes.next_try_s() if self._has_room() else None
+        pause_s = POLL_S if next_try_s is None else min(POLL_S, max(0.0, next_try_s - self._clock.monotonic()))
+        pause_s = max(pause_s, min(POLL_S, self._budget.wait_s()))
+        waiting = [
+            asyncio.ensure_future(wake)
+            for wake in (self._db.commits.beyond(seen), self._done.wait(), self._clock.sleep(pause_s))
+        ]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wake in waiting:
+                wake.cancel()
+
+    def _spawn(self, doing: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(doing)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._done.set()
+
+    # ------------------------------------------------------------------ one lane
+
+    async def _run_lane(self, lanes: Lanes, lane: Lane) -> None:
+        try:
+            if retry := await self._db.read(store.to_retry, lane.name):
+                await self._pass(lanes, lane, retry, again=True)
+            entries = await self._db.read(journal.in_lane, lane.name, lane.done, LANE_BATCH_MAX)
+            if entries:
+                await self._pass(lanes, lane, entries, again=False)
+            else:
+                lanes.finished(lane, max(lane.newest, lane.done))
+            lane.failures, lane.error = 0, ""
+        except Again as again:
+            await self._failed(lane, again)
+        except Exception as exc:
+            # A lane is supervised like a link: a bug in one kind of event must not hold up the others.
+            log.exception("lane.failed", lane=lane.name)
+            bug = Again(Outcome(Kind.UNKNOWN, f"{type(exc).__name__}: {exc}", said=True))
+            bug.seqs = (lane.first,)
+            await self._failed(lane, bug)
+        finally:
+            lane.busy = False
+
+    async def _pass(self, lanes: Lanes, lane: Lane, entries: Sequence[Entry], *, again: bool) -> None:
+        """Send a stretch; `again`: entries that were parked, behind the lane's position."""
+        free = await self._free(lane, entries)
+        live = not again and not lane.suspect and (self._subscribed() or not self._budget.short())
+        for step in plan.steps(free, now=self._clock.now(), live=live):
+            sent = await self._sender.send(step, lane.name, suspect=lane.suspect)
+            by_seq = {entry.seq: entry for entry in step.entries}
+            for parked in sent.parked:
+                await self._park([by_seq[seq] for seq in parked.seqs], parked)
+            if again:
+                refused = {seq for parked in sent.parked for seq in parked.seqs}
+                await self._db.write(store.unpark, *(by_seq.keys() - refused))
+            else:
+                self._answered_for(lanes, lane, step.last_seq)
+        if not again and entries[-1].seq > lane.done:
+            self._answered_for(lanes, lane, entries[-1].seq)
+        lane.suspect = False
+
+    def _answered_for(self, lanes: Lanes, lane: Lane, seq: int) -> None:
+        lanes.finished(lane, seq)
+        self._db.write_soon(f"cloud.lane:{lane.name}", store.save_lane, lane.name, seq)
+
+    async def _free(self, lane: Lane, entries: Sequence[Entry]) -> list[Entry]:
+        """The entries that do not hang on a parked one; those that do are parked with it."""
+        parked = await self._db.read(store.parked_in, lane.name)
+        if not parked.seqs:
+            return list(entries)
+        free = []
+        for entry in entries:
+            above = await self._db.read(store.above, entry.aggregate) if parked.uncreated else []
+            blocker = next(
+                (
+                    one
+                    for one in (entry.aggregate, *above)
+                    if one in parked.uncreated or one == entry.aggregate in parked.aggregates
+                ),
+                None,
+            )
+            if entry.seq in parked.seqs:
+                continue
+            if blocker is None:
+                free.append(entry)
+            else:
+                await self._park(
+                    [entry], Parked((entry.seq,), f"waits for {blocker}, which the cloud refused", "parked", {})
+                )
+        return free
+
+    async def _park(self, entries: Sequence[Entry], parked: Parked) -> None:
+        now = time_.text(self._clock.now())
+        reason, state, request = parked.reason, parked.state, parked.request
+        for entry in entries:
+            log.warning("event.parked", seq=entry.seq, aggregate=entry.aggregate, reason=reason)
+        await self._db.write(_park, list(entries), reason, state, dict(request), now)
+
+    async def _failed(self, lane: Lane, again: Again) -> None:
+        """Come back later; or park what will never do."""
+        outcome = again.outcome
+        lane.failures = lane.failures + 1 if outcome.text == lane.error else 1
+        lane.error = outcome.text
+        patience = (
+            PARENT_TRIES_MAX if outcome.kind is Kind.PARENT_MISSING else POISON_TRIES_MAX if outcome.said else None
+        )
+        if patience is not None and lane.failures >= patience and again.seqs:
+            entries = await self._db.read(journal.in_lane, lane.name, again.seqs[0] - 1, LANE_BATCH_MAX)
+            await self._park(
+                [entry for entry in entries if entry.seq in again.seqs],
+                Parked(again.seqs, outcome.text, "parked", {"tries": lane.failures}),
+            )
+            lane.failures = 0
+            return
+        lane.next_try_s = self._clock.monotonic() + backoff_s(
+            lane.failures, self._rng, base_s=BACKOFF_BASE_S, cap_s=LANE_CAP_S
+        )
+        if self._budget.failing and self._link.down(outcome.text):
+            log.warning("link.down", link=self._link.name, error=outcome.text)
+
+    async def _settle(self, lane: str, table: str, row_id: str) -> None:
+        """The one thing that a request which nobody answered can still break is put right here."""
+        try:
+            await self._sender.settle(table, row_id, lane)
+        except Again as again:
+            log.debug("settle.later", table=table, id=row_id, error=again.outcome.text)
+        except No as refusal:
+            log.warning("settle.refused", table=table, id=row_id, error=refusal.outcome.text)
+        finally:
+            self._settling.discard(lane)
+
+
+def _park(tx: Tx, entries: list[Entry], reason: str, state: str, request: dict[str, object], now: str) -> None:
+    journal.park(tx, store.READER, entries, reason, now, state=state, request=request)
