@@ -44,6 +44,7 @@ class Body(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    entity: ClassVar[str] = ""  # what errors call it
     spellings: ClassVar[Mapping[str, str]] = {}  # alias -> column
 
     @model_validator(mode="before")
@@ -54,8 +55,9 @@ class Body(BaseModel):
         for alias, name in cls.spellings.items():
             if alias in data and name in data:
                 if data[alias] != data[name]:
-                    message = "{alias} and {name} are the same field: give one of them"
-                    raise PydanticCustomError("given_twice", message, {"alias": alias, "name": name})
+                    raise PydanticCustomError(
+                        "given_twice", "the same as {name}: give one of them", {"field": alias, "name": name}
+                    )
                 data = {key: value for key, value in data.items() if key != alias}
         return data
 
@@ -107,6 +109,7 @@ def row_schema(resource: Resource) -> dict[str, Any]:
 def _model(name: str, resource: Resource, columns: Collection[Column], fields: Mapping[str, Any]) -> type[Body]:
     spellings = {alias: column.name for column in columns if column.name in fields for alias in column.aliases}
     model: type[Body] = pydantic.create_model(name, __base__=Body, **dict(fields))
+    model.entity = resource.singular[-1]
     model.spellings = spellings
     model.model_config["title"] = name
     model.__doc__ = f"A {resource.singular[-1].replace('_', ' ')} in a request."

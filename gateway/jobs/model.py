@@ -21,7 +21,16 @@ class Job:
     customer: str | None
     status: Status
     current_cell_id: str | None
-    started_at: datetime | None
+    started_at: datetime | None = None
+    paused_at: datetime | None = None
+    resumed_at: datetime | None = None
+    completed_at: datetime | None = None
+    actual_duration_s: int | None = None
+
+    @property
+    def last_at(self) -> datetime | None:
+        """When it last changed its state."""
+        return latest(self.started_at, self.paused_at, self.resumed_at, self.completed_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +45,22 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """One operation as a roll-up sees it."""
+class Below:
+    """What a part knows of its live operations, and a job of its live parts, whichever gateway's cells they stand in.
 
-    status: Status
-    started: bool
-    cell_id: str
-    cell_sequence: int
+    `begun`: at least one has been started. `running_in`: the first cell, in routing order, in which somebody works on it.
+    """
+
+    count: int
+    completed: int
+    begun: bool
+    running_in: str | None = None
+
+
+def latest(*instants: datetime | None) -> datetime | None:
+    return max((instant for instant in instants if instant), default=None)
+
+
+def minutes(seconds: int) -> int:
+    """Halves go up, as the cloud's rounding does."""
+    return (seconds + 30) // 60

@@ -1,77 +1,37 @@
-"""When an operation moves, its part and job follow: same transaction, same journal."""
+"""When an operation moves, its part and job follow: same transaction, same journal.
+
+The cloud does this in the browser only, so these changes go up as requests of their own, like anybody else's.
+"""
 
 from datetime import datetime
-from typing import Any
 
-from gateway.jobs import rules, store
+from gateway.jobs import events, rules, store
 from gateway.jobs.model import Job, Part, Status
-from gateway.kernel import clock as time_
 from gateway.kernel.db import Tx
-from gateway.outbox.event import Change, Event, EventType, Stamp, job_lane
-
-_PART_TYPES = {Status.IN_PROGRESS: EventType.PART_STARTED, Status.COMPLETED: EventType.PART_COMPLETED}
-_JOB_TYPES = {Status.IN_PROGRESS: EventType.JOB_STARTED, Status.COMPLETED: EventType.JOB_COMPLETED}
+from gateway.outbox.event import Event, EventType, Stamp
 
 
 def roll_up(tx: Tx, stamp: Stamp, part: Part, job: Job, at: datetime) -> list[Event]:
     """Save what the part and its job became; the events that tell it, none when nothing moved."""
-    part_after = rules.roll_up_part(part, store.works_of(tx, part.id))
-    if part_after == part:
+    after = rules.roll_up_part(part, store.below_part(tx, part.id))
+    reopened = part.status is Status.COMPLETED and after.status is not Status.COMPLETED
+    told = []
+    if after != part:
+        change = store.save_part(tx, part, after, stamp.text)
+        kind = events.part_type(part, after)
+        data = events.part_moved(part, after, job, at, cause=events.ROLLUP) if kind else None
+        told.append(events.of_part(part.id, job.id, at, (change,), kind, data))
+    return [*told, *roll_up_job(tx, stamp, job, at, reopened=reopened)]
+
+
+def roll_up_job(tx: Tx, stamp: Stamp, job: Job, at: datetime, *, reopened: bool = False) -> list[Event]:
+    """The same for the job alone; `reopened`: new work has come into it."""
+    after = rules.roll_up_job(job, store.below_job(tx, job.id), at, reopened=reopened)
+    if after == job:
         return []
-    events = [_part_event(part, part_after, job, at, store.save_part(tx, part_after, stamp.text))]
-    job_after = rules.roll_up_job(job, store.part_states(tx, job.id), store.running_in(tx, job.id), at)
-    if job_after != job:
-        events.append(_job_event(job, job_after, at, store.save_job(tx, job_after, at, stamp.text)))
-    return events
-
-
-def _part_event(before: Part, after: Part, job: Job, at: datetime, change: Change) -> Event:
-    lane, aggregate = job_lane(job.id), f"part:{after.id}"
-    if before.status is after.status:
-        return Event(lane, aggregate, at, (change,))
-    reopened = before.status is Status.COMPLETED
-    data: dict[str, Any] = {
-        "part_id": after.id,
-        "part_number": after.part_number,
-        "job_id": job.id,
-        "job_number": job.job_number,
-        "customer": job.customer or "",
-        "quantity": after.quantity,
-        "material": after.material,
-        "previous_status": before.status,
-        "new_status": after.status,
-        "timestamp": time_.zulu(at),
-        "cause": "rollup",
-    }
-    if after.status in (Status.IN_PROGRESS, Status.COMPLETED):
-        data["completed_at" if after.status is Status.COMPLETED else "started_at"] = time_.text(at)
-    kind = EventType.PART_UPDATED if reopened else _PART_TYPES.get(after.status, EventType.PART_UPDATED)
-    return Event(lane, aggregate, at, (change,), kind, data)
-
-
-def _job_event(before: Job, after: Job, at: datetime, change: Change) -> Event:
-    lane, aggregate = job_lane(after.id), f"job:{after.id}"
-    if before.status is after.status:
-        return Event(lane, aggregate, at, (change,))
-    reopened = before.status is Status.COMPLETED
-    kind = EventType.JOB_UPDATED if reopened else _JOB_TYPES.get(after.status, EventType.JOB_UPDATED)
-    return Event(lane, aggregate, at, (change,), kind, job_data(before, after, at) | {"cause": "rollup"})
-
-
-def job_data(before: Job, after: Job, at: datetime) -> dict[str, Any]:
-    """The payload of the events about a job's state."""
-    data: dict[str, Any] = {
-        "job_id": after.id,
-        "job_number": after.job_number,
-        "customer": after.customer or "",
-        "previous_status": before.status,
-        "new_status": after.status,
-        "timestamp": time_.zulu(at),
-        "started_at": time_.text(after.started_at) if after.started_at else None,
-        "completed_at": None,
-        "actual_duration": None,
-    }
-    if after.status is Status.COMPLETED and after.started_at:
-        seconds = round((at - after.started_at).total_seconds())
-        data |= {"completed_at": time_.text(at), "actual_duration": round(seconds / 60), "actual_duration_seconds": seconds}
-    return data
+    change = store.save_job(tx, job, after, stamp.text)
+    kind = events.job_type(job, after)
+    data = events.job_moved(job, after, at, cause=events.ROLLUP) if kind else None
+    if data and kind is EventType.JOB_UPDATED:
+        data |= {"changes": ["status"], "updated_at": stamp.text}
+    return [events.of_job(job.id, at, (change,), kind, data)]

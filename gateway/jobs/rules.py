@@ -1,20 +1,41 @@
-"""May a job move, and what do parts and jobs become when the work below them moves. Pure."""
+"""May a job or part change its state, and what do they become when the work below them moves. Pure: values in, values out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from gateway.jobs.model import Job, Part, Status, Work
+from gateway.jobs.model import Below, Job, Part, Status
 from gateway.kernel.errors import InvalidTransition
+from gateway.outbox.event import EventType
 
 # verb -> (states it is allowed from, state it leads to)
-VERBS: dict[str, tuple[tuple[Status, ...], Status]] = {
+Table = Mapping[str, tuple[tuple[Status, ...], Status]]
+VERBS: Table = {
     "start": ((Status.NOT_STARTED, Status.ON_HOLD), Status.IN_PROGRESS),
     "stop": ((Status.IN_PROGRESS,), Status.ON_HOLD),
     "resume": ((Status.ON_HOLD,), Status.IN_PROGRESS),
     "complete": ((Status.IN_PROGRESS,), Status.COMPLETED),
 }
 ALIASES = {"pause": "stop"}
+JOB_EVENTS = {
+    "start": EventType.JOB_STARTED,
+    "stop": EventType.JOB_STOPPED,
+    "resume": EventType.JOB_RESUMED,
+    "complete": EventType.JOB_COMPLETED,
+}
+
+
+def change(job: Job, verb: str, at: datetime) -> Job:
+    """The job after `verb`. Nothing happens to its parts and operations. Raises InvalidTransition."""
+    allowed, target = VERBS[verb]
+    require("job", verb, job.status, allowed)
+    if verb == "start":  # the first start is the one that counts
+        return replace(job, status=target, started_at=job.started_at or at, paused_at=None)
+    if verb == "stop":
+        return replace(job, status=target, paused_at=at)
+    if verb == "resume":
+        return replace(job, status=target, resumed_at=at, paused_at=None)
+    return replace(job, status=target, completed_at=at, actual_duration_s=_duration_s(job.started_at, at))
 
 
 def require(kind: str, verb: str, status: Status, allowed: Sequence[Status]) -> None:
@@ -28,46 +49,67 @@ def require(kind: str, verb: str, status: Status, allowed: Sequence[Status]) -> 
     )
 
 
-def change(job: Job, verb: str, now: datetime) -> Job:
-    """The job after `verb`. Raises InvalidTransition."""
-    allowed, target = VERBS[verb]
-    require("job", verb, job.status, allowed)
-    started_at = job.started_at or now if target is Status.IN_PROGRESS else job.started_at
-    return replace(job, status=target, started_at=started_at)
+def verb_to(kind: str, table: Table, status: Status, target: Status) -> str:
+    """The verb that leads from one state to another: an update of `status` is a transition. Raises InvalidTransition."""
+    found = [verb for verb, (allowed, leads_to) in table.items() if leads_to is target and status in allowed]
+    if not found:
+        sources = sorted({source for allowed, leads_to in table.values() if leads_to is target for source in allowed})
+        raise InvalidTransition(
+            f"Cannot set {kind} with status '{status}' to '{target}'.",
+            {"current_status": status, "requested": target, "allowed_from": sources},
+        )
+    return found[-1]  # out of a hold both start and resume lead on: it is a resume
 
 
-def roll_up_part(part: Part, works: Sequence[Work]) -> Part:
-    """`works`: every live operation of the part, whichever gateway's cell it stands in."""
+def effective(claimed: datetime | None, last: datetime | None, now: datetime) -> datetime:
+    """When it counts as having happened: as claimed, but not in the future, and never before what came before it."""
+    at = min(claimed, now) if claimed else now
+    return max(at, last) if last else at
+
+
+def roll_up_part(part: Part, operations: Below) -> Part:
+    """Completed with the last of its operations, in progress from the first start on. An explicit hold stays.
+
+    A part without operations says of itself how it stands.
+    """
     status = part.status
-    if works and part.status is not Status.ON_HOLD:
-        if all(work.status is Status.COMPLETED for work in works):
+    if operations.count and status is not Status.ON_HOLD:
+        if operations.completed == operations.count:
             status = Status.COMPLETED
-        elif any(_begun(work) for work in works):
-            status = Status.IN_PROGRESS
         else:
-            status = Status.NOT_STARTED
-    cell_id = None if status is Status.COMPLETED else _current_cell(works) or part.current_cell_id
+            status = Status.IN_PROGRESS if operations.begun else Status.NOT_STARTED
+    cell_id = None if status is Status.COMPLETED else operations.running_in or part.current_cell_id
     return replace(part, status=status, current_cell_id=cell_id)
 
 
-def roll_up_job(job: Job, parts: Sequence[Status], works: Sequence[Work], at: datetime) -> Job:
-    """`parts`: the states of all its live parts; `works`: the operations in progress below it. An explicit hold stays."""
-    status = job.status
-    if parts and job.status is not Status.ON_HOLD:
-        if all(part is Status.COMPLETED for part in parts):
-            status = Status.COMPLETED
-        elif any(part in (Status.IN_PROGRESS, Status.COMPLETED) for part in parts):
-            status = Status.IN_PROGRESS
-    started_at = job.started_at if status is job.status else job.started_at or at
-    cell_id = None if status is Status.COMPLETED else _current_cell(works)
-    return replace(job, status=status, started_at=started_at, current_cell_id=cell_id)
+def roll_up_job(job: Job, parts: Below, at: datetime, *, reopened: bool) -> Job:
+    """In progress from the first start of a part on, completed with the last of them. An explicit hold stays.
+
+    A job that was completed early stays so while its open work is finished; `reopened`: there is new work in it.
+    """
+    cell_id = parts.running_in
+    if job.status is Status.ON_HOLD:
+        return replace(job, current_cell_id=cell_id)
+    if parts.count and parts.completed == parts.count:
+        return replace(_completed(job, at), current_cell_id=None)
+    if job.status is Status.COMPLETED:
+        return replace(_reopened(job), current_cell_id=cell_id) if reopened else job
+    if job.status is Status.NOT_STARTED and parts.begun:
+        return replace(job, status=Status.IN_PROGRESS, started_at=job.started_at or at, current_cell_id=cell_id)
+    return replace(job, current_cell_id=cell_id)
 
 
-def _begun(work: Work) -> bool:
-    return work.status in (Status.IN_PROGRESS, Status.COMPLETED) or (work.status is Status.ON_HOLD and work.started)
+def _completed(job: Job, at: datetime) -> Job:
+    if job.status is Status.COMPLETED:
+        return job
+    started_at = job.started_at or at
+    return replace(job, status=Status.COMPLETED, started_at=started_at, completed_at=at, actual_duration_s=_duration_s(started_at, at))
 
 
-def _current_cell(works: Sequence[Work]) -> str | None:
-    """Where it stands now: the first cell, in routing order, in which somebody is working on it."""
-    running = [work for work in works if work.status is Status.IN_PROGRESS]
-    return min(running, key=lambda work: work.cell_sequence).cell_id if running else None
+def _reopened(job: Job) -> Job:
+    return replace(job, status=Status.IN_PROGRESS, completed_at=None, actual_duration_s=None)
+
+
+def _duration_s(started_at: datetime | None, at: datetime) -> int | None:
+    """Wall clock; holds are not taken out, as in the cloud."""
+    return max(0, round((at - started_at).total_seconds())) if started_at else None

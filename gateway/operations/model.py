@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from gateway.jobs.model import Job, Part, Status
+from gateway.jobs.model import Job, Part, Status, latest
 
 
 class Verb(StrEnum):
@@ -16,7 +16,10 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """Minutes as planned, seconds as worked. Its part and job come with it: they follow it, and its events name them."""
+    """Minutes as planned, seconds as worked. Its part and job come with it: they follow it, and its events name them.
+
+    `status_before_hold` is set while a standstill issue holds it.
+    """
 
     id: str
     part: Part
@@ -32,30 +35,53 @@ class Operation:
     paused_at: datetime | None
     resumed_at: datetime | None
     completed_at: datetime | None
+    status_before_hold: Status | None = None
 
     @property
     def last_at(self) -> datetime | None:
         """When it last changed its state."""
-        return max((at for at in (self.started_at, self.paused_at, self.resumed_at, self.completed_at) if at), default=None)
+        return latest(self.started_at, self.paused_at, self.resumed_at, self.completed_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    id: str
+    paused_at: datetime
+    resumed_at: datetime | None = None
+    duration_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class TimeEntry:
-    """One stretch of one person's work. `paused_s` is what its closed pauses add up to."""
+    """One stretch of one person's work, with its pauses in order of time; at most the last of them is open.
+
+    `elsewhere`: this person's time runs on another operation by now.
+    """
 
     id: str
     operation_id: str
     operator_id: str
     start_time: datetime
     end_time: datetime | None = None
-    paused_since: datetime | None = None
-    paused_s: int = 0
-    pause_id: str | None = None  # the open pause
+    duration_s: int | None = None
+    pauses: tuple[Pause, ...] = ()
+    elsewhere: bool = False
 
-    def net_s(self, until: datetime) -> int:
-        """Seconds of work up to `until`, pauses taken out; never negative."""
-        end = self.paused_since or until
-        return max(0, round((end - self.start_time).total_seconds()) - self.paused_s)
+    @property
+    def paused(self) -> bool:
+        return bool(self.pauses) and self.pauses[-1].resumed_at is None
+
+    @property
+    def counted_s(self) -> int:
+        """What it adds to the operation's actual time: once closed its duration, before that its finished stretches."""
+        if self.end_time is not None:
+            return self.duration_s or 0
+        return seconds(self.start_time, self.pauses[-1].paused_at, self.pauses[:-1]) if self.pauses else 0
+
+
+def seconds(since: datetime, until: datetime, pauses: tuple[Pause, ...] = ()) -> int:
+    """From one instant to another without the pauses; never negative."""
+    return max(0, round((until - since).total_seconds()) - sum(pause.duration_s for pause in pauses))
 
 
 @dataclass(frozen=True, slots=True)

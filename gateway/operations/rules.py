@@ -1,26 +1,35 @@
-"""When may an operation start, pause, resume, complete, and what follows for the time on it. Pure: values in, values out."""
+"""When may an operation start, pause, resume, complete, and what follows for the time on it. Pure: values in, values out.
+
+Pauses stay inside one time entry. Someone who works elsewhere by now is not pulled back when others resume.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from gateway.jobs.model import Status
-from gateway.jobs.rules import require
+from gateway.jobs.model import Status, minutes
+from gateway.jobs.rules import Table, effective, require
 from gateway.kernel import clock as time_
+from gateway.kernel.errors import InvalidTransition
 from gateway.kernel.ids import NewId
-from gateway.operations.model import ChangeOperation, Operation, TimeEntry, Verb
+from gateway.operations.model import ChangeOperation, Operation, Pause, TimeEntry, Verb, seconds
 from gateway.outbox.event import EventType
 
 COMPLETE_PERCENTAGE = 100
-_Verdict = tuple[dict[str, Any], "Time"]  # the operation's new values, and what becomes of the entries
 
-# verb -> (states it is allowed from, state it leads to, what it is called afterwards)
-VERBS: dict[Verb, tuple[tuple[Status, ...], Status, EventType]] = {
-    Verb.START: ((Status.NOT_STARTED, Status.ON_HOLD), Status.IN_PROGRESS, EventType.OPERATION_STARTED),
-    Verb.PAUSE: ((Status.IN_PROGRESS,), Status.ON_HOLD, EventType.OPERATION_PAUSED),
-    Verb.RESUME: ((Status.ON_HOLD,), Status.IN_PROGRESS, EventType.OPERATION_RESUMED),
-    Verb.COMPLETE: ((Status.IN_PROGRESS,), Status.COMPLETED, EventType.OPERATION_COMPLETED),
+# verb -> (states it is allowed from, state it leads to)
+VERBS: Table = {
+    Verb.START: ((Status.NOT_STARTED, Status.ON_HOLD), Status.IN_PROGRESS),
+    Verb.PAUSE: ((Status.IN_PROGRESS,), Status.ON_HOLD),
+    Verb.RESUME: ((Status.ON_HOLD,), Status.IN_PROGRESS),
+    Verb.COMPLETE: ((Status.IN_PROGRESS,), Status.COMPLETED),
+}
+EVENTS = {
+    Verb.START: EventType.OPERATION_STARTED,
+    Verb.PAUSE: EventType.OPERATION_PAUSED,
+    Verb.RESUME: EventType.OPERATION_RESUMED,
+    Verb.COMPLETE: EventType.OPERATION_COMPLETED,
 }
 _STAMP_OF = {Verb.START: "started_at", Verb.PAUSE: "paused_at", Verb.RESUME: "resumed_at", Verb.COMPLETE: "completed_at"}
 
@@ -33,6 +42,9 @@ class Time:
     paused: tuple[TimeEntry, ...] = ()
     resumed: tuple[TimeEntry, ...] = ()
     closed: tuple[TimeEntry, ...] = ()
+
+
+_Verdict = tuple[dict[str, Any], Time]  # the operation's new values, and what becomes of the entries
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,24 +68,32 @@ def decide(
     wish: ChangeOperation, operation: Operation, entries: Sequence[TimeEntry], closed_s: int, *, now: datetime, new_id: NewId
 ) -> Decision:
     """`entries`: the open ones on this operation; `closed_s`: what the closed ones add up to. Raises InvalidTransition."""
-    allowed, target, _ = VERBS[wish.verb]
+    allowed, target = VERBS[wish.verb]
     require("operation", wish.verb, operation.status, allowed)
+    if operation.status_before_hold and target is Status.IN_PROGRESS:
+        raise InvalidTransition(
+            f"Cannot {wish.verb} operation with status 'on_hold': an open standstill issue holds it. Close the issue first.",
+            {"current_status": operation.status, "requested": wish.verb, "allowed_from": [], "reason": "standstill"},
+        )
     at = effective(wish.occurred_at, operation.last_at, now)
-    stamps, time = _BY_VERB[wish.verb](wish, operation, entries, at, new_id)
+    values, time = _BY_VERB[wish.verb](wish, operation, entries, at, new_id)
     if entries and wish.verb in (Verb.PAUSE, Verb.COMPLETE):
-        stamps["actual_time_s"] = closed_s + sum(entry.net_s(at) for entry in entries)
-    return Decision(wish.verb, operation, replace(operation, status=target, **stamps), at, time)
+        later = {entry.id: entry for entry in (*time.paused, *time.closed)}
+        values["actual_time_s"] = closed_s + sum(later.get(entry.id, entry).counted_s for entry in entries)
+    return Decision(wish.verb, operation, replace(operation, status=target, **values), at, time)
 
 
-def effective(claimed: datetime | None, last: datetime | None, now: datetime) -> datetime:
-    """When it counts as having happened: as claimed, but not before what came before it, and not in the future."""
-    at = min(claimed, now) if claimed else now
-    return max(at, last) if last and last <= now else at
+def closed(entry: TimeEntry, at: datetime) -> TimeEntry:
+    """An entry that ends at `at`, or where it began if somebody claims an earlier end. An open pause ends with it."""
+    end = max(at, entry.start_time)
+    pauses = _resumed(entry, end).pauses
+    return replace(entry, end_time=end, pauses=pauses, duration_s=seconds(entry.start_time, end, pauses))
 
 
 def event_data(decision: Decision, wish: ChangeOperation, operator_name: str | None) -> dict[str, Any]:
     """The payload: every field that any of today's consumers reads. Minutes as the cloud has them, seconds beside them."""
     before, after, at = decision.before, decision.after, decision.at
+    stamp = _STAMP_OF[decision.verb]
     data: dict[str, Any] = {
         "operation_id": after.id,
         "operation_name": after.operation_name,
@@ -89,7 +109,7 @@ def event_data(decision: Decision, wish: ChangeOperation, operator_name: str | N
         "previous_status": before.status,
         "new_status": after.status,
         "timestamp": time_.zulu(at),
-        _STAMP_OF[decision.verb]: time_.text(at),
+        stamp: time_.text(getattr(after, stamp)),
         "estimated_time": after.estimated_time,
         "estimated_time_seconds": after.estimated_time * 60,
         "actual_time": minutes(after.actual_time_s),
@@ -98,34 +118,31 @@ def event_data(decision: Decision, wish: ChangeOperation, operator_name: str | N
         "time_entry_id": decision.time_entry_id,
         "cause": wish.cause,
     }
+    if decision.verb is Verb.RESUME and before.paused_at:
+        data["pause_duration_seconds"] = seconds(before.paused_at, at)
     if wish.occurred_at and wish.occurred_at != at:
         data["occurred_at_claimed"] = time_.text(wish.occurred_at)
     return data
-
-
-def minutes(seconds: int) -> int:
-    """Halves go up, as the cloud's rounding does."""
-    return (seconds + 30) // 60
 
 
 def _start(wish: ChangeOperation, operation: Operation, entries: Sequence[TimeEntry], at: datetime, new_id: NewId) -> _Verdict:
     stamps = {"started_at": operation.started_at or at, "paused_at": None}  # the first start is the one that counts
     mine = tuple(entry for entry in entries if entry.operator_id == wish.operator_id)
     if not mine:
-        return stamps, Time(opened=_open(wish, at, new_id))
-    return stamps, Time(resumed=tuple(_resumed(entry, at) for entry in mine if entry.paused_since))
+        return stamps, Time(opened=_opened(wish, at, new_id))
+    return stamps, Time(resumed=tuple(_resumed(entry, at) for entry in mine if entry.paused))
 
 
 def _pause(_wish: ChangeOperation, _operation: Operation, entries: Sequence[TimeEntry], at: datetime, new_id: NewId) -> _Verdict:
-    running = (entry for entry in entries if entry.paused_since is None)
-    paused = tuple(replace(entry, paused_since=max(at, entry.start_time), pause_id=new_id()) for entry in running)
-    return {"paused_at": at}, Time(paused=paused)
+    running = (entry for entry in entries if not entry.paused)
+    paused = (replace(entry, pauses=(*entry.pauses, Pause(new_id(), _after(entry, at)))) for entry in running)
+    return {"paused_at": at}, Time(paused=tuple(paused))
 
 
 def _resume(wish: ChangeOperation, _operation: Operation, entries: Sequence[TimeEntry], at: datetime, new_id: NewId) -> _Verdict:
-    resumed = tuple(_resumed(entry, at) for entry in entries if entry.paused_since)
+    resumed = tuple(_resumed(entry, at) for entry in entries if entry.paused and not entry.elsewhere)
     mine = any(entry.operator_id == wish.operator_id for entry in entries)
-    return {"resumed_at": at, "paused_at": None}, Time(opened=None if mine else _open(wish, at, new_id), resumed=resumed)
+    return {"resumed_at": at, "paused_at": None}, Time(opened=None if mine else _opened(wish, at, new_id), resumed=resumed)
 
 
 def _complete(_wish: ChangeOperation, _operation: Operation, entries: Sequence[TimeEntry], at: datetime, _new_id: NewId) -> _Verdict:
@@ -133,24 +150,24 @@ def _complete(_wish: ChangeOperation, _operation: Operation, entries: Sequence[T
     return stamps, Time(closed=tuple(closed(entry, at) for entry in entries))
 
 
-def closed(entry: TimeEntry, at: datetime) -> TimeEntry:
-    """An entry that ends at `at`, or where it began if somebody claims an earlier end. An open pause ends with it."""
-    end = max(at, entry.start_time)
-    paused_s = entry.paused_s + (_seconds(entry.paused_since, end) if entry.paused_since else 0)
-    return replace(entry, end_time=end, paused_since=None, paused_s=paused_s)
-
-
 def _resumed(entry: TimeEntry, at: datetime) -> TimeEntry:
-    since = entry.paused_since or at
-    return replace(entry, paused_since=None, paused_s=entry.paused_s + _seconds(since, at))
+    """The same entry without an open pause."""
+    if not entry.paused:
+        return entry
+    pause = entry.pauses[-1]
+    end = max(at, pause.paused_at)
+    ended = replace(pause, resumed_at=end, duration_s=seconds(pause.paused_at, end))
+    return replace(entry, pauses=(*entry.pauses[:-1], ended))
 
 
-def _open(wish: ChangeOperation, at: datetime, new_id: NewId) -> TimeEntry | None:
+def _opened(wish: ChangeOperation, at: datetime, new_id: NewId) -> TimeEntry | None:
     return TimeEntry(new_id(), wish.operation_id, wish.operator_id, at) if wish.operator_id else None
 
 
-def _seconds(since: datetime, until: datetime) -> int:
-    return max(0, round((until - since).total_seconds()))
+def _after(entry: TimeEntry, at: datetime) -> datetime:
+    """Not before the entry began, nor before its last pause was over: another clock may have set those."""
+    latest = entry.pauses[-1].resumed_at if entry.pauses else None
+    return max(at, entry.start_time, latest or entry.start_time)
 
 
 _BY_VERB = {Verb.START: _start, Verb.PAUSE: _pause, Verb.RESUME: _resume, Verb.COMPLETE: _complete}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from gateway.kernel.clock import Clock, text
 from gateway.kernel.db import Database, Tx
-from gateway.kernel.errors import Conflict, NotFound, Unauthorized
+from gateway.kernel.errors import Conflict, NotFound, Unauthorized, Unavailable
 from gateway.kernel.ids import NewId
 from gateway.web.routes import Caller, Scope
 
@@ -35,7 +35,7 @@ class Keys:
         self._db = db
         self._clock = clock
         self._new_id = new_id
-        self._by_prefix: dict[str, list[tuple[str, Caller]]] = {}
+        self._by_prefix: dict[str, list[tuple[str, Caller]]] | None = None  # not read yet
         self._used_s: dict[str, float] = {}
 
     async def load(self) -> None:
@@ -48,7 +48,9 @@ class Keys:
         self._by_prefix = dict(found)
 
     def identify(self, authorization: str | None) -> Caller:
-        """Raises Unauthorized; never says which part was wrong beyond what the cloud says."""
+        """Raises Unauthorized, which says no more than the cloud's does; Unavailable before the keys have been read."""
+        if self._by_prefix is None:
+            raise Unavailable("the gateway is starting: try again in a moment")
         if authorization is None or not authorization.startswith("Bearer ") or not (key := authorization[7:].strip()):
             raise Unauthorized("Missing or invalid authorization header")
         if not key.startswith(PREFIXES):
@@ -88,7 +90,7 @@ class Keys:
 
 
 def digest(key: str) -> str:
-    return hashlib.sha256(key.encode()).hexdigest()
+    return hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()
 
 
 def listed(connection: sqlite3.Connection) -> list[dict[str, object]]:
@@ -98,7 +100,8 @@ def listed(connection: sqlite3.Connection) -> list[dict[str, object]]:
         "FROM api_keys ORDER BY created_at DESC, id DESC"
     )
     return [
-        dict(row) | {"cells": None if row["cells"] is None else json.loads(row["cells"]), "active": bool(row["active"])} for row in rows
+        dict(row) | {"cells": None if row["cells"] is None else json.loads(row["cells"]), "active": bool(row["active"])}
+        for row in rows
     ]
 
 
@@ -113,7 +116,16 @@ def _insert(tx: Tx, key_id: str, wanted: NewKey, key: str, now: str) -> None:
     tx.execute(
         "INSERT INTO api_keys (id, name, key_hash, key_prefix, scope, cells, operator_id, created_at) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key_hash) DO NOTHING",
-        (key_id, wanted.name, digest(key), key[:PREFIX_CHARACTERS], wanted.scope.name.lower(), cells, wanted.operator_id, now),
+        (
+            key_id,
+            wanted.name,
+            digest(key),
+            key[:PREFIX_CHARACTERS],
+            wanted.scope.name.lower(),
+            cells,
+            wanted.operator_id,
+            now,
+        ),
     )
 
 

@@ -13,6 +13,8 @@ from pydantic import BaseModel
 from gateway.kernel.errors import CellNotAllowed, Forbidden
 from gateway.outbox.receipts import Answer, Receipt
 
+JSON_MAX_BYTES = 10 * 1024 * 1024
+
 
 class Scope(IntEnum):
     """Each contains those before it."""
@@ -43,7 +45,9 @@ class Caller:
 
     def require(self, scope: Scope) -> None:
         if self.scope < scope:
-            raise Forbidden(f'this key has the scope "{self.scope.name.lower()}", "{scope.name.lower()}" is needed here')
+            raise Forbidden(
+                f'this key has the scope "{self.scope.name.lower()}", "{scope.name.lower()}" is needed here'
+            )
 
     def may_see(self, cell_id: str | None) -> bool:
         return self.cells is None or cell_id in self.cells
@@ -79,7 +83,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`answers` is the key under `data` -> the row model's name in OpenAPI, or a ready schema."""
+    """`answers` is the key under `data` -> its JSON schema, or the title of one that another route has."""
 
     method: str
     path: str
@@ -93,6 +97,7 @@ class Route:
     status: int = 200
     # [U] the cloud's CRUD functions call an unknown method a bad request, its lifecycles a method that is not allowed
     strict_method: bool = False
+    body_max_bytes: int = JSON_MAX_BYTES
 
     @property
     def mutates(self) -> bool:

@@ -1,18 +1,19 @@
 """The aiohttp application: every API route at `/<function>` and `/functions/v1/<function>`, one way through for all.
 
-A request goes: request id -> method -> key -> scope -> body -> the route's handler. Whatever is raised on the way becomes
-the error envelope here and nowhere else.
+A request goes: request id -> method -> key -> scope -> body -> the route's handler. Whatever is raised on the way
+becomes the error envelope here and nowhere else.
 """
 
+import asyncio
 import re
 import secrets
 import uuid
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any
 
 import structlog
 from aiohttp import web
+from pydantic import BaseModel
 
 from gateway.kernel.errors import BadRequest, GatewayError, NotAllowed, NotFound, TooLarge
 from gateway.outbox.receipts import Answer, Receipt, request_hash
@@ -22,10 +23,12 @@ from gateway.web.auth import Keys
 from gateway.web.routes import Call, Caller, Route
 
 BASES = ("", "/functions/v1")
-JSON_MAX_BYTES = 10 * 1024 * 1024
-HEADER_MAX_BYTES = 16 * 1024
+HEADER_MAX_BYTES = 16 * 1024  # one header, or the request line
+BODY_MAX_S = 30.0  # in which a body has to arrive
+PARSE_INLINE_MAX_BYTES = (
+    64 * 1024
+)  # a larger body is parsed beside the event loop: others want to be answered meanwhile
 KEY_MAX_CHARACTERS = 200
-BACKLOG = 1024
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,200}")
 _PRINTABLE = re.compile(rf"[\x21-\x7e][\x20-\x7e]{{0,{KEY_MAX_CHARACTERS - 1}}}")
@@ -36,6 +39,7 @@ _SECURITY = {
     "Access-Control-Expose-Headers": "x-request-id, Idempotency-Key, Idempotency-Replayed",
     "Vary": "Origin",
 }
+_JSON = {**_SECURITY, "Content-Type": "application/json"}
 _PREFLIGHT = {
     "Access-Control-Allow-Headers": "authorization, x-client-info, apikey, content-type, x-request-id, idempotency-key",
     "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE, OPTIONS",
@@ -49,9 +53,11 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 def application(routes: Iterable[Route], keys: Keys) -> web.Application:
     """The API. Plain pages (`/livez`, `/docs` ...) are added by whoever has them."""
-    app = web.Application(client_max_size=JSON_MAX_BYTES, middlewares=[_enveloped])
+    app = web.Application(middlewares=[_enveloped])
     functions: defaultdict[str, dict[str, Route]] = defaultdict(dict)
     for route in routes:
+        if route.method in functions[route.path]:
+            raise ValueError(f"two routes for {route.method} {route.path}")
         functions[route.path][route.method] = route
     for path, methods in functions.items():
         handler = _function(methods, keys)
@@ -61,22 +67,38 @@ def application(routes: Iterable[Route], keys: Keys) -> web.Application:
     return app
 
 
+def runner(app: web.Application, *, shutdown_s: float) -> web.AppRunner:
+    """What serves it, with the limits on the request line and on each header."""
+    return web.AppRunner(
+        app,
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=shutdown_s,
+        max_line_size=HEADER_MAX_BYTES,
+        max_field_size=HEADER_MAX_BYTES,
+    )
+
+
 def _function(methods: Mapping[str, Route], keys: Keys) -> Handler:
     strict = all(route.strict_method for route in methods.values())
     allowed = ", ".join([*methods, "OPTIONS"])
+
+    def admit(request: web.Request) -> tuple[Route, Caller]:
+        route = methods.get("GET" if request.method == "HEAD" else request.method)
+        if route is None and strict:
+            raise NotAllowed(f"Method {request.method} not allowed. Allowed: {allowed}")
+        caller = keys.identify(request.headers.get("Authorization"))
+        if route is None:
+            raise BadRequest(f"Method {request.method} not allowed")
+        caller.require(route.scope)
+        return route, caller
 
     async def handle(request: web.Request) -> web.StreamResponse:
         request_id = _request_id(request)
         try:
             if request.method == "OPTIONS":
                 return web.Response(text="ok", headers={**_PREFLIGHT, "X-Request-Id": request_id})
-            route = methods.get("GET" if request.method == "HEAD" else request.method)
-            if route is None and strict:
-                raise NotAllowed(f"Method {request.method} not allowed. Allowed: {allowed}")
-            caller = keys.identify(request.headers.get("Authorization"))
-            if route is None:
-                raise BadRequest(f"Method {request.method} not allowed")
-            caller.require(route.scope)
+            route, caller = admit(request)
             call = await _call(request, route, caller, request_id)
             return _answer(await route.handler(call), call)
         except GatewayError as exc:
@@ -92,42 +114,67 @@ def _function(methods: Mapping[str, Route], keys: Keys) -> Handler:
 
 async def _call(request: web.Request, route: Route, caller: Caller, request_id: str) -> Call:
     query: dict[str, str] = {}
-    for name, value in request.query.items():
-        query.setdefault(name, value)
+    if request.query_string:
+        for name, value in request.query.items():
+            query.setdefault(name, value)
     if not route.mutates:
         return Call(caller, request_id, query, request.match_info)
-    raw = await request.read()
     sent = request.headers.get("Idempotency-Key")
     if sent is not None and _PRINTABLE.fullmatch(sent) is None:
         raise BadRequest(f"Idempotency-Key must be 1 to {KEY_MAX_CHARACTERS} printable characters")
-    hashed = request_hash(request.method, request.path.removeprefix(BASES[1]), request.query_string, raw)
+    raw = await _read(request, route.body_max_bytes) if request.body_exists else b""
+    function = request.path.removeprefix(BASES[1]).rstrip("/")
+    hashed = request_hash(request.method, function, request.query_string, raw)
     receipt = Receipt(f"rest:{caller.key_id}", sent or secrets.token_hex(16), hashed, fresh=sent is None)
-    value: Any = None
+    body = None
     if route.body is not None and (raw or route.method != "POST" or not route.strict_method):
-        value = body_.validate(route.body, body_.parse(raw))
-    return Call(caller, request_id, query, request.match_info, value, receipt)
+        body = await _parsed(route.body, raw)
+    return Call(caller, request_id, query, request.match_info, body, receipt)
+
+
+async def _read(request: web.Request, limit: int) -> bytes:
+    """The whole body. Raises TooLarge, as soon as that is known, and BadRequest when it does not come."""
+    too_large = f"the body is larger than {limit} bytes: send it in parts"
+    if (request.content_length or 0) > limit:
+        raise TooLarge(too_large)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_MAX_S):
+            while chunk := await request.content.readany():
+                body += chunk
+                if len(body) > limit:
+                    raise TooLarge(too_large)
+    except TimeoutError:
+        raise BadRequest(f"the body did not arrive within {BODY_MAX_S:.0f} s") from None
+    return bytes(body)
+
+
+async def _parsed(model: type[BaseModel], raw: bytes) -> BaseModel:
+    def parse() -> BaseModel:
+        return body_.validate(model, body_.parse(raw))
+
+    if len(raw) <= PARSE_INLINE_MAX_BYTES:
+        return parse()
+    return await asyncio.get_running_loop().run_in_executor(None, parse)
 
 
 def _answer(answer: Answer, call: Call) -> web.Response:
-    headers = {**_SECURITY, "X-Request-Id": call.request_id}
+    headers = {**_JSON, "X-Request-Id": call.request_id}
     if call.receipt is not None:
         headers["Idempotency-Key"] = call.receipt.key
         if answer.replayed:
             headers["Idempotency-Replayed"] = "true"
-    return web.Response(
-        status=answer.status,
-        body=f'{{"success":true,"data":{answer.data}}}'.encode(),
-        content_type="application/json",
-        headers=headers,
-    )
+    return web.Response(status=answer.status, body=f'{{"success":true,"data":{answer.data}}}'.encode(), headers=headers)
 
 
 def _refusal(error: GatewayError, request_id: str) -> web.Response:
     status = errors.status_of(error)
-    headers = {**_SECURITY, "X-Request-Id": request_id}
+    headers = {**_JSON, "X-Request-Id": request_id}
     if status in (503, 507):
         headers["Retry-After"] = str(errors.RETRY_AFTER_S)
-    return web.Response(status=status, text=errors.envelope(error, request_id), content_type="application/json", headers=headers)
+    return web.Response(
+        status=status, body=errors.envelope(error, request_id).encode(errors="replace"), headers=headers
+    )
 
 
 def _request_id(request: web.Request) -> str:
@@ -142,8 +189,6 @@ async def _enveloped(request: web.Request, handler: Handler) -> web.StreamRespon
         return await handler(request)
     except web.HTTPNotFound:
         error: GatewayError = NotFound("Requested function was not found")
-    except web.HTTPRequestEntityTooLarge:
-        error = TooLarge(f"the body is larger than {JSON_MAX_BYTES} bytes")
     except web.HTTPMethodNotAllowed as exc:
         error = NotAllowed(f"Method {request.method} not allowed. Allowed: {', '.join(sorted(exc.allowed_methods))}")
     return _refusal(error, _request_id(request))
