@@ -1,6 +1,5 @@
 """HTTP to the cloud: sends one request, says what came of it. Never repeats anything by itself."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, timedelta
@@ -114,7 +113,7 @@ class CloudClient:
                 return classify(method, answer.status, bytes(raw), answer.headers.get("Retry-After"))
         except aiohttp.ClientConnectorError as exc:
             return Outcome(Kind.OUTAGE, f"cannot connect: {exc.os_error}")  # it never left: nothing was applied
-        except (aiohttp.ClientError, asyncio.TimeoutError, ValueError, OSError) as exc:
+        except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as exc:
             return unanswered(f"{type(exc).__name__}: {exc}".rstrip(": "))
 
     def _set_clock(self, date: str | None) -> None:

@@ -32,8 +32,8 @@ _PLAIN: dict[str, Sequence[str]] = {
     ).split(),
     "operations": (
         "part_id cell_id assigned_operator_id operation_name sequence estimated_time status completion_percentage notes metadata "
-        "icon_name setup_time run_time_per_unit wait_time changeover_time planned_start planned_end started_at paused_at resumed_at "
-        "completed_at external_id external_source created_at"
+        "icon_name setup_time run_time_per_unit wait_time changeover_time planned_start planned_end started_at paused_at "
+        "resumed_at completed_at external_id external_source created_at"
     ).split(),
     "operation_quantities": (
         "operation_id recorded_by quantity_produced quantity_good quantity_scrap quantity_rework scrap_reason_id material_lot "

@@ -6,7 +6,7 @@ sentences. No answer at all, a cut one or a page instead of JSON is UNKNOWN: the
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -108,7 +108,7 @@ def _bad_request(error: Mapping[str, Any], text: str) -> Outcome:
     return Outcome(Kind.REFUSED, text)
 
 
-_BY_STATUS = {
+_BY_STATUS: dict[int, Callable[[Mapping[str, Any], str], Outcome]] = {
     400: _bad_request,
     401: _unauthorized,
     402: _payment,

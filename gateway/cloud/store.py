@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.cloud.mapping import cloud_fields
 from gateway.kernel.db import Tx
-from gateway.outbox.event import Entry, encode
+from gateway.outbox.event import CLOUD, Entry, encode
 
 READER = "cloud"
 DUE_MAX = 200
@@ -31,6 +32,14 @@ _PARENT = {
     "operation": ("part", "SELECT part_id FROM operations WHERE id = ?"),
     "part": ("job", "SELECT job_id FROM parts WHERE id = ?"),
 }
+_UNSENT = """
+SELECT e.changes, e.data FROM events e
+WHERE e.lane = :lane AND e.origin <> :cloud AND (
+  e.seq > max(
+    coalesce((SELECT position FROM event_readers WHERE name = :reader), 0),
+    coalesce((SELECT position FROM event_lanes WHERE reader = :reader AND lane = :lane), 0))
+  OR EXISTS (SELECT 1 FROM event_parked p WHERE p.reader = :reader AND p.seq = e.seq))
+"""
 _TABLES = frozenset("jobs parts operations cells resources scrap_reasons time_entries operation_quantities".split())
 
 
@@ -125,6 +134,38 @@ def due(connection: sqlite3.Connection, now: str) -> list[tuple[str, str, str]]:
     return [(found[0], found[1], found[2]) for found in rows]
 
 
+def seen_at(connection: sqlite3.Connection, table: str, row_id: str) -> str:
+    """When we last learnt or changed something of this row over there; empty for never."""
+    sql = "SELECT seen_at FROM cloud_rows WHERE table_name = ? AND id = ?"
+    found = connection.execute(sql, (table, row_id)).fetchone()
+    return found[0] if found else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """What of a row still has to go up: the cloud's columns, None for all; the states that it passes on the way."""
+
+    fields: set[str] | None = field(default_factory=set)
+    states: set[str] = field(default_factory=set)
+
+
+def unsent(connection: sqlite3.Connection, lane: str, table: str, row_id: str) -> Unsent:
+    """Parked entries count: they have not been sent."""
+    rows = connection.execute(_UNSENT, {"reader": READER, "lane": lane, "cloud": CLOUD}).fetchall()
+    fields: set[str] = set()
+    states: set[str] = set()
+    whole = False
+    for changes, data in rows:
+        mine = [change for change in json.loads(changes) if change["table"] == table and change["id"] == row_id]
+        for change in mine:
+            whole = whole or change["op"] != "update"
+            fields |= cloud_fields(table, change["fields"] or ()) if change["op"] == "update" else set()
+        if mine and data:
+            told = json.loads(data)
+            states |= {told[name] for name in ("previous_status", "new_status") if told.get(name)}
+    return Unsent(None if whole else fields, states)
+
+
 # ------------------------------------------------------------------ positions
 
 
@@ -190,8 +231,8 @@ def parked_in(connection: sqlite3.Connection, lane: str) -> ParkedHere:
 def to_retry(connection: sqlite3.Connection, lane: str) -> list[Entry]:
     """Parked entries that somebody asked to try again, in order."""
     rows = connection.execute(
-        "SELECT e.seq, e.id, e.type, e.lane, e.aggregate, e.origin, e.occurred_at, e.recorded_at, e.clock_trusted, e.data, e.changes "
-        "FROM event_parked p JOIN events e ON e.seq = p.seq WHERE p.reader = ? AND p.lane = ? AND p.state = 'retry' ORDER BY p.seq",
+        "SELECT e.seq, e.id, e.type, e.lane, e.aggregate, e.origin, e.occurred_at, e.recorded_at, e.clock_trusted, "
+        "e.data, e.changes FROM event_parked p JOIN events e ON e.seq = p.seq WHERE p.reader = ? AND p.lane = ? AND p.state = 'retry' ORDER BY p.seq",
         (READER, lane),
     )
     return [Entry(*found) for found in rows]
@@ -228,8 +269,8 @@ def record_conflict(tx: Tx, conflict: tuple[str, str, str, str, Any, Any, str, s
     if known:
         return
     tx.execute(
-        "INSERT INTO cloud_conflicts (id, table_name, row_id, field, local, cloud, reason, resolution, resolved_by, found_at, resolved_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO cloud_conflicts (id, table_name, row_id, field, local, cloud, reason, resolution, resolved_by, "
+        "found_at, resolved_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             conflict_id,
             table,

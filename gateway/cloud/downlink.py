@@ -1,0 +1,276 @@
+"""Plan data from the cloud into the local copy, every few minutes.
+
+A whole consistent reading is applied in one transaction, journal entries with the origin `cloud` included. What is not sent
+yet is never overwritten: `merge.py` decides field by field.
+"""
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from gateway.catalog import store as rows_
+from gateway.catalog.resources import Kind as ColumnKind
+from gateway.catalog.resources import Resource
+from gateway.catalog.tables import CELLS, RESOURCES, SCRAP_REASONS
+from gateway.cloud import mapping, store
+from gateway.cloud.budget import Budget
+from gateway.cloud.client import CloudClient
+from gateway.cloud.merge import EXECUTION, Merged, merge
+from gateway.cloud.outcome import Kind
+from gateway.cloud.pull import Pull, Pulled, Row
+from gateway.cloud.rows import Rows
+from gateway.jobs.resources import JOBS, PARTS
+from gateway.kernel import clock as time_
+from gateway.kernel.clock import Clock
+from gateway.kernel.db import Database, Tx
+from gateway.kernel.errors import Conflict, Invalid
+from gateway.kernel.health import Link
+from gateway.kernel.ids import NewId
+from gateway.operations.resources import OPERATIONS
+from gateway.outbox import journal
+from gateway.outbox.event import CLOUD, Change, Event, Stamp, job_lane, row_lane
+
+CATALOGUE_EVERY_S = 3600.0  # resources, scrap reasons, webhooks, whole trees: they change rarely
+DAY_S = 86_400.0
+BUDGET_SHARE = 0.5  # of the day's requests that reading may take: work goes up first
+TABLES: Mapping[str, Resource] = {
+    one.table: one for one in (CELLS, RESOURCES, SCRAP_REASONS, JOBS, PARTS, OPERATIONS)
+}  # in the order in which their rows hang on each other
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class DownlinkSettings:
+    every_s: float
+    cells: tuple[str, ...] = ("*",)
+
+
+class Downlink:
+    """`subscribed` tells the uplink whether the cloud has webhooks that a lifecycle call would fire."""
+
+    def __init__(
+        self,
+        client: CloudClient,
+        budget: Budget,
+        rows: Rows,
+        db: Database,
+        clock: Clock,
+        new_id: NewId,
+        link: Link,
+        settings: DownlinkSettings,
+    ) -> None:
+        self._client = client
+        self._budget = budget
+        self._rows = rows
+        self._db = db
+        self._clock = clock
+        self._new_id = new_id
+        self._link = link
+        self._settings = settings
+        self._catalogue_due_s = 0.0
+        self._webhooks: bool | None = None
+        self._cells: frozenset[str] | None = None  # the ids of ours, once the cloud has told them
+
+    def subscribed(self) -> bool:
+        """As long as we do not know, somebody may be listening."""
+        return self._webhooks is not False
+
+    async def run(self) -> None:
+        """Pull for ever. Raises Unavailable when the cloud does not answer."""
+        while True:
+            requests = await self.pull()
+            if self._link.up():
+                log.info("link.up", link=self._link.name)
+            await self._clock.sleep(self._pause_s(requests))
+
+    async def pull(self) -> int:
+        """One round; returns how many requests it took."""
+        catalogue = self._clock.monotonic() >= self._catalogue_due_s
+        started = time_.text(self._clock.now())
+        known, foreign = await self._db.read(_parts, self._cells)
+        reading = Pull(self._client, self._settings.cells)
+        pulled = await reading.read(known, catalogue=catalogue, refresh=foreign if catalogue else ())
+        self._cells = pulled.cells
+        news = await self._db.read(_news, pulled)
+        if news:
+            stamp = Stamp(self._clock.now(), CLOUD, self._new_id)
+            counts = await self._db.write(_apply, stamp, news, pulled.cells, started)
+            self._rows.forget()
+            log.info("pull.applied", **counts)
+        if catalogue:
+            await self._look_for_webhooks()
+            self._catalogue_due_s = self._clock.monotonic() + CATALOGUE_EVERY_S
+        return pulled.requests
+
+    async def _look_for_webhooks(self) -> None:
+        outcome = await self._client.call("GET", "api-webhooks", {"active": "true"})
+        listed = (outcome.data or {}).get("webhooks")
+        if outcome.kind is Kind.OK and isinstance(listed, list):
+            self._webhooks = any(hook.get("active", True) for hook in listed)
+
+    def _pause_s(self, requests: int) -> float:
+        """As configured, or longer where the day's requests would not last."""
+        if self._budget.limit is None:
+            return self._settings.every_s
+        return max(self._settings.every_s, requests * DAY_S / (self._budget.limit * BUDGET_SHARE))
+
+
+# ------------------------------------------------------------------ what is new
+
+
+def _parts(connection: sqlite3.Connection, cells: frozenset[str] | None) -> tuple[set[str], set[str]]:
+    """(all that we have, those with open operations in cells that are not ours)."""
+    known = {row[0] for row in connection.execute("SELECT id FROM parts")}
+    if cells is None:
+        return known, set()
+    rows = connection.execute(
+        "SELECT part_id, cell_id FROM operations WHERE deleted_at IS NULL AND status <> 'completed'"
+    ).fetchall()
+    return known, {part_id for part_id, cell_id in rows if cell_id not in cells}
+
+
+def _news(connection: sqlite3.Connection, pulled: Pulled) -> dict[str, list[Row]]:
+    """The rows that differ from what the cloud showed last time, ours by name."""
+    news: dict[str, list[Row]] = {}
+    for table, resource in TABLES.items():
+        bases = dict(connection.execute("SELECT id, base FROM cloud_rows WHERE table_name = ?", (table,)).fetchall())
+        for row_id, row in pulled.of(table).items():
+            theirs = _named(resource, row)
+            base = json.loads(bases[row_id]) if row_id in bases else {}
+            if not base or any(not mapping.same(value, base.get(name)) for name, value in theirs.items()):
+                news.setdefault(table, []).append({"id": row_id, **theirs})
+    return news
+
+
+def _named(resource: Resource, row: Row) -> dict[str, Any]:
+    """The columns that we keep of a row that the cloud showed; ids of embedded rows as columns."""
+    named = {
+        column.name: row[column.name]
+        for column in resource.columns
+        if column.name in row and column.name not in ("updated_at", "deleted_at")
+    }
+    if resource is PARTS and isinstance(row.get("job"), dict):
+        named["job_id"] = row["job"]["id"]
+    return named
+
+
+# ------------------------------------------------------------------ applied in one transaction
+
+
+def _apply(
+    tx: Tx, stamp: Stamp, news: Mapping[str, list[Row]], cells: frozenset[str] | None, started: str
+) -> dict[str, int]:
+    """Insert and update. What was sent after the reading began is left: the reading may be older."""
+    changes: dict[str, list[Change]] = {}
+    counts: dict[str, int] = {}
+    for table in TABLES:
+        for theirs in news.get(table, ()):
+            known = store.row(tx, table, theirs["id"])
+            if known.deleted or known.attempted is not None or known.unsettled_until or _sent_since(tx, known, started):
+                continue
+            change, lane = _take(tx, stamp, TABLES[table], theirs, known, cells)
+            if change is not None:
+                changes.setdefault(lane, []).append(change)
+                counts[table] = counts.get(table, 0) + 1
+    journal.append(tx, stamp, [Event(lane, lane, stamp.now, tuple(touched)) for lane, touched in changes.items()])
+    return counts
+
+
+def _take(
+    tx: Tx, stamp: Stamp, resource: Resource, theirs: Row, known: store.CloudRow, cells: frozenset[str] | None
+) -> tuple[Change | None, str]:
+    table, row_id = resource.table, theirs["id"]
+    found = store.local(tx, table, row_id)
+    lane = _lane(tx, table, theirs if found is None else found[0])
+    if found is None:
+        change = _insert(tx, stamp, resource, theirs)
+        if change is None:
+            return None, lane
+    else:
+        if found[0].get("deleted_at"):
+            return None, lane
+        ours = mapping.wanted(table, *found)[0].values
+        owned = cells is None or ours.get("cell_id") in cells
+        merged = _merged(tx, table, ours, theirs, known, lane, owned=owned)
+        for one in merged.differences:
+            told = (stamp.new_id(), table, row_id, one.field, one.ours, one.theirs, one.reason, one.resolution)
+            store.record_conflict(tx, told, stamp.text)
+        values = _stored(tx, resource, merged.adopt)
+        change = rows_.update(tx, resource, row_id, {**values, "updated_at": stamp.text}) if values else None
+    known.base |= {name: value for name, value in theirs.items() if name != "id"}
+    known.lane = known.lane or lane
+    store.save(tx, known.packed(stamp.text))
+    return change, lane
+
+
+def _merged(tx: Tx, table: str, ours: Row, theirs: Row, known: store.CloudRow, lane: str, *, owned: bool) -> Merged:
+    waiting = store.unsent(tx, lane, table, theirs["id"])
+    told = {name: value for name, value in theirs.items() if name != "id"}
+    if told.get("status") in waiting.states:  # a state on our own way there: the answer is still to come
+        told = {name: value for name, value in told.items() if name not in EXECUTION.get(table, ())}
+    unsent = ours.keys() if waiting.fields is None else waiting.fields
+    return merge(table, ours, told, known.base, unsent, owned=owned)
+
+
+def _insert(tx: Tx, stamp: Stamp, resource: Resource, theirs: Row) -> Change | None:
+    row = {"created_at": stamp.text, "updated_at": stamp.text, **_stored(tx, resource, theirs), "id": theirs["id"]}
+    tx.execute("SAVEPOINT pulled")  # one row that does not fit must not keep the others out
+    try:
+        return rows_.insert(tx, resource, row)
+    except (Conflict, Invalid) as exc:
+        tx.execute("ROLLBACK TO pulled")
+        reason = f"the cloud's row cannot be kept here: {exc.message}"
+        told = (stamp.new_id(), resource.table, theirs["id"], "id", None, theirs["id"], reason, None)
+        store.record_conflict(tx, told, stamp.text)
+        return None
+    finally:
+        tx.execute("RELEASE pulled")
+
+
+def _stored(tx: Tx, resource: Resource, values: Row) -> dict[str, Any]:
+    """The cloud's words as we keep them: instants in UTC, minutes as seconds; ids that point nowhere are left out."""
+    row: dict[str, Any] = {}
+    for column in resource.columns:
+        if column.name not in values:
+            continue
+        value = values[column.name]
+        if column.name == "actual_time":
+            row["actual_time_s"] = (value or 0) * 60
+            continue
+        if column.stored is not None:
+            continue
+        if value is None and not column.nullable:
+            continue
+        if column.kind is ColumnKind.TIME and value is not None:
+            try:
+                value = time_.text(time_.parse(value))
+            except (TypeError, ValueError):
+                continue  # [U] its own writers put what they like into some of these
+        if column.references and value is not None and not _exists(tx, column.references, value):
+            continue
+        row |= rows_.stored(resource, {column.name: value})
+    return row
+
+
+def _exists(tx: Tx, table: str, row_id: str) -> bool:
+    return tx.execute(f"SELECT 1 FROM {table} WHERE id = ?", (row_id,)).fetchone() is not None  # noqa: S608 -- declared
+
+
+def _lane(tx: Tx, table: str, row: Row) -> str:
+    if table == "jobs":
+        return job_lane(row["id"])
+    if table == "parts":
+        return job_lane(row["job_id"])
+    if table == "operations":
+        found = tx.execute("SELECT job_id FROM parts WHERE id = ?", (row["part_id"],)).fetchone()
+        return job_lane(found[0]) if found else row_lane(table, row["id"])
+    return row_lane(table, row["id"])
+
+
+def _sent_since(tx: Tx, known: store.CloudRow, started: str) -> bool:
+    return store.seen_at(tx, known.table, known.id) >= started

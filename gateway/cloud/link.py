@@ -1,0 +1,60 @@
+"""The cloud link as a whole: one client and one budget, the uplink and the downlink beside each other."""
+
+import asyncio
+import random
+from dataclasses import dataclass
+
+from gateway.cloud.budget import Budget
+from gateway.cloud.client import CloudClient
+from gateway.cloud.downlink import Downlink, DownlinkSettings
+from gateway.cloud.rows import Rows
+from gateway.cloud.rows import Settings as RowSettings
+from gateway.cloud.sender import Sender
+from gateway.cloud.uplink import Uplink, UplinkSettings
+from gateway.kernel.clock import Clock
+from gateway.kernel.db import Database
+from gateway.kernel.health import Health
+from gateway.kernel.ids import NewId
+from gateway.kernel.supervise import keep_running
+
+UP, DOWN = "cloud", "cloud-pull"  # their names in /healthz
+
+
+@dataclass(frozen=True, slots=True)
+class CloudSettings:
+    """`settle_after_s`: how long a request that nobody answered may still run over there."""
+
+    url: str
+    api_key: str
+    cells: tuple[str, ...]
+    pull_every_s: float
+    timeout_s: float
+    settle_after_s: float
+    requests_per_day: int | None = None
+
+
+class CloudLink:
+    """`run` never returns; it opens the connection and keeps both directions going."""
+
+    def __init__(
+        self, settings: CloudSettings, db: Database, clock: Clock, new_id: NewId, rng: random.Random, health: Health
+    ) -> None:
+        self._clock = clock
+        self._rng = rng
+        self._up = health.link(UP)
+        self._down = health.link(DOWN)
+        self.budget = Budget(db, clock, rng, settings.requests_per_day)
+        self.client = CloudClient(settings.url, settings.api_key, clock, self.budget, timeout_s=settings.timeout_s)
+        rows = Rows(self.client, db, clock, new_id, RowSettings(settings.settle_after_s))
+        pull = DownlinkSettings(settings.pull_every_s, settings.cells)
+        self.downlink = Downlink(self.client, self.budget, rows, db, clock, new_id, self._down, pull)
+        push = UplinkSettings(settings.settle_after_s)
+        sender = Sender(rows, db, clock)
+        self.uplink = Uplink(sender, self.budget, db, clock, rng, self._up, push, self.downlink.subscribed)
+
+    async def run(self) -> None:
+        await self.budget.load()
+        async with self.client.connected(), asyncio.TaskGroup() as both:
+            for link, run in ((self._up, self.uplink.run), (self._down, self.downlink.run)):
+                supervised = keep_running(run, link, clock=self._clock, rng=self._rng)
+                both.create_task(supervised, name=link.name)
