@@ -1,0 +1,99 @@
+"""The real lifecycle route for the write bench: the product, and the two it is held against.
+
+product: as it ships. bare: the same route, key check and answer, but no database behind it. single: the same, with one
+transaction and one fsync for each request.
+"""
+
+import argparse
+import asyncio
+import json
+import uuid
+from pathlib import Path
+
+import uvloop
+from aiohttp import web
+
+from gateway.kernel import db as kernel_db
+from gateway.kernel.clock import SystemClock, text
+from gateway.kernel.db import Database, Tx
+from gateway.kernel.ids import uuid7
+from gateway.kernel.migrate import migrate
+from gateway.operations.commands import OperationCommands
+from gateway.operations.routes import lifecycle
+from gateway.outbox.receipts import Answer
+from gateway.web.auth import Keys, NewKey
+from gateway.web.routes import Scope
+from gateway.web.server import application, runner
+
+OPERATIONS = 4096
+KEY = "ery_live_bench00000000000000000000000000"
+TENANT_ID = "00000000-0000-4000-8000-000000000001"
+
+
+class NoDatabase:
+    """Answers what a real start answers, without doing anything."""
+
+    def __init__(self, answer: str) -> None:
+        self._answer = answer
+
+    async def change(self, *_args) -> Answer:
+        return Answer(200, self._answer)
+
+
+def ids() -> list[str]:
+    return [str(uuid.UUID(int=(4 << 64) + place)) for place in range(OPERATIONS)]
+
+
+def seed(tx: Tx, now: str) -> None:
+    tx.execute("INSERT OR REPLACE INTO gateway_state (key, value) VALUES ('tenant_id', ?)", (TENANT_ID,))
+    cell = str(uuid.UUID(int=1))
+    stamps = (now, now)
+    tx.execute("INSERT INTO cells (id, name, sequence, created_at, updated_at) VALUES (?, 'Laser', 1, ?, ?)", (cell, *stamps))
+    for place, operation in enumerate(ids()):
+        job, part = (str(uuid.UUID(int=(kind << 64) + place)) for kind in (2, 3))
+        tx.execute("INSERT INTO jobs (id, job_number, created_at, updated_at) VALUES (?, ?, ?, ?)", (job, f"J-{place}", *stamps))
+        tx.execute(
+            "INSERT INTO parts (id, job_id, part_number, material, created_at, updated_at) VALUES (?, ?, ?, 'Steel', ?, ?)",
+            (part, job, f"P-{place}", *stamps),
+        )
+        tx.execute(
+            "INSERT INTO operations (id, part_id, cell_id, operation_name, sequence, created_at, updated_at) "
+            "VALUES (?, ?, ?, 'Cut', 1, ?, ?)",
+            (operation, part, cell, *stamps),
+        )
+
+
+async def example(commands: OperationCommands) -> str:
+    """The answer of a real transition, for the one that only pretends."""
+    from gateway.operations.model import ChangeOperation, Verb
+    from gateway.web.routes import Caller
+
+    wish = ChangeOperation(ids()[-1], Verb.START)
+    return (await commands.change(wish, Caller("bench", "bench", Scope.ADMIN), None)).data
+
+
+async def main(mode: str, port: int, folder: Path) -> None:
+    clock = SystemClock()
+    new_id = uuid7(clock)
+    if mode == "single":
+        kernel_db.GROUP_MAX = 1
+    async with Database.open(folder, prepare=lambda path: migrate(path, clock)) as db:
+        await db.write(seed, text(clock.now()))
+        keys = Keys(db, clock, new_id)
+        await keys.adopt(KEY, NewKey("bench", Scope.ADMIN))
+        commands = OperationCommands(db, clock, new_id, "gw-bench")
+        behind = NoDatabase(await example(commands)) if mode == "bare" else commands
+        served = runner(application(lifecycle(behind), keys), shutdown_s=1)
+        await served.setup()
+        await web.TCPSite(served, "127.0.0.1", port, backlog=1024).start()
+        print(json.dumps({"ready": port}), flush=True)
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--mode", choices=("product", "bare", "single"))
+    arguments.add_argument("--port", type=int)
+    arguments.add_argument("--folder", type=Path)
+    given = arguments.parse_args()
+    uvloop.run(main(given.mode, given.port, given.folder))
