@@ -16,6 +16,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from server import KEY, ids
+
 HERE = Path(__file__).parent
 MODES = ("bare", "single", "product")
 CONNECTIONS = (1, 16, 64)
@@ -46,8 +48,6 @@ def measure(mode: str, connections: int, seconds: float, folder: Path, extra: di
 
 
 def load(port: int, connections: int, seconds: float, folder: Path) -> dict:
-    from server import KEY, ids
-
     operations = folder / "operations.json"
     operations.write_text(json.dumps(ids()[:-1]))
     command = [sys.executable, HERE / "load.py", "--port", str(port), "--connections", str(connections)]
@@ -69,7 +69,9 @@ def shim(folder: Path) -> dict[str, str] | None:
     return {"LD_PRELOAD": str(library), "FSYNC_DELAY_MS": str(SLOW_FSYNC_MS)}
 
 
-def table(title: str, connections: tuple[int, ...], rounds: int, seconds: float, folder: Path, extra: dict[str, str]) -> dict:
+def table(
+    title: str, connections: tuple[int, ...], rounds: int, seconds: float, folder: Path, extra: dict[str, str]
+) -> dict:
     print(f"\n{title}\nconnections  mode       req/s   p50 ms   p99 ms   of bare   of single")
     ratios = {}
     for count in connections:
@@ -77,7 +79,10 @@ def table(title: str, connections: tuple[int, ...], rounds: int, seconds: float,
         for _ in range(rounds):
             for mode in MODES:
                 results[mode].append(measure(mode, count, seconds, folder, extra))
-        middle = {mode: {name: statistics.median(one[name] for one in ones) for name in ones[0]} for mode, ones in results.items()}
+        middle = {
+            mode: {name: statistics.median(one[name] for one in ones) for name in ones[0]}
+            for mode, ones in results.items()
+        }
         for mode, one in middle.items():
             of_bare, of_single = (one["per_s"] / middle[other]["per_s"] for other in ("bare", "single"))
             print(
@@ -100,7 +105,9 @@ def main() -> int:
         quick = table("this disk", CONNECTIONS, given.rounds, given.seconds, folder, {})
         of_bare, of_single = quick[AT]
         ok = of_bare >= FLOOR_BARE and of_single >= FLOOR_SINGLE
-        print(f"\nat {AT}: {of_bare:.2f} of bare (floor {FLOOR_BARE}), {of_single:.1f}x of single (floor {FLOOR_SINGLE})")
+        print(
+            f"\nat {AT}: {of_bare:.2f} of bare (floor {FLOOR_BARE}), {of_single:.1f}x of single (floor {FLOOR_SINGLE})"
+        )
         if slow := shim(folder):
             _, of_single = table(f"fsync + {SLOW_FSYNC_MS} ms", (AT,), given.rounds, given.seconds, folder, slow)[AT]
             ok = ok and of_single >= FLOOR_SINGLE_SLOW

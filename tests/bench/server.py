@@ -19,10 +19,11 @@ from gateway.kernel.db import Database, Tx
 from gateway.kernel.ids import uuid7
 from gateway.kernel.migrate import migrate
 from gateway.operations.commands import OperationCommands
+from gateway.operations.model import ChangeOperation, Verb
 from gateway.operations.routes import lifecycle
 from gateway.outbox.receipts import Answer
 from gateway.web.auth import Keys, NewKey
-from gateway.web.routes import Scope
+from gateway.web.routes import Caller, Scope
 from gateway.web.server import application, runner
 
 OPERATIONS = 4096
@@ -48,10 +49,15 @@ def seed(tx: Tx, now: str) -> None:
     tx.execute("INSERT OR REPLACE INTO gateway_state (key, value) VALUES ('tenant_id', ?)", (TENANT_ID,))
     cell = str(uuid.UUID(int=1))
     stamps = (now, now)
-    tx.execute("INSERT INTO cells (id, name, sequence, created_at, updated_at) VALUES (?, 'Laser', 1, ?, ?)", (cell, *stamps))
+    tx.execute(
+        "INSERT INTO cells (id, name, sequence, created_at, updated_at) VALUES (?, 'Laser', 1, ?, ?)", (cell, *stamps)
+    )
     for place, operation in enumerate(ids()):
         job, part = (str(uuid.UUID(int=(kind << 64) + place)) for kind in (2, 3))
-        tx.execute("INSERT INTO jobs (id, job_number, created_at, updated_at) VALUES (?, ?, ?, ?)", (job, f"J-{place}", *stamps))
+        tx.execute(
+            "INSERT INTO jobs (id, job_number, created_at, updated_at) VALUES (?, ?, ?, ?)",
+            (job, f"J-{place}", *stamps),
+        )
         tx.execute(
             "INSERT INTO parts (id, job_id, part_number, material, created_at, updated_at) VALUES (?, ?, ?, 'Steel', ?, ?)",
             (part, job, f"P-{place}", *stamps),
@@ -65,9 +71,6 @@ def seed(tx: Tx, now: str) -> None:
 
 async def example(commands: OperationCommands) -> str:
     """The answer of a real transition, for the one that only pretends."""
-    from gateway.operations.model import ChangeOperation, Verb
-    from gateway.web.routes import Caller
-
     wish = ChangeOperation(ids()[-1], Verb.START)
     return (await commands.change(wish, Caller("bench", "bench", Scope.ADMIN), None)).data
 

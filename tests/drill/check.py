@@ -30,7 +30,9 @@ def instant(written: str | None) -> datetime | None:
     return datetime.fromisoformat(written) if written else None
 
 
-def judge(notes: list[dict], cloud: dict[str, list[dict]], journal: list[int], heard: list[dict], log: list[dict]) -> Verdict:
+def judge(
+    notes: list[dict], cloud: dict[str, list[dict]], journal: list[int], heard: list[dict], log: list[dict]
+) -> Verdict:
     verdict = Verdict()
     won = [note for note in notes if note["status"] in OK]
     verdict.facts["mutations acknowledged"] = len(won)
@@ -66,7 +68,9 @@ def operations(verdict: Verdict, work: dict, rows: dict[str, dict]) -> None:
         if row is None:
             verdict.hold(False, f"operation {operation} is not in the cloud")
             continue
-        verdict.hold(row["status"] == "completed", f"operation {operation} is {row['status']} in the cloud, not completed")
+        verdict.hold(
+            row["status"] == "completed", f"operation {operation} is {row['status']} in the cloud, not completed"
+        )
         for verb, note in notes.items():
             told = note["answer"]["data"]["operation"][STAMP[verb]]
             claimed = instant(note["occurred_at"])
@@ -88,10 +92,14 @@ def entries(verdict: Verdict, work: dict, rows: list[dict]) -> None:
         at = {verb: instant(note["answer"]["data"]["operation"][STAMP[verb]]) for verb, note in notes.items()}
         expected = sorted([(at["start"], at["pause"]), (at["resume"], at["complete"])])
         expected = [stretch for place, stretch in enumerate(expected) if place == 0 or stretch[0] != stretch[1]]
-        found = sorted((instant(row["start_time"]), instant(row["end_time"])) for row in there[operation] if row["end_time"])
+        found = sorted(
+            (instant(row["start_time"]), instant(row["end_time"])) for row in there[operation] if row["end_time"]
+        )
         count += len(found)
         verdict.hold(len(found) == len(there[operation]), f"operation {operation}: an entry is still open in the cloud")
-        verdict.hold(found == expected, f"operation {operation}: worked {show(found)} in the cloud, {show(expected)} here")
+        verdict.hold(
+            found == expected, f"operation {operation}: worked {show(found)} in the cloud, {show(expected)} here"
+        )
         people = {row["operator_id"] for row in there[operation]}
         verdict.hold(people <= {notes["start"]["operator"]}, f"operation {operation}: booked on {people}")
     extra = set(there) - set(work)
@@ -100,13 +108,22 @@ def entries(verdict: Verdict, work: dict, rows: list[dict]) -> None:
 
 
 def quantities(verdict: Verdict, notes: list[dict], rows: list[dict]) -> None:
-    told = {note["answer"]["data"]["operation_quantity"]["id"]: note["answer"]["data"]["operation_quantity"] for note in notes}
+    told = {
+        note["answer"]["data"]["operation_quantity"]["id"]: note["answer"]["data"]["operation_quantity"]
+        for note in notes
+    }
     seen = Counter(row["id"] for row in rows)
     there = {row["id"]: row for row in rows}
-    lost, doubled, foreign = told.keys() - there.keys(), [one for one, times in seen.items() if times > 1], there.keys() - told.keys()
+    lost, doubled, foreign = (
+        told.keys() - there.keys(),
+        [one for one, times in seen.items() if times > 1],
+        there.keys() - told.keys(),
+    )
     verdict.hold(not lost, f"{len(lost)} quantities lost, e.g. {sorted(lost)[:3]}")
     verdict.hold(not doubled, f"{len(doubled)} quantities doubled, e.g. {doubled[:3]}")
-    verdict.hold(not foreign, f"{len(foreign)} quantities in the cloud that nobody was told of, e.g. {sorted(foreign)[:3]}")
+    verdict.hold(
+        not foreign, f"{len(foreign)} quantities in the cloud that nobody was told of, e.g. {sorted(foreign)[:3]}"
+    )
     for one, ours in told.items():
         theirs = there.get(one, ours)
         same = all(ours[name] == theirs[name] for name in ("operation_id", *COUNTED))
@@ -122,7 +139,11 @@ def order(verdict: Verdict, won: list[dict], log: list[dict]) -> None:
     written: dict[str, list[str]] = defaultdict(list)
     for request in log:
         body = request.get("body")
-        if request["method"] == "POST" and request["path"].endswith("api-operation-quantities") and isinstance(body, dict):
+        if (
+            request["method"] == "POST"
+            and request["path"].endswith("api-operation-quantities")
+            and isinstance(body, dict)
+        ):
             arrived = written[body["operation_id"]]
             if request["status"] in (*OK, None) and body["id"] not in arrived:
                 arrived.append(body["id"])
@@ -146,7 +167,9 @@ def mqtt(verdict: Verdict, journal: list[int], heard: list[dict]) -> None:
     first = min(messages, default=0)
     missed = [seq for seq in journal if seq >= first and seq not in messages]
     for seq in missed:
-        verdict.hold(any(low < seq < high for low, high in gaps), f"event {seq} was missed on MQTT, and no gap tells of it")
+        verdict.hold(
+            any(low < seq < high for low, high in gaps), f"event {seq} was missed on MQTT, and no gap tells of it"
+        )
     verdict.facts["events heard on MQTT"] = len(messages)
     verdict.facts["events missed there, each inside a gap that shows"] = len(missed)
 
@@ -179,7 +202,9 @@ def main() -> int:
         print(f"  {value:>8}  {name}")
     for fault in verdict.faults[:40]:
         print(f"  FAULT     {fault}")
-    print(f"{len(verdict.faults)} faults" if verdict.faults else "0 lost, 0 doubled, order kept, times true, sums equal")
+    print(
+        f"{len(verdict.faults)} faults" if verdict.faults else "0 lost, 0 doubled, order kept, times true, sums equal"
+    )
     return 1 if verdict.faults else 0
 
 

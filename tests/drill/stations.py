@@ -37,7 +37,9 @@ class Notes:
 
 
 class Station:
-    def __init__(self, name: str, operator: str, work: list[str], url: str, key: str, notes: Notes, seed: int, count: int) -> None:
+    def __init__(
+        self, name: str, operator: str, work: list[str], url: str, key: str, notes: Notes, seed: int, count: int
+    ) -> None:
         self._name = name
         self._operator = operator
         self._work = work
@@ -71,12 +73,16 @@ class Station:
     async def _race(self, session, operation: str) -> None:
         """Two people press Start at once: each with a key of his own, one of them wins."""
         body = {"operation_id": operation, "action": "start", "occurred_at": datetime.now(UTC).isoformat()}
-        mine = self._post(session, "start", operation, "/api-operation-lifecycle", {**body, "operator_id": self._operator})
+        mine = self._post(
+            session, "start", operation, "/api-operation-lifecycle", {**body, "operator_id": self._operator}
+        )
         await asyncio.gather(mine, *(self._rival(session, operation, body) for _ in range(3)))
 
     async def _rival(self, session, operation: str, body: dict) -> None:
         """The same person at another terminal: the state decides, not who he is."""
-        await self._post(session, "start", operation, "/api-operation-lifecycle", {**body, "operator_id": self._operator}, rival=True)
+        await self._post(
+            session, "start", operation, "/api-operation-lifecycle", {**body, "operator_id": self._operator}, rival=True
+        )
 
     async def _counting(self, session, operation: str, times: int) -> None:
         for _ in range(times):

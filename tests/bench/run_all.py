@@ -1,0 +1,19 @@
+"""All benches, one after the other: `make bench`."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+BENCHES = ("bench_write.py", "bench_start.py")
+
+
+def main() -> int:
+    codes = []
+    for name in BENCHES:
+        print(f"\n== {name}", flush=True)
+        codes.append(subprocess.run([sys.executable, Path(__file__).parent / name], check=False).returncode)
+    return max(codes)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
