@@ -1,46 +1,38 @@
 """What happens when Start is pressed: read, decide, save, record, in one transaction. The only place that orders the steps."""
 
 from gateway.jobs.rollup import roll_up
-from gateway.kernel.clock import Clock
-from gateway.kernel.db import Database, Tx
+from gateway.kernel.db import Tx
 from gateway.kernel.errors import OperatorBusy
-from gateway.kernel.ids import NewId
 from gateway.operations import rules, store
 from gateway.operations.model import ChangeOperation, Verb
-from gateway.outbox import journal, receipts
+from gateway.operations.time_entries import store as entries_
+from gateway.outbox import journal
+from gateway.outbox.command import Commands
 from gateway.outbox.event import Event, Stamp, job_lane
 from gateway.outbox.receipts import Answer, Receipt
 from gateway.web.routes import Caller
 
 
-class OperationCommands:
-    """`origin` is the gateway's id: it stands in the journal beside everything that was done here."""
-
-    def __init__(self, db: Database, clock: Clock, new_id: NewId, origin: str) -> None:
-        self._db = db
-        self._clock = clock
-        self._new_id = new_id
-        self._origin = origin
-
+class OperationCommands(Commands):
     async def change(self, wish: ChangeOperation, caller: Caller, receipt: Receipt | None) -> Answer:
         """Start, pause, resume or complete. Raises NotFound, CellNotAllowed, InvalidTransition, Invalid, OperatorBusy."""
-        stamp = Stamp(self._clock.now(), self._origin, self._new_id)
-        return await self._db.write(receipts.once, receipt, stamp, _change, wish, caller)
+        return await self._once(receipt, change, wish, caller)
 
 
-def _change(tx: Tx, stamp: Stamp, wish: ChangeOperation, caller: Caller) -> Answer:
+def change(tx: Tx, stamp: Stamp, wish: ChangeOperation, caller: Caller) -> Answer:
     operation = store.get(tx, wish.operation_id)
     caller.may_write(operation.cell_id)
     operator_name = _operator(tx, wish)
-    entries = store.open_entries(tx, operation.id)
-    closed_s = store.closed_s(tx, operation.id) if entries else 0
+    entries = entries_.open_on(tx, operation.id)
+    closed_s = entries_.closed_s(tx, operation.id) if entries else 0
     decision = rules.decide(wish, operation, entries, closed_s, now=stamp.now, new_id=stamp.new_id)
-    _, _, event_type = rules.VERBS[wish.verb]
 
     saved, row = store.save(tx, decision, stamp.text)
-    changes = (saved, *store.save_entries(tx, decision, wish, stamp))
+    changes = (saved, *entries_.save(tx, decision.time, wish, stamp))
     data = rules.event_data(decision, wish, operator_name)
-    event = Event(job_lane(operation.job.id), f"operation:{operation.id}", decision.at, changes, event_type, data)
+    event = Event(
+        job_lane(operation.job.id), f"operation:{operation.id}", decision.at, changes, rules.EVENTS[wish.verb], data
+    )
     journal.append(tx, stamp, [event, *roll_up(tx, stamp, operation.part, operation.job, decision.at)])
     return Answer(200, _answer(decision, row))
 
@@ -50,7 +42,9 @@ def _operator(tx: Tx, wish: ChangeOperation) -> str | None:
     if wish.operator_id is None:
         return None
     name = store.operator_name(tx, wish.operator_id)
-    if wish.verb in (Verb.START, Verb.RESUME) and (other := store.busy_elsewhere(tx, wish.operator_id, wish.operation_id)):
+    if wish.verb in (Verb.START, Verb.RESUME) and (
+        other := store.busy_elsewhere(tx, wish.operator_id, wish.operation_id)
+    ):
         details = {"operation_id": other[0], "operation_name": other[1]}
         raise OperatorBusy(f'{name} is still working on "{other[1]}": pause or complete that first', details)
     return name
