@@ -1,11 +1,12 @@
 """Routes from declarations: `reading` gives a table its list and its single row, `writing` the verbs that change it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from gateway.catalog import models, store
 from gateway.catalog.models import Body
 from gateway.catalog.resources import Resource
+from gateway.catalog.tables import CELLS, RESOURCES, SCRAP_REASONS
 from gateway.kernel.db import Database
 from gateway.kernel.errors import BadRequest
 from gateway.kernel.ids import is_uuid
@@ -104,3 +105,25 @@ def wanted(resource: Resource, row_id: str) -> str:
 
 def _cells(resource: Resource, rule: Cells) -> Cells:
     return Cells.NONE if resource.cell is None else rule
+
+
+def routes(db: Database, commands: Callable[[Resource], Writes]) -> list[Route]:
+    """The plain tables; `commands` makes what changes one of them."""
+    plain = [
+        route
+        for resource in (CELLS, RESOURCES, SCRAP_REASONS)
+        for route in (*reading(resource, db), *writing(resource, commands(resource)))
+    ]
+    return [*plain, _materials(db)]
+
+
+def _materials(db: Database) -> Route:
+    """[U] not a table: the names of the materials that parts are made of."""
+
+    async def show(_call: Call) -> Answer:
+        return Answer(200, await db.read(store.materials))
+
+    answers = {"materials": {"type": "array", "items": {"type": "string"}}}
+    return Route(
+        "GET", "/api-materials", show, Scope.READ, Cells.NONE, "List materials", answers=answers, strict_method=True
+    )

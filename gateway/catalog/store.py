@@ -13,6 +13,8 @@ from gateway.kernel.errors import CellNotAllowed, Conflict, Invalid, NotFound
 from gateway.outbox.event import Change, encode
 from gateway.web.listing import Listing
 
+MATERIALS_MAX = 1_000
+
 
 def shown(connection: sqlite3.Connection, resource: Resource, row_id: str) -> str:
     """One live row as JSON text. Raises NotFound."""
@@ -169,3 +171,14 @@ def refusal(resource: Resource, row: Mapping[str, Any], exc: sqlite3.IntegrityEr
     return Invalid(
         f"{resource.singular[0]}: {complaint}", [{"field": field, "message": complaint, "constraint": constraint}]
     )
+
+
+def materials(connection: sqlite3.Connection) -> str:
+    """`{"materials":[...]}`: the catalogue and what parts are made of, sorted."""
+    row = connection.execute(
+        "SELECT json_object('materials', json_group_array(name)) FROM (SELECT name FROM materials WHERE active = 1 "
+        "UNION SELECT material FROM parts WHERE deleted_at IS NULL ORDER BY 1 LIMIT ?)",
+        (MATERIALS_MAX,),
+    ).fetchone()
+    text: str = row[0]
+    return text

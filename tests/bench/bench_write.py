@@ -39,7 +39,7 @@ def measure(mode: str, connections: int, seconds: float, folder: Path, extra: di
         command = [sys.executable, HERE / "server.py", "--mode", mode, "--port", str(port), "--folder", data]
         server = subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, **extra})
         try:
-            if not server.stdout.readline():
+            if not any(b'"ready"' in line for line in iter(server.stdout.readline, b"")):
                 raise SystemExit(f"the server ({mode}) did not start: see above")
             return load(port, connections, seconds, folder)
         finally:
@@ -52,7 +52,7 @@ def load(port: int, connections: int, seconds: float, folder: Path) -> dict:
     operations.write_text(json.dumps(ids()[:-1]))
     command = [sys.executable, HERE / "load.py", "--port", str(port), "--connections", str(connections)]
     command += ["--seconds", str(seconds), "--operations", operations, "--key", KEY]
-    told = json.loads(subprocess.run(command, check=True, capture_output=True, timeout=seconds + 60).stdout)
+    told = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=seconds + 60).stdout)
     if told["refused"]:
         raise SystemExit(f"{told['refused']} requests were refused: the bench is wrong")
     return told

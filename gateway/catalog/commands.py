@@ -1,0 +1,96 @@
+"""Plain rows are made, changed and deleted: read, check, save, record, in one transaction."""
+
+import sqlite3
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.catalog import store
+from gateway.catalog.resources import Resource
+from gateway.catalog.tables import CELLS
+from gateway.kernel.clock import Clock
+from gateway.kernel.db import Database, Tx
+from gateway.kernel.errors import Invalid
+from gateway.kernel.ids import NewId
+from gateway.outbox import journal
+from gateway.outbox.command import Commands
+from gateway.outbox.event import Change, Event, EventType, Stamp, row_lane
+from gateway.outbox.receipts import Answer, Receipt
+from gateway.web.routes import Caller
+
+DELETED = '{"message":"Deleted successfully"}'
+_CREATED = {"resources": EventType.RESOURCE_CREATED}
+_UPDATED = {"resources": EventType.RESOURCE_UPDATED}
+_NEXT_SEQUENCE = "SELECT coalesce(max(sequence), 0) + 1 FROM cells"
+
+
+class RowCommands(Commands):
+    """The commands of one plain table."""
+
+    def __init__(self, resource: Resource, db: Database, clock: Clock, new_id: NewId, origin: str) -> None:
+        super().__init__(db, clock, new_id, origin)
+        self._resource = resource
+
+    async def create(self, given: Mapping[str, Any], caller: Caller, receipt: Receipt | None) -> Answer:
+        """Raises Invalid, Conflict, CellNotAllowed."""
+        return await self._once(receipt, _create, self._resource, given, caller)
+
+    async def update(self, row_id: str, given: Mapping[str, Any], caller: Caller, receipt: Receipt | None) -> Answer:
+        """Raises NotFound, Invalid, Conflict, CellNotAllowed."""
+        return await self._once(receipt, _update, self._resource, row_id, given, caller)
+
+    async def delete(self, row_id: str, caller: Caller, receipt: Receipt | None) -> Answer:
+        """Raises NotFound, Conflict, CellNotAllowed."""
+        return await self._once(receipt, _delete, self._resource, row_id, caller)
+
+
+def _create(tx: Tx, stamp: Stamp, resource: Resource, given: Mapping[str, Any], caller: Caller) -> Answer:
+    row = {"id": stamp.new_id(), "created_at": stamp.text, "updated_at": stamp.text, **store.stored(resource, given)}
+    if resource is CELLS:
+        caller.may_write(row["id"])
+        row.setdefault("sequence", tx.execute(_NEXT_SEQUENCE).fetchone()[0])
+    _refer(tx, resource, row)
+    change = store.insert(tx, resource, row)
+    _record(tx, stamp, resource, row, change, _CREATED.get(resource.table))
+    return Answer(201, resource.one(store.shown(tx, resource, row["id"])))
+
+
+def _update(tx: Tx, stamp: Stamp, resource: Resource, row_id: str, given: Mapping[str, Any], caller: Caller) -> Answer:
+    before = store.fetch(tx, resource, row_id)
+    store.require_cell(tx, resource, row_id, caller.cells)
+    wanted = store.stored(resource, given)
+    values = {name: value for name, value in wanted.items() if before[name] != value}
+    if values:
+        _refer(tx, resource, values)
+        change = store.update(tx, resource, row_id, {**values, "updated_at": stamp.text})
+        _record(tx, stamp, resource, {**dict(before), **values}, change, _UPDATED.get(resource.table))
+    return Answer(200, resource.one(store.shown(tx, resource, row_id)))
+
+
+def _delete(tx: Tx, stamp: Stamp, resource: Resource, row_id: str, caller: Caller) -> Answer:
+    before = dict(store.fetch(tx, resource, row_id))
+    store.require_cell(tx, resource, row_id, caller.cells)
+    if resource.soft_delete:
+        change = store.update(tx, resource, row_id, {"deleted_at": stamp.text, "updated_at": stamp.text})
+        change = Change(change.table, change.id, "delete", change.version, before)
+    else:
+        change = store.delete(tx, resource, row_id)
+    _record(tx, stamp, resource, before, change, None)
+    return Answer(200, DELETED)
+
+
+def _refer(connection: sqlite3.Connection, resource: Resource, values: Mapping[str, Any]) -> None:
+    if details := store.check_references(connection, resource, values):
+        raise Invalid("Validation failed", details)
+
+
+def _record(
+    tx: Tx, stamp: Stamp, resource: Resource, row: Mapping[str, Any], change: Change, kind: EventType | None
+) -> None:
+    lane = row_lane(resource.table, change.id)
+    data = None
+    if kind is not None:
+        data = {f"{resource.singular[-1]}_id": change.id, "name": row.get("name"), "type": row.get("type")}
+        data |= {"status": row.get("status"), "timestamp": stamp.text}
+        if change.op == "update":
+            data["changes"] = list(change.fields or ())
+    journal.append(tx, stamp, [Event(lane, lane, stamp.now, (change,), kind, data)])
