@@ -70,7 +70,8 @@ class StandInCloud:
     def __init__(self, clock: Clock, rng: random.Random) -> None:
         self._clock = clock
         self._rng = rng
-        self._db = Database(clock, rng)
+        # Ids have their own dice: accidents do not depend on how many rows were made.
+        self._db = Database(clock, random.Random(rng.getrandbits(64)))
         self._gate = Gate(clock)
         self._webhooks = Webhooks(self._db, clock)
         self._crud = Crud(self._db)

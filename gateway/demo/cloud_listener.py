@@ -28,10 +28,11 @@ class Listener:
     def go_away(self) -> None:
         if self._socket is None:
             return
-        self._socket = None
         if self._server is not None:
             self._server.close()
-            self._server = None
+        else:
+            self._socket.close()
+        self._server = self._socket = None
         for connection in self._web.connections:
             if connection.transport is not None:
                 connection.transport.abort()
@@ -53,8 +54,9 @@ class Listener:
         self._opening = asyncio.get_running_loop().create_task(self._serve(listening))
 
     async def _serve(self, listening: socket.socket) -> None:
-        server = await asyncio.get_running_loop().create_server(self._web, sock=listening, backlog=BACKLOG)
-        if self._socket is listening:
-            self._server = server
-        else:
-            server.close()  # gone away again before it was open
+        if self._socket is not listening:
+            return  # gone away again before it was open
+        loop = asyncio.get_running_loop()
+        # Without start_serving nothing is waited for here: go_away finds either no server or one that it can close.
+        self._server = await loop.create_server(self._web, sock=listening, backlog=BACKLOG, start_serving=False)
+        await self._server.start_serving()

@@ -1,68 +1,92 @@
 """A stand-in cloud with one tenant, a plan of one operation, and a client that is that tenant."""
 
+import asyncio
 import contextlib
 import random
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import aiohttp
 import pytest
 
 from gateway.demo.cloud import StandInCloud
+from gateway.demo.cloud_gate import Tenant
 from gateway.kernel.clock import ManualClock
 
-TENANT = "00000000-0000-4000-8000-000000001001"
-OTHER = "00000000-0000-4000-8000-000000001002"
-KEY = "ery_live_0123456789abcdef"
-OPERATOR = "00000000-0000-4000-8000-00000000a002"
-CELL = "00000000-0000-4000-8000-00000000ce01"
-JOB = "00000000-0000-4000-8000-0000000000b1"
-PART = "00000000-0000-4000-8000-0000000000b2"
-OPERATION = "00000000-0000-4000-8000-0000000000b3"
-PLAN = {
-    "profiles": [
-        {"id": OPERATOR, "username": "op", "full_name": "Otto", "email": "op@shop.test", "role": "operator"},
-    ],
-    "cells": [{"id": CELL, "name": "Laser", "sequence": 1}],
-    "jobs": [{"id": JOB, "job_number": "J-1", "customer": "Acme"}],
-    "parts": [{"id": PART, "job_id": JOB, "part_number": "P-1", "material": "Steel"}],
-    "operations": [
-        {"id": OPERATION, "part_id": PART, "cell_id": CELL, "operation_name": "Cut", "sequence": 1, "estimated_time": 5}
-    ],
-}
+WAIT_MAX_S = 5
 
 
 @dataclass
 class Shop:
-    """The cloud and one of its clients; an answer is (status, body)."""
+    """The cloud and one of its clients."""
+
+    TENANT: ClassVar = "00000000-0000-4000-8000-000000001001"
+    KEY: ClassVar = "ery_live_0123456789abcdef"
+    OPERATOR: ClassVar = "00000000-0000-4000-8000-00000000a002"
+    CELL: ClassVar = "00000000-0000-4000-8000-00000000ce01"
+    JOB: ClassVar = "00000000-0000-4000-8000-0000000000b1"
+    PART: ClassVar = "00000000-0000-4000-8000-0000000000b2"
+    OPERATION: ClassVar = "00000000-0000-4000-8000-0000000000b3"
+    NEW: ClassVar = "00000000-0000-4000-8000-0000000000f1"
 
     cloud: StandInCloud
+    tenant: Tenant
     clock: ManualClock
     url: str
     session: aiohttp.ClientSession
 
-    async def send(self, method: str, path: str, body: Any = None, *, key: str = KEY) -> tuple[int, Any]:
-        headers = {"Authorization": f"Bearer {key}"}
+    async def send(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        headers = {"Authorization": f"Bearer {self.KEY}"}
         async with self.session.request(method, self.url + path, json=body, headers=headers) as answer:
             return answer.status, await answer.json(content_type=None)
 
-    async def message(self, method: str, path: str, body: Any = None) -> tuple[int, str]:
+    async def refusal(self, method: str, path: str, body: Any = None) -> tuple[int, str]:
         status, answer = await self.send(method, path, body)
         return status, answer["error"]["message"]
 
+    async def lifecycle(self, verb: str) -> tuple[int, Any]:
+        return await self.send("POST", f"/api-operation-lifecycle/{verb}?id={self.OPERATION}")
+
+    @property
+    def operation(self) -> dict[str, Any]:
+        return self.cloud.row("operations", self.OPERATION)
+
+    @staticmethod
+    async def until(fact) -> None:
+        async with asyncio.timeout(WAIT_MAX_S):
+            while not fact():
+                await asyncio.sleep(0.001)
+
+
+def plan():
+    return {
+        "profiles": [{"id": Shop.OPERATOR, "username": "op", "full_name": "Otto", "email": "o@x", "role": "operator"}],
+        "cells": [{"id": Shop.CELL, "name": "Laser", "sequence": 1}],
+        "jobs": [{"id": Shop.JOB, "job_number": "J-1", "customer": "Acme"}],
+        "parts": [{"id": Shop.PART, "job_id": Shop.JOB, "part_number": "P-1", "material": "Steel"}],
+        "operations": [
+            {
+                "id": Shop.OPERATION,
+                "part_id": Shop.PART,
+                "cell_id": Shop.CELL,
+                "operation_name": "Cut",
+                "sequence": 1,
+                "estimated_time": 5,
+            }
+        ],
+    }
+
 
 @pytest.fixture
-def clock():
-    return ManualClock()
-
-
-@pytest.fixture
-async def shop(clock):
+async def shop():
+    clock = ManualClock()
     cloud = StandInCloud(clock, random.Random(7))
-    cloud.add_tenant(TENANT)
-    cloud.add_key(TENANT, KEY)
-    cloud.load(PLAN)
+    tenant = cloud.add_tenant(Shop.TENANT)
+    cloud.add_key(Shop.TENANT, Shop.KEY)
+    cloud.load(plan())
     async with contextlib.AsyncExitStack() as stack:
         url = await stack.enter_async_context(cloud.serving())
-        session = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)))
-        yield Shop(cloud, clock, url, session)
+        session = await stack.enter_async_context(
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=WAIT_MAX_S))
+        )
+        yield Shop(cloud, tenant, clock, url, session)
