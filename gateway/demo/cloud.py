@@ -32,7 +32,7 @@ from gateway.demo.cloud_creates import Creates
 from gateway.demo.cloud_crud import Crud
 from gateway.demo.cloud_database import Database, Row
 from gateway.demo.cloud_faults import Faults
-from gateway.demo.cloud_gate import PLAN_REQUESTS_PER_DAY, WINDOW_S, Gate, Tenant
+from gateway.demo.cloud_gate import WINDOW_S, Gate, Tenant
 from gateway.demo.cloud_lifecycle import Lifecycle
 from gateway.demo.cloud_listener import Listener
 from gateway.demo.cloud_resources import RESOURCES
@@ -194,9 +194,9 @@ class StandInCloud:
                 tenant = "Authentication failed"
             if isinstance(tenant, str):
                 raise Refused(401, "UNAUTHORIZED", tenant)
-            wait_s = tenant.over_limit(self.faults.quota, self._clock.monotonic())
-            if wait_s is not None:
-                limit = self.faults.quota or tenant.requests_per_day or PLAN_REQUESTS_PER_DAY[tenant.plan] or 0
+            limit = tenant.daily_limit(self.faults.quota)
+            wait_s = tenant.over_limit(limit, self._clock.monotonic())
+            if limit is not None and wait_s is not None:
                 return cloud_faults.over_quota(tenant.plan, limit, wait_s, self._gate.reset_at(wait_s))
             return await self._dispatch(Call(method, function, path, query, body, tenant))
         except Refused as refused:

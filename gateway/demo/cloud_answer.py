@@ -1,10 +1,11 @@
 """What the cloud's functions are called with and what they say back."""
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 from gateway.demo.cloud_gate import Tenant
 
@@ -74,9 +75,21 @@ def not_found(table: str, row_id: str) -> Refused:
 
 def parsed(text: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, parse_float=_number, parse_constant=lambda name: _no_constant(text, name))
     except json.JSONDecodeError as exc:
         raise broken(_v8(text, exc)) from None
+
+
+def _number(written: str) -> int | float | None:
+    """JavaScript knows one kind of number: 5.0 goes on as 5, and what is too large as null."""
+    number = float(written)
+    if math.isinf(number):
+        return None
+    return int(number) if number.is_integer() else number
+
+
+def _no_constant(text: str, name: str) -> NoReturn:
+    raise json.JSONDecodeError("Expecting value", text, text.index(name))
 
 
 def _v8(text: str, exc: json.JSONDecodeError) -> str:

@@ -26,12 +26,15 @@ class Tenant:
     requests: int = 0
     window_ends_s: float = -math.inf  # monotonic
 
-    def over_limit(self, per_day: int | None, now_s: float) -> float | None:
-        """Counts one request; how many seconds to wait when it is one too many. The window starts at its first request."""
+    def daily_limit(self, override: int | None) -> int | None:
+        given = (n for n in (override, self.requests_per_day) if n is not None)
+        return next(given, PLAN_REQUESTS_PER_DAY[self.plan])
+
+    def over_limit(self, limit: int | None, now_s: float) -> float | None:
+        """Counts one request; the seconds to wait when it is one too many. The window starts with its first request."""
         if now_s >= self.window_ends_s:
             self.requests, self.window_ends_s = 0, now_s + WINDOW_S
         self.requests += 1
-        limit = next((n for n in (per_day, self.requests_per_day) if n is not None), PLAN_REQUESTS_PER_DAY[self.plan])
         return self.window_ends_s - now_s if limit is not None and self.requests > limit else None
 
 

@@ -178,6 +178,13 @@ async def test_a_plus_that_is_not_encoded_is_a_space(shop):
     assert "invalid input syntax for type timestamp with time zone" in text
 
 
+async def test_numbers_pass_through_javascript(shop):
+    path = f"/api-parts?id={shop.PART}"
+    assert (await shop.send("PATCH", path, {"quantity": 5.0}))[0] == 200
+    _, text = await shop.refusal("PATCH", path, {"quantity": 9.5})
+    assert text == 'Failed to update parts: invalid input syntax for type integer: "9.5"'
+
+
 async def test_an_echoed_search_vector_is_refused(shop):
     status, text = await shop.refusal("PATCH", f"/api-parts?id={shop.PART}", {"search_vector": None})
     assert (status, text) == (500, 'Failed to update parts: column "search_vector" can only be updated to DEFAULT')
@@ -245,6 +252,7 @@ async def test_there_are_no_capabilities(shop):
     ("body", "text"),
     [
         ('{"notes": "abc', "Unterminated string in JSON at position 14 (line 1 column 15)"),
+        ('{"notes": NaN}', 'Unexpected token \'N\', "{"notes": NaN}" is not valid JSON'),
         ('{"notes": ', "Unexpected end of JSON input"),
         ('{"notes": "abc",', "Expected double-quoted property name in JSON at position 16 (line 1 column 17)"),
         ('{"metadata": [1', "Expected ',' or ']' after array element in JSON at position 15 (line 1 column 16)"),
