@@ -72,15 +72,17 @@ def create_model(
     name: str | None = None,
     without: Collection[str] = (),
     more: Mapping[str, tuple[Any, Any]] | None = None,
+    base: type[Body] = Body,
 ) -> type[Body]:
-    """The body of a new row. `without`: columns that are known from elsewhere; `more`: fields that are not columns.
+    """The body of a new row. `without`: columns that are known from elsewhere; `more`: fields that are not columns;
+    `base`: checks over several fields.
 
     As in the cloud a client may choose the `id`; the tenant is always ours, whatever the body says.
     """
     columns = [Column("id", Kind.UUID, nullable=False), *(column for column in resource.columns if column.creatable)]
     fields = {column.name: _field(column, required=column.required) for column in columns if column.name not in without}
     fields = {"tenant_id": _DROPPED, **fields, **(more or {})}
-    return _model(name or f"{resource.title}Create", resource, columns, fields)
+    return _model(name or f"{resource.title}Create", resource, columns, fields, base)
 
 
 def patch_model(
@@ -106,9 +108,11 @@ def row_schema(resource: Resource) -> dict[str, Any]:
     return {"title": resource.title, "type": "object", "properties": properties, "required": list(properties)}
 
 
-def _model(name: str, resource: Resource, columns: Collection[Column], fields: Mapping[str, Any]) -> type[Body]:
+def _model(
+    name: str, resource: Resource, columns: Collection[Column], fields: Mapping[str, Any], base: type[Body] = Body
+) -> type[Body]:
     spellings = {alias: column.name for column in columns if column.name in fields for alias in column.aliases}
-    model: type[Body] = pydantic.create_model(name, __base__=Body, **dict(fields))
+    model: type[Body] = pydantic.create_model(name, __base__=base, **dict(fields))
     model.entity = resource.singular[-1]
     model.spellings = spellings
     model.model_config["title"] = name
@@ -157,13 +161,13 @@ def _number(column: Column) -> Any:
     return Annotated[int | float, Field(ge=low, le=high), BeforeValidator(check)]
 
 
-def _uuid(_column: Column) -> Any:
-    def check(value: Any) -> Any:
-        if not isinstance(value, str) or not is_uuid(value):
-            raise PydanticCustomError("uuid", "Invalid UUID format", {"constraint": "UUID_FORMAT"})
-        return value.lower()
+def _an_id(value: Any) -> Any:
+    if not isinstance(value, str) or not is_uuid(value):
+        raise PydanticCustomError("uuid", "Invalid UUID format", {"constraint": "UUID_FORMAT"})
+    return value.lower()
 
-    return Annotated[str, BeforeValidator(check), WithJsonSchema({"type": "string", "format": "uuid"})]
+
+Uuid = Annotated[str, BeforeValidator(_an_id), WithJsonSchema({"type": "string", "format": "uuid"})]
 
 
 def _time(_column: Column) -> Any:
@@ -194,7 +198,7 @@ def _list(column: Column) -> Any:
 
 _TYPES: dict[Kind, Callable[[Column], Any]] = {
     Kind.TEXT: _text,
-    Kind.UUID: _uuid,
+    Kind.UUID: lambda _column: Uuid,
     Kind.INTEGER: _integer,
     Kind.NUMBER: _number,
     Kind.BOOLEAN: lambda _column: StrictBool,

@@ -120,9 +120,11 @@ class Sender:
         return values, None if fields is None else (fields - EXECUTION) | execution.keys()
 
     async def _delete(self, intent: Intent, old: Mapping[str, Any], lane: str) -> None:
-        for want in mapping.wanted(intent.table, old) if old and intent.table == "time_entries" else [None]:
-            row = await self._rows.known(intent.table, want.id if want else intent.id, lane)
-            await self._rows.remove(row, old, self._now())
+        ids = [intent.id]
+        if old and intent.table == "time_entries":  # one entry for each stretch of work
+            ids = [want.id for want in mapping.wanted(intent.table, old, old.get("pauses", ()))]
+        for row_id in ids:
+            await self._rows.remove(await self._rows.known(intent.table, row_id, lane), old, self._now())
 
     async def _moot(self, row: CloudRow, values: Mapping[str, Any]) -> bool:
         """Somebody else has already brought it further: a late transition is dropped, the facts around it are not."""

@@ -11,12 +11,23 @@ from gateway.outbox.event import Change, Event, EventType, job_lane
 ROLLUP = "rollup"  # the `cause` of what followed from the work below
 
 
-def of_job(job_id: str, at: datetime, changes: tuple[Change, ...], kind: EventType | None = None, data: dict[str, Any] | None = None) -> Event:
+def of_job(
+    job_id: str,
+    at: datetime,
+    changes: tuple[Change, ...],
+    kind: EventType | None = None,
+    data: dict[str, Any] | None = None,
+) -> Event:
     return Event(job_lane(job_id), f"job:{job_id}", at, changes, kind, data)
 
 
 def of_part(
-    part_id: str, job_id: str, at: datetime, changes: tuple[Change, ...], kind: EventType | None = None, data: dict[str, Any] | None = None
+    part_id: str,
+    job_id: str,
+    at: datetime,
+    changes: tuple[Change, ...],
+    kind: EventType | None = None,
+    data: dict[str, Any] | None = None,
 ) -> Event:
     return Event(job_lane(job_id), f"part:{part_id}", at, changes, kind, data)
 
@@ -92,7 +103,9 @@ def job_created(job: Job, *, parts: int, operations: int, at: datetime) -> dict[
     }
 
 
-def part_created(part: Part, job: Job, *, external_id: str | None, external_source: str | None, at: datetime) -> dict[str, Any]:
+def part_created(
+    part: Part, job: Job, *, external_id: str | None, external_source: str | None, at: datetime
+) -> dict[str, Any]:
     return {
         "part_id": part.id,
         "part_number": part.part_number,

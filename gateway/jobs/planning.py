@@ -1,5 +1,6 @@
 """Rows from what a client gave: defaults, times that belong to a state, fields that are kept in another form. Pure."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,8 +46,10 @@ def differing(row: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, An
 
 
 def part_values(row: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns behind an update of a part; `extra` is changed as a whole."""
+    """The columns behind an update of a part; fields without a column stand together in one."""
     values = stored(PARTS, {name: value for name, value in given.items() if name not in EXTRA})
     if "material" in values and values["material"] is None:
         values["material"] = DEFAULT_MATERIAL
+    if kept := {name: given[name] for name in EXTRA if name in given}:
+        values["extra"] = encode({**json.loads(row["extra"] or "{}"), **kept})
     return values

@@ -38,6 +38,11 @@ def change(job: Job, verb: str, at: datetime) -> Job:
     return replace(job, status=target, completed_at=at, actual_duration_s=_duration_s(job.started_at, at))
 
 
+def part_as(part: Part, status: Status) -> Part:
+    """The part in another state; a finished one stands nowhere."""
+    return replace(part, status=status, current_cell_id=None if status is Status.COMPLETED else part.current_cell_id)
+
+
 def require(kind: str, verb: str, status: Status, allowed: Sequence[Status]) -> None:
     """Raise InvalidTransition, in the words that today's clients parse, unless `status` is one of `allowed`."""
     if status in allowed:
@@ -103,7 +108,8 @@ def _completed(job: Job, at: datetime) -> Job:
     if job.status is Status.COMPLETED:
         return job
     started_at = job.started_at or at
-    return replace(job, status=Status.COMPLETED, started_at=started_at, completed_at=at, actual_duration_s=_duration_s(started_at, at))
+    duration_s = _duration_s(started_at, at)
+    return replace(job, status=Status.COMPLETED, started_at=started_at, completed_at=at, actual_duration_s=duration_s)
 
 
 def _reopened(job: Job) -> Job:

@@ -25,7 +25,8 @@ SELECT {PART_COLUMNS}, {JOB_COLUMNS} FROM parts p JOIN jobs j ON j.id = p.job_id
 """  # noqa: S608 -- constants only
 _BELOW_PART = """
 SELECT count(*), coalesce(sum(o.status = 'completed'), 0),
-  coalesce(max(o.status IN ('in_progress', 'completed') OR o.status = 'on_hold' AND coalesce(o.started_at, o.paused_at) IS NOT NULL), 0),
+  coalesce(max(o.status IN ('in_progress', 'completed')
+    OR o.status = 'on_hold' AND coalesce(o.started_at, o.paused_at) IS NOT NULL), 0),
   (SELECT r.cell_id FROM operations r JOIN cells c ON c.id = r.cell_id
    WHERE r.part_id = ?1 AND r.deleted_at IS NULL AND r.status = 'in_progress' ORDER BY c.sequence, r.sequence, r.id LIMIT 1)
 FROM operations o WHERE o.part_id = ?1 AND o.deleted_at IS NULL
@@ -84,7 +85,15 @@ def save_part(tx: Tx, before: Part, after: Part, now: str) -> Change:
 def save_job(tx: Tx, before: Job, after: Job, now: str) -> Change:
     """Its state, the times of it and where it stands."""
     times = (after.started_at, after.paused_at, after.resumed_at, after.completed_at)
-    values = (after.status, after.current_cell_id, *map(text, times), after.actual_duration_s, now, after.id, before.status)
+    values = (
+        after.status,
+        after.current_cell_id,
+        *map(text, times),
+        after.actual_duration_s,
+        now,
+        after.id,
+        before.status,
+    )
     version = tx.execute(_SAVE_JOB, values).fetchone()[0]
     fields = [name for name in _TRACKED if getattr(after, name) != getattr(before, name)]
     if after.actual_duration_s != before.actual_duration_s:

@@ -1,16 +1,25 @@
-"""HTTP -> ChangeOperation, and nothing else."""
+"""`/api-operation-lifecycle` and `/api-operations`: HTTP -> commands, and nothing else."""
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from gateway.catalog import models
+from gateway.catalog.routes import reading, writing
+from gateway.kernel.db import Database
 from gateway.kernel.errors import BadRequest, NotFound
 from gateway.kernel.ids import is_uuid
 from gateway.operations.commands import OperationCommands
 from gateway.operations.model import ChangeOperation, Verb
+from gateway.operations.planning import OperationPlanning
+from gateway.operations.resources import OPERATIONS
 from gateway.operations.rules import VERBS
 from gateway.outbox.receipts import Answer
 from gateway.web.routes import Call, Cells, Parameter, Route, Scope
+
+
+NEEDS_MAX = 100
+NEED_MAX = 1_000_000
 
 
 class LifecycleBody(BaseModel):
@@ -39,7 +48,9 @@ def lifecycle(commands: OperationCommands) -> list[Route]:
             raise NotFound("Operation not found")
         action = call.path.get("action") or body.action or ""
         if action not in VERBS:
-            raise BadRequest(f"Invalid operation '{action}'. Supported operations: {', '.join(Verb)}", code="INVALID_OPERATION")
+            raise BadRequest(
+                f"Invalid operation '{action}'. Supported operations: {', '.join(Verb)}", code="INVALID_OPERATION"
+            )
         operator_id = call.query.get("user_id") or call.query.get("operator_id") or body.operator_id or body.user_id
         wish = ChangeOperation(
             operation_id,
@@ -66,3 +77,21 @@ def lifecycle(commands: OperationCommands) -> list[Route]:
         )
         for path in ("/api-operation-lifecycle", "/api-operation-lifecycle/{action}")
     ]
+
+
+class Need(BaseModel):
+    """A resource that an operation needs."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    resource_id: models.Uuid
+    quantity: Annotated[float, Field(gt=0, le=NEED_MAX)] = 1
+    notes: str | None = None
+
+
+NEEDS: dict[str, tuple[Any, Any]] = {"resources": (list[Need] | None, Field(None, max_length=NEEDS_MAX))}
+
+
+def routes(db: Database, commands: OperationPlanning) -> list[Route]:
+    create = models.create_model(OPERATIONS, more=NEEDS)
+    return [*lifecycle(commands), *reading(OPERATIONS, db), *writing(OPERATIONS, commands, create=create)]

@@ -31,7 +31,12 @@ EVENTS = {
     Verb.RESUME: EventType.OPERATION_RESUMED,
     Verb.COMPLETE: EventType.OPERATION_COMPLETED,
 }
-_STAMP_OF = {Verb.START: "started_at", Verb.PAUSE: "paused_at", Verb.RESUME: "resumed_at", Verb.COMPLETE: "completed_at"}
+_STAMP_OF = {
+    Verb.START: "started_at",
+    Verb.PAUSE: "paused_at",
+    Verb.RESUME: "resumed_at",
+    Verb.COMPLETE: "completed_at",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,13 @@ class Decision:
 
 
 def decide(
-    wish: ChangeOperation, operation: Operation, entries: Sequence[TimeEntry], closed_s: int, *, now: datetime, new_id: NewId
+    wish: ChangeOperation,
+    operation: Operation,
+    entries: Sequence[TimeEntry],
+    closed_s: int,
+    *,
+    now: datetime,
+    new_id: NewId,
 ) -> Decision:
     """`entries`: the open ones on this operation; `closed_s`: what the closed ones add up to. Raises InvalidTransition."""
     allowed, target = VERBS[wish.verb]
@@ -125,7 +136,9 @@ def event_data(decision: Decision, wish: ChangeOperation, operator_name: str | N
     return data
 
 
-def _start(wish: ChangeOperation, operation: Operation, entries: Sequence[TimeEntry], at: datetime, new_id: NewId) -> _Verdict:
+def _start(
+    wish: ChangeOperation, operation: Operation, entries: Sequence[TimeEntry], at: datetime, new_id: NewId
+) -> _Verdict:
     stamps = {"started_at": operation.started_at or at, "paused_at": None}  # the first start is the one that counts
     mine = tuple(entry for entry in entries if entry.operator_id == wish.operator_id)
     if not mine:
@@ -133,19 +146,27 @@ def _start(wish: ChangeOperation, operation: Operation, entries: Sequence[TimeEn
     return stamps, Time(resumed=tuple(_resumed(entry, at) for entry in mine if entry.paused))
 
 
-def _pause(_wish: ChangeOperation, _operation: Operation, entries: Sequence[TimeEntry], at: datetime, new_id: NewId) -> _Verdict:
+def _pause(
+    _wish: ChangeOperation, _operation: Operation, entries: Sequence[TimeEntry], at: datetime, new_id: NewId
+) -> _Verdict:
     running = (entry for entry in entries if not entry.paused)
     paused = (replace(entry, pauses=(*entry.pauses, Pause(new_id(), _after(entry, at)))) for entry in running)
     return {"paused_at": at}, Time(paused=tuple(paused))
 
 
-def _resume(wish: ChangeOperation, _operation: Operation, entries: Sequence[TimeEntry], at: datetime, new_id: NewId) -> _Verdict:
+def _resume(
+    wish: ChangeOperation, _operation: Operation, entries: Sequence[TimeEntry], at: datetime, new_id: NewId
+) -> _Verdict:
     resumed = tuple(_resumed(entry, at) for entry in entries if entry.paused and not entry.elsewhere)
     mine = any(entry.operator_id == wish.operator_id for entry in entries)
-    return {"resumed_at": at, "paused_at": None}, Time(opened=None if mine else _opened(wish, at, new_id), resumed=resumed)
+    return {"resumed_at": at, "paused_at": None}, Time(
+        opened=None if mine else _opened(wish, at, new_id), resumed=resumed
+    )
 
 
-def _complete(_wish: ChangeOperation, _operation: Operation, entries: Sequence[TimeEntry], at: datetime, _new_id: NewId) -> _Verdict:
+def _complete(
+    _wish: ChangeOperation, _operation: Operation, entries: Sequence[TimeEntry], at: datetime, _new_id: NewId
+) -> _Verdict:
     stamps = {"completed_at": at, "completion_percentage": COMPLETE_PERCENTAGE}
     return stamps, Time(closed=tuple(closed(entry, at) for entry in entries))
 

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 from itertools import groupby
+from typing import Any
 
 from gateway.jobs.store import at, text
 from gateway.kernel import clock as time_
@@ -25,10 +26,13 @@ _CLOSED_S = "SELECT coalesce(sum(duration_s), 0) FROM time_entries WHERE operati
 _OPEN_ENTRY = """
 INSERT INTO time_entries (id, operation_id, operator_id, time_type, start_time, notes, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)
 """
-_OPEN_PAUSE = "INSERT INTO time_entry_pauses (id, time_entry_id, paused_at, segment_id, created_at) VALUES (?, ?, ?, ?, ?)"
+_OPEN_PAUSE = (
+    "INSERT INTO time_entry_pauses (id, time_entry_id, paused_at, segment_id, created_at) VALUES (?, ?, ?, ?, ?)"
+)
 _CLOSE_PAUSE = "UPDATE time_entry_pauses SET resumed_at = ?, duration = ? WHERE id = ? AND resumed_at IS NULL"
 _TOUCH_ENTRY = """
-UPDATE time_entries SET end_time = ?, duration_s = ?, is_paused = ?, row_version = row_version + 1 WHERE id = ? RETURNING row_version
+UPDATE time_entries SET end_time = ?, duration_s = ?, is_paused = ?, row_version = row_version + 1
+WHERE id = ? RETURNING row_version
 """
 _OPEN_BY = "SELECT id FROM time_entries WHERE operator_id = ? AND operation_id = ? AND end_time IS NULL AND id <> ?"
 _CLOSED = ("end_time", "duration", "is_paused")
@@ -49,6 +53,12 @@ def open_by(connection: sqlite3.Connection, operator_id: str, operation_id: str,
     return row[0] if row else None
 
 
+def pauses_of(connection: sqlite3.Connection, entry_id: str) -> list[dict[str, Any]]:
+    """As rows, in order of time."""
+    sql = "SELECT * FROM time_entry_pauses WHERE time_entry_id = ? ORDER BY paused_at, rowid"
+    return [dict(row) for row in connection.execute(sql, (entry_id,))]
+
+
 def closed_s(connection: sqlite3.Connection, operation_id: str) -> int:
     """What the closed entries add up to."""
     total: int = connection.execute(_CLOSED_S, (operation_id,)).fetchone()[0]
@@ -64,17 +74,23 @@ def save(tx: Tx, time: Time, wish: ChangeOperation, stamp: Stamp) -> list[Change
     """Open, pause, resume and close as decided."""
     changes = []
     if entry := time.opened:
-        values = (entry.id, entry.operation_id, entry.operator_id, wish.time_type, text(entry.start_time), wish.notes, stamp.text)
+        values = (
+            entry.id,
+            entry.operation_id,
+            entry.operator_id,
+            wish.time_type,
+            text(entry.start_time),
+            wish.notes,
+            stamp.text,
+        )
         tx.execute(_OPEN_ENTRY, values)
         changes.append(Change("time_entries", entry.id, "insert", 1))
     for entry in time.paused:
         pause = entry.pauses[-1]
         tx.execute(_OPEN_PAUSE, (pause.id, entry.id, text(pause.paused_at), stamp.new_id(), stamp.text))
         changes.append(_touch(tx, entry, ("is_paused",)))
-    for entry in time.resumed:
-        changes.append(close_pause(tx, entry, ("is_paused",)))
-    for entry in time.closed:
-        changes.append(close_pause(tx, entry, _CLOSED))
+    changes += [close_pause(tx, entry, ("is_paused",)) for entry in time.resumed]
+    changes += [close_pause(tx, entry, _CLOSED) for entry in time.closed]
     return changes
 
 

@@ -1,0 +1,129 @@
+"""Jobs and parts are changed: read, decide, save, record, in one transaction. Made and deleted are they as trees."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from gateway.catalog import store as rows_
+from gateway.jobs import events, planning, rules, store
+from gateway.jobs.model import Job, Part, Status
+from gateway.jobs.resources import JOBS, PARTS
+from gateway.jobs.rollup import roll_up_job
+from gateway.kernel.db import Tx
+from gateway.kernel.errors import Invalid
+from gateway.outbox import journal
+from gateway.outbox.command import Commands
+from gateway.outbox.event import Event, EventType, Stamp
+from gateway.outbox.receipts import Answer, Receipt
+from gateway.web.routes import Caller
+
+Given = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeJob:
+    """A wish to move a job. `occurred_at` is when it happened, as the sender says."""
+
+    job_id: str
+    verb: str
+    occurred_at: datetime | None = None
+    cause: str = "rest"
+
+
+class JobCommands(Commands):
+    async def change(self, wish: ChangeJob, caller: Caller, receipt: Receipt | None) -> Answer:
+        """Start, stop, resume or complete. Raises NotFound, CellNotAllowed, InvalidTransition."""
+        return await self._once(receipt, _change, wish, caller)
+
+    async def update(self, row_id: str, given: Given, caller: Caller, receipt: Receipt | None) -> Answer:
+        """Raises NotFound, Invalid, Conflict, InvalidTransition, CellNotAllowed."""
+        return await self._once(receipt, _update_job, row_id, given, caller)
+
+
+class PartCommands(Commands):
+    async def update(self, row_id: str, given: Given, caller: Caller, receipt: Receipt | None) -> Answer:
+        """Raises NotFound, Invalid, Conflict, InvalidTransition, CellNotAllowed."""
+        return await self._once(receipt, _update_part, row_id, given, caller)
+
+
+def _change(tx: Tx, stamp: Stamp, wish: ChangeJob, caller: Caller) -> Answer:
+    before = store.get_job(tx, wish.job_id)
+    rows_.require_cell(tx, JOBS, before.id, caller.cells)
+    at = rules.effective(wish.occurred_at, before.last_at, stamp.now)
+    after = rules.change(before, wish.verb, at)
+    _move(tx, stamp, before, after, wish, at)
+    row = rows_.shown(tx, JOBS, before.id)
+    return Answer(
+        200,
+        f'{{"job":{row},"operation":"{wish.verb}","previous_status":"{before.status}","new_status":"{after.status}"}}',
+    )
+
+
+def _move(tx: Tx, stamp: Stamp, before: Job, after: Job, wish: ChangeJob, at: datetime) -> None:
+    saved = store.save_job(tx, before, after, stamp.text)
+    data = events.job_moved(before, after, at, cause=wish.cause, claimed=wish.occurred_at)
+    journal.append(tx, stamp, [events.of_job(before.id, at, (saved,), rules.JOB_EVENTS[wish.verb], data)])
+
+
+def _update_job(tx: Tx, stamp: Stamp, row_id: str, given: Given, caller: Caller) -> Answer:
+    row = dict(rows_.fetch(tx, JOBS, row_id))
+    rows_.require_cell(tx, JOBS, row_id, caller.cells)
+    values = rows_.stored(JOBS, given)
+    job = store.get_job(tx, row_id)
+    if (status := values.pop("status", job.status)) != job.status:
+        verb = rules.verb_to("job", rules.VERBS, job.status, Status(status))
+        after = rules.change(job, verb, stamp.now)
+        _move(tx, stamp, job, after, ChangeJob(row_id, verb, cause="update"), stamp.now)
+    if values := planning.differing(row, values):
+        refer(tx, JOBS, values)
+        change = rows_.update(tx, JOBS, row_id, {**values, "updated_at": stamp.text})
+        told = events.job_updated(store.get_job(tx, row_id), values, row["external_id"], stamp.now)
+        journal.append(tx, stamp, [events.of_job(row_id, stamp.now, (change,), EventType.JOB_UPDATED, told)])
+    return Answer(200, JOBS.one(rows_.shown(tx, JOBS, row_id)))
+
+
+def _update_part(tx: Tx, stamp: Stamp, row_id: str, given: Given, caller: Caller) -> Answer:
+    row = dict(rows_.fetch(tx, PARTS, row_id))
+    rows_.require_cell(tx, PARTS, row_id, caller.cells)
+    values = planning.part_values(row, given)
+    part, job = store.get_part(tx, row_id)
+    told: list[Event] = []
+    if (status := values.pop("status", part.status)) != part.status:
+        told += _move_part(tx, stamp, part, job, Status(status))
+    if values := planning.differing(row, values):
+        refer(tx, PARTS, values)
+        check_parent(tx, values.get("parent_part_id"), row_id, job.id)
+        change = rows_.update(tx, PARTS, row_id, {**values, "updated_at": stamp.text})
+        part, job = store.get_part(tx, row_id)
+        data = events.part_updated(part, job, values, row["external_id"], stamp.now)
+        told.append(events.of_part(row_id, job.id, stamp.now, (change,), EventType.PART_UPDATED, data))
+    journal.append(tx, stamp, told)
+    return Answer(200, PARTS.one(rows_.shown(tx, PARTS, row_id)))
+
+
+def _move_part(tx: Tx, stamp: Stamp, part: Part, job: Job, target: Status) -> list[Event]:
+    """[U] parts have no lifecycle calls of their own: an update of the status is one. Its job follows."""
+    rules.verb_to("part", rules.VERBS, part.status, target)
+    after = rules.part_as(part, target)
+    change = store.save_part(tx, part, after, stamp.text)
+    kind = events.part_type(part, after)
+    data = events.part_moved(part, after, job, stamp.now, cause="update")
+    return [events.of_part(part.id, job.id, stamp.now, (change,), kind, data), *roll_up_job(tx, stamp, job, stamp.now)]
+
+
+def refer(tx: Tx, resource: Any, values: Given) -> None:
+    """Raises Invalid when an id points at nothing."""
+    if details := rows_.check_references(tx, resource, values):
+        raise Invalid("Validation failed", details)
+
+
+def check_parent(tx: Tx, parent_id: str | None, part_id: str, job_id: str, prefix: str = "") -> None:
+    """Raises Invalid: a parent is another part of the same job."""
+    if parent_id is None:
+        return
+    found = tx.execute("SELECT job_id FROM parts WHERE id = ? AND deleted_at IS NULL", (parent_id,)).fetchone()
+    if found is None or found[0] != job_id or parent_id == part_id:
+        message = f"the parent {parent_id} must be another part of the same job"
+        detail = {"field": f"{prefix}parent_part_id", "message": message, "constraint": "FK_CONSTRAINT"}
+        raise Invalid(message, [detail])

@@ -1,0 +1,141 @@
+"""Operations are planned: made, changed and deleted; the part and job above them follow."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.catalog import store as rows_
+from gateway.catalog.commands import DELETED
+from gateway.jobs import planning
+from gateway.jobs import store as jobs_
+from gateway.jobs.commands import refer
+from gateway.jobs.model import Job, Part, Status
+from gateway.jobs.rollup import roll_up
+from gateway.jobs.rules import verb_to
+from gateway.kernel.db import Tx
+from gateway.kernel.errors import Conflict, Invalid, NotFound
+from gateway.operations import store
+from gateway.operations.commands import OperationCommands, change
+from gateway.operations.model import ChangeOperation, Operation, Verb
+from gateway.operations.resources import OPERATIONS
+from gateway.operations.rules import VERBS
+from gateway.operations.time_entries import store as entries_
+from gateway.outbox import journal
+from gateway.outbox.event import Change, Event, Stamp, job_lane
+from gateway.outbox.receipts import Answer, Receipt
+from gateway.web.routes import Caller
+
+Given = Mapping[str, Any]
+
+_NEED = """
+INSERT INTO operation_resources (id, operation_id, resource_id, quantity, notes, created_at) VALUES (?, ?, ?, ?, ?, ?)
+"""
+
+
+class OperationPlanning(OperationCommands):
+    """The verbs of `/api-operations`."""
+
+    async def create(self, given: Given, caller: Caller, receipt: Receipt | None) -> Answer:
+        """Raises Invalid, Conflict, CellNotAllowed."""
+        return await self._once(receipt, _create, given, caller)
+
+    async def update(self, row_id: str, given: Given, caller: Caller, receipt: Receipt | None) -> Answer:
+        """Raises NotFound, Invalid, Conflict, InvalidTransition, CellNotAllowed."""
+        return await self._once(receipt, _update, row_id, given, caller)
+
+    async def delete(self, row_id: str, caller: Caller, receipt: Receipt | None) -> Answer:
+        """Raises NotFound, Conflict (somebody works on it), CellNotAllowed."""
+        return await self._once(receipt, _delete, row_id, caller)
+
+
+def _create(tx: Tx, stamp: Stamp, given: Given, caller: Caller) -> Answer:
+    part, job = _part_of(tx, given["part_id"])
+    row, made = insert(tx, stamp, given, part.id, caller)
+    event = _event(row["id"], job.id, stamp, made)
+    journal.append(tx, stamp, [event, *roll_up(tx, stamp, part, job, stamp.now)])
+    return Answer(201, OPERATIONS.one(rows_.shown(tx, OPERATIONS, row["id"])))
+
+
+def insert(
+    tx: Tx, stamp: Stamp, given: Given, part_id: str, caller: Caller, prefix: str = ""
+) -> tuple[dict[str, Any], Change]:
+    """A new operation of a part; `prefix` is its path in the body, for errors."""
+    needs = given.get("resources") or ()
+    row = planning.new_row(OPERATIONS, {name: value for name, value in given.items() if name != "resources"}, stamp)
+    row["part_id"] = part_id
+    if row.get("sequence") is None:
+        row["sequence"] = store.next_sequence(tx, part_id)
+    row = {name: value for name, value in row.items() if value is not None}
+    if details := rows_.check_references(tx, OPERATIONS, row, prefix):
+        raise Invalid("Validation failed", details)
+    caller.may_write(row["cell_id"])
+    made = rows_.insert(tx, OPERATIONS, row)
+    for place, need in enumerate(needs):
+        if tx.execute("SELECT 1 FROM resources WHERE id = ?", (need["resource_id"],)).fetchone() is None:
+            message = f"no resource has the id {need['resource_id']}"
+            detail = {"field": f"{prefix}resources[{place}].resource_id", "message": message}
+            raise Invalid(message, [{**detail, "constraint": "FK_CONSTRAINT"}])
+        values = (
+            stamp.new_id(),
+            row["id"],
+            need["resource_id"],
+            need.get("quantity", 1),
+            need.get("notes"),
+            stamp.text,
+        )
+        tx.execute(_NEED, values)
+    return row, made
+
+
+def _update(tx: Tx, stamp: Stamp, row_id: str, given: Given, caller: Caller) -> Answer:
+    row = dict(rows_.fetch(tx, OPERATIONS, row_id))
+    caller.may_write(row["cell_id"])
+    values = rows_.stored(OPERATIONS, given)
+    if (status := values.pop("status", row["status"])) != row["status"]:
+        verb = verb_to("operation", VERBS, Status(row["status"]), Status(status))
+        change(tx, stamp, ChangeOperation(row_id, Verb(verb), cause="update"), caller)
+    if values := planning.differing(row, values):
+        refer(tx, OPERATIONS, values)
+        caller.may_write(values.get("cell_id", row["cell_id"]))
+        changed = rows_.update(tx, OPERATIONS, row_id, {**values, "updated_at": stamp.text})
+        operation = store.get(tx, row_id)
+        event = _event(row_id, operation.job.id, stamp, changed)
+        journal.append(tx, stamp, [event, *roll_up(tx, stamp, operation.part, operation.job, stamp.now)])
+    return Answer(200, OPERATIONS.one(rows_.shown(tx, OPERATIONS, row_id)))
+
+
+def _delete(tx: Tx, stamp: Stamp, row_id: str, caller: Caller) -> Answer:
+    operation = _found(tx, row_id)
+    caller.may_write(operation.cell_id)
+    event = _event(row_id, operation.job.id, stamp, gone(tx, stamp, row_id))
+    part, job = jobs_.get_part(tx, operation.part.id)
+    journal.append(tx, stamp, [event, *roll_up(tx, stamp, part, job, stamp.now)])
+    return Answer(200, DELETED)
+
+
+def gone(tx: Tx, stamp: Stamp, operation_id: str) -> Change:
+    """Marked as deleted; what was booked on it stays. Raises Conflict while somebody works on it."""
+    if entries_.open_on(tx, operation_id):
+        message = f"operation {operation_id} has an open time entry: pause or complete the work first"
+        raise Conflict(message, {"operation_id": operation_id})
+    before = dict(rows_.fetch(tx, OPERATIONS, operation_id))
+    marked = rows_.update(tx, OPERATIONS, operation_id, {"deleted_at": stamp.text, "updated_at": stamp.text})
+    return Change("operations", operation_id, "delete", marked.version, before)
+
+
+def _found(tx: Tx, row_id: str) -> Operation:
+    rows_.fetch(tx, OPERATIONS, row_id)  # its words for a row that is not there
+    return store.get(tx, row_id)
+
+
+def _part_of(tx: Tx, part_id: str) -> tuple[Part, Job]:
+    try:
+        return jobs_.get_part(tx, part_id)
+    except NotFound as exc:
+        message = f"no part has the id {part_id}"
+        detail = {"field": "part_id", "message": message, "constraint": "FK_CONSTRAINT"}
+        raise Invalid(message, [detail]) from exc
+
+
+def _event(operation_id: str, job_id: str, stamp: Stamp, changed: Change) -> Event:
+    """Plans have no name of their own in the stream: the row tells."""
+    return Event(job_lane(job_id), f"operation:{operation_id}", stamp.now, (changed,))
