@@ -17,7 +17,6 @@ from gateway.operations.rules import VERBS
 from gateway.outbox.receipts import Answer
 from gateway.web.routes import Call, Cells, Parameter, Route, Scope
 
-
 NEEDS_MAX = 100
 NEED_MAX = 1_000_000
 
