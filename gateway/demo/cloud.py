@@ -59,7 +59,8 @@ class Request:
     """One line of the log. A late delivery has no status until it is done; a lost reply has the one nobody saw."""
 
     method: str
-    path: str  # below /functions/v1, with the query
+    path: str  # below /functions/v1
+    query: str
     body: Any
     status: int | None
     at: str
@@ -79,6 +80,7 @@ class StandInCloud:
         self._lifecycle = Lifecycle(self._db, self._webhooks.notify)
         self._listener: Listener | None = None
         self._background: set[asyncio.Task[None]] = set()
+        self._absence: asyncio.Task[None] | None = None
         self.faults = Faults()
         self.log: list[Request] = []
         self.control_url = ""
@@ -149,10 +151,10 @@ class StandInCloud:
             return _plain_response(answer)
         if request.method == "OPTIONS":
             return web.Response(body=b"ok", headers=CORS | {"Content-Type": "text/plain;charset=UTF-8"})
-        if request.query_string:
-            target += f"?{request.query_string}"
-        fault = self.faults.fall(self._rng, request.method, target)
-        entry = Request(request.method, target, _readable(body), None, text(self._clock.now()), fault)
+        asked = f"{target}?{request.query_string}"
+        fault = self.faults.fall(self._rng, request.method, asked)
+        arrived = text(self._clock.now())
+        entry = Request(request.method, target, request.query_string, _readable(body), None, arrived, fault)
         self.log.append(entry)
         query = {name: request.query.getall(name)[0] for name in request.query}
         call = (request.method, function, tuple(rest), query, body, request.headers.get("Authorization"))
@@ -255,7 +257,9 @@ class StandInCloud:
                     return Answer(400, {"error": str(exc)})
                 return Answer(200, asdict(self.faults))
             case "POST", "away":
-                self._spawn(self._stay_away(float(json.loads(body)["seconds"])))
+                if self._absence is not None:
+                    self._absence.cancel()
+                self._absence = self._spawn(self._stay_away(float(json.loads(body)["seconds"])))
                 return Answer(200, {"away": True})
             case "GET", "state":
                 return Answer(200, {name: list(rows.values()) for name, rows in self._db.tables.items()})
@@ -265,14 +269,16 @@ class StandInCloud:
                 return Answer(404, {"error": "there are GET and POST faults, POST away, GET state, GET log"})
 
     async def _stay_away(self, seconds: float) -> None:
+        """A later call takes the place of an earlier one; 0 seconds brings the cloud back at once."""
         self.go_away()
         await self._clock.sleep(seconds)
         self.come_back()
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+        return task
 
 
 def _plain_response(answer: Answer) -> web.Response:

@@ -50,7 +50,9 @@ async def test_a_late_request_is_done_after_newer_ones(shop):
     assert shop.operation["status"] == "completed"
     await shop.clock.advance(11)
     assert shop.operation["status"] == "in_progress"
-    assert [(entry.status, entry.fault) for entry in shop.cloud.log] == [(200, "late_delivery"), (200, "")]
+    late, newer = shop.cloud.log
+    assert (late.status, late.fault, newer.fault) == (200, "late_delivery", "")
+    assert (late.method, late.path, late.query) == ("PATCH", "/api-operations", f"id={shop.OPERATION}")
 
 
 async def test_a_late_lifecycle_call_stamps_the_time_at_which_it_arrives(shop):

@@ -96,7 +96,7 @@ class Floor:
     def __init__(self, folder: Path, seed: int) -> None:
         self.folder = folder
         self.rng = random.Random(seed)
-        self.http, self.mqtt, self.cloud = free_port(), free_port(), free_port()
+        self.http, self.mqtt, self.cloud, self.control = (free_port() for _ in range(4))
         self.config = folder / "gateway.toml"
         self.data = folder / "data"
         self.gateway: subprocess.Popen | None = None
@@ -117,6 +117,7 @@ class Floor:
         load = self.folder / "plan.json"
         load.write_text(json.dumps(rows))
         command = [sys.executable, "-m", "gateway.demo.cloud", "--port", str(self.cloud), "--load", load]
+        command += ["--control-port", str(self.control)]  # stays open while the cloud is away
         command += ["--key", CLOUD_KEY, "--tenant", TENANT_ID, "--seed", str(self.rng.randrange(1 << 30))]
         self.spawn(command, "cloud.log")
         until(lambda: self.stand_in("state") is not None, START_MAX_S, "the stand-in cloud answers")
@@ -152,7 +153,7 @@ class Floor:
         return child
 
     def stand_in(self, what: str, body: dict | None = None) -> dict | list | None:
-        return fetch(f"http://127.0.0.1:{self.cloud}/_stand-in/{what}", body)
+        return fetch(f"http://127.0.0.1:{self.control}/_stand-in/{what}", body)
 
     def command(self, *words: str) -> str:
         """One call of the product's own command line; its last line."""
