@@ -1,168 +1,255 @@
-"""The configuration: a TOML file and the environment -> frozen `Settings`. The only reader of os.environ.
+"""Everything that can be set: one TOML file, and environment variables that win over it.
 
-`GATEWAY_<SECTION>__<KEY>` wins over the file. An unknown key is an error that names the nearest one.
+`GATEWAY_<SECTION>__<KEY>` sets a key (`GATEWAY_HTTP__PORT=9000`, deeper: `GATEWAY_PLUGINS__OPCUA_MIRROR__PORT`). This is the
+only place that reads the environment. docs/settings.md says what each key means.
 """
 
 import difflib
 import ipaddress
+import json
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self, get_args
+from urllib.parse import urlsplit
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
+    IPvAnyNetwork,
+    PlainSerializer,
     SecretStr,
     ValidationError,
+    WithJsonSchema,
+    field_validator,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 
 from gateway.kernel.errors import StartupError
-from gateway.kernel.ids import is_uuid
 
+CONFIG = Path("/etc/eryxon-gateway/gateway.toml")  # read when it is there and no other was named
 PREFIX = "GATEWAY_"
-SEPARATOR = "__"
-CONFIG_PATH = Path("gateway.toml")
 PORT_MAX = 65_535
 _UNITS_S = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_SECRETS = ("api_key", "password")
+_NOT_SHOWN = "***"
 
 
-def _seconds(value: Any) -> Any:
-    """`30s`, `5m`, `24h` as seconds."""
-    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
+def _duration(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return value
+    found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
     if found is None:
-        raise ValueError('a duration with its unit, such as "30s", "5m" or "24h"')
-    return float(found[1]) * _UNITS_S[found[2]]
+        raise ValueError('a duration is a number with a unit, in quotes: "500ms", "30s", "5m", "24h", "30d"')
+    return timedelta(seconds=float(found[1]) * _UNITS_S[found[2]])
 
 
-def _plain_name(value: str) -> str:
-    if not _NAME.fullmatch(value):
-        raise ValueError("letters, digits, dot, hyphen and underscore, at most 63")
-    return value
+def _written(duration: timedelta) -> str:
+    """As it would stand in the file: the largest unit that leaves a whole number."""
+    for unit in ("d", "h", "m", "s"):
+        count, rest = divmod(duration, timedelta(seconds=_UNITS_S[unit]))
+        if count and not rest:
+            return f"{count}{unit}"
+    return f"{duration / timedelta(milliseconds=1):.0f}ms"
 
 
-def _id(value: str) -> str:
-    if not is_uuid(value):
-        raise ValueError("a UUID, such as 00000000-0000-4000-8000-000000000001")
-    return value.lower()
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_duration),
+    PlainSerializer(_written, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": rf"^{_DURATION.pattern}$", "examples": ["30s", "5m", "24h"]}),
+]
+Port = Annotated[int, Field(ge=1, le=PORT_MAX)]
+Days = Annotated[int, Field(ge=1, le=3650)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+Level = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^+#/$\x00-\x1f]+$")]  # of a topic
 
 
-def _listed(value: Any) -> Any:
-    """In the environment a list is separated by commas."""
-    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
-
-
-Duration = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
-Port = Annotated[int, Field(ge=0, le=PORT_MAX)]
-Name = Annotated[str, AfterValidator(_plain_name)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+def loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Gateway(Section):
-    """The device itself."""
+    id: Name = "gw-1"
+    data_dir: Path = Path("/var/lib/eryxon-gateway")
+    plugins_dir: Path | None = None
 
-    id: Name = Field("gw-1", description="Its name in events, on MQTT and in the cloud's eyes.")
-    data_dir: Path = Field(Path("data"), description="The database, the broker's files, the admin socket.")
-    plugins_dir: Path | None = Field(None, description="Folder with plugins of your own.")
+    @field_validator("id")
+    @classmethod
+    def _not_the_cloud(cls, name: str) -> str:
+        if name == "cloud":
+            raise ValueError("this name stands for the cloud itself: choose another, as gw-a1")
+        return name
 
 
 class Site(Section):
-    """Where it stands, in the words of ISA-95; the first levels of every topic."""
+    """Where we are: the first levels of every topic. `tenant_id` is the cloud's id of the company."""
 
-    enterprise: str = Field("eryxon", min_length=1)
-    site: str = Field("main", min_length=1)
-    area: str = Field("production", min_length=1)
-    tenant_id: Annotated[str, AfterValidator(_id)] = Field(
-        "00000000-0000-4000-8000-000000000001", description="The tenant in the cloud."
+    enterprise: Level = "enterprise"
+    site: Level = "site"
+    area: Level = "area"
+    tenant_id: Annotated[str, Field(pattern=r"^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$")] = (
+        "00000000-0000-4000-8000-000000000001"
     )
 
 
 class Http(Section):
-    """The REST API."""
-
-    host: str = Field("127.0.0.1", description="Plain HTTP; anything but loopback needs allow_plain_lan.")
+    host: str = "127.0.0.1"
     port: Port = 8080
-    allow_plain_lan: bool = Field(False, description="Serve plain HTTP on the LAN: for containers and trials.")
+    allow_plain_lan: bool = False
+    tls_host: str = "0.0.0.0"  # noqa: S104 -- TLS is meant for the LAN
+    tls_port: Port = 8443
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
 
     @model_validator(mode="after")
-    def _loopback(self) -> "Http":
-        if not self.allow_plain_lan and not is_loopback(self.host):
-            raise ValueError(f'host "{self.host}" is not loopback: plain HTTP on the LAN needs allow_plain_lan = true')
+    def _safe(self) -> Self:
+        if not loopback(self.host) and not self.allow_plain_lan:
+            raise ValueError(
+                f'host = "{self.host}" would send keys over the LAN in the clear: use tls_cert and tls_key for the LAN, '
+                "or set allow_plain_lan = true (containers, trials)"
+            )
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key belong together: set both or none")
         return self
 
 
 class Broker(Section):
-    """The MQTT broker."""
+    """`username` and `password` are for `external`; the other brokers get users of their own."""
 
-    mode: Literal["auto", "managed", "external", "embedded", "off"] = Field(
-        "auto",
-        description="managed: our own Mosquitto; external: yours; embedded: without Mosquitto; auto: what is there.",
-    )
+    mode: Literal["auto", "managed", "external", "embedded", "off"] = "auto"
     host: str = "127.0.0.1"
     port: Port = 1883
-    username: str = Field("", description="For an external broker.")
-    password: SecretStr = Field(SecretStr(""), description="For an external broker.")
-
-
-class Uns(Section):
-    """The Unified Namespace."""
-
-    health_every: Duration = Field(30.0, description="How often the gateway's own state is published.")
+    username: str | None = None
+    password: SecretStr | None = None
 
 
 class Cloud(Section):
-    """The line upstream."""
+    """`kind` is `plain` when there is a url and `off` when there is none, unless it is given."""
 
-    kind: Literal["plain", "off"] | None = Field(None, description="plain when a url is given, else off.")
-    url: str = Field("", description="https://project.example/functions/v1; http only to loopback.")
+    kind: Literal["plain", "hub", "off"] = "off"
+    url: str = ""
     api_key: SecretStr = SecretStr("")
-    cells: Names = Field(("*",), description="Names or ids of the cells that are this gateway's.")
-    pull_every: Duration = Field(300.0, description="How often plans are read; longer when the day's requests are few.")
-    timeout: Duration = Field(15.0, description="For one request.")
-    settle_after: Duration = Field(180.0, description="How long a request that nobody answered may still take effect.")
-    requests_per_day: int | None = Field(None, gt=0, description="What the cloud's plan allows; learnt when not given.")
+    cells: tuple[str, ...] = ("*",)
+    pull_every: Duration = timedelta(minutes=5)
+    settle_after: Duration = timedelta(seconds=180)
+    timeout: Duration = timedelta(seconds=20)
+    requests_per_day: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _kind(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("url") and "kind" not in given:
+            return {**given, "kind": "plain"}
+        return given
 
     @model_validator(mode="after")
-    def _reachable(self) -> "Cloud":
-        if not self.enabled:
+    def _reachable(self) -> Self:
+        if self.kind == "off":
             return self
-        if not self.url.startswith(("https://", "http://")):
-            raise ValueError('url must begin with "https://"')
-        host = self.url.split("://", 1)[1].split("/", 1)[0].rsplit("@", 1)[-1].rsplit(":", 1)[0].strip("[]")
-        if self.url.startswith("http://") and not is_loopback(host):
-            raise ValueError(f"url {self.url} would send the key in clear text: use https")
+        address = urlsplit(self.url)
+        if address.scheme not in ("http", "https") or not address.hostname:
+            raise ValueError(f'url = "{self.url}" is not an address: as "https://project.example/functions/v1"')
+        if address.scheme == "http" and not loopback(address.hostname):
+            raise ValueError(f'url = "{self.url}" would send the key in the clear: use https')
         if not self.api_key.get_secret_value():
-            raise ValueError("api_key is missing: the cloud's settings page makes one")
+            raise ValueError('api_key is missing: the cloud shows it once when it is made; or set kind = "off"')
         return self
 
-    @property
-    def enabled(self) -> bool:
-        return (self.kind or ("plain" if self.url else "off")) != "off"
+
+class Device(Section):
+    """One MQTT user: a machine, a SCADA system, a reader."""
+
+    id: Name
+    cells: tuple[str, ...]
+    role: Literal["machine", "scada", "reader"] = "machine"
+    commands: tuple[Literal["start", "pause", "resume", "complete", "report", "active"], ...] = ()
+    read: tuple[str, ...] = ()
+    stale_after: Duration = timedelta(seconds=60)
+    allow_no_operator: bool = True
+    start_head: bool = False
+    execute_queued: bool = False
+    rate_per_s: Annotated[int, Field(ge=1)] = 20
+
+
+class Mapping_(Section):  # noqa: N801 -- `Mapping` is Python's
+    """How a value of a device becomes pieces, a state or a command."""
+
+    device: str
+    input: str | None = None
+    topic: str | None = None
+    path: str | None = None
+    rule: Literal["counter_delta", "gauge", "state_map", "edge", "cycle"]
+    report: Literal["quantity_good", "quantity_scrap", "quantity_rework"] | None = None
+    bits: Annotated[int, Field(ge=0, le=64)] = 32
+    reset: Literal["from_zero", "ignore"] = "from_zero"
+    factor: float | str = 1
+    max_step: Annotated[int, Field(ge=1)] = 500
+    flush: Duration = timedelta(seconds=30)
+    no_active: Literal["hold", "drop", "issue"] = "hold"
+    hold_max: Annotated[int, Field(ge=1)] = 1000
+    map: Mapping[str, str] = {}
+    on_enter: Mapping[str, str] = {}
+    debounce: Duration = timedelta(0)
+    rebase: bool = True
+
+
+class Uns(Section):
+    topic_pattern: str = "{enterprise}/{site}/{area}/{cell}/{event}"
+    publish_names: bool = False
+    job_linger: Duration = timedelta(hours=24)
+    operation_linger: Duration = timedelta(minutes=10)
+    areas: Mapping[str, str] = {}
+    device: tuple[Device, ...] = ()
+    mapping: tuple[Mapping_, ...] = ()
+
+
+class Webhooks(Section):
+    allowed_networks: tuple[IPvAnyNetwork, ...] = ()
+    allow_http: bool = False
 
 
 class Retention(Section):
-    """How long things are kept."""
+    journal_days: Days = 30
+    log_days: Days = 30
 
-    journal_days: int = Field(30, ge=1, description="Sent events; unsent ones are never trimmed.")
-    log_days: int = Field(30, ge=1)
+
+class Limits(Section):
+    """What one client may take. Sizes in bytes."""
+
+    requests_per_minute: Annotated[int, Field(ge=1)] = 6000
+    burst: Annotated[int, Field(ge=1)] = 600
+    connections: Annotated[int, Field(ge=1)] = 1000
+    request_timeout: Duration = timedelta(seconds=30)
+
+
+class Compat(Section):
+    """Where the cloud as it is and its documentation differ, and a client needs the other one."""
+
+    topic: Literal["documented", "upstream"] = "documented"
+    bulk_sync_shape: Literal["documented", "upstream"] = "documented"
+    event_time_unit: Literal["minutes", "seconds"] = "minutes"
 
 
 class Log(Section):
-    """Logs go to stderr: for people on a terminal, JSON otherwise."""
-
     level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "console", "json"] = "auto"
 
 
 class Settings(Section):
@@ -170,92 +257,128 @@ class Settings(Section):
     site: Site = Site()
     http: Http = Http()
     broker: Broker = Broker()
-    uns: Uns = Uns()
     cloud: Cloud = Cloud()
+    uns: Uns = Uns()
+    webhooks: Webhooks = Webhooks()
     retention: Retention = Retention()
+    limits: Limits = Limits()
+    compat: Compat = Compat()
     log: Log = Log()
+    plugins: Mapping[str, Mapping[str, Any]] = {}
+
+    @property
+    def data_dir(self) -> Path:
+        return self.gateway.data_dir
+
+    def shown(self) -> dict[str, Any]:
+        """For people: as JSON, every secret hidden."""
+        shown: dict[str, Any] = json.loads(self.model_dump_json())
+        shown["plugins"] = {name: _hidden(section) for name, section in shown["plugins"].items()}
+        return shown
 
 
-def load(
-    path: Path | None = None, *, data: Path | None = None, environment: Mapping[str, str] | None = None
-) -> Settings:
-    """Read the file (`gateway.toml` here when none is named and there is one) and the environment.
+def load(path: Path | None, data: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the file (default: CONFIG when it exists), lay the environment over it, check.
 
-    `data` replaces `[gateway] data_dir`. Raises StartupError with the file, the key, the value and the way out.
+    `data` is the data folder where it was named on the command line. Raises StartupError with file, key, value, way out.
     """
-    values = _file(path)
-    for keys, text in _environment(os.environ if environment is None else environment):
-        _put(values, keys, text)
+    chosen = path or (CONFIG if CONFIG.exists() else None)
+    tree = _read(chosen) if chosen else {}
+    sources: dict[tuple[str, ...], str] = {}
+    for name, where, text in _overrides(environ):
+        _put(tree, name, where, text)
+        sources[where] = name
     if data is not None:
-        _put(values, ["gateway", "data_dir"], str(data))
-    _known(values, str(path or CONFIG_PATH))
+        _put(tree, "--data", ("gateway", "data_dir"), str(data))
     try:
-        return Settings.model_validate(values)
+        settings = Settings.model_validate(tree)
     except ValidationError as exc:
-        raise StartupError(f"{path or CONFIG_PATH}: " + "; ".join(_told(error) for error in exc.errors())) from None
+        raise StartupError(
+            "\n".join(_told(error, chosen, sources) for error in exc.errors(include_url=False))
+        ) from None
+    absolute = settings.gateway.model_copy(update={"data_dir": settings.data_dir.expanduser().absolute()})
+    return settings.model_copy(update={"gateway": absolute})
 
 
-def is_loopback(host: str) -> bool:
+# ------------------------------------------------------------------ reading
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _file(path: Path | None) -> dict[str, Any]:
-    if path is None and not CONFIG_PATH.exists():
-        return {}
-    try:
-        return tomllib.loads((path or CONFIG_PATH).read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as exc:
-        raise StartupError(f"{path} cannot be read ({exc.strerror}): `eryxon-gateway init` makes one") from exc
+        raise StartupError(
+            f"{path} cannot be read ({exc.strerror}): `eryxon-gateway init --config {path}` writes one"
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-        raise StartupError(f"{path or CONFIG_PATH} is not TOML: {exc}") from exc
+        raise StartupError(f"{path} is not valid TOML: {exc}") from None
 
 
-def _environment(environment: Mapping[str, str]) -> list[tuple[list[str], str]]:
-    """(section, key ...) and value. Other programs' variables that begin alike have no `__`."""
-    return [
-        (name.removeprefix(PREFIX).lower().split(SEPARATOR), text)
-        for name, text in sorted(environment.items())
-        if name.startswith(PREFIX) and SEPARATOR in name
-    ]
+def _overrides(environ: Mapping[str, str]) -> Iterator[tuple[str, tuple[str, ...], Any]]:
+    """(variable, where it belongs, value). Variables without `__` are somebody else's."""
+    for name, text in sorted(environ.items()):
+        if name.startswith(PREFIX) and "__" in name:
+            where = tuple(name.removeprefix(PREFIX).lower().split("__"))
+            yield name, where, _value(text, typed=where[0] != "plugins")
 
 
-def _put(values: dict[str, Any], keys: list[str], text: str) -> None:
-    for key in keys[:-1]:
-        values = values.setdefault(key, {})
-        if not isinstance(values, dict):
-            raise StartupError(f'"{key}" is a value, not a section')
-    values[keys[-1]] = text
+def _value(text: str, *, typed: bool) -> Any:
+    """Lists and tables are written as JSON; a plugin's values too, as nobody here knows their types."""
+    if typed and not text.lstrip().startswith(("[", "{")):
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
-def _known(values: Mapping[str, Any], source: str) -> None:
-    """Every key must be one of ours: a setting that is misspelt would silently do nothing."""
-    sections = Settings.model_fields
-    for section, keys in values.items():
-        if section not in sections:
-            raise StartupError(f"{source}: there is no section [{section}]{_nearest(section, sections)}")
-        model = sections[section].annotation
-        if not isinstance(keys, dict) or not isinstance(model, type) or not issubclass(model, BaseModel):
-            raise StartupError(f"{source}: [{section}] must be a section")
-        for key in keys:
-            if key not in model.model_fields:
-                raise StartupError(f"{source}: [{section}] has no key {key}{_nearest(key, model.model_fields)}")
+def _put(tree: dict[str, Any], name: str, where: tuple[str, ...], value: Any) -> None:
+    section = tree
+    for step in where[:-1]:
+        inner = section.setdefault(step, {})
+        if not isinstance(inner, dict):
+            raise StartupError(f'{name}: "{step}" is a value, not a section')
+        section = inner
+    section[where[-1]] = value
 
 
-def _nearest(word: str, known: Mapping[str, Any]) -> str:
-    found = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f': did you mean "{found[0]}"?' if found else f": known are {', '.join(known)}"
+# ------------------------------------------------------------------ saying what is wrong
 
 
-def _told(error: Any) -> str:
-    """One complaint: where, what is wrong, what was given."""
-    section, *rest = (str(part) for part in error["loc"])
-    where = f"[{section}] {'.'.join(rest)}".strip()
-    given = (
-        ""
-        if error["type"] == "missing" or "password" in rest or "api_key" in rest or not rest
-        else f" (given: {error['input']!r})"
-    )
-    return f"{where}: {error['msg'].removeprefix('Value error, ')}{given}"
+def _told(error: ErrorDetails, path: Path | None, sources: Mapping[tuple[str, ...], str]) -> str:
+    steps = tuple(str(step) for step in error["loc"])
+    key = ".".join(steps)
+    below = (name for where, name in sources.items() if where[: len(steps)] == steps)
+    source = next(below, str(path) if path else "settings")
+    if error["type"] == "extra_forbidden":
+        return f"{source}: unknown key {key}{_nearest(steps)}"
+    message = error["msg"].removeprefix("Value error, ")
+    if isinstance(error["input"], dict) or steps[-1:] in {(name,) for name in _SECRETS}:
+        return f"{source}: {key}: {message}"
+    return f"{source}: {key} = {json.dumps(error['input'], default=str)}: {message}"
+
+
+def _nearest(steps: tuple[str, ...]) -> str:
+    """The key that was probably meant, or all that there are."""
+    section: type[BaseModel] = Settings
+    for step in steps[:-1]:
+        field = section.model_fields.get(step)
+        if field is not None:
+            section = next((kind for kind in _kinds(field.annotation) if issubclass(kind, BaseModel)), section)
+    known = list(section.model_fields)
+    close = difflib.get_close_matches(steps[-1], known, n=1, cutoff=0.5)
+    return f': did you mean "{close[0]}"?' if close else f"; known here: {', '.join(known)}"
+
+
+def _kinds(annotation: Any) -> Iterator[type]:
+    if isinstance(annotation, type):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _kinds(inner)
+
+
+def _hidden(section: Any) -> Any:
+    if not isinstance(section, dict):
+        return section
+    secret = re.compile(r"secret|password|token|key$")
+    return {name: _NOT_SHOWN if secret.search(name) else _hidden(value) for name, value in section.items()}
