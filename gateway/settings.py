@@ -11,7 +11,6 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 from urllib.parse import urlsplit
@@ -33,7 +32,10 @@ from pydantic_core import ErrorDetails
 
 from gateway.kernel.errors import StartupError
 
-CONFIG = Path("/etc/eryxon-gateway/gateway.toml")  # read when it is there and no other was named
+CONFIGS = (
+    Path("gateway.toml"),
+    Path("/etc/eryxon-gateway/gateway.toml"),
+)  # the first that is there, when none was named
 PREFIX = "GATEWAY_"
 PORT_MAX = 65_535
 _UNITS_S = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -42,37 +44,42 @@ _SECRETS = ("api_key", "password")
 _NOT_SHOWN = "***"
 
 
-def _duration(value: Any) -> Any:
-    if isinstance(value, timedelta):
-        return value
+def _seconds(value: Any) -> Any:
+    """`30s`, `5m`, `24h` as seconds."""
     found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
     if found is None:
         raise ValueError('a duration is a number with a unit, in quotes: "500ms", "30s", "5m", "24h", "30d"')
-    return timedelta(seconds=float(found[1]) * _UNITS_S[found[2]])
+    return float(found[1]) * _UNITS_S[found[2]]
 
 
-def _written(duration: timedelta) -> str:
+def _written(seconds: float) -> str:
     """As it would stand in the file: the largest unit that leaves a whole number."""
     for unit in ("d", "h", "m", "s"):
-        count, rest = divmod(duration, timedelta(seconds=_UNITS_S[unit]))
+        count, rest = divmod(seconds, _UNITS_S[unit])
         if count and not rest:
-            return f"{count}{unit}"
-    return f"{duration / timedelta(milliseconds=1):.0f}ms"
+            return f"{count:.0f}{unit}"
+    return f"{seconds * 1000:.0f}ms"
+
+
+def _listed(value: Any) -> Any:
+    """In the environment a list may be separated by commas."""
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
 
 Duration = Annotated[
-    timedelta,
-    BeforeValidator(_duration),
+    float,
+    BeforeValidator(_seconds),
     PlainSerializer(_written, return_type=str),
     WithJsonSchema({"type": "string", "pattern": rf"^{_DURATION.pattern}$", "examples": ["30s", "5m", "24h"]}),
 ]
-Port = Annotated[int, Field(ge=1, le=PORT_MAX)]
+Port = Annotated[int, Field(ge=0, le=PORT_MAX)]  # 0: any free one
 Days = Annotated[int, Field(ge=1, le=3650)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 Level = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^+#/$\x00-\x1f]+$")]  # of a topic
 
 
-def loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
     try:
@@ -87,7 +94,7 @@ class Section(BaseModel):
 
 class Gateway(Section):
     id: Name = "gw-1"
-    data_dir: Path = Path("/var/lib/eryxon-gateway")
+    data_dir: Path = Path("data")
     plugins_dir: Path | None = None
 
     @field_validator("id")
@@ -120,7 +127,7 @@ class Http(Section):
 
     @model_validator(mode="after")
     def _safe(self) -> Self:
-        if not loopback(self.host) and not self.allow_plain_lan:
+        if not is_loopback(self.host) and not self.allow_plain_lan:
             raise ValueError(
                 f'host = "{self.host}" would send keys over the LAN in the clear: use tls_cert and tls_key for the LAN, '
                 "or set allow_plain_lan = true (containers, trials)"
@@ -136,8 +143,8 @@ class Broker(Section):
     mode: Literal["auto", "managed", "external", "embedded", "off"] = "auto"
     host: str = "127.0.0.1"
     port: Port = 1883
-    username: str | None = None
-    password: SecretStr | None = None
+    username: str = ""
+    password: SecretStr = SecretStr("")
 
 
 class Cloud(Section):
@@ -146,11 +153,15 @@ class Cloud(Section):
     kind: Literal["plain", "hub", "off"] = "off"
     url: str = ""
     api_key: SecretStr = SecretStr("")
-    cells: tuple[str, ...] = ("*",)
-    pull_every: Duration = timedelta(minutes=5)
-    settle_after: Duration = timedelta(seconds=180)
-    timeout: Duration = timedelta(seconds=20)
+    cells: Names = ("*",)
+    pull_every: Duration = 300.0
+    settle_after: Duration = 180.0
+    timeout: Duration = 15.0
     requests_per_day: Annotated[int, Field(ge=1)] | None = None
+
+    @property
+    def enabled(self) -> bool:
+        return self.kind != "off"
 
     @model_validator(mode="before")
     @classmethod
@@ -166,7 +177,7 @@ class Cloud(Section):
         address = urlsplit(self.url)
         if address.scheme not in ("http", "https") or not address.hostname:
             raise ValueError(f'url = "{self.url}" is not an address: as "https://project.example/functions/v1"')
-        if address.scheme == "http" and not loopback(address.hostname):
+        if address.scheme == "http" and not is_loopback(address.hostname):
             raise ValueError(f'url = "{self.url}" would send the key in the clear: use https')
         if not self.api_key.get_secret_value():
             raise ValueError('api_key is missing: the cloud shows it once when it is made; or set kind = "off"')
@@ -181,7 +192,7 @@ class Device(Section):
     role: Literal["machine", "scada", "reader"] = "machine"
     commands: tuple[Literal["start", "pause", "resume", "complete", "report", "active"], ...] = ()
     read: tuple[str, ...] = ()
-    stale_after: Duration = timedelta(seconds=60)
+    stale_after: Duration = 60.0
     allow_no_operator: bool = True
     start_head: bool = False
     execute_queued: bool = False
@@ -201,20 +212,21 @@ class Mapping_(Section):  # noqa: N801 -- `Mapping` is Python's
     reset: Literal["from_zero", "ignore"] = "from_zero"
     factor: float | str = 1
     max_step: Annotated[int, Field(ge=1)] = 500
-    flush: Duration = timedelta(seconds=30)
+    flush: Duration = 30.0
     no_active: Literal["hold", "drop", "issue"] = "hold"
     hold_max: Annotated[int, Field(ge=1)] = 1000
     map: Mapping[str, str] = {}
     on_enter: Mapping[str, str] = {}
-    debounce: Duration = timedelta(0)
+    debounce: Duration = 0.0
     rebase: bool = True
 
 
 class Uns(Section):
     topic_pattern: str = "{enterprise}/{site}/{area}/{cell}/{event}"
     publish_names: bool = False
-    job_linger: Duration = timedelta(hours=24)
-    operation_linger: Duration = timedelta(minutes=10)
+    health_every: Duration = 30.0
+    job_linger: Duration = 86_400.0
+    operation_linger: Duration = 600.0
     areas: Mapping[str, str] = {}
     device: tuple[Device, ...] = ()
     mapping: tuple[Mapping_, ...] = ()
@@ -236,7 +248,7 @@ class Limits(Section):
     requests_per_minute: Annotated[int, Field(ge=1)] = 6000
     burst: Annotated[int, Field(ge=1)] = 600
     connections: Annotated[int, Field(ge=1)] = 1000
-    request_timeout: Duration = timedelta(seconds=30)
+    request_timeout: Duration = 30.0
 
 
 class Compat(Section):
@@ -277,15 +289,15 @@ class Settings(Section):
         return shown
 
 
-def load(path: Path | None, data: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
-    """Read the file (default: CONFIG when it exists), lay the environment over it, check.
+def load(path: Path | None = None, data: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the file (`path`, or the first of CONFIGS that exists), lay the environment over it, check.
 
     `data` is the data folder where it was named on the command line. Raises StartupError with file, key, value, way out.
     """
-    chosen = path or (CONFIG if CONFIG.exists() else None)
+    chosen = path or next((file for file in CONFIGS if file.exists()), None)
     tree = _read(chosen) if chosen else {}
     sources: dict[tuple[str, ...], str] = {}
-    for name, where, text in _overrides(environ):
+    for name, where, text in _overrides(os.environ if environment is None else environment):
         _put(tree, name, where, text)
         sources[where] = name
     if data is not None:
@@ -314,9 +326,9 @@ def _read(path: Path) -> dict[str, Any]:
         raise StartupError(f"{path} is not valid TOML: {exc}") from None
 
 
-def _overrides(environ: Mapping[str, str]) -> Iterator[tuple[str, tuple[str, ...], Any]]:
+def _overrides(environment: Mapping[str, str]) -> Iterator[tuple[str, tuple[str, ...], Any]]:
     """(variable, where it belongs, value). Variables without `__` are somebody else's."""
-    for name, text in sorted(environ.items()):
+    for name, text in sorted(environment.items()):
         if name.startswith(PREFIX) and "__" in name:
             where = tuple(name.removeprefix(PREFIX).lower().split("__"))
             yield name, where, _value(text, typed=where[0] != "plugins")
