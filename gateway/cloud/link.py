@@ -10,7 +10,7 @@ from gateway.cloud.downlink import Downlink, DownlinkSettings
 from gateway.cloud.rows import Rows
 from gateway.cloud.rows import Settings as RowSettings
 from gateway.cloud.sender import Sender
-from gateway.cloud.uplink import Uplink, UplinkSettings
+from gateway.cloud.uplink import POLL_S, Uplink, UplinkSettings
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database
 from gateway.kernel.health import Health
@@ -31,6 +31,7 @@ class CloudSettings:
     timeout_s: float
     settle_after_s: float
     requests_per_day: int | None = None
+    poll_s: float = POLL_S
 
 
 class CloudLink:
@@ -48,7 +49,7 @@ class CloudLink:
         rows = Rows(self.client, db, clock, new_id, RowSettings(settings.settle_after_s))
         pull = DownlinkSettings(settings.pull_every_s, settings.cells)
         self.downlink = Downlink(self.client, self.budget, rows, db, clock, new_id, self._down, pull)
-        push = UplinkSettings(settings.settle_after_s)
+        push = UplinkSettings(settings.settle_after_s, poll_s=settings.poll_s)
         sender = Sender(rows, db, clock)
         self.uplink = Uplink(sender, self.budget, db, clock, rng, self._up, push, self.downlink.subscribed)
 

@@ -5,7 +5,7 @@ still run after nobody answered is marked unsettled before anything else happens
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -153,6 +153,13 @@ class Rows:
         row.unsettled_until = time_.text(self._clock.now() + timedelta(seconds=self._settings.t_late_s))
         row.written |= set(fields)
         await self._db.write(store.save, row.packed(self._now()))
+
+    async def settled(self, rows: Sequence[tuple[str, str]], lane: str) -> None:
+        """Nothing can come after what stands there now."""
+        known = [await self.known(table, row_id, lane) for table, row_id in rows]
+        for row in known:
+            row.unsettled_until = None
+        await self._db.write(store.save, *(row.packed(self._now()) for row in known))
 
     async def gone(self, row: CloudRow, outcome: Outcome) -> None:
         """404 on a change. [U] lists that cannot be asked by id leave no second opinion."""

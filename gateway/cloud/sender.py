@@ -4,10 +4,12 @@ The cloud's calls stamp their own clock and forget to compute the time when nobo
 the true sum go first, and stamps that are off are set right afterwards, in the same step.
 """
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+
+import structlog
 
 from gateway.cloud import mapping, plan, store
 from gateway.cloud.mapping import Wanted
@@ -18,6 +20,8 @@ from gateway.cloud.store import CloudRow
 from gateway.kernel import clock as time_
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database
+
+log = structlog.get_logger(__name__)
 
 STAMP_TOLERANCE = timedelta(seconds=2)
 EXECUTION = frozenset(
@@ -59,8 +63,19 @@ class Sender:
             await self._guarded(sent, intent, self._fold(step, intent, lane, suspect=suspect))
         return sent
 
-    async def settle(self, table: str, row_id: str, lane: str) -> None:
-        """Write the state that we want once more, whatever a late request has made of it. Raises Again, No."""
+    async def settle(self, rows: Sequence[tuple[str, str]], lane: str) -> None:
+        """Write the state that we want once more, whatever late requests have made of it. Raises Again.
+
+        What the cloud refuses is told and left: it has refused the late request as well.
+        """
+        for table, row_id in rows:
+            try:
+                await self._rewrite(table, row_id, lane)
+            except No as refusal:
+                log.warning("settle.refused", table=table, id=row_id, error=refusal.outcome.text)
+        await self._rows.settled(rows, lane)
+
+    async def _rewrite(self, table: str, row_id: str, lane: str) -> None:
         row = await self._rows.known(table, row_id, lane)
         owner = await self._db.read(store.entry_of_segment, row_id) if table == "time_entries" else row_id
         found = await self._db.read(store.local, table, owner)
@@ -71,8 +86,6 @@ class Sender:
             body = {name: values[name] for name in row.written if name in values}
             if body:
                 await self._rows.change(row, body, found[0].get("updated_at") or self._now())
-        row.unsettled_until = None
-        self._rows.keep(row)
 
     async def _guarded(self, sent: Sent, intent: Intent | None, doing: Awaitable[None]) -> None:
         seqs = tuple(intent.seqs) if intent else ()

@@ -40,6 +40,13 @@ WHERE e.lane = :lane AND e.origin <> :cloud AND (
     coalesce((SELECT position FROM event_lanes WHERE reader = :reader AND lane = :lane), 0))
   OR EXISTS (SELECT 1 FROM event_parked p WHERE p.reader = :reader AND p.seq = e.seq))
 """
+_KIND = {  # what an aggregate of a table is called
+    "jobs": "job",
+    "parts": "part",
+    "operations": "operation",
+    "time_entries": "time_entry",
+    "operation_quantities": "quantity",
+}
 _TABLES = frozenset("jobs parts operations cells resources scrap_reasons time_entries operation_quantities".split())
 
 
@@ -212,7 +219,7 @@ def pending(connection: sqlite3.Connection) -> tuple[int, str | None]:
 
 @dataclass(frozen=True, slots=True)
 class ParkedHere:
-    """What a lane has parked and nobody has asked to try again. `uncreated`: aggregates whose creation is among it."""
+    """What a lane has parked and nobody has asked to try again. `uncreated`: rows whose creation is among it."""
 
     seqs: set[int]
     aggregates: set[str]
@@ -221,11 +228,13 @@ class ParkedHere:
 
 def parked_in(connection: sqlite3.Connection, lane: str) -> ParkedHere:
     rows = connection.execute(
-        'SELECT p.seq, p.aggregate, e.changes LIKE \'%"op":"insert"%\' FROM event_parked p JOIN events e ON e.seq = p.seq '
+        "SELECT p.seq, p.aggregate, e.changes FROM event_parked p JOIN events e ON e.seq = p.seq "
         "WHERE p.reader = ? AND p.lane = ? AND p.state <> 'retry'",
         (READER, lane),
     ).fetchall()
-    return ParkedHere({row[0] for row in rows}, {row[1] for row in rows}, {row[1] for row in rows if row[2]})
+    inserts = (change for row in rows for change in json.loads(row[2]) if change["op"] == "insert")
+    uncreated = {f"{_KIND.get(change['table'], change['table'])}:{change['id']}" for change in inserts}
+    return ParkedHere({row[0] for row in rows}, {row[1] for row in rows}, uncreated)
 
 
 def to_retry(connection: sqlite3.Connection, lane: str) -> list[Entry]:

@@ -17,7 +17,7 @@ from gateway.cloud import plan, store
 from gateway.cloud.budget import Budget
 from gateway.cloud.lanes import Lane, Lanes
 from gateway.cloud.outcome import Kind, Outcome
-from gateway.cloud.rows import Again, No
+from gateway.cloud.rows import Again
 from gateway.cloud.sender import Parked, Sender
 from gateway.kernel import clock as time_
 from gateway.kernel.clock import Clock
@@ -31,7 +31,6 @@ IN_FLIGHT_MAX = 4  # lanes at a time against a plain cloud
 LANE_BATCH_MAX = 100  # entries of one lane that are planned together
 SCAN_MAX = 2_000
 POLL_S = 2.0
-SETTLE_EVERY_S = 5.0
 BACKOFF_BASE_S = 0.5
 LANE_CAP_S = 30.0
 PARENT_TRIES_MAX = 5  # a row it hangs on may still be on its way in another lane
@@ -46,6 +45,7 @@ class UplinkSettings:
 
     settle_after_s: float
     in_flight: int = IN_FLIGHT_MAX
+    poll_s: float = POLL_S
 
 
 class Uplink:
@@ -78,7 +78,7 @@ class Uplink:
     async def run(self) -> None:
         """Send for ever. Cancelled: what is in flight is left, to be repeated by the next run."""
         now = time_.text(self._clock.now())
-        watermark = await self._db.write(journal.register, store.READER, now, since=0)
+        watermark = await self._db.write(journal.register, store.READER, now, 0)
         lanes = Lanes(watermark, await self._db.read(store.lanes_ahead))
         before_us = await self._db.read(journal.head)
         settle_s = self._clock.monotonic()
@@ -91,7 +91,7 @@ class Uplink:
                 else:
                     self._begin(lanes)
                     if self._clock.monotonic() >= settle_s:
-                        settle_s = self._clock.monotonic() + SETTLE_EVERY_S
+                        settle_s = self._clock.monotonic() + self._settings.poll_s
                         await self._begin_settling(lanes)
                     if not self._budget.failing and self._link.up():
                         log.info("link.up", link=self._link.name)
@@ -121,18 +121,22 @@ class Uplink:
             self._spawn(self._run_lane(lanes, lane))
 
     async def _begin_settling(self, lanes: Lanes) -> None:
-        """Rows that may be settled, where nothing is waiting to be sent anyway."""
+        """Rows that may be settled, lane by lane, where nothing is waiting to be sent anyway."""
+        due: dict[str, list[tuple[str, str]]] = {}
         for lane, table, row_id in await self._db.read(store.due, time_.text(self._clock.now())):
+            due.setdefault(lane, []).append((table, row_id))
+        for lane, rows in due.items():
             if self._has_room() and lanes.idle(lane) and lane not in self._settling:
                 self._settling.add(lane)
-                self._spawn(self._settle(lane, table, row_id))
+                self._spawn(self._settle(lane, rows))
 
     async def _wait(self, lanes: Lanes, seen: int) -> None:
         """Until something was committed, a lane is done, or the next one may try."""
         self._done.clear()
         next_try_s = lanes.next_try_s() if self._has_room() else None
-        pause_s = POLL_S if next_try_s is None else min(POLL_S, max(0.0, next_try_s - self._clock.monotonic()))
-        pause_s = max(pause_s, min(POLL_S, self._budget.wait_s()))
+        poll_s = self._settings.poll_s
+        pause_s = poll_s if next_try_s is None else min(poll_s, max(0.0, next_try_s - self._clock.monotonic()))
+        pause_s = max(pause_s, min(poll_s, self._budget.wait_s()))
         waiting = [
             asyncio.ensure_future(wake)
             for wake in (self._db.commits.beyond(seen), self._done.wait(), self._clock.sleep(pause_s))
@@ -252,14 +256,12 @@ class Uplink:
         if self._budget.failing and self._link.down(outcome.text):
             log.warning("link.down", link=self._link.name, error=outcome.text)
 
-    async def _settle(self, lane: str, table: str, row_id: str) -> None:
+    async def _settle(self, lane: str, rows: Sequence[tuple[str, str]]) -> None:
         """The one thing that a request which nobody answered can still break is put right here."""
         try:
-            await self._sender.settle(table, row_id, lane)
+            await self._sender.settle(rows, lane)
         except Again as again:
-            log.debug("settle.later", table=table, id=row_id, error=again.outcome.text)
-        except No as refusal:
-            log.warning("settle.refused", table=table, id=row_id, error=refusal.outcome.text)
+            log.debug("settle.later", lane=lane, error=again.outcome.text)
         finally:
             self._settling.discard(lane)
 

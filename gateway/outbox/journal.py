@@ -62,7 +62,7 @@ def in_lane(connection: sqlite3.Connection, lane: str, seq: int, limit: int = PA
 # ------------------------------------------------------------------ readers
 
 
-def register(tx: Tx, name: str, now: str, *, since: int | None = None) -> int:
+def register(tx: Tx, name: str, now: str, since: int | None = None) -> int:
     """The reader's position; a new one begins at `since`, or at the head: what was before is not its business."""
     start = head(tx) if since is None else since
     tx.execute(

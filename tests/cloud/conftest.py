@@ -22,6 +22,7 @@ from gateway.operations.quantities.commands import QuantityCommands
 from gateway.web.routes import Caller, Scope
 
 SETTLE_AFTER_S = 0.6
+PULL_EVERY_S = 2.0
 WAIT_MAX_S = 20.0
 CALLER = Caller("test", "test", Scope.ADMIN)
 
@@ -41,7 +42,7 @@ class Shop:
 
     @contextlib.asynccontextmanager
     async def linked(self, *, cells: tuple[str, ...] = ("*",)) -> AsyncIterator[CloudLink]:
-        settings = CloudSettings(self.url, factory.CLOUD_KEY, cells, 3600.0, 2.0, SETTLE_AFTER_S)
+        settings = CloudSettings(self.url, factory.CLOUD_KEY, cells, PULL_EVERY_S, 2.0, SETTLE_AFTER_S, poll_s=0.1)
         link = CloudLink(settings, self.db, self.clock, self.new_id, random.Random(1), self.health)
         running = asyncio.create_task(link.run())
         try:
@@ -68,7 +69,10 @@ class Shop:
                 while not await self.db.read(fact):
                     await asyncio.sleep(0.02)
         except TimeoutError:
-            raise AssertionError(f"waited in vain: {name or fact}; {[vars_of(link) for link in self.health]}") from None
+            state = await self.db.read(where_it_stands)
+            told = [(one.method, one.path, one.status) for one in self.cloud.log[-12:]]
+            links = [vars_of(link) for link in self.health]
+            raise AssertionError(f"waited in vain: {name or fact}; {links}; {state}; {told}") from None
 
     async def drained(self) -> None:
         """Everything is answered for, and nothing is left to settle."""
@@ -81,6 +85,21 @@ def vars_of(link) -> str:
 
 def count(connection, table: str) -> int:
     return connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+
+
+def where_it_stands(connection) -> dict:
+    """For the message of a test that failed."""
+    return {
+        "head": connection.execute("SELECT max(seq) FROM events").fetchone()[0],
+        "readers": [tuple(row) for row in connection.execute("SELECT name, position FROM event_readers")],
+        "unsettled": [
+            tuple(row)
+            for row in connection.execute(
+                "SELECT table_name, id, lane, unsettled_until FROM cloud_rows WHERE unsettled_until > ''"
+            )
+        ],
+        "parked": [tuple(row) for row in connection.execute("SELECT seq, state, reason FROM event_parked")],
+    }
 
 
 def nothing_waits(connection) -> bool:
@@ -102,7 +121,10 @@ async def cloud():
 @pytest.fixture
 async def shop(tmp_path: Path, cloud: StandInCloud):
     clock = SystemClock()
-    async with Database.open(tmp_path, prepare=lambda path: migrate(path, clock)) as db, cloud.serving("127.0.0.1", 0) as url:
+    async with (
+        Database.open(tmp_path, prepare=lambda path: migrate(path, clock)) as db,
+        cloud.serving("127.0.0.1", 0) as url,
+    ):
         await db.write(_people)
         yield Shop(db, cloud, url)
 
