@@ -285,7 +285,8 @@ class Stamp:
 def outside_the_environment() -> None:
     """Started with the Python of `.venv` (it was activated): go on with the one it was made from, as it may be replaced."""
     if Path(sys.prefix) == VENV:
-        os.execv(Path(sys.base_prefix) / "bin" / f"python{sys.version_info[0]}", ["python3", *sys.argv])  # noqa: S606 -- no shell wanted
+        python = str(Path(sys.base_prefix) / "bin" / "python3")
+        os.execv(python, [python, *sys.argv])  # noqa: S606 -- no shell wanted; by its full path, or PATH leads back here
 
 
 def check_machine() -> None:
