@@ -59,12 +59,16 @@ def set_up(apt: PrivateApt, *, tests: bool) -> list[str]:
     packages(tests=tests)
     extras: list[tuple[str, Callable[[], None], str]] = [
         ("browser libraries", browser_libraries, "The gateway runs and serves its API; its page /docs stays empty."),
-        ("Mosquitto", lambda: mosquitto(apt), "The gateway uses its embedded broker; tests of the broker are not run."),
+        (
+            "Mosquitto",
+            lambda: mosquitto(apt),
+            "The gateway goes by with its embedded broker; tests of the broker need a real one.",
+        ),
     ]
     if tests:
         extras += [
             ("Node.js", node, "Playwright tries its own."),
-            ("Chromium", lambda: chromium(apt), "Tests of pages are not run."),
+            ("Chromium", lambda: chromium(apt), "Tests of pages need one."),
         ]
     missing = []
     for name, step, without in extras:
