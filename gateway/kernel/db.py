@@ -157,8 +157,13 @@ class Database:
                 raise Busy("the write queue is full or the gateway is stopping: try again in a second")
             self._queue.append(_Job(body, args, future))
             if len(self._queue) == 1:
-                self._wake.notify()
+                self._loop.call_soon(self._kick)
         return await future
+
+    def _kick(self) -> None:
+        """Wake the writer once everybody who is ready to run has asked: larger groups, and nobody to share the GIL with."""
+        with self._wake:
+            self._wake.notify()
 
     def write_soon(self, name: str, body: Callable[Concatenate[Tx, P], object], *args: P.args, **kwargs: P.kwargs) -> None:
         """Ride along with the next group, or run alone after a second of quiet. The last of a name wins."""

@@ -1,5 +1,6 @@
 """What happens when Start is pressed: read, decide, save, record, in one transaction. The only place that orders the steps."""
 
+from gateway.jobs.model import Status
 from gateway.jobs.rollup import roll_up
 from gateway.kernel.db import Tx
 from gateway.kernel.errors import OperatorBusy
@@ -33,8 +34,14 @@ def change(tx: Tx, stamp: Stamp, wish: ChangeOperation, caller: Caller) -> Answe
     event = Event(
         job_lane(operation.job.id), f"operation:{operation.id}", decision.at, changes, rules.EVENTS[wish.verb], data
     )
-    journal.append(tx, stamp, [event, *roll_up(tx, stamp, operation.part, operation.job, decision.at)])
+    follows = roll_up(tx, stamp, operation.part, operation.job, decision.at) if _moves_above(decision) else ()
+    journal.append(tx, stamp, [event, *follows])
     return Answer(200, _answer(decision, row))
+
+
+def _moves_above(decision: rules.Decision) -> bool:
+    """A pause and what follows it say nothing new about the part and the job; the first start and the end do."""
+    return decision.verb not in (Verb.PAUSE, Verb.RESUME) or decision.before.part.status is Status.NOT_STARTED
 
 
 def _operator(tx: Tx, wish: ChangeOperation) -> str | None:
