@@ -312,6 +312,11 @@ def load(path: Path | None = None, data: Path | None = None, environment: Mappin
     return settings.model_copy(update={"gateway": absolute})
 
 
+def supervisor() -> tuple[str, float]:
+    """systemd's socket, and within how many seconds it wants to hear from us; empty and 0 without it."""
+    return os.environ.get("NOTIFY_SOCKET", ""), int(os.environ.get("WATCHDOG_USEC") or 0) / 1e6
+
+
 # ------------------------------------------------------------------ reading
 
 

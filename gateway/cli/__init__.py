@@ -1,0 +1,17 @@
+"""The command line: one file for each group of verbs, arguments in, admin.sock or the stopped gateway's data out."""
+
+import click
+
+from gateway.cli.config import config, openapi
+from gateway.cli.data import import_, queue, status
+from gateway.cli.keys import keys
+from gateway.cli.serve import demo, doctor, init, run, version
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """The edge gateway for the factory floor."""
+
+
+for command in (run, demo, init, status, keys, queue, import_, config, doctor, openapi, version):
+    main.add_command(command)

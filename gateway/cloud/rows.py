@@ -24,7 +24,7 @@ SOFT_DELETED = ("jobs", "parts")  # deleted by a change that also frees the name
 NOT_BY_ID = ("time_entries", "operation_quantities", "scrap_reasons")  # [U] `?id=` of these lists is broken
 
 
-class Again(Exception):  # noqa: N818 -- not an error: the lane has to come back
+class Again(Exception):
     """The request has to be made again later. `outcome` says why, `seqs` whose it was."""
 
     def __init__(self, outcome: Outcome) -> None:
@@ -33,7 +33,7 @@ class Again(Exception):  # noqa: N818 -- not an error: the lane has to come back
         self.seqs: tuple[int, ...] = ()
 
 
-class No(Exception):  # noqa: N818 -- as above
+class No(Exception):
     """The cloud will not take this; `request` is what was refused."""
 
     def __init__(self, outcome: Outcome, method: str, table: str, body: Mapping[str, Any] | None) -> None:

@@ -50,7 +50,7 @@ class Answer:
         return json.dumps(self.body, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-class Refused(Exception):  # noqa: N818 -- an answer on its way, not a fault
+class Refused(Exception):
     def __init__(self, status: int, code: str, message: str, **more: Any) -> None:
         super().__init__(message)
         self.status = status

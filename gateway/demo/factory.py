@@ -172,7 +172,7 @@ class Api:
             return data
 
 
-class Refused(Exception):  # noqa: N818 -- as the API calls it
+class Refused(Exception):
     """The gateway did not take it."""
 
 

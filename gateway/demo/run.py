@@ -182,7 +182,8 @@ class Demo:
     def _viewer(self) -> str | None:
         """The password of the broker's read-only user."""
         users = self._folder / "data" / "broker" / "users.json"
-        return json.loads(users.read_text()).get("viewer") if users.exists() else None
+        found: dict[str, str] = json.loads(users.read_text()) if users.exists() else {}
+        return found.get("viewer")
 
     async def _shift(self, session: aiohttp.ClientSession, minutes: float | None) -> None:
         """People, machine and events, until the time is over or somebody presses Ctrl-C."""
@@ -290,7 +291,7 @@ def free_port(wanted: int) -> int:
             probe.bind((HOST, wanted))
         except OSError:
             probe.bind((HOST, 0))
-            port: int = probe.getsockname()[1]
+            port = int(probe.getsockname()[1])
             print(f"Port {wanted} is taken by somebody else: using {port}.", flush=True)
             return port
     return wanted

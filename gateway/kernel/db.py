@@ -42,10 +42,27 @@ CACHED_STATEMENTS = 512
 FAILURES_MAX = 3  # I/O errors within FAILURES_WINDOW_S after which only a person or a boot helps
 FAILURES_WINDOW_S = 600.0
 
-_COMMON_PRAGMAS = ("foreign_keys=ON", f"busy_timeout={BUSY_TIMEOUT_MS}", "mmap_size=0", "trusted_schema=OFF", "temp_store=MEMORY")
-_WRITER_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", f"wal_autocheckpoint={CHECKPOINT_PAGES}", f"cache_size=-{CACHE_KIB}")
+_COMMON_PRAGMAS = (
+    "foreign_keys=ON",
+    f"busy_timeout={BUSY_TIMEOUT_MS}",
+    "mmap_size=0",
+    "trusted_schema=OFF",
+    "temp_store=MEMORY",
+)
+_WRITER_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    f"wal_autocheckpoint={CHECKPOINT_PAGES}",
+    f"cache_size=-{CACHE_KIB}",
+)
 _READER_PRAGMAS = ("query_only=ON", "wal_autocheckpoint=0")
-_BROKEN = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
+_BROKEN = {
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_READONLY,
+}
 _CUT = {sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_BUSY}
 _PRIMARY_CODE = 0xFF
 
@@ -165,7 +182,9 @@ class Database:
         with self._wake:
             self._wake.notify()
 
-    def write_soon(self, name: str, body: Callable[Concatenate[Tx, P], object], *args: P.args, **kwargs: P.kwargs) -> None:
+    def write_soon(
+        self, name: str, body: Callable[Concatenate[Tx, P], object], *args: P.args, **kwargs: P.kwargs
+    ) -> None:
         """Ride along with the next group, or run alone after a second of quiet. The last of a name wins."""
         if kwargs:
             raise TypeError("write_soon takes positional arguments only")
@@ -265,7 +284,7 @@ class Database:
             before = connection.total_changes
             try:
                 outcomes.append(_Outcome(job, job.body(tx, *job.args)))
-            except Exception as exc:  # noqa: BLE001 -- whatever a body raises belongs to whoever asked for it
+            except Exception as exc:
                 if _is_storage(exc):
                     raise
                 if connection.total_changes != before:
@@ -284,7 +303,7 @@ class Database:
             connection.execute("SAVEPOINT job")
             try:
                 outcomes.append(_Outcome(job, job.body(tx, *job.args)))
-            except Exception as exc:  # noqa: BLE001 -- as above
+            except Exception as exc:
                 if _is_storage(exc):
                     raise
                 connection.execute("ROLLBACK TO job")
@@ -337,7 +356,9 @@ class Database:
 
 def connect(path: Path, pragmas: tuple[str, ...] = ()) -> sqlite3.Connection:
     """A connection without implicit transactions; rows can be read by column name."""
-    connection = sqlite3.connect(path, isolation_level=None, cached_statements=CACHED_STATEMENTS, check_same_thread=False)
+    connection = sqlite3.connect(
+        path, isolation_level=None, cached_statements=CACHED_STATEMENTS, check_same_thread=False
+    )
     connection.row_factory = sqlite3.Row
     for pragma in (*_COMMON_PRAGMAS, *pragmas):
         connection.execute(f"PRAGMA {pragma}")
@@ -352,7 +373,9 @@ def check(path: Path, *, after_unclean_stop: bool) -> None:
         with contextlib.closing(connect(path)) as connection:
             complaints = [row[0] for row in connection.execute("PRAGMA quick_check(3)") if row[0] != "ok"]
             if after_unclean_stop:
-                complaints += [f"{row[0]} row {row[1]} has no {row[2]}" for row in connection.execute("PRAGMA foreign_key_check")]
+                complaints += [
+                    f"{row[0]} row {row[1]} has no {row[2]}" for row in connection.execute("PRAGMA foreign_key_check")
+                ]
     except sqlite3.DatabaseError as exc:
         complaints = [str(exc)]
     if complaints:

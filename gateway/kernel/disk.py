@@ -11,6 +11,7 @@ from typing import Self
 from gateway.kernel.errors import StartupError
 
 BALLAST_BYTES = 64 * 1024 * 1024
+ROOM_MIN_BYTES = 1024 * 1024  # less than this on the disk is no room for a write
 BALLAST_PAUSE_S = 60.0  # between two looks at the free space
 BALLAST_MARGIN = 3  # the ballast is laid down again once this many times its size is free
 
@@ -38,7 +39,9 @@ class DataLock:
         os.write(self._descriptor, str(os.getpid()).encode())
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
         os.ftruncate(self._descriptor, 0)
         os.close(self._descriptor)
 
@@ -49,6 +52,10 @@ class Ballast:
     def __init__(self, folder: Path) -> None:
         self._path = folder / "ballast"
         self._tried_at_s = -BALLAST_PAUSE_S
+
+    def has_room(self) -> bool:
+        """True while a write finds space: on the disk, or in here."""
+        return self.held or shutil.disk_usage(self._path.parent).free >= ROOM_MIN_BYTES
 
     def release(self) -> bool:
         """True when there was something to give up."""

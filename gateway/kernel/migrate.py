@@ -27,7 +27,9 @@ log = structlog.get_logger(__name__)
 
 def steps() -> dict[int, tuple[str, str]]:
     """number -> (name, SQL) of every migration file, in order."""
-    files = sorted((f for f in resources.files("gateway.migrations").iterdir() if f.name.endswith(".sql")), key=lambda f: f.name)
+    files = sorted(
+        (f for f in resources.files("gateway.migrations").iterdir() if f.name.endswith(".sql")), key=lambda f: f.name
+    )
     return {int(file.name[:4]): (file.name.removesuffix(".sql"), file.read_text(encoding="utf-8")) for file in files}
 
 
@@ -52,7 +54,9 @@ def migrate(path: Path, clock: Clock) -> None:
         try:
             _run(connection, {number: step for number, step in wanted.items() if number > have})
         except sqlite3.Error as exc:
-            raise StartupError(f"{path} could not be brought to schema {max(wanted)} ({exc}): it is as it was before") from exc
+            raise StartupError(
+                f"{path} could not be brought to schema {max(wanted)} ({exc}): it is as it was before"
+            ) from exc
     log.info("database.migrated", before=have, now=max(wanted))
 
 

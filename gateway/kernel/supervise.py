@@ -27,8 +27,7 @@ async def keep_running(
     while True:
         started_s = clock.monotonic()
         try:
-            await run()
-            return
+            return await run()
         except Unavailable as exc:
             if link.down(exc.message):
                 log.warning("link.down", link=link.name, error=exc.message)

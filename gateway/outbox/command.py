@@ -23,7 +23,11 @@ class Commands:
         self._origin = origin
 
     async def _once(
-        self, receipt: Receipt | None, body: Callable[Concatenate[Tx, Stamp, P], Answer], *args: P.args, **kwargs: P.kwargs
+        self,
+        receipt: Receipt | None,
+        body: Callable[Concatenate[Tx, Stamp, P], Answer],
+        *args: P.args,
+        **kwargs: P.kwargs,
     ) -> Answer:
         """Run `body(tx, stamp, *args)` in one transaction with its receipt. Raises KeyReused, and whatever `body` raises."""
         stamp = Stamp(self._clock.now(), self._origin, self._new_id)
@@ -31,6 +35,11 @@ class Commands:
 
 
 def _run(
-    tx: Tx, receipt: Receipt | None, stamp: Stamp, body: Callable[..., Answer], args: tuple[Any, ...], kwargs: dict[str, Any]
+    tx: Tx,
+    receipt: Receipt | None,
+    stamp: Stamp,
+    body: Callable[..., Answer],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
 ) -> Answer:
     return receipts.once(tx, receipt, stamp, body, *args, **kwargs)

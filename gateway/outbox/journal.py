@@ -16,6 +16,8 @@ INSERT INTO events (id, type, lane, aggregate, origin, occurred_at, recorded_at,
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _COLUMNS = "seq, id, type, lane, aggregate, origin, occurred_at, recorded_at, clock_trusted, data, changes"
+_AFTER = f"SELECT {_COLUMNS} FROM events WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 -- constants only
+_IN_LANE = f"SELECT {_COLUMNS} FROM events WHERE lane = ? AND seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 -- as above
 
 
 def append(tx: Tx, stamp: Stamp, events: Iterable[Event]) -> None:
@@ -47,15 +49,13 @@ def head(connection: sqlite3.Connection) -> int:
 
 def after(connection: sqlite3.Connection, seq: int, limit: int = PAGE_MAX) -> list[Entry]:
     """The next entries in commit order."""
-    rows = connection.execute(f"SELECT {_COLUMNS} FROM events WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit))
+    rows = connection.execute(_AFTER, (seq, limit))
     return [Entry(*row) for row in rows]
 
 
 def in_lane(connection: sqlite3.Connection, lane: str, seq: int, limit: int = PAGE_MAX) -> list[Entry]:
     """The next entries of one lane."""
-    rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM events WHERE lane = ? AND seq > ? ORDER BY seq LIMIT ?", (lane, seq, limit)
-    )
+    rows = connection.execute(_IN_LANE, (lane, seq, limit))
     return [Entry(*row) for row in rows]
 
 
@@ -84,13 +84,24 @@ def readers(connection: sqlite3.Connection) -> list[sqlite3.Row]:
     ).fetchall()
 
 
-def park(tx: Tx, reader: str, entries: Sequence[Entry], reason: str, now: str, *, state: str, request: Any = None) -> None:
+def park(
+    tx: Tx, reader: str, entries: Sequence[Entry], reason: str, now: str, *, state: str, request: Any = None
+) -> None:
     """Set entries aside for this reader, with a reason that a person understands."""
     tx.executemany(
         "INSERT OR REPLACE INTO event_parked (reader, seq, lane, aggregate, state, reason, request, parked_at) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            (reader, entry.seq, entry.lane, entry.aggregate, state, reason, None if request is None else encode(request), now)
+            (
+                reader,
+                entry.seq,
+                entry.lane,
+                entry.aggregate,
+                state,
+                reason,
+                None if request is None else encode(request),
+                now,
+            )
             for entry in entries
         ],
     )
@@ -112,6 +123,8 @@ def trim(tx: Tx, *, sent_up_to: int, recorded_before: str) -> int:
     if not slice_:
         return 0
     last = slice_[-1]
-    tx.execute("UPDATE event_readers SET skipped = skipped + ? - position, position = ? WHERE position < ?", (last, last, last))
+    tx.execute(
+        "UPDATE event_readers SET skipped = skipped + ? - position, position = ? WHERE position < ?", (last, last, last)
+    )
     tx.executemany("DELETE FROM events WHERE seq = ?", [(seq,) for seq in slice_])
     return len(slice_)

@@ -93,4 +93,3 @@ def trim(tx: Tx, *, sent_up_to: int, recorded_before: str) -> int:
         "DELETE FROM receipts WHERE id IN (SELECT id FROM receipts WHERE head <= ? AND recorded_at < ? ORDER BY id LIMIT ?)",
         (sent_up_to, recorded_before, TRIM_SLICE),
     ).rowcount
-

@@ -38,6 +38,10 @@ class Keys:
         self._by_prefix: dict[str, list[tuple[str, Caller]]] | None = None  # not read yet
         self._used_s: dict[str, float] = {}
 
+    @property
+    def loaded(self) -> bool:
+        return self._by_prefix is not None
+
     async def load(self) -> None:
         """Read the active keys; call it after any change to them."""
         found: defaultdict[str, list[tuple[str, Caller]]] = defaultdict(list)

@@ -21,6 +21,7 @@ _STATUS: dict[type[GatewayError], int] = {
     errors.Unavailable: 503,
     errors.StorageFull: 507,
 }
+STATUSES = frozenset(_STATUS.values()) | {500}
 RETRY_AFTER_S = 2  # for 503 and 507: the disk or a queue, both over in seconds or a matter for a person
 
 

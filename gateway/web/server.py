@@ -112,6 +112,18 @@ def _function(methods: Mapping[str, Route], keys: Keys) -> Handler:
     return handle
 
 
+def respond_to(handler: Handler) -> Handler:
+    """A handler beside the API whose refusals get the same envelope."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except GatewayError as exc:
+            return _refusal(exc, _request_id(request))
+
+    return handle
+
+
 async def _call(request: web.Request, route: Route, caller: Caller, request_id: str) -> Call:
     query: dict[str, str] = {}
     if request.query_string:

@@ -1,0 +1,264 @@
+"""The composition root: builds every part once, by hand, in order; opens, runs and closes them.
+
+What listens comes up before what connects: a broker or a cloud that is away never keeps a station waiting.
+"""
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from gateway import __version__, admin, housekeeping, identity, systemd
+from gateway.catalog import routes as catalog
+from gateway.catalog.commands import RowCommands
+from gateway.cloud import store as cloud_
+from gateway.cloud.link import UP, CloudLink, CloudSettings
+from gateway.identity import Identity
+from gateway.jobs import routes as jobs
+from gateway.kernel.clock import Clock, SystemClock, text
+from gateway.kernel.db import Database
+from gateway.kernel.errors import StartupError
+from gateway.kernel.health import Health
+from gateway.kernel.ids import NewId, uuid7
+from gateway.kernel.migrate import migrate
+from gateway.kernel.supervise import keep_running, stop
+from gateway.operations import routes as operations
+from gateway.operations.planning import OperationPlanning
+from gateway.operations.quantities import routes as quantities
+from gateway.operations.quantities.commands import QuantityCommands
+from gateway.operations.time_entries import routes as time_entries
+from gateway.operations.time_entries.commands import TimeEntryCommands
+from gateway.operations.trees import routes as trees
+from gateway.operations.trees.commands import JobTreeCommands, PartTreeCommands
+from gateway.outbox import journal
+from gateway.outbox.event import Stamp
+from gateway.settings import Http, Settings
+from gateway.status import Status
+from gateway.web.auth import Keys, NewKey
+from gateway.web.openapi import document
+from gateway.web.pages import Pages
+from gateway.web.routes import Route, Scope
+from gateway.web.server import application, runner
+
+BACKLOG = 1024  # connections that the kernel keeps while we are busy
+REQUESTS_END_S = 4.0  # in which requests on their way may finish when we stop
+LINKS_END_S = 3.0  # in which the ways out have to let go
+FIRST_KEY = "first-admin-key"  # a file in the data folder, for its owner only
+VENDOR = Path(__file__).parent / "screens" / "static" / "vendor"
+
+log = structlog.get_logger(__name__)
+
+
+class Gateway:
+    """All parts, built and not yet running. `running` opens the database and starts them."""
+
+    def __init__(
+        self, settings: Settings, db: Database, clock: Clock, new_id: NewId, rng: random.Random, own: Identity
+    ) -> None:
+        self.settings = settings
+        self.db = db
+        self.identity = own
+        self.health = Health(clock)
+        self.keys = Keys(db, clock, new_id)
+        self.status = Status(db, clock, self.health, settings.gateway.id)
+        self.routes = api_routes(db, clock, new_id, settings.gateway.id)
+        self.addresses: list[str] = []
+        self._clock = clock
+        self._new_id = new_id
+        self._rng = rng
+        self._tasks: list[asyncio.Task[None]] = []
+        if settings.http.allow_plain_lan:
+            self.health.watch(lambda: "http.allow_plain_lan: keys travel over the LAN in the clear")
+
+    # ------------------------------------------------------------------ HTTP
+
+    def _application(self, keys: Keys) -> web.Application:
+        app = application(self.routes, keys)
+        Pages(self.db, keys, self.status, self._openapi, VENDOR).add_to(app)
+        return app
+
+    def _openapi(self) -> dict[str, Any]:
+        return document(self.routes, version=__version__)
+
+    @contextlib.asynccontextmanager
+    async def _serving(self) -> AsyncIterator[None]:
+        """Plain HTTP, TLS when there is a certificate, and the socket in the data folder."""
+        served = runner(self._application(self.keys), shutdown_s=REQUESTS_END_S)
+        box = admin.Box(self.settings, self.db, self.keys, self._clock, self._new_id, self.status)
+        local = runner(admin.application(self._application(admin.LocalKeys(self.keys)), box), shutdown_s=REQUESTS_END_S)
+        try:
+            await served.setup()
+            await local.setup()
+            for host, port, context in _listeners(self.settings.http):
+                await _listen(served, host, port, context)
+            self.addresses = [_address(*address[:2]) for address in served.addresses]
+            await admin.listen(local, self.settings.data_dir)
+            yield
+        finally:
+            await asyncio.gather(served.cleanup(), local.cleanup())
+
+    # ------------------------------------------------------------------ ways out
+
+    def _links(self) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
+        links: list[tuple[str, Callable[[], Awaitable[None]]]] = []
+        cloud = self.settings.cloud
+        if cloud.enabled:
+            chosen = CloudSettings(
+                cloud.url,
+                cloud.api_key.get_secret_value(),
+                cloud.cells,
+                cloud.pull_every,
+                cloud.timeout,
+                cloud.settle_after,
+                cloud.requests_per_day,
+            )
+            up = CloudLink(chosen, self.db, self._clock, self._new_id, self._rng, self.health)
+            links.append((UP, up.run))
+        else:
+            self.health.link(UP).off("no cloud is configured")
+        links.append(
+            ("housekeeping", partial(housekeeping.run, self.db, self._clock, self.settings.retention)),
+        )
+        return links
+
+    @contextlib.asynccontextmanager
+    async def _linked(self) -> AsyncIterator[None]:
+        for name, run in self._links():
+            supervised = keep_running(run, self.health.link(name), clock=self._clock, rng=self._rng)
+            self._tasks.append(asyncio.create_task(supervised, name=name))
+        try:
+            yield
+        finally:
+            await asyncio.gather(*(stop(task, within_s=LINKS_END_S) for task in self._tasks))
+
+    # ------------------------------------------------------------------ the first start
+
+    async def _first_key(self) -> None:
+        """A box that nobody has a key for gets one, in a file that only its owner can read."""
+        if await self.db.read(_has_keys):
+            return
+        _, key = await self.keys.create(NewKey("first admin", Scope.ADMIN))
+        file = self.settings.data_dir / FIRST_KEY
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as written:
+            written.write(key + "\n")
+        log.info("key.created", name="first admin", file=str(file))
+
+    @contextlib.asynccontextmanager
+    async def run(self) -> AsyncIterator["Gateway"]:
+        async with self._serving():
+            if self.settings.cloud.enabled:
+                await self.db.write(_register_uplink, text(self._clock.now()))
+            await self.keys.load()
+            await self._first_key()
+            async with self._linked():
+                yield self
+
+
+@contextlib.asynccontextmanager
+async def running(
+    settings: Settings, *, clock: Clock | None = None, rng: random.Random | None = None
+) -> AsyncIterator[Gateway]:
+    """A gateway that serves. Raises StartupError. Leaving it stops everything in order."""
+    clock, rng = clock or SystemClock(), rng or random.Random()  # noqa: S311 -- jitter, no secret
+    new_id = uuid7(clock)
+    async with opened(settings, clock) as db:
+        stamp = Stamp(clock.now(), settings.gateway.id, new_id)
+        own = await db.write(identity.establish, stamp, settings.site.tenant_id, identity.machine())
+        if own.cloned:
+            log.warning("gateway.cloned", epoch=own.epoch, what="this data folder was last used on another machine")
+        async with Gateway(settings, db, clock, new_id, rng, own).run() as gateway:
+            yield gateway
+
+
+@contextlib.asynccontextmanager
+async def opened(settings: Settings, clock: Clock) -> AsyncIterator[Database]:
+    """The database alone, migrated. Raises StartupError, also when somebody has it."""
+    try:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as exc:
+        raise StartupError(
+            f"the data folder {settings.data_dir} cannot be made ({exc.strerror}): name another with --data"
+        ) from None
+    async with Database.open(settings.data_dir, prepare=partial(migrate, clock=clock), monotonic=clock.monotonic) as db:
+        yield db
+
+
+async def serve(settings: Settings, *, announce: Callable[[Gateway], None]) -> None:
+    """Run until SIGTERM or SIGINT. `announce` is called once requests are answered."""
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    async with running(settings) as gateway:
+        log.info("gateway.ready", version=__version__, addresses=gateway.addresses, epoch=gateway.identity.epoch)
+        announce(gateway)
+        async with systemd.told(gateway.db):
+            await ended.wait()
+        log.info("gateway.stopping")
+    log.info("gateway.stopped")
+
+
+def api_routes(db: Database, clock: Clock, new_id: NewId, origin: str) -> list[Route]:
+    """Every API route. `origin` is the gateway's id."""
+    made = (db, clock, new_id, origin)
+    job_trees = JobTreeCommands(*made)
+    return [
+        *catalog.routes(db, lambda resource: RowCommands(resource, *made)),
+        *jobs.lifecycle(job_trees),
+        *trees.routes(db, job_trees, PartTreeCommands(*made)),
+        *operations.routes(db, OperationPlanning(*made)),
+        *time_entries.routes(db, TimeEntryCommands(*made)),
+        *quantities.routes(db, QuantityCommands(*made)),
+    ]
+
+
+def described() -> dict[str, Any]:
+    """The REST API as OpenAPI, without a gateway: the routes know their database only when they are called."""
+    nobody: Any = None
+    return document(api_routes(nobody, nobody, nobody, ""), version=__version__)
+
+
+def _listeners(http: Http) -> list[tuple[str, int, ssl.SSLContext | None]]:
+    found: list[tuple[str, int, ssl.SSLContext | None]] = [(http.host, http.port, None)]
+    if http.tls_cert and http.tls_key:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        try:
+            context.load_cert_chain(http.tls_cert, http.tls_key)
+        except (OSError, ssl.SSLError) as exc:
+            raise StartupError(
+                f"http.tls_cert {http.tls_cert} or tls_key {http.tls_key} cannot be used: {exc}"
+            ) from None
+        found.append((http.tls_host, http.tls_port, context))
+    return found
+
+
+async def _listen(served: web.AppRunner, host: str, port: int, context: ssl.SSLContext | None) -> None:
+    try:
+        await web.TCPSite(served, host, port, backlog=BACKLOG, ssl_context=context).start()
+    except OSError as exc:
+        raise StartupError(
+            f"{host}:{port} cannot be listened on ({exc.strerror}): set another port in [http]"
+        ) from None
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _has_keys(connection: Any) -> bool:
+    return connection.execute("SELECT 1 FROM api_keys LIMIT 1").fetchone() is not None
+
+
+def _register_uplink(tx: Any, now: str) -> None:
+    """Before anything is accepted, so that its counts are there from the first answer on."""
+    journal.register(tx, cloud_.READER, now, 0)

@@ -1,0 +1,44 @@
+"""`config` and `openapi`: what is set, what could be set, what can be called."""
+
+import json
+
+import click
+
+from gateway.app import described
+from gateway.cli.leaf import Place, leaf
+from gateway.settings import Settings
+
+
+@click.group()
+def config() -> None:
+    """What is set."""
+
+
+@config.command()
+@leaf
+def check(place: Place) -> None:
+    """Read the configuration and say what is wrong with it."""
+    settings = place.settings()
+    place.show({"ok": True, "gateway": settings.gateway.id}, "the configuration is in order")
+
+
+@config.command()
+@leaf
+def show(place: Place) -> None:
+    """Everything that is set, defaults included, secrets hidden."""
+    place.show(place.settings().shown())
+
+
+@config.command()
+@leaf
+def schema(place: Place) -> None:
+    """Everything that can be set, as JSON schema."""
+    place.show(Settings.model_json_schema())
+
+
+@click.command()
+@leaf
+def openapi(place: Place) -> None:
+    """The REST API as OpenAPI 3.1."""
+    document = described()
+    place.show(document, json.dumps(document, ensure_ascii=False, indent=2))

@@ -1,0 +1,100 @@
+"""What every leaf command has in common: its options, how it reaches a gateway, how it answers and ends."""
+
+import asyncio
+import functools
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from gateway import admin
+from gateway.app import opened
+from gateway.identity import establish, machine
+from gateway.kernel import logs
+from gateway.kernel.clock import SystemClock
+from gateway.kernel.errors import GatewayError, StartupError
+from gateway.kernel.health import Health
+from gateway.kernel.ids import uuid7
+from gateway.outbox.event import Stamp
+from gateway.settings import Settings, load
+from gateway.status import Status
+from gateway.web.auth import Keys
+
+PROBLEM, UNREACHABLE = 1, 3  # 2, wrong usage, is click's
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which gateway is meant, and how the answer is wanted."""
+
+    config: Path | None
+    data: Path | None
+    as_json: bool
+
+    def settings(self) -> Settings:
+        return load(self.config, self.data)
+
+    def show(self, answer: Any, text: str | None = None) -> None:
+        """On stdout: JSON when asked for, else `text`, else readable JSON."""
+        if self.as_json:
+            click.echo(json.dumps(answer, ensure_ascii=False, default=str))
+        else:
+            click.echo(json.dumps(answer, ensure_ascii=False, indent=2, default=str) if text is None else text)
+
+    def ask(self, verb: str, **given: Any) -> Any:
+        """Through the socket of the running gateway, or on the data of a stopped one."""
+        return asyncio.run(_ask(self.settings(), verb, given))
+
+
+def leaf(command: F) -> F:
+    """Adds `--config`, `--data` and `--json`; turns errors into one line on stderr and an exit code."""
+
+    @click.option(
+        "--config", type=click.Path(path_type=Path, dir_okay=False), help="The configuration; gateway.toml here."
+    )
+    @click.option(
+        "--data", type=click.Path(path_type=Path, file_okay=False), help="The data folder, instead of the configured."
+    )
+    @click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+    @functools.wraps(command)
+    def run(config: Path | None, data: Path | None, *, as_json: bool, **arguments: Any) -> None:
+        try:
+            sys.exit(command(Place(config, data, as_json), **arguments) or 0)
+        except admin.NotRunning as exc:
+            sys.exit(_complain(f"the gateway cannot be reached: {exc}", UNREACHABLE))
+        except GatewayError as exc:
+            sys.exit(_complain(exc.message, PROBLEM))
+
+    return run  # type: ignore[return-value] # click gives it other parameters than it takes
+
+
+def _complain(text: str, code: int) -> int:
+    click.echo(f"eryxon-gateway: {text}", err=True)
+    return code
+
+
+async def _ask(settings: Settings, verb: str, given: Mapping[str, Any]) -> Any:
+    try:
+        return await admin.ask(settings.data_dir, verb, given)
+    except admin.NotRunning:
+        logs.configure("warning", settings.log.format)
+    clock = SystemClock()
+    new_id = uuid7(clock)
+    try:
+        async with opened(settings, clock) as db:
+            keys = Keys(db, clock, new_id)
+            health = Health(clock)
+            stamp = Stamp(clock.now(), settings.gateway.id, new_id)
+            await db.write(establish, stamp, settings.site.tenant_id, machine())
+            box = admin.Box(settings, db, keys, clock, new_id, Status(db, clock, health, settings.gateway.id))
+            return await admin.VERBS[verb](box, given)
+    except StartupError as exc:
+        if "is in use by process" in exc.message:  # it runs, and its socket does not answer
+            raise admin.NotRunning(exc.message) from exc
+        raise

@@ -1,0 +1,37 @@
+"""What a way out could not deliver and somebody has to decide on: all SQL for that."""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from gateway.kernel.db import Tx
+
+LISTED_MAX = 10_000
+_LIST = """
+SELECT p.reader, p.seq, e.type, p.lane, p.aggregate, p.state, p.reason, p.request, e.occurred_at, p.parked_at
+FROM event_parked p JOIN events e ON e.seq = p.seq
+WHERE p.reader = coalesce(?, p.reader) ORDER BY p.reader, p.seq LIMIT ?
+"""
+
+
+def listed(connection: sqlite3.Connection, reader: str | None = None) -> list[dict[str, Any]]:
+    """In the order in which it happened."""
+    return [dict(row) for row in connection.execute(_LIST, (reader, LISTED_MAX))]
+
+
+def retry(tx: Tx, reader: str, seqs: Sequence[int] | None = None) -> int:
+    """Ask to send these again, or all. Returns how many there were."""
+    return _each(tx, "UPDATE event_parked SET state = 'retry' WHERE reader = ?", reader, seqs)
+
+
+def discard(tx: Tx, reader: str, seqs: Sequence[int] | None = None) -> int:
+    """Give these up, or all: they are never sent and count as skipped. Returns how many there were."""
+    gone = _each(tx, "DELETE FROM event_parked WHERE reader = ?", reader, seqs)
+    tx.execute("UPDATE event_readers SET skipped = skipped + ? WHERE name = ?", (gone, reader))
+    return gone
+
+
+def _each(tx: Tx, statement: str, reader: str, seqs: Sequence[int] | None) -> int:
+    if seqs is None:
+        return tx.execute(statement, (reader,)).rowcount
+    return sum(tx.execute(f"{statement} AND seq = ?", (reader, seq)).rowcount for seq in seqs)

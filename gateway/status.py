@@ -1,0 +1,79 @@
+"""How the gateway is doing, as one JSON object: `/healthz`, `/metrics` and `eryxon-gateway status` show the same."""
+
+import sqlite3
+from typing import Any
+
+from gateway import __version__
+from gateway.cloud import store as cloud_
+from gateway.kernel import clock as time_
+from gateway.kernel.clock import Clock
+from gateway.kernel.db import Database
+from gateway.kernel.health import Health
+from gateway.outbox import journal
+
+
+class Status:
+    """`epoch` is 0 when nobody has served this database yet."""
+
+    def __init__(self, db: Database, clock: Clock, health: Health, gateway_id: str) -> None:
+        self._db = db
+        self._clock = clock
+        self._health = health
+        self._gateway_id = gateway_id
+
+    def brief(self) -> str:
+        """`degraded` when something of our own is wrong; a cloud or broker that is away is not."""
+        return "degraded" if self._db.read_only or self._health.problems() else "ok"
+
+    async def full(self) -> dict[str, Any]:
+        head, epoch, readers = await self._db.read(_facts)
+        now = self._clock.now()
+        links: dict[str, dict[str, Any]] = {
+            link.name: {"state": link.state, "since": link.since, "error": link.error, **link.facts}
+            for link in self._health
+        }
+        for name, facts in readers.items():
+            oldest = facts.pop("oldest")
+            waits_s = max(0.0, (now - time_.parse(oldest)).total_seconds()) if oldest else 0.0
+            links.setdefault(name, {"state": "off", "since": None, "error": "not running"})
+            links[name] |= {"behind": facts["pending"], "oldest_s": round(waits_s, 1), **facts}
+        told = {
+            "status": self.brief(),
+            "version": __version__,
+            "gateway": self._gateway_id,
+            "epoch": epoch,
+            "journal_head": head,
+            "clock_trusted": time_.trusted(now),
+            "links": links,
+        }
+        problems = self._health.problems() + ([self._db.read_only] if self._db.read_only else [])
+        return told | ({"problems": problems} if problems else {})
+
+
+def _facts(connection: sqlite3.Connection) -> tuple[int, int, dict[str, dict[str, Any]]]:
+    """(head of the journal, epoch, reader -> its counts). accepted = sent + pending + parked + skipped, always."""
+    head = journal.head(connection)
+    found = connection.execute("SELECT value FROM gateway_state WHERE key = 'epoch'").fetchone()
+    readers: dict[str, dict[str, Any]] = {}
+    for reader in journal.readers(connection):
+        accepted, skipped, parked = head - reader["since"], reader["skipped"], reader["parked"]
+        pending, oldest = _waiting(connection, reader["name"], reader["position"], head)
+        readers[reader["name"]] = {
+            "oldest": oldest,
+            "accepted": accepted,
+            "sent": accepted - pending - parked - skipped,
+            "pending": pending,
+            "parked": parked,
+            "skipped": skipped,
+        }
+    return head, int(found[0]) if found else 0, readers
+
+
+def _waiting(connection: sqlite3.Connection, name: str, position: int, head: int) -> tuple[int, str | None]:
+    """(how many entries wait for this reader, when the oldest of them was recorded)."""
+    if name == cloud_.READER:
+        return cloud_.pending(connection)
+    oldest = connection.execute(
+        "SELECT recorded_at FROM events WHERE seq > ? ORDER BY seq LIMIT 1", (position,)
+    ).fetchone()
+    return head - position, oldest[0] if oldest else None

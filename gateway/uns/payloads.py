@@ -1,0 +1,228 @@
+"""What stands in a message. Pure: rows and facts in, JSON objects out."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from gateway.kernel import clock as time_
+from gateway.outbox.event import Entry
+from gateway.uns.topics import Place
+
+EVENT_SCHEMA = "uns/event/1"
+CELL_SCHEMA = "uns/cell/1"
+OPERATION_SCHEMA = "uns/operation/1"
+JOB_SCHEMA = "uns/job/1"
+STATUS_SCHEMA = "uns/status/1"
+HEALTH_SCHEMA = "uns/health/1"
+PAYLOAD_BYTES_MAX = 256 * 1024
+_PERSONS = ("operator_name",)  # keys of event data that name somebody
+
+Payload = dict[str, Any]
+
+
+class Counted(NamedTuple):
+    """Pieces booked so far."""
+
+    produced: int = 0
+    good: int = 0
+    scrap: int = 0
+    rework: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OperationRow:
+    """A live operation as it stands now."""
+
+    id: str
+    operation_name: str
+    status: str
+    sequence: int
+    cell_id: str
+    part_id: str
+    part_number: str
+    planned: int
+    job_id: str
+    job_number: str
+    due_date: str | None
+    planned_start: str | None
+    planned_end: str | None
+    started_at: str | None
+    completed_at: str | None
+    operators: int
+    counted: Counted
+
+
+@dataclass(frozen=True, slots=True)
+class CellRow:
+    id: str
+    wip_limit: int | None
+    queue_length: int
+    held: int
+    active: tuple[OperationRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    id: str
+    job_number: str
+    customer: str | None
+    status: str
+    due_date: str | None
+    started_at: str | None
+    completed_at: str | None
+    parts: int
+    parts_completed: int
+    operations: int
+    operations_completed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Who speaks: in every message, so that a reader can tell one journal from another."""
+
+    gateway_id: str
+    epoch: int | str
+    tenant_id: str
+    publish_names: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The gateway itself, for its health topic."""
+
+    ok: bool
+    uptime_s: float
+    journal_behind: int
+    cloud: str
+    cloud_behind: int
+    broker: Mapping[str, Any] = field(default_factory=dict)
+    disk_free_mb: int = 0
+
+
+def event(entry: Entry, data: Mapping[str, Any], source: Source, prev: int | None) -> Payload:
+    """The cloud's shape, then ours: `seq` and `epoch` to find gaps, `prev` the one before it, `id` against repeats."""
+    told = data if source.publish_names else {key: value for key, value in data.items() if key not in _PERSONS}
+    return {
+        "event": entry.type,
+        "timestamp": time_.zulu(time_.parse(entry.occurred_at)),
+        "tenant_id": source.tenant_id,
+        "data": dict(told),
+        "id": entry.id,
+        "seq": entry.seq,
+        "prev": prev,
+        "epoch": source.epoch,
+        "source": source.gateway_id,
+        "schema": EVENT_SCHEMA,
+    }
+
+
+def data_of(entry: Entry) -> Mapping[str, Any]:
+    found = json.loads(entry.data) if entry.data else {}
+    return found if isinstance(found, dict) else {}
+
+
+def cell(row: CellRow, place: Place, gateway_id: str) -> Payload:
+    return {
+        "schema": CELL_SCHEMA,
+        "quality": "good",
+        "gateway": gateway_id,
+        "cell": _place(place),
+        "active": [_work(one) for one in row.active],
+        "queue_length": row.queue_length,
+        "held": row.held,
+        "wip": {"current": len(row.active), "limit": row.wip_limit},
+    }
+
+
+def operation(row: OperationRow, place: Place, gateway_id: str) -> Payload:
+    return {
+        "schema": OPERATION_SCHEMA,
+        "quality": "good",
+        "gateway": gateway_id,
+        "cell": _place(place),
+        **_work(row),
+        "sequence": row.sequence,
+        "part_id": row.part_id,
+        "job_id": row.job_id,
+        "due_date": row.due_date,
+        "planned_start": row.planned_start,
+        "planned_end": row.planned_end,
+        "completed_at": row.completed_at,
+    }
+
+
+def job(row: JobRow, gateway_id: str) -> Payload:
+    return {
+        "schema": JOB_SCHEMA,
+        "quality": "good",
+        "gateway": gateway_id,
+        "job_id": row.id,
+        "job_number": row.job_number,
+        "customer": row.customer,
+        "status": row.status,
+        "due_date": row.due_date,
+        "started_at": row.started_at,
+        "completed_at": row.completed_at,
+        "parts": {"done": row.parts_completed, "total": row.parts},
+        "operations": {"done": row.operations_completed, "total": row.operations},
+    }
+
+
+def birth(source: Source, version: str, broker: str | None, since: datetime, slugs: Iterable[str]) -> Payload:
+    return {
+        "schema": STATUS_SCHEMA,
+        "online": True,
+        "version": version,
+        "gateway": source.gateway_id,
+        "epoch": source.epoch,
+        "broker": broker,
+        "since": time_.zulu(since),
+        "cells": sorted(slugs),
+    }
+
+
+def death(source: Source, reason: str, at: datetime) -> Payload:
+    return {
+        "schema": STATUS_SCHEMA,
+        "online": False,
+        "reason": reason,
+        "gateway": source.gateway_id,
+        "timestamp": time_.zulu(at),
+    }
+
+
+def health(standing: Standing) -> Payload:
+    return {
+        "schema": HEALTH_SCHEMA,
+        "ok": standing.ok,
+        "uptime_s": round(standing.uptime_s),
+        "journal_behind": standing.journal_behind,
+        "cloud": standing.cloud,
+        "cloud_behind": standing.cloud_behind,
+        "broker": dict(standing.broker),
+        "disk_free_mb": standing.disk_free_mb,
+    }
+
+
+def stamped(payload: Payload, at: datetime) -> Payload:
+    """A state with the time of its reading; kept apart, because the time alone is no news."""
+    return {"schema": payload["schema"], "timestamp": time_.zulu(at), **payload}
+
+
+def _place(place: Place) -> Payload:
+    return {"id": place.cell_id, "name": place.name, "slug": place.slug}
+
+
+def _work(row: OperationRow) -> Payload:
+    return {
+        "operation_id": row.id,
+        "operation_name": row.operation_name,
+        "status": row.status,
+        "job_number": row.job_number,
+        "part_number": row.part_number,
+        "quantity": {"planned": row.planned, **row.counted._asdict()},
+        "started_at": row.started_at,
+        "operators": row.operators,
+    }

@@ -1,0 +1,154 @@
+"""Names on the wire: every topic is built here, from levels that were made safe here. Pure.
+
+Below a cell stands what the plant reads; levels that begin with `_` are the gateway's own.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.kernel.errors import Invalid, StartupError
+from gateway.settings import Settings
+
+LEVEL_BYTES_MAX = 64
+TOPIC_BYTES_MAX = 512
+NO_CELL = "default"  # the cell level of events that belong to none
+PROBE = "_probe"  # where the broker's health is tried
+CELL_ID_DIGITS = 8
+TWIN_ID_DIGITS = 4
+_SPACES = re.compile(r"\s+")
+_OUTSIDE = re.compile(r"[^a-z0-9_-]")
+_UNSAFE = re.compile(r"[+#/\x00-\x1f\x7f]")
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_FROM_DATA = ("line", "operation", "job_number", "part_number")  # placeholders that an event may fill
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A cell as a place in the tree."""
+
+    cell_id: str
+    name: str
+    slug: str
+
+
+def level(name: str) -> str:
+    """A name as people write it -> a level: `Laser Cell 1` is laser_cell_1. May be empty (`焊接`)."""
+    return _OUTSIDE.sub("", _SPACES.sub("_", name.lower()))[:LEVEL_BYTES_MAX]
+
+
+def checked(word: str) -> str:
+    """An id as a level, letter for letter. Raises Invalid when MQTT would read it as something else."""
+    if not word or _UNSAFE.search(word) or word.startswith("$") or len(word.encode()) > LEVEL_BYTES_MAX:
+        raise Invalid(f"{word!r} cannot be a topic level: no + # / or control characters, 1 to {LEVEL_BYTES_MAX} bytes")
+    return word
+
+
+def slug(name: str, cell_id: str, taken: Iterable[str]) -> str:
+    """The level of a cell: never empty, never beginning like ours, no other cell's."""
+    own = level(name).lstrip("_") or f"cell-{cell_id[:CELL_ID_DIGITS]}"
+    if own not in set(taken):
+        return own
+    return f"{own[: LEVEL_BYTES_MAX - TWIN_ID_DIGITS - 1]}-{cell_id[:TWIN_ID_DIGITS]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """All topics of one gateway. Use `Topics.of`: it refuses names that could not be told apart from ours."""
+
+    enterprise: str
+    site: str
+    area: str
+    areas: Mapping[str, str]  # cell name -> area level, where it is not `area`
+    tenant_id: str
+    pattern: str
+    gateway_id: str
+    upstream: bool = False  # [compat] topic: as the cloud does it today, not as it documents it
+
+    @classmethod
+    def of(cls, settings: Settings, gateway_id: str) -> "Topics":
+        """Raises StartupError with the name and the way out."""
+        site, uns = settings.site, settings.uns
+        topics = cls(
+            _configured("[site] enterprise", site.enterprise),
+            _configured("[site] site", site.site),
+            _configured("[site] area", site.area),
+            {name: _configured(f'[uns.areas] "{name}"', area) for name, area in uns.areas.items()},
+            site.tenant_id,
+            uns.topic_pattern,
+            checked(gateway_id),
+            settings.compat.topic == "upstream",
+        )
+        topics._check_pattern()
+        return topics
+
+    @property
+    def root(self) -> str:
+        return f"{self.enterprise}/{self.site}"
+
+    @property
+    def status(self) -> str:
+        return f"{self.root}/_gateway/{self.gateway_id}/status"
+
+    @property
+    def health(self) -> str:
+        return f"{self.root}/_gateway/{self.gateway_id}/health"
+
+    def cell(self, place: Place) -> str:
+        return f"{self.root}/{self.area_of(place)}/{place.slug}/_state"
+
+    def operation(self, place: Place, operation_id: str) -> str:
+        return f"{self.cell(place)}/operation/{checked(operation_id)}"
+
+    def job(self, job_id: str) -> str:
+        return f"{self.root}/_job/{checked(job_id)}"
+
+    def area_of(self, place: Place | None) -> str:
+        return self.areas.get(place.name, self.area) if place else self.area
+
+    def event(self, kind: str, place: Place | None, data: Mapping[str, Any]) -> str:
+        """[U] the cloud's algorithm: values normalised, placeholders replaced, empty levels dropped.
+
+        Every dot of the event becomes a slash (today's cloud: the first). An unknown placeholder stays as it is written.
+        """
+        given = {name: level(str(data.get(name) or "")) for name in _FROM_DATA}
+        given |= {
+            "enterprise": self.enterprise,
+            "site": self.site,
+            "area": self.area_of(place),
+            "cell": self._cell_of(place),
+            "operation": level(str(data.get("operation_name") or "")),
+            "tenant_id": self.tenant_id,
+            "event": kind.replace(".", "/", 1 if self.upstream else -1),
+        }
+        filled = _PLACEHOLDER.sub(lambda found: given.get(found[1], found[0]), self.pattern)
+        return "/".join(part for part in filled.split("/") if part)
+
+    def _cell_of(self, place: Place | None) -> str:
+        if place is None:
+            return NO_CELL
+        return level(place.name) if self.upstream else place.slug
+
+    def _check_pattern(self) -> None:
+        """Raises StartupError: a topic of this pattern could not be published."""
+        longest = dict.fromkeys(("operation_name", *_FROM_DATA), "x" * LEVEL_BYTES_MAX)
+        topic = self.event("x.x", Place("x", "x", "x" * LEVEL_BYTES_MAX), longest)
+        key = f'[uns] topic_pattern "{self.pattern}"'
+        if not topic or re.search(r"[+#\x00-\x1f\x7f]", topic) or topic.startswith("$"):
+            raise StartupError(f"{key} must not be empty, begin with $ or hold + # or control characters")
+        if "{event}" not in self.pattern:
+            raise StartupError(f"{key} has no {{event}}: nobody could tell a start from a stop")
+        if any(part.startswith("_") for part in self.pattern.split("/")):
+            raise StartupError(f"{key}: levels that begin with _ are the gateway's own")
+        if len(topic.encode()) > TOPIC_BYTES_MAX:
+            raise StartupError(f"{key} can grow to {len(topic.encode())} bytes: {TOPIC_BYTES_MAX} is the most")
+
+
+def _configured(key: str, name: str) -> str:
+    made = level(name)
+    if not made or made.startswith("_"):
+        raise StartupError(
+            f'{key} = "{name}" cannot be a topic level: it needs a letter or digit (a-z, 0-9), and must not begin with _'
+        )
+    return made

@@ -1,0 +1,171 @@
+"""The pages about the gateway itself: `/livez /readyz /healthz /metrics /openapi.json /docs`."""
+
+import asyncio
+import ipaddress
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from aiohttp import web
+
+from gateway.kernel.db import Database, Tx
+from gateway.kernel.disk import Ballast
+from gateway.kernel.errors import GatewayError, Unavailable
+from gateway.web.auth import Keys
+from gateway.web.routes import Scope
+
+READY_MAX_S = 2.0  # in which the writer has to prove that it writes
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_DOCS = """<!doctype html><html lang="en"><meta charset="utf-8"><title>eryxon-gateway API</title>
+<link rel="stylesheet" href="/docs/swagger-ui.css"><div id="ui"></div>
+<script src="/docs/swagger-ui-bundle.js"></script><script src="/docs/start.js"></script></html>
+"""
+_START = 'SwaggerUIBundle({ url: "/openapi.json", dom_id: "#ui", deepLinking: true });\n'
+_DOCS_FILES = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
+_NO_DOCS = "The API is described in /openapi.json; the page that shows it here is not part of this build.\n"
+
+
+class Report(Protocol):
+    """How the whole is doing: see gateway/status.py."""
+
+    def brief(self) -> str: ...
+
+    async def full(self) -> dict[str, Any]: ...
+
+
+class Pages:
+    """`openapi` makes the document when it is first asked for; `vendor` is the folder of the browser files."""
+
+    def __init__(
+        self, db: Database, keys: Keys, report: Report, openapi: Callable[[], Mapping[str, Any]], vendor: Path
+    ) -> None:
+        self._db = db
+        self._keys = keys
+        self._report = report
+        self._openapi = openapi
+        self._vendor = vendor
+        self._described: bytes | None = None
+
+    def add_to(self, app: web.Application) -> None:
+        app.router.add_get("/livez", self._live)
+        app.router.add_get("/readyz", self._ready)
+        app.router.add_get("/healthz", self._health)
+        app.router.add_get("/metrics", self._metrics)
+        app.router.add_get("/openapi.json", self._document)
+        app.router.add_get("/docs", self._docs)
+        app.router.add_get("/docs/", self._docs)
+        app.router.add_get("/docs/{file}", self._docs_file)
+
+    async def _live(self, _request: web.Request) -> web.Response:
+        return web.Response(text="live")
+
+    async def _ready(self, _request: web.Request) -> web.Response:
+        """Ready means that a durable write is possible now."""
+        why = None if self._keys.loaded else "starting"
+        return _word(why or await writable(self._db))
+
+    async def _health(self, request: web.Request) -> web.Response:
+        if not self._may_read(request):
+            return web.json_response({"status": self._report.brief()})
+        return web.json_response(await self._report.full(), dumps=_compact)
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        if not self._may_read(request) and not _local(request):
+            return web.Response(status=401, text="a key with the scope read is needed from outside this machine\n")
+        text = await asyncio.to_thread(exposition, await self._report.full(), self._db.commits.count)
+        return web.Response(body=text, headers={"Content-Type": METRICS_TYPE})
+
+    async def _document(self, _request: web.Request) -> web.Response:
+        if self._described is None:
+            self._described = _compact(self._openapi()).encode()
+        return web.Response(body=self._described, content_type="application/json")
+
+    async def _docs(self, _request: web.Request) -> web.Response:
+        if not all((self._vendor / "swagger-ui" / file).is_file() for file in _DOCS_FILES):
+            return web.Response(text=_NO_DOCS)
+        return web.Response(text=_DOCS, content_type="text/html")
+
+    async def _docs_file(self, request: web.Request) -> web.StreamResponse:
+        name = request.match_info["file"]
+        if name == "start.js":
+            return web.Response(text=_START, content_type="text/javascript")
+        file = self._vendor / "swagger-ui" / name
+        if name not in _DOCS_FILES or not file.is_file():
+            raise web.HTTPNotFound
+        return web.FileResponse(file, headers={"Content-Type": _DOCS_FILES[name]})
+
+    def _may_read(self, request: web.Request) -> bool:
+        try:
+            return self._keys.identify(request.headers.get("Authorization")).scope >= Scope.READ
+        except GatewayError:
+            return False
+
+
+async def writable(db: Database) -> str | None:
+    """None when a write would be durable now, else one word that says why not."""
+    if db.read_only:
+        return "read-only"
+    folder = db.path.parent
+    if not Ballast(folder).has_room():
+        return "full"
+    try:
+        await asyncio.wait_for(db.write(_nothing), READY_MAX_S)
+    except TimeoutError:
+        return "slow"
+    except (Unavailable, GatewayError):
+        return "unavailable"
+    return None
+
+
+def exposition(report: Mapping[str, Any], commits: int) -> bytes:
+    """The report as Prometheus text."""
+    from prometheus_client import CollectorRegistry, Gauge, generate_latest  # noqa: PLC0415 -- paid by who asks for it
+    from prometheus_client.process_collector import ProcessCollector  # noqa: PLC0415 -- as above
+
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+
+    def gauge(name: str, about: str, *labels: str) -> Gauge:
+        return Gauge(f"gateway_{name}", about, labels, registry=registry)
+
+    gauge("info", "Which gateway this is.", "gateway", "version").labels(report["gateway"], report["version"]).set(1)
+    gauge("healthy", "1 while nothing of our own is wrong.").set(report["status"] == "ok")
+    gauge("epoch", "Grows with every restore and clone.").set(report["epoch"])
+    gauge("journal_head", "Number of the newest journal entry.").set(report["journal_head"])
+    gauge("clock_trusted", "1 while the clock shows a possible time.").set(report["clock_trusted"])
+    gauge("commits", "Groups written since the start.").set(commits)
+    up = gauge("link_up", "1 while the link is up.", "link")
+    facts = {
+        "accepted": gauge("reader_accepted", "Journal entries for this way out.", "reader"),
+        "sent": gauge("reader_sent", "Of these, delivered.", "reader"),
+        "pending": gauge("reader_pending", "Of these, still to be sent.", "reader"),
+        "parked": gauge("reader_parked", "Of these, refused by the other side.", "reader"),
+        "skipped": gauge("reader_skipped", "Of these, given up.", "reader"),
+        "oldest_s": gauge("reader_oldest_seconds", "Age of the oldest entry that waits.", "reader"),
+    }
+    for name, link in report["links"].items():
+        up.labels(name).set(link["state"] == "up")
+        for fact, shown in facts.items():
+            if fact in link:
+                shown.labels(name).set(link[fact])
+    return generate_latest(registry)
+
+
+def _nothing(_tx: Tx) -> None:
+    """Goes through the writer's queue and a transaction like any other write."""
+
+
+def _local(request: web.Request) -> bool:
+    """From this machine: loopback, or the socket in the data folder."""
+    try:
+        return not request.remote or ipaddress.ip_address(request.remote).is_loopback
+    except ValueError:
+        return False
+
+
+def _word(why: str | None) -> web.Response:
+    return web.Response(text=why or "ready", status=503 if why else 200, headers={"Cache-Control": "no-store"})
+
+
+_compact: Callable[[Any], str] = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
