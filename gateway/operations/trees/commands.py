@@ -13,7 +13,7 @@ from gateway.jobs.model import Status
 from gateway.jobs.resources import JOBS, PARTS
 from gateway.jobs.rollup import roll_up_job
 from gateway.kernel.db import Tx
-from gateway.kernel.errors import Conflict, Invalid, NotFound
+from gateway.kernel.errors import BadRequest, Conflict, Invalid, NotFound
 from gateway.operations import store
 from gateway.operations.planning import gone, insert
 from gateway.operations.resources import OPERATIONS
@@ -72,6 +72,9 @@ def _create_job(tx: Tx, stamp: Stamp, given: Given, caller: Caller) -> Answer:
 
 
 def _create_part(tx: Tx, stamp: Stamp, given: Given, caller: Caller) -> Answer:
+    for name in ("part_number", "job_id"):
+        if not given.get(name):
+            raise BadRequest(f"{name} is required")
     try:
         job = jobs_.get_job(tx, given["job_id"])
     except NotFound as exc:
