@@ -158,7 +158,8 @@ def _number(column: Column) -> Any:
 
     low = -NUMBER_MAX if column.minimum is None else column.minimum
     high = NUMBER_MAX if column.maximum is None else column.maximum
-    return Annotated[int | float, Field(ge=low, le=high), BeforeValidator(check)]
+    schema = {"type": "number", "minimum": low, "maximum": high}
+    return Annotated[int | float, Field(ge=low, le=high), BeforeValidator(check), WithJsonSchema(schema)]
 
 
 def _an_id(value: Any) -> Any:

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
+from pydantic_core import core_schema
 
 from gateway.web.errors import STATUSES
 from gateway.web.routes import Route
@@ -65,21 +66,33 @@ def document(routes: Iterable[Route], *, version: str) -> dict[str, Any]:
     }
 
 
-def _schemas(bodies: list[type[BaseModel]]) -> tuple[dict[type[BaseModel], str], dict[str, Any]]:
+class _BodySchema(GenerateJsonSchema):
+    """Pydantic's, without the noise: no title that repeats the name, no null where a field is simply left out."""
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        if schema.get("default") is None:
+            return self.generate_inner(schema["schema"])
+        return super().default_schema(schema)
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 -- pydantic's signature
+        return False
+
+
+def _schemas(bodies: list[type[BaseModel]]) -> tuple[dict[Any, str], dict[str, Any]]:
     """Body -> its name among the components, and the components."""
-    found, definitions = models_json_schema([(model, "validation") for model in bodies], ref_template=_REF)
-    references: Mapping[Any, Any] = found
-    names = {model: str(reference["$ref"]).rsplit("/", 1)[-1] for (model, _), reference in references.items()}
+    asked: list[tuple[type[BaseModel], Literal["validation"]]] = [(model, "validation") for model in bodies]
+    found, definitions = models_json_schema(asked, ref_template=_REF, schema_generator=_BodySchema)
+    names: dict[Any, str] = {model: reference["$ref"].rsplit("/", 1)[-1] for (model, _), reference in found.items()}
     return names, dict(definitions.get("$defs", {}))
 
 
-def _operation(route: Route, names: Mapping[type[BaseModel], str], schemas: dict[str, Any]) -> dict[str, Any]:
+def _operation(route: Route, names: Mapping[Any, str], schemas: dict[str, Any]) -> dict[str, Any]:
     parameters = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in _IN_PATH.findall(route.path)
     ]
     parameters += [
-        {"name": one.name, "in": "query", "schema": dict(one.schema)}
+        {"name": one.name, "in": "query", "required": one.required, "schema": dict(one.schema)}
         | ({"description": one.about} if one.about else {})
         for one in route.parameters
     ]

@@ -79,6 +79,7 @@ class Parameter:
     name: str
     schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
     about: str = ""
+    required: bool = False
 
 
 @dataclass(frozen=True, slots=True)
