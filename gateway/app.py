@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import os
 import random
+import shutil
 import signal
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -43,6 +44,10 @@ from gateway.outbox import journal
 from gateway.outbox.event import Stamp
 from gateway.settings import Http, Settings
 from gateway.status import Status
+from gateway.uns.broker import Broker
+from gateway.uns.payloads import Standing
+from gateway.uns.publisher import READER as UNS
+from gateway.uns.publisher import Publisher
 from gateway.web.auth import Keys, NewKey
 from gateway.web.openapi import document
 from gateway.web.pages import Pages
@@ -52,6 +57,7 @@ from gateway.web.server import application, runner
 BACKLOG = 1024  # connections that the kernel keeps while we are busy
 REQUESTS_END_S = 4.0  # in which requests on their way may finish when we stop
 LINKS_END_S = 3.0  # in which the ways out have to let go
+BROKER = "broker"  # its name in /healthz
 FIRST_KEY = "first-admin-key"  # a file in the data folder, for its owner only
 VENDOR = Path(__file__).parent / "screens" / "static" / "vendor"
 
@@ -73,6 +79,7 @@ class Gateway:
         self.routes = api_routes(db, clock, new_id, settings.gateway.id)
         self.addresses: list[str] = []
         self._clock = clock
+        self._started_s = clock.monotonic()
         self._new_id = new_id
         self._rng = rng
         self._tasks: list[asyncio.Task[None]] = []
@@ -125,10 +132,31 @@ class Gateway:
             links.append((UP, up.run))
         else:
             self.health.link(UP).off("no cloud is configured")
+        broker = Broker(
+            self.settings.broker, self.settings.data_dir / "broker", self._clock, self.health.link(BROKER), self._rng
+        )
+        links.append((BROKER, broker.run))
+        if self.settings.broker.mode == "off":
+            self.health.link(UNS).off("[broker] mode is off")
+        else:
+            uns = self.health.link(UNS)
+            made = (self.db, broker, self._clock, uns, self.settings, self.identity.epoch, __version__, self._standing)
+            links.append((UNS, Publisher(*made).run))
         links.append(
             ("housekeeping", partial(housekeeping.run, self.db, self._clock, self.settings.retention)),
         )
         return links
+
+    def _standing(self) -> Standing:
+        """For the health topic on MQTT."""
+        links = {link.name: link.state for link in self.health}
+        return Standing(
+            ok=self.status.brief() == "ok",
+            uptime_s=self._clock.monotonic() - self._started_s,
+            cloud=links.get(UP, "off"),
+            broker={"state": links.get(BROKER)},
+            disk_free_mb=shutil.disk_usage(self.settings.data_dir).free // (1024 * 1024),
+        )
 
     @contextlib.asynccontextmanager
     async def _linked(self) -> AsyncIterator[None]:

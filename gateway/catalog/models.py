@@ -24,7 +24,7 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from gateway.catalog.resources import Column, Kind, Resource
+from gateway.catalog.resources import ID, Column, Kind, Resource
 from gateway.kernel import clock as time_
 from gateway.kernel.ids import is_uuid
 from gateway.outbox.event import encode
@@ -79,7 +79,7 @@ def create_model(
 
     As in the cloud a client may choose the `id`; the tenant is always ours, whatever the body says.
     """
-    columns = [Column("id", Kind.UUID, nullable=False), *(column for column in resource.columns if column.creatable)]
+    columns = [ID, *(column for column in resource.columns if column.creatable)]
     fields = {column.name: _field(column, required=column.required) for column in columns if column.name not in without}
     fields = {"tenant_id": _DROPPED, **fields, **(more or {})}
     return _model(name or f"{resource.title}Create", resource, columns, fields, base)

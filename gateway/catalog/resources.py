@@ -61,6 +61,9 @@ class Column:
         return Filter(sql, read=_READ[self.kind], default=default, schema=_SCHEMA[self.kind])
 
 
+ID = Column("id", Kind.UUID, nullable=False)  # of every table: not declared again
+
+
 _READ: dict[Kind, listing.Read] = {
     Kind.TEXT: lambda _name, text: text,
     Kind.UUID: listing.uuid,
@@ -161,7 +164,7 @@ class Resource:
 
     @cached_property
     def _by_name(self) -> dict[str, Column]:
-        return {column.name: column for column in self.columns}
+        return {"id": ID, **{column.name: column for column in self.columns}}
 
     def _filter(self, name: str, sql: str) -> Filter:
         column = self._by_name.get(name) or Column(name, Kind.UUID if name.endswith("_id") else Kind.TEXT)

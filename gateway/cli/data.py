@@ -1,5 +1,6 @@
 """`status`, `queue`, `import`: what is there, what waits, what comes in."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def discard(place: Place, seq: tuple[int, ...], reader: str, *, everything: bool
 def import_(place: Place, file: Path) -> None:
     """Bring rows in, by table, with their ids; may be repeated."""
     try:
-        text = click.get_text_stream("stdin").read() if str(file) == "-" else file.read_text(encoding="utf-8")
+        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
         raise StartupError(f"{file} cannot be read: {exc}") from exc
     answer = place.ask("import", tables=read_file(text))

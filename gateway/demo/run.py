@@ -261,7 +261,8 @@ class Demo:
         return 0 if here == there and not waiting else 1
 
     async def _pieces(self, api: Api) -> int:
-        total, offset = 0, 0
+        total: int = 0
+        offset = 0
         while True:
             listed = await api.get("/api-operation-quantities", limit="1000", offset=str(offset))
             page = listed["operation_quantities"]

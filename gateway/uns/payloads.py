@@ -94,9 +94,7 @@ class Standing:
 
     ok: bool
     uptime_s: float
-    journal_behind: int
     cloud: str
-    cloud_behind: int
     broker: Mapping[str, Any] = field(default_factory=dict)
     disk_free_mb: int = 0
 
@@ -198,9 +196,7 @@ def health(standing: Standing) -> Payload:
         "schema": HEALTH_SCHEMA,
         "ok": standing.ok,
         "uptime_s": round(standing.uptime_s),
-        "journal_behind": standing.journal_behind,
         "cloud": standing.cloud,
-        "cloud_behind": standing.cloud_behind,
         "broker": dict(standing.broker),
         "disk_free_mb": standing.disk_free_mb,
     }

@@ -50,6 +50,8 @@ SELECT j.id, j.job_number, j.customer, j.status, coalesce(j.due_date_override, j
    AS operations_completed
 FROM jobs j WHERE j.deleted_at IS NULL AND (j.status <> 'completed' OR j.completed_at > :finished_after)
 """
+_SOME_CELLS = _CELLS + " AND c.id IN (SELECT value FROM json_each(?))"  # noqa: S608 -- pieces of our own
+_SOME_JOBS = _JOBS + " AND j.id IN (SELECT value FROM json_each(:jobs))"  # noqa: S608 -- as above
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +107,9 @@ def picture(connection: sqlite3.Connection, scope: Scope | None, *, operations_a
         (_json(scope.jobs), _json(scope.cells)),
     ).fetchall()
     near = {one.cell_id for one in found.values()} | {row["cell_id"] for row in kept if row["cell_id"]} | scope.cells
-    cells = connection.execute(f"{_CELLS} AND c.id IN (SELECT value FROM json_each(?))", (_json(near),)).fetchall()
+    cells = connection.execute(_SOME_CELLS, (_json(near),)).fetchall()
     jobs = connection.execute(
-        f"{_JOBS} AND j.id IN (SELECT value FROM json_each(:jobs))",
+        _SOME_JOBS,
         {"finished_after": jobs_after, "jobs": _json(scope.jobs)},
     ).fetchall()
     running = _operations(
@@ -179,7 +181,8 @@ def forget(tx: Tx, topics: Sequence[str]) -> None:
 
 def _operations(connection: sqlite3.Connection, narrowed: str, given: Mapping[str, str]) -> tuple[OperationRow, ...]:
     rows = connection.execute(f"{_OPERATIONS} {narrowed} ORDER BY o.started_at, o.id", given)
-    return tuple(OperationRow(*row[:-1], counted=Counted(*json.loads(row["counted"]))) for row in rows)
+    values = [(*row[:-1], Counted(*json.loads(row["counted"]))) for row in rows]
+    return tuple(OperationRow(*fields) for fields in values)
 
 
 def _with_work(cells: Iterable[sqlite3.Row], operations: Iterable[OperationRow]) -> tuple[CellRow, ...]:
@@ -187,7 +190,8 @@ def _with_work(cells: Iterable[sqlite3.Row], operations: Iterable[OperationRow])
     for one in operations:
         if one.status == "in_progress":
             active.setdefault(one.cell_id, []).append(one)
-    return tuple(CellRow(*row, active=tuple(active.get(row["id"], ()))) for row in cells)
+    values = [(*row, tuple(active.get(row["id"], ()))) for row in cells]
+    return tuple(CellRow(*fields) for fields in values)
 
 
 def _jobs(rows: Iterable[sqlite3.Row]) -> tuple[JobRow, ...]:

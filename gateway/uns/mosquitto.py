@@ -1,0 +1,154 @@
+"""Mosquitto as a child of ours: its configuration, its start, its end. It dies with us, and a left one is ended first."""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+from collections import deque
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import structlog
+
+from gateway.kernel.clock import Clock, text
+from gateway.kernel.errors import Unavailable
+from gateway.uns import users
+
+END_MAX_S = 3.0
+END_PAUSE_S = 0.05
+SAID_MAX = 20  # of its last lines
+STORE = "mosquitto.db"
+_STORE_IS_BROKEN = ("database", "persist")  # words of the lines in which it says so
+_PR_SET_PDEATHSIG = 1
+
+_CONFIG = """# Written by eryxon-gateway at every start.
+per_listener_settings false
+allow_anonymous false
+password_file {folder}/passwd
+acl_file {folder}/acl
+persistence true
+persistence_location {folder}/
+autosave_interval 60
+persistent_client_expiration 14d
+max_queued_messages 10000
+max_queued_bytes 67108864
+max_inflight_messages 20
+max_packet_size 300000
+max_keepalive 300
+sys_interval 10
+set_tcp_nodelay true
+log_dest stderr
+log_type error
+log_type warning
+{user}listener {port} {host}
+"""
+
+log = structlog.get_logger(__name__)
+
+
+class Mosquitto:
+    def __init__(
+        self, program: str, folder: Path, host: str, port: int, passwords: Mapping[str, str], clock: Clock
+    ) -> None:
+        self._program = program
+        self._folder = folder.absolute()
+        self._host = host
+        self._port = port
+        self._passwords = passwords
+        self._clock = clock
+        self._config = self._folder / "mosquitto.conf"
+        self._pid = self._folder / "mosquitto.pid"
+        self._said: deque[str] = deque(maxlen=SAID_MAX)
+        self._process: asyncio.subprocess.Process | None = None
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Started when this begins, ended when it ends."""
+        self._write()
+        self._process = await asyncio.create_subprocess_exec(
+            self._program,
+            "-c",
+            str(self._config),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            preexec_fn=_die_with_parent,
+        )
+        users.write(self._pid, str(self._process.pid))
+        listening = asyncio.create_task(self._listen())
+        try:
+            yield
+        finally:
+            await self._end(self._process)
+            listening.cancel()
+            self._pid.unlink(missing_ok=True)
+
+    async def gone(self) -> None:
+        """Wait for its end. Raises Unavailable with what it said last; a store that it cannot read is moved aside."""
+        assert self._process is not None, "only while it is running"  # noqa: S101 -- a bug of ours
+        code = await self._process.wait()
+        told = " / ".join(self._said) or "without a word"
+        store = self._folder / STORE
+        if code > 0 and store.exists() and any(word in told.lower() for word in _STORE_IS_BROKEN):
+            aside = store.with_name(f"{STORE}.damaged-{text(self._clock.now())}")
+            store.replace(aside)
+            log.warning("broker.store_moved_aside", file=str(aside), said=told)
+        raise Unavailable(f"mosquitto ended ({code}): {told}")
+
+    async def end_leftover(self) -> None:
+        """What an earlier self left behind, when that was killed: it would still hold the port."""
+        try:
+            pid = int(self._pid.read_text())
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except (OSError, ValueError):
+            return
+        if str(self._config).encode() not in words:
+            return  # the number belongs to somebody else by now
+        log.info("broker.leftover_ended", pid=pid)
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+            ends_s = self._clock.monotonic() + END_MAX_S
+            while self._clock.monotonic() < ends_s:
+                if not _alive(pid):
+                    return
+                await self._clock.sleep(END_PAUSE_S)
+
+    def _write(self) -> None:
+        # As root it would step down to a user who cannot write here, and lose everything retained.
+        user = "user root\n" if os.geteuid() == 0 else ""
+        config = _CONFIG.format(folder=self._folder, user=user, port=self._port, host=self._host)
+        users.write(self._folder / "passwd", users.password_file(self._passwords))
+        users.write(self._folder / "acl", users.acl_file())
+        users.write(self._config, config)
+
+    async def _listen(self) -> None:
+        assert self._process is not None  # noqa: S101 -- as above
+        assert self._process.stderr is not None  # noqa: S101 -- as above
+        async for line in self._process.stderr:
+            words = line.decode(errors="replace").strip()
+            self._said.append(words)
+            log.debug("broker.said", words=words)
+
+    async def _end(self, process: asyncio.subprocess.Process) -> None:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            if process.returncode is not None:
+                return
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(number)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), END_MAX_S)
+
+
+def _die_with_parent() -> None:
+    """In the child, before it becomes Mosquitto: the kernel ends it when we are gone, however that happens."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
