@@ -31,7 +31,7 @@ WANTED: dict[str, tuple[tuple[str, ...], str]] = {
 }
 
 
-class AssetsUnavailable(Exception):  # noqa: N818 -- says what is the matter, which is not always an error
+class AssetsUnavailable(Exception):
     """npm is missing, too old, or cannot reach its registry; the text says which and what to do."""
 
 

@@ -267,7 +267,7 @@ def on_this_machine(name: str) -> bool:
 
 
 # ---------------------------------------------------------------- manners
-class Problem(Exception):  # noqa: N818 -- read by a person at a terminal
+class Problem(Exception):
     """Set-up cannot go on; the text says what to do."""
 
 

@@ -158,6 +158,8 @@ async def _read(request: web.Request, limit: int) -> bytes:
                     raise TooLarge(too_large)
     except TimeoutError:
         raise BadRequest(f"the body did not arrive within {BODY_MAX_S:.0f} s") from None
+    except (ConnectionError, web.RequestPayloadError) as exc:
+        raise BadRequest(f"the body broke off: {exc}") from None
     return bytes(body)
 
 

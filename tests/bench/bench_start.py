@@ -52,7 +52,7 @@ def started(config: Path, port: int) -> tuple[subprocess.Popen, float]:
     )
     while time.monotonic() - began < READY_MAX_S:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1):  # noqa: S310 -- loopback
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1):
                 return process, time.monotonic() - began
         except (urllib.error.URLError, OSError):
             time.sleep(0.01)
@@ -78,14 +78,15 @@ def backlog(database: Path) -> None:
             (ids["part"], ids["job"], STAMP, STAMP),
         )
         connection.execute(
-            "INSERT INTO operations (id, part_id, cell_id, operation_name, sequence, created_at, updated_at) VALUES (?, ?, ?, 'Cut', 1, ?, ?)",
+            "INSERT INTO operations (id, part_id, cell_id, operation_name, sequence, created_at, updated_at) "
+            "VALUES (?, ?, ?, 'Cut', 1, ?, ?)",
             (ids["operation"], ids["part"], ids["cell"], STAMP, STAMP),
         )
         for _ in range(BACKLOG):
             row = str(uuid.uuid4())
             connection.execute(
-                "INSERT INTO operation_quantities (id, operation_id, quantity_produced, quantity_good, recorded_at, created_at, updated_at) "
-                "VALUES (?, ?, 5, 5, ?, ?, ?)",
+                "INSERT INTO operation_quantities (id, operation_id, quantity_produced, quantity_good, recorded_at, "
+                "created_at, updated_at) VALUES (?, ?, 5, 5, ?, ?, ?)",
                 (row, ids["operation"], STAMP, STAMP, STAMP),
             )
             change = f'[{{"table":"operation_quantities","id":"{row}","op":"insert","version":1,"fields":null}}]'

@@ -86,7 +86,8 @@ def table(
         for mode, one in middle.items():
             of_bare, of_single = (one["per_s"] / middle[other]["per_s"] for other in ("bare", "single"))
             print(
-                f"{count:11}  {mode:8} {one['per_s']:8.0f} {one['p50_ms']:8.2f} {one['p99_ms']:8.2f} {of_bare:8.2f}x {of_single:9.1f}x",
+                f"{count:11}  {mode:8} {one['per_s']:8.0f} {one['p50_ms']:8.2f} {one['p99_ms']:8.2f} "
+                f"{of_bare:8.2f}x {of_single:9.1f}x",
                 flush=True,
             )
         ratios[count] = tuple(middle["product"]["per_s"] / middle[other]["per_s"] for other in ("bare", "single"))

@@ -257,7 +257,7 @@ def drill(here: Floor, given: argparse.Namespace) -> int:
     began = time.monotonic()
     until(lambda: drained(here, key), DRAIN_MAX_S, f"the queue is empty: {health(here, key)['links'].get('cloud')}")
     say(f"drained {time.monotonic() - began:.0f} s after the last booking")
-    here.stand_in("faults", {name: 0 for name in ("lose_reply", "late_delivery")})
+    here.stand_in("faults", dict.fromkeys(("lose_reply", "late_delivery"), 0))
     time.sleep(LATE_S[1])  # the last late request has run; nothing may come after the settled state
     listener.terminate()
     return verdict(here, notes)
