@@ -49,6 +49,7 @@ from gateway.uns.payloads import Standing
 from gateway.uns.publisher import READER as UNS
 from gateway.uns.publisher import Publisher
 from gateway.web.auth import Keys, NewKey
+from gateway.web.limits import Limiter, Rate
 from gateway.web.openapi import document
 from gateway.web.pages import Pages
 from gateway.web.routes import Route, Scope
@@ -76,6 +77,9 @@ class Gateway:
         self.health = Health(clock)
         self.keys = Keys(db, clock, new_id)
         self.status = Status(db, clock, self.health, settings.gateway.id)
+        limits = settings.limits
+        rate = Rate(limits.requests_per_minute, limits.burst)
+        self._limiter = Limiter(rate, clock, request_max_s=limits.request_timeout)
         self.routes = api_routes(db, clock, new_id, settings.gateway.id)
         self.addresses: list[str] = []
         self._clock = clock
@@ -89,7 +93,7 @@ class Gateway:
     # ------------------------------------------------------------------ HTTP
 
     def _application(self, keys: Keys) -> web.Application:
-        app = application(self.routes, keys)
+        app = application(self.routes, keys, self._limiter)
         Pages(self.db, keys, self.status, self._openapi, VENDOR).add_to(app)
         return app
 
@@ -99,7 +103,8 @@ class Gateway:
     @contextlib.asynccontextmanager
     async def _serving(self) -> AsyncIterator[None]:
         """Plain HTTP, TLS when there is a certificate, and the socket in the data folder."""
-        served = runner(self._application(self.keys), shutdown_s=REQUESTS_END_S)
+        connections = self.settings.limits.connections
+        served = runner(self._application(self.keys), shutdown_s=REQUESTS_END_S, connections=connections)
         box = admin.Box(self.settings, self.db, self.keys, self._clock, self._new_id, self.status)
         local = runner(admin.application(self._application(admin.LocalKeys(self.keys)), box), shutdown_s=REQUESTS_END_S)
         try:

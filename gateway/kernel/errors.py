@@ -13,6 +13,7 @@ GatewayError                    code                        what the caller can 
 +- Conflict                     CONFLICT                    look at the row that is in the way
 |  +- OperatorBusy              OPERATOR_BUSY               stop the operator's other work first
 +- TooLarge                     PAYLOAD_TOO_LARGE           send less
++- TooFast                      RATE_LIMIT_EXCEEDED         wait as long as it says
 +- Unsupported                  UNSUPPORTED_MEDIA_TYPE      send another format
 +- Unavailable                  UNAVAILABLE                 try again later; the other side cannot be reached
 |  +- Busy                      BUSY                        try again in a moment; a queue is full
@@ -96,6 +97,12 @@ class OperatorBusy(Conflict):
 
 class TooLarge(GatewayError):
     code = "PAYLOAD_TOO_LARGE"
+
+
+class TooFast(GatewayError):
+    """`details` holds `limit`, `remaining`, `resetAt` and `retryAfter` in seconds."""
+
+    code = "RATE_LIMIT_EXCEEDED"
 
 
 class Unsupported(GatewayError):

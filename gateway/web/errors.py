@@ -18,6 +18,7 @@ _STATUS: dict[type[GatewayError], int] = {
     errors.Unsupported: 415,
     errors.Invalid: 422,
     errors.Refused: 422,
+    errors.TooFast: 429,
     errors.Unavailable: 503,
     errors.StorageFull: 507,
 }
@@ -42,4 +43,6 @@ def envelope(error: GatewayError, request_id: str) -> str:
     }
     if error.details is not None:
         inner["details"] = error.details
+    if isinstance(error, errors.TooFast):
+        inner["rateLimitInfo"] = error.details  # where the cloud has them
     return encode({"success": False, "error": inner})

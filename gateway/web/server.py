@@ -1,6 +1,6 @@
 """The aiohttp application: every API route at `/<function>` and `/functions/v1/<function>`, one way through for all.
 
-A request goes: request id -> method -> key -> scope -> body -> the route's handler. Whatever is raised on the way
+A request goes: request id -> method -> key -> rate -> scope -> body -> the route's handler. Whatever is raised on the way
 becomes the error envelope here and nowhere else.
 """
 
@@ -15,11 +15,12 @@ import structlog
 from aiohttp import web
 from pydantic import BaseModel
 
-from gateway.kernel.errors import BadRequest, GatewayError, NotAllowed, NotFound, TooLarge
+from gateway.kernel.errors import BadRequest, GatewayError, NotAllowed, NotFound, TooLarge, Unauthorized
 from gateway.outbox.receipts import Answer, Receipt, request_hash
 from gateway.web import body as body_
 from gateway.web import errors
 from gateway.web.auth import Keys
+from gateway.web.limits import CONNECTIONS_MAX, Exceeded, Limiter, Runner
 from gateway.web.routes import Call, Caller, Route
 
 BASES = ("", "/functions/v1")
@@ -36,10 +37,12 @@ _SECURITY = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Cache-Control": "no-store",
-    "Access-Control-Expose-Headers": "x-request-id, Idempotency-Key, Idempotency-Replayed",
+    "Access-Control-Expose-Headers": "x-request-id, Idempotency-Key, Idempotency-Replayed, Retry-After, "
+    "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset",
     "Vary": "Origin",
 }
 _JSON = {**_SECURITY, "Content-Type": "application/json"}
+_JSON_TLS = {**_JSON, "Strict-Transport-Security": "max-age=31536000"}
 _PREFLIGHT = {
     "Access-Control-Allow-Headers": "authorization, x-client-info, apikey, content-type, x-request-id, idempotency-key",
     "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE, OPTIONS",
@@ -51,7 +54,7 @@ log = structlog.get_logger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def application(routes: Iterable[Route], keys: Keys) -> web.Application:
+def application(routes: Iterable[Route], keys: Keys, limiter: Limiter) -> web.Application:
     """The API. Plain pages (`/livez`, `/docs` ...) are added by whoever has them."""
     app = web.Application(middlewares=[_enveloped])
     functions: defaultdict[str, dict[str, Route]] = defaultdict(dict)
@@ -60,17 +63,18 @@ def application(routes: Iterable[Route], keys: Keys) -> web.Application:
             raise ValueError(f"two routes for {route.method} {route.path}")
         functions[route.path][route.method] = route
     for path, methods in functions.items():
-        handler = _function(methods, keys)
+        handler = _function(methods, keys, limiter)
         for base in BASES:
             app.router.add_route("*", base + path, handler)
             app.router.add_route("*", base + path + "/", handler)
     return app
 
 
-def runner(app: web.Application, *, shutdown_s: float) -> web.AppRunner:
-    """What serves it, with the limits on the request line and on each header."""
-    return web.AppRunner(
+def runner(app: web.Application, *, shutdown_s: float, connections: int = CONNECTIONS_MAX) -> web.AppRunner:
+    """What serves it, with the limits on the request line, on each header and on open connections."""
+    return Runner(
         app,
+        connections,
         access_log=None,
         handle_signals=False,
         shutdown_timeout=shutdown_s,
@@ -79,15 +83,19 @@ def runner(app: web.Application, *, shutdown_s: float) -> web.AppRunner:
     )
 
 
-def _function(methods: Mapping[str, Route], keys: Keys) -> Handler:
+def _function(methods: Mapping[str, Route], keys: Keys, limiter: Limiter) -> Handler:
     strict = all(route.strict_method for route in methods.values())
     allowed = ", ".join([*methods, "OPTIONS"])
 
-    def admit(request: web.Request) -> tuple[Route, Caller]:
+    def admit(request: web.Request, left: dict[str, str]) -> tuple[Route, Caller]:
         route = methods.get("GET" if request.method == "HEAD" else request.method)
         if route is None and strict:
             raise NotAllowed(f"Method {request.method} not allowed. Allowed: {allowed}")
-        caller = keys.identify(request.headers.get("Authorization"))
+        try:
+            caller = keys.identify(request.headers.get("Authorization"))
+        except Unauthorized as exc:
+            raise limiter.failed(request.remote or "", exc) from None
+        left.update(limiter.take(caller.key_id))
         if route is None:
             raise BadRequest(f"Method {request.method} not allowed")
         caller.require(route.scope)
@@ -95,19 +103,20 @@ def _function(methods: Mapping[str, Route], keys: Keys) -> Handler:
 
     async def handle(request: web.Request) -> web.StreamResponse:
         request_id = _request_id(request)
+        headers = {**(_JSON_TLS if request.secure else _JSON), "X-Request-Id": request_id}
         try:
             if request.method == "OPTIONS":
                 return web.Response(text="ok", headers={**_PREFLIGHT, "X-Request-Id": request_id})
-            route, caller = admit(request)
+            route, caller = admit(request, headers)
             call = await _call(request, route, caller, request_id)
-            return _answer(await route.handler(call), call)
+            return _answer(await _in_time(route.handler(call), limiter), call, headers)
         except GatewayError as exc:
-            return _refusal(exc, request_id)
+            return _refusal(exc, request_id, headers)
         except web.HTTPException:
             raise
         except Exception:
             log.exception("request.failed", method=request.method, path=request.path, request_id=request_id)
-            return _refusal(GatewayError("Internal error: the log has it under this request id"), request_id)
+            return _refusal(GatewayError("Internal error: the log has it under this request id"), request_id, headers)
 
     return handle
 
@@ -172,8 +181,16 @@ async def _parsed(model: type[BaseModel], raw: bytes) -> BaseModel:
     return await asyncio.get_running_loop().run_in_executor(None, parse)
 
 
-def _answer(answer: Answer, call: Call) -> web.Response:
-    headers = {**_JSON, "X-Request-Id": call.request_id}
+async def _in_time(answering: Awaitable[Answer], limiter: Limiter) -> Answer:
+    """Raises Busy when it takes too long. A write that has been asked for finishes all the same."""
+    try:
+        async with asyncio.timeout(limiter.request_max_s):
+            return await answering
+    except TimeoutError:
+        raise limiter.overdue() from None
+
+
+def _answer(answer: Answer, call: Call, headers: dict[str, str]) -> web.Response:
     if call.receipt is not None:
         headers["Idempotency-Key"] = call.receipt.key
         if answer.replayed:
@@ -181,11 +198,13 @@ def _answer(answer: Answer, call: Call) -> web.Response:
     return web.Response(status=answer.status, body=f'{{"success":true,"data":{answer.data}}}'.encode(), headers=headers)
 
 
-def _refusal(error: GatewayError, request_id: str) -> web.Response:
+def _refusal(error: GatewayError, request_id: str, headers: Mapping[str, str] | None = None) -> web.Response:
     status = errors.status_of(error)
-    headers = {**_JSON, "X-Request-Id": request_id}
+    headers = {**(headers or _JSON), "X-Request-Id": request_id}
     if status in (503, 507):
         headers["Retry-After"] = str(errors.RETRY_AFTER_S)
+    elif isinstance(error, Exceeded):
+        headers.update(error.headers)
     return web.Response(
         status=status, body=errors.envelope(error, request_id).encode(errors="replace"), headers=headers
     )

@@ -19,6 +19,7 @@ from gateway.kernel.ids import uuid7
 from gateway.kernel.migrate import migrate
 from gateway.outbox.receipts import Answer
 from gateway.web.auth import Keys, NewKey
+from gateway.web.limits import Limiter, Rate
 from gateway.web.routes import Call, Cells, Route, Scope
 from gateway.web.server import application, runner
 
@@ -127,7 +128,8 @@ async def api(db):
     clock = ManualClock()
     new_id = uuid7(clock)
     keys = Keys(db, clock, new_id)
-    served = runner(application([*api_routes(db, clock, new_id, "gw-test"), *probes()], keys), shutdown_s=0.1)
+    limiter = Limiter(Rate(per_minute=6000, burst=100_000), clock, request_max_s=WAIT_MAX_S)
+    served = runner(application([*api_routes(db, clock, new_id, "gw-test"), *probes()], keys, limiter), shutdown_s=0.1)
     await served.setup()
     site = web.TCPSite(served, "127.0.0.1", 0)
     await site.start()
