@@ -13,8 +13,8 @@ class Lane:
     newest: int
     done: int
     busy: bool = False
-    failures: int = 0
-    parents: int = 0  # times that a row it hangs on was missing
+    failures: int = 0  # in a row, with nothing confirmed between them
+    repeats: int = 0  # of the same error among them
     next_try_s: float = 0.0
     error: str = ""
     suspect: bool = False  # an earlier self may have been in the middle of sending it

@@ -4,7 +4,7 @@ Every request here may be repeated at once: a create carries our own id, a chang
 still run after nobody answered is marked unsettled before anything else happens.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -25,11 +25,12 @@ NOT_BY_ID = ("time_entries", "operation_quantities", "scrap_reasons")  # [U] `?i
 
 
 class Again(Exception):
-    """The request has to be made again later. `outcome` says why, `seqs` whose it was."""
+    """The request has to be made again later. `outcome` says why, `table` what it was about, `seqs` whose it was."""
 
-    def __init__(self, outcome: Outcome) -> None:
+    def __init__(self, outcome: Outcome, table: str = "") -> None:
         super().__init__(outcome.text)
         self.outcome = outcome
+        self.table = table
         self.seqs: tuple[int, ...] = ()
 
 
@@ -57,6 +58,8 @@ class Rows:
         self._new_id = new_id
         self._settings = settings
         self._cache: OrderedDict[tuple[str, str], CloudRow] = OrderedDict()
+        self._suspect_until = time_.text(clock.now() + timedelta(seconds=settings.t_late_s))
+        self._taken: Counter[str] = Counter()  # lane -> changes that were confirmed
 
     async def known(self, table: str, row_id: str, lane: str) -> CloudRow:
         key = (table, row_id)
@@ -76,17 +79,18 @@ class Rows:
     def keep(self, row: CloudRow) -> None:
         self._db.write_soon(f"cloud:{row.table}:{row.id}", store.save, row.packed(self._now()))
 
-    async def put(self, row: CloudRow, values: Mapping[str, Any], fields: set[str] | None, updated_at: str) -> None:
-        """Create the row, or change what differs of `fields` (None: of all). Raises Again, No."""
-        if row.deleted:
+    def taken(self, lane: str) -> int:
+        """How many changes of a lane were confirmed since somebody asked: is it getting on at all?"""
+        return self._taken.pop(lane, 0)
+
+    async def put(self, row: CloudRow, body: Mapping[str, Any], updated_at: str) -> None:
+        """Create the row with `body`, or change it. Raises Again, No."""
+        if row.deleted or not body:
             return
-        if not row.base:
-            await self.create(row, values)
-            return
-        chosen = values if fields is None else {name: values[name] for name in fields if name in values}
-        body = {name: value for name, value in chosen.items() if not mapping.same(value, row.base.get(name))}
-        if body:
+        if row.base:
             await self.change(row, body, updated_at)
+        else:
+            await self.create(row, body)
 
     async def create(self, row: CloudRow, values: Mapping[str, Any]) -> None:
         body = {"id": row.id, **{name: value for name, value in values.items() if value is not None}}
@@ -101,7 +105,7 @@ class Rows:
             case Kind.UNKNOWN:
                 row.attempted = body
                 await self.unsettle(row)
-                raise Again(outcome)
+                raise Again(outcome, row.table)
             case _:
                 raise _verdict(outcome, "POST", row.table, body)
 
@@ -112,12 +116,12 @@ class Rows:
             case Kind.OK:
                 row.base.update(body)
                 row.written |= body.keys()
-                self.keep(row)
+                self._took(row)
             case Kind.GONE:
                 await self.gone(row, outcome)
             case Kind.UNKNOWN:
                 await self.unsettle(row, body.keys())
-                raise Again(outcome)
+                raise Again(outcome, row.table)
             case Kind.PARENT_MISSING:
                 raise No(outcome, "PATCH", row.table, body)
             case _:
@@ -138,11 +142,11 @@ class Rows:
         match outcome.kind:
             case Kind.OK | Kind.GONE:
                 row.deleted = True
-                self.keep(row)
+                self._took(row)
             case Kind.UNKNOWN:
                 row.deleted = True  # a settle pass repeats it
                 await self.unsettle(row)
-                raise Again(outcome)
+                raise Again(outcome, row.table)
             case Kind.IN_USE if "active" in old:
                 await self.change(row, {"active": False}, updated_at)
             case _:
@@ -154,19 +158,23 @@ class Rows:
         row.written |= set(fields)
         await self._db.write(store.save, row.packed(self._now()))
 
-    async def settled(self, rows: Sequence[tuple[str, str]], lane: str) -> None:
-        """Nothing can come after what stands there now."""
-        known = [await self.known(table, row_id, lane) for table, row_id in rows]
-        for row in known:
+    async def suspect(self, row: CloudRow, fields: "set[str] | Any") -> None:
+        """An earlier self may have sent it just before it died; once marked for that long, a repeat changes nothing."""
+        if (row.unsettled_until or "") < self._suspect_until:
+            await self.unsettle(row, fields if row.base else ())
+
+    async def settled(self, rows: Sequence[CloudRow]) -> None:
+        """Nothing can come after what stands there now; written at once, or they would soon be due again."""
+        for row in rows:
             row.unsettled_until = None
-        await self._db.write(store.save, *(row.packed(self._now()) for row in known))
+        await self._db.write(store.save, *(row.packed(self._now()) for row in rows))
 
     async def gone(self, row: CloudRow, outcome: Outcome) -> None:
         """404 on a change. [U] lists that cannot be asked by id leave no second opinion."""
         if row.table not in NOT_BY_ID:
             answer = await self.client.get(row.table, row.id)
             if answer.kind is Kind.OK:
-                raise Again(outcome)
+                raise Again(outcome, row.table)
             if answer.kind is not Kind.GONE:
                 raise _verdict(answer, "GET", row.table, None)
         row.deleted = True
@@ -218,6 +226,10 @@ class Rows:
         echoed = outcome.row or {}
         row.base = {"id": row.id, **{name: echoed.get(name, value) for name, value in values.items()}}
         row.attempted = None
+        self._took(row)
+
+    def _took(self, row: CloudRow) -> None:
+        self._taken[row.lane] += 1
         self.keep(row)
 
     def _now(self) -> str:
@@ -227,4 +239,4 @@ class Rows:
 def _verdict(outcome: Outcome, method: str, table: str, body: Mapping[str, Any] | None) -> Again | No:
     """What cannot be decided here: come back later, or never."""
     later = (Kind.UNKNOWN, Kind.QUOTA, Kind.OUTAGE, Kind.KEY, Kind.PARENT_MISSING)
-    return Again(outcome) if outcome.kind in later else No(outcome, method, table, body)
+    return Again(outcome, table) if outcome.kind in later else No(outcome, method, table, body)

@@ -68,15 +68,28 @@ class Sender:
 
         What the cloud refuses is told and left: it has refused the late request as well.
         """
-        for table, row_id in rows:
-            try:
-                await self._rewrite(table, row_id, lane)
-            except No as refusal:
-                log.warning("settle.refused", table=table, id=row_id, error=refusal.outcome.text)
-        await self._rows.settled(rows, lane)
+        done: list[CloudRow] = []
+        try:
+            for table, row_id in rows:
+                row = await self._rows.known(table, row_id, lane)
+                try:
+                    await self._rewrite(row)
+                except No as refusal:
+                    log.warning("settle.refused", table=table, id=row_id, error=refusal.outcome.text)
+                done.append(row)
+        finally:
+            await self._rows.settled(done)
 
-    async def _rewrite(self, table: str, row_id: str, lane: str) -> None:
-        row = await self._rows.known(table, row_id, lane)
+    def taken(self, lane: str) -> int:
+        """How many changes of a lane were confirmed since somebody asked."""
+        return self._rows.taken(lane)
+
+    async def answers(self, table: str) -> bool:
+        """Can the cloud read this table at all? Tells an entry that it will never take from an outage."""
+        return (await self._rows.client.page(table, {"limit": "1"})).kind is Kind.OK
+
+    async def _rewrite(self, row: CloudRow) -> None:
+        table, row_id = row.table, row.id
         owner = await self._db.read(store.entry_of_segment, row_id) if table == "time_entries" else row_id
         found = await self._db.read(store.local, table, owner)
         if row.deleted:
@@ -110,27 +123,31 @@ class Sender:
         updated_at = found[0].get("updated_at") or self._now()
         for want in mapping.wanted(intent.table, *found):
             row = await self._rows.known(want.table, want.id, lane)
-            values, fields = self._chosen(want, intent, step.execution.get(intent.id))
-            if (
-                intent.table == "operations"
-                and row.base
-                and "status" in (fields or ())
-                and await self._moot(row, values)
-            ):
-                fields = (fields or set()) - EXECUTION
+            body = self._chosen(want, intent, step.execution.get(intent.id), row)
+            if row.deleted or not body:
+                continue
             if suspect:
-                await self._rows.unsettle(row, (fields if fields is not None else values.keys()) if row.base else ())
-            await self._rows.put(row, values, fields, updated_at)
+                await self._rows.suspect(row, body.keys())
+            if intent.table == "operations" and row.base and "status" in body and await self._moot(row, body):
+                body = {name: value for name, value in body.items() if name not in EXECUTION}
+            await self._rows.put(row, body, updated_at)
 
     def _chosen(
-        self, want: Wanted, intent: Intent, execution: Mapping[str, Any] | None
-    ) -> tuple[dict[str, Any], set[str] | None]:
-        """The values to send and which of them; an operation's state as the events left it."""
-        fields = None if intent.op == "insert" or intent.table == "time_entries" else intent.fields
-        if execution is None:
-            return dict(want.values), fields
-        values = {name: value for name, value in want.values.items() if name not in EXECUTION} | dict(execution)
-        return values, None if fields is None else (fields - EXECUTION) | execution.keys()
+        self, want: Wanted, intent: Intent, execution: Mapping[str, Any] | None, row: CloudRow
+    ) -> dict[str, Any]:
+        """What to send: all of a new row, of a known one what differs; an operation's state as the events left it."""
+        values, fields = dict(want.values), intent.fields
+        if execution is not None:
+            values = {name: value for name, value in values.items() if name not in EXECUTION} | dict(execution)
+            fields = None if fields is None else (fields - EXECUTION) | execution.keys()
+        if not row.base:
+            return values
+        whole = fields is None or intent.op == "insert" or intent.table == "time_entries"
+        return {
+            name: value
+            for name, value in values.items()
+            if (whole or name in (fields or ())) and not mapping.same(value, row.base.get(name))
+        }
 
     async def _delete(self, intent: Intent, old: Mapping[str, Any], lane: str) -> None:
         ids = [intent.id]
@@ -146,7 +163,7 @@ class Sender:
             await self._rows.gone(row, answer)
             return True
         if answer.kind is not Kind.OK or answer.row is None:
-            raise Again(answer)
+            raise Again(answer, row.table)
         theirs = answer.row.get("status")
         if theirs == row.base.get("status") or theirs != "completed" or values.get("status") == "completed":
             return False
@@ -214,7 +231,7 @@ class Sender:
             return
         if outcome.kind is Kind.REFUSED:
             raise No(outcome, "POST", f"api-operation-lifecycle/{verb}", None)
-        raise Again(outcome)
+        raise Again(outcome, row.table)
 
     async def _asked(self, row: CloudRow, unknown: Outcome, target: str) -> Outcome:
         """Nobody answered: ask how the operation stands. Never repeat blindly, `start` after a pause would be legal."""

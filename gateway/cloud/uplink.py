@@ -167,7 +167,7 @@ class Uplink:
                 await self._pass(lanes, lane, entries, again=False)
             else:
                 lanes.finished(lane, max(lane.newest, lane.done))
-            lane.failures, lane.error = 0, ""
+            lane.failures, lane.repeats, lane.error = 0, 0, ""
         except Again as again:
             await self._failed(lane, again)
         except Exception as exc:
@@ -235,26 +235,32 @@ class Uplink:
         await self._db.write(_park, list(entries), reason, state, dict(request), now)
 
     async def _failed(self, lane: Lane, again: Again) -> None:
-        """Come back later; or park what will never do."""
+        """Come back later, at once if something went through; or park what will never do."""
         outcome = again.outcome
-        lane.failures = lane.failures + 1 if outcome.text == lane.error else 1
+        advanced = self._sender.taken(lane.name) > 0
+        lane.failures = 0 if advanced else lane.failures + 1
+        lane.repeats = lane.repeats + 1 if outcome.text == lane.error and not advanced else 1
         lane.error = outcome.text
-        patience = (
-            PARENT_TRIES_MAX if outcome.kind is Kind.PARENT_MISSING else POISON_TRIES_MAX if outcome.said else None
-        )
-        if patience is not None and lane.failures >= patience and again.seqs:
+        if again.seqs and await self._hopeless(lane, again):
             entries = await self._db.read(journal.in_lane, lane.name, again.seqs[0] - 1, LANE_BATCH_MAX)
             await self._park(
                 [entry for entry in entries if entry.seq in again.seqs],
-                Parked(again.seqs, outcome.text, "parked", {"tries": lane.failures}),
+                Parked(again.seqs, outcome.text, "parked", {"tries": lane.repeats}),
             )
-            lane.failures = 0
+            lane.failures = lane.repeats = 0
             return
-        lane.next_try_s = self._clock.monotonic() + backoff_s(
-            lane.failures, self._rng, base_s=BACKOFF_BASE_S, cap_s=LANE_CAP_S
-        )
+        pause_s = backoff_s(lane.failures, self._rng, base_s=BACKOFF_BASE_S, cap_s=LANE_CAP_S)
+        lane.next_try_s = self._clock.monotonic() + (pause_s if lane.failures else 0.0)
         if self._budget.failing and self._link.down(outcome.text):
             log.warning("link.down", link=self._link.name, error=outcome.text)
+
+    async def _hopeless(self, lane: Lane, again: Again) -> bool:
+        """The same answer again and again, while the cloud is well enough to read that table: it is about this entry."""
+        if again.outcome.kind is Kind.PARENT_MISSING:
+            return lane.repeats >= PARENT_TRIES_MAX
+        if not again.outcome.said or lane.repeats < POISON_TRIES_MAX:
+            return False
+        return not again.table or await self._sender.answers(again.table)
 
     async def _settle(self, lane: str, rows: Sequence[tuple[str, str]]) -> None:
         """The one thing that a request which nobody answered can still break is put right here."""
