@@ -26,12 +26,13 @@ from gateway.transfer import commands as transfer
 from gateway.web import auth
 from gateway.web.auth import Keys, NewKey
 from gateway.web.routes import Caller, Scope
-from gateway.web.server import respond_to
 
 SOCKET = "admin.sock"
 PATH = "/_admin/"
 OK = 200
 PATH_MAX_BYTES = 100  # a socket's address holds 108
+ANSWER_MAX_S = 15.0  # longer than a slow disk takes
+IMPORT_MAX_S = 1800.0
 IMPORT_MAX_BYTES = 1024 * 1024 * 1024
 CALLER = Caller("admin.sock", "admin socket", Scope.ADMIN)
 
@@ -173,7 +174,7 @@ def application(app: web.Application, box: Box) -> web.Application:
         except (KeyError, TypeError, ValueError) as exc:
             raise BadRequest(f"the arguments do not fit the verb: {exc!r}") from exc
 
-    app.router.add_post(PATH + "{verb}", respond_to(handle))
+    app.router.add_post(PATH + "{verb}", handle)
     return app
 
 
@@ -195,18 +196,27 @@ class NotRunning(Exception):
 
 async def ask(folder: Path, verb: str, given: Arguments) -> Any:
     """What the running gateway answers. Raises NotRunning, GatewayError."""
-    with _short(folder) as short:
-        try:
+    answers_s = IMPORT_MAX_S if verb == "import" else ANSWER_MAX_S
+    try:
+        with _short(folder) as short:
             async with (
                 aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(short / SOCKET))) as session,
-                session.post(f"http://gateway{PATH}{verb}", data=encode(given)) as answer,
+                session.post(f"http://gateway{PATH}{verb}", data=encode(given), timeout=_within(answers_s)) as answer,
             ):
                 told = await answer.json()
-        except (aiohttp.ClientConnectionError, OSError) as exc:
-            raise NotRunning(str(exc)) from exc
+    except TimeoutError as exc:
+        raise NotRunning(f"it runs, and does not answer within {answers_s:.0f} s") from exc
+    except aiohttp.ContentTypeError as exc:
+        raise GatewayError("the gateway failed on that: its log says why") from exc
+    except (aiohttp.ClientError, OSError, ValueError) as exc:
+        raise NotRunning(str(exc)) from exc
     if answer.status != OK:
         raise GatewayError(str(told["error"]["message"]))
     return told
+
+
+def _within(seconds: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=seconds)
 
 
 @contextmanager

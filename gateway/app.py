@@ -58,7 +58,7 @@ from gateway.web.server import application, runner
 BACKLOG = 1024  # connections that the kernel keeps while we are busy
 REQUESTS_END_S = 4.0  # in which requests on their way may finish when we stop
 LINKS_END_S = 3.0  # in which the ways out have to let go
-BROKER = "broker"  # its name in /healthz
+BROKER, HOUSEKEEPING = "broker", "housekeeping"  # their names in /healthz
 FIRST_KEY = "first-admin-key"  # a file in the data folder, for its owner only
 VENDOR = Path(__file__).parent / "screens" / "static" / "vendor"
 
@@ -86,6 +86,7 @@ class Gateway:
         self._started_s = clock.monotonic()
         self._new_id = new_id
         self._rng = rng
+        self._served: tuple[web.AppRunner, ...] = ()
         self._tasks: list[asyncio.Task[None]] = []
         if settings.http.allow_plain_lan:
             self.health.watch(lambda: "http.allow_plain_lan: keys travel over the LAN in the clear")
@@ -100,23 +101,23 @@ class Gateway:
     def _openapi(self) -> dict[str, Any]:
         return document(self.routes, version=__version__)
 
-    @contextlib.asynccontextmanager
-    async def _serving(self) -> AsyncIterator[None]:
+    async def _serve(self) -> None:
         """Plain HTTP, TLS when there is a certificate, and the socket in the data folder."""
         connections = self.settings.limits.connections
         served = runner(self._application(self.keys), shutdown_s=REQUESTS_END_S, connections=connections)
         box = admin.Box(self.settings, self.db, self.keys, self._clock, self._new_id, self.status)
         local = runner(admin.application(self._application(admin.LocalKeys(self.keys)), box), shutdown_s=REQUESTS_END_S)
-        try:
-            await served.setup()
-            await local.setup()
-            for host, port, context in _listeners(self.settings.http):
-                await _listen(served, host, port, context)
-            self.addresses = [_address(*address[:2]) for address in served.addresses]
-            await admin.listen(local, self.settings.data_dir)
-            yield
-        finally:
-            await asyncio.gather(served.cleanup(), local.cleanup())
+        self._served = (served, local)
+        await served.setup()
+        await local.setup()
+        for host, port, context in _listeners(self.settings.http):
+            await _listen(served, host, port, context)
+        self.addresses = [_address(*address[:2]) for address in served.addresses]
+        await admin.listen(local, self.settings.data_dir)
+
+    async def _stop_serving(self) -> None:
+        """Take no more; what is on its way may finish."""
+        await asyncio.gather(*(one.cleanup() for one in self._served))
 
     # ------------------------------------------------------------------ ways out
 
@@ -147,9 +148,8 @@ class Gateway:
             uns = self.health.link(UNS)
             made = (self.db, broker, self._clock, uns, self.settings, self.identity.epoch, __version__, self._standing)
             links.append((UNS, Publisher(*made).run))
-        links.append(
-            ("housekeeping", partial(housekeeping.run, self.db, self._clock, self.settings.retention)),
-        )
+        keeping = (self.db, self._clock, self.settings.retention, self.health.link(HOUSEKEEPING))
+        links.append((HOUSEKEEPING, partial(housekeeping.run, *keeping)))
         return links
 
     def _standing(self) -> Standing:
@@ -163,15 +163,13 @@ class Gateway:
             disk_free_mb=shutil.disk_usage(self.settings.data_dir).free // (1024 * 1024),
         )
 
-    @contextlib.asynccontextmanager
-    async def _linked(self) -> AsyncIterator[None]:
+    def _start_links(self) -> None:
         for name, run in self._links():
             supervised = keep_running(run, self.health.link(name), clock=self._clock, rng=self._rng)
             self._tasks.append(asyncio.create_task(supervised, name=name))
-        try:
-            yield
-        finally:
-            await asyncio.gather(*(stop(task, within_s=LINKS_END_S) for task in self._tasks))
+
+    async def _stop_links(self) -> None:
+        await asyncio.gather(*(stop(task, within_s=LINKS_END_S) for task in self._tasks))
 
     # ------------------------------------------------------------------ the first start
 
@@ -188,13 +186,18 @@ class Gateway:
 
     @contextlib.asynccontextmanager
     async def run(self) -> AsyncIterator["Gateway"]:
-        async with self._serving():
+        """Leaving it ends in order: nothing more is taken, what is on its way finishes, the ways out let go."""
+        try:
+            await self._serve()
             if self.settings.cloud.enabled:
                 await self.db.write(_register_uplink, text(self._clock.now()))
             await self.keys.load()
             await self._first_key()
-            async with self._linked():
-                yield self
+            self._start_links()
+            yield self
+        finally:
+            await self._stop_serving()
+            await self._stop_links()
 
 
 @contextlib.asynccontextmanager

@@ -10,6 +10,7 @@ from gateway.cloud import store as cloud_
 from gateway.kernel import clock as time_
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database, Tx
+from gateway.kernel.health import Link
 from gateway.outbox import journal, receipts
 from gateway.settings import Retention
 
@@ -19,10 +20,11 @@ BETWEEN_SLICES_S = 0.2  # room for those who work
 log = structlog.get_logger(__name__)
 
 
-async def run(db: Database, clock: Clock, retention: Retention) -> None:
-    """For ever."""
+async def run(db: Database, clock: Clock, retention: Retention, link: Link) -> None:
+    """For ever. Raises Unavailable when the disk does not take it; then somebody tries again soon."""
     while True:
         await clean(db, clock, retention)
+        link.up()
         await clock.sleep(EVERY_S)
 
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import sys
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +34,10 @@ def run(place: Place) -> None:
     def announce(gateway: app.Gateway) -> None:
         click.echo(f"ready: http://{', http://'.join(gateway.addresses)}")
 
+    runs: Callable[[Coroutine[Any, Any, None]], None] = asyncio.run
     with contextlib.suppress(ImportError):
-        import uvloop  # noqa: PLC0415 -- quicker where it is there
-
-        uvloop.run(app.serve(settings, announce=announce))
-        return
-    asyncio.run(app.serve(settings, announce=announce))
+        from uvloop import run as runs  # noqa: PLC0415 -- quicker where it is there
+    runs(app.serve(settings, announce=announce))
 
 
 @click.command()

@@ -112,23 +112,6 @@ def _function(methods: Mapping[str, Route], keys: Keys, limiter: Limiter) -> Han
             return _answer(await _in_time(route.handler(call), limiter), call, headers)
         except GatewayError as exc:
             return _refusal(exc, request_id, headers)
-        except web.HTTPException:
-            raise
-        except Exception:
-            log.exception("request.failed", method=request.method, path=request.path, request_id=request_id)
-            return _refusal(GatewayError("Internal error: the log has it under this request id"), request_id, headers)
-
-    return handle
-
-
-def respond_to(handler: Handler) -> Handler:
-    """A handler beside the API whose refusals get the same envelope."""
-
-    async def handle(request: web.Request) -> web.StreamResponse:
-        try:
-            return await handler(request)
-        except GatewayError as exc:
-            return _refusal(exc, _request_id(request))
 
     return handle
 
@@ -217,11 +200,20 @@ def _request_id(request: web.Request) -> str:
 
 @web.middleware
 async def _enveloped(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """What aiohttp itself refuses gets our envelope as well."""
+    """Whatever is raised gets our envelope: what aiohttp itself refuses, what a page refuses, and our own defects."""
+    request_id = ""  # made when it is needed: this is on the way of every request
     try:
         return await handler(request)
     except web.HTTPNotFound:
         error: GatewayError = NotFound("Requested function was not found")
     except web.HTTPMethodNotAllowed as exc:
         error = NotAllowed(f"Method {request.method} not allowed. Allowed: {', '.join(sorted(exc.allowed_methods))}")
-    return _refusal(error, _request_id(request))
+    except web.HTTPException:
+        raise
+    except GatewayError as exc:
+        error = exc
+    except Exception:
+        request_id = _request_id(request)
+        log.exception("request.failed", method=request.method, path=request.path, request_id=request_id)
+        error = GatewayError("Internal error: the log has it under this request id")
+    return _refusal(error, request_id or _request_id(request))
