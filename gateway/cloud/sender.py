@@ -76,6 +76,10 @@ class Sender:
                     await self._rewrite(row)
                 except No as refusal:
                     log.warning("settle.refused", table=table, id=row_id, error=refusal.outcome.text)
+                except Again as again:
+                    if again.outcome.kind is not Kind.UNKNOWN:
+                        raise
+                    continue  # this row's time has begun anew; the others need not wait for it
                 done.append(row)
         finally:
             await self._rows.settled(done)

@@ -191,8 +191,11 @@ def save_lane(tx: Tx, lane: str, position: int) -> None:
 
 
 def save_watermark(tx: Tx, position: int) -> None:
-    """Everything up to here is done in every lane; lanes that are not ahead of it need no row."""
-    tx.execute("UPDATE event_readers SET position = max(position, ?) WHERE name = ?", (position, READER))
+    """Everything up to here is done in every lane; lanes that are not ahead of it need no row.
+
+    Nothing is written when it is known already: each commit wakes the uplink, which says its watermark again.
+    """
+    tx.execute("UPDATE event_readers SET position = ?1 WHERE name = ?2 AND position < ?1", (position, READER))
     tx.execute("DELETE FROM event_lanes WHERE reader = ? AND position <= ?", (READER, position))
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 VERBS = ("start", "pause", "resume", "complete")
 STAMP = {"start": "started_at", "pause": "paused_at", "resume": "resumed_at", "complete": "completed_at"}
 OK = (200, 201)
+SHOWN_MAX = 40  # faults
 COUNTED = ("quantity_produced", "quantity_good", "quantity_scrap", "quantity_rework")
 
 
@@ -200,7 +201,7 @@ def main() -> int:
     verdict = judge(lines(given.notes), cloud, journal, lines(given.heard), json.loads(given.log.read_text()))
     for name, value in verdict.facts.items():
         print(f"  {value:>8}  {name}")
-    for fault in verdict.faults[:40]:
+    for fault in verdict.faults[:SHOWN_MAX]:
         print(f"  FAULT     {fault}")
     print(
         f"{len(verdict.faults)} faults" if verdict.faults else "0 lost, 0 doubled, order kept, times true, sums equal"

@@ -24,8 +24,8 @@ async def main(host: str, port: int, user: str, password: str, topic: str, path:
                 ) as client:
                     await client.subscribe(topic, qos=1)
                     async for message in client.messages:
-                        told = json.loads(message.payload)
-                        if "seq" in told and "prev" in told:
+                        told = json.loads(message.payload or "{}")  # empty: something retained was taken back
+                        if isinstance(told, dict) and "seq" in told and "prev" in told:
                             file.write(json.dumps({name: told[name] for name in ("seq", "prev", "epoch", "id")}) + "\n")
                             file.flush()
             except aiomqtt.MqttError:
