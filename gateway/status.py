@@ -23,7 +23,10 @@ class Status:
 
     def brief(self) -> str:
         """`degraded` when something of our own is wrong; a cloud or broker that is away is not."""
-        return "degraded" if self._db.read_only or self._health.problems() else "ok"
+        return "degraded" if self._problems() else "ok"
+
+    def _problems(self) -> list[str]:
+        return [*self._health.problems(), *(told for told in (self._db.read_only, self._db.warning) if told)]
 
     async def full(self) -> dict[str, Any]:
         head, epoch, readers = await self._db.read(_facts)
@@ -46,7 +49,7 @@ class Status:
             "clock_trusted": time_.trusted(now),
             "links": links,
         }
-        problems = self._health.problems() + ([self._db.read_only] if self._db.read_only else [])
+        problems = self._problems()
         return told | ({"problems": problems} if problems else {})
 
 

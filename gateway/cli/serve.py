@@ -15,7 +15,7 @@ import click
 from gateway import __version__, app
 from gateway.cli.leaf import Place, leaf
 from gateway.kernel import logs
-from gateway.kernel.db import check
+from gateway.kernel.connection import check
 from gateway.kernel.errors import StartupError
 from gateway.settings import CONFIGS, Settings
 

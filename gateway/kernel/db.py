@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +21,24 @@ from typing import Any, Concatenate, NewType, ParamSpec, TypeVar
 
 import structlog
 
+from gateway.kernel.commits import Commits
+from gateway.kernel.connection import (
+    READER_PRAGMAS,
+    WRITER_PRAGMAS,
+    check,
+    connect,
+    is_busy,
+    is_cut,
+    is_storage,
+    lacks_space,
+    reopen,
+    roll_back,
+    start_wal_over,
+    told,
+    wal_bytes,
+)
 from gateway.kernel.disk import Ballast, DataLock
-from gateway.kernel.errors import Busy, GatewayError, ReadOnly, StartupError, StorageFailed, StorageFull
+from gateway.kernel.errors import Busy, ReadOnly, StartupError, StorageFailed
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -35,36 +51,10 @@ DEFERRED_MAX_S = 1.0  # a deferred write waits this long for company
 READERS = 2  # threads that read, each with a connection of its own
 READ_MAX_S = 5.0  # a longer read is cut, or the WAL could never shrink
 READ_CHECK_OPCODES = 10_000
-BUSY_TIMEOUT_MS = 5_000
-CHECKPOINT_PAGES = 4_000  # 16 MB of WAL
-CACHE_KIB = 16_000
-CACHED_STATEMENTS = 512
 FAILURES_MAX = 3  # I/O errors within FAILURES_WINDOW_S after which only a person or a boot helps
 FAILURES_WINDOW_S = 600.0
-
-_COMMON_PRAGMAS = (
-    "foreign_keys=ON",
-    f"busy_timeout={BUSY_TIMEOUT_MS}",
-    "mmap_size=0",
-    "trusted_schema=OFF",
-    "temp_store=MEMORY",
-)
-_WRITER_PRAGMAS = (
-    "journal_mode=WAL",
-    "synchronous=FULL",
-    f"wal_autocheckpoint={CHECKPOINT_PAGES}",
-    f"cache_size=-{CACHE_KIB}",
-)
-_READER_PRAGMAS = ("query_only=ON", "wal_autocheckpoint=0")
-_BROKEN = {
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_CORRUPT,
-    sqlite3.SQLITE_NOTADB,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_READONLY,
-}
-_CUT = {sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_BUSY}
-_PRIMARY_CODE = 0xFF
+WAL_MAX_BYTES = 64 * 1024 * 1024  # beyond it people are told, and the writer itself starts the WAL over
+WAL_PAUSE_S = 5.0  # between two tries: by then the longest read has been cut
 
 log = structlog.get_logger(__name__)
 
@@ -91,30 +81,6 @@ class _Round:
     changed: bool = False
 
 
-class Commits:
-    """How many groups have changed the file. A counter, because an event that several wait for loses wake-ups."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._waiting: set[asyncio.Future[None]] = set()
-
-    async def beyond(self, seen: int) -> None:
-        """Return once a group after `seen` has been committed."""
-        while self.count <= seen:
-            waiter = asyncio.get_running_loop().create_future()
-            self._waiting.add(waiter)
-            try:
-                await waiter
-            finally:
-                self._waiting.discard(waiter)
-
-    def happened(self) -> None:
-        self.count += 1
-        for waiter in self._waiting:
-            if not waiter.done():
-                waiter.set_result(None)
-
-
 class Database:
     """Use `Database.open`. All methods belong to the event loop that opened it."""
 
@@ -122,6 +88,7 @@ class Database:
         self.path = path
         self.commits = Commits()
         self.read_only: str | None = None  # why, once the disk has failed too often
+        self.warning: str | None = None  # what people should look at although everything works
         self.written_at_s = monotonic()  # when the writer last finished a round: the watchdog asks
         self._ballast = ballast
         self._monotonic = monotonic
@@ -131,6 +98,7 @@ class Database:
         self._wake = threading.Condition()
         self._closing = False
         self._failures: deque[float] = deque(maxlen=FAILURES_MAX)
+        self._wal_tried_s = self.written_at_s - WAL_PAUSE_S
         self._readers = ThreadPoolExecutor(READERS, "reader")
         self._own = threading.local()
         self._opened: list[sqlite3.Connection] = []
@@ -156,7 +124,8 @@ class Database:
                 await database.write(_nothing)  # the writer has its connection, or says why not
                 yield database
             finally:
-                await asyncio.shield(database._close())
+                await _to_its_end(asyncio.create_task(database._close()))
+                lock.orderly = database.read_only is None
 
     async def write(self, body: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `body(tx, *args)` in the next group and return its result after the commit.
@@ -200,51 +169,61 @@ class Database:
             connection = self._reader()
             deadline_s = time.monotonic() + READ_MAX_S
             connection.set_progress_handler(lambda: time.monotonic() > deadline_s, READ_CHECK_OPCODES)
-            connection.execute("BEGIN")
             try:
+                connection.execute("BEGIN")
                 return body(connection, *args, **kwargs)
+            except sqlite3.Error as exc:
+                if is_storage(exc):
+                    self._forget_reader(connection)
+                raise
             finally:
-                connection.rollback()
+                with contextlib.suppress(sqlite3.ProgrammingError):  # it has just been closed
+                    connection.rollback()
 
         try:
             return await self._loop.run_in_executor(self._readers, snapshot)
         except sqlite3.DatabaseError as exc:
-            if not _is_storage(exc) and _code(exc) not in _CUT:
+            if not is_storage(exc) and not is_cut(exc):
                 raise
             raise StorageFailed(f"the read could not be finished ({exc}): try again") from exc
 
     def _reader(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._own, "connection", None)
         if connection is None:
-            connection = self._own.connection = connect(self.path, _READER_PRAGMAS)
+            connection = self._own.connection = connect(self.path, READER_PRAGMAS)
             self._opened.append(connection)
         return connection
 
+    def _forget_reader(self, connection: sqlite3.Connection) -> None:
+        """After an I/O error nothing that this connection still holds can be trusted."""
+        self._own.connection = None
+        self._opened.remove(connection)
+        connection.close()
+
     async def _close(self) -> None:
+        await self._loop.run_in_executor(None, self._end_readers)
         with self._wake:
             self._closing = True
             self._wake.notify()
+        await self._loop.run_in_executor(None, self._writer.join)
+
+    def _end_readers(self) -> None:
+        """Before the writer: who closes last checkpoints, and that is nobody else's business."""
         self._readers.shutdown()
         for connection in self._opened:
             connection.close()
-        await self._loop.run_in_executor(None, self._writer.join)
 
     # ---------------------------------------------------------------- below here: the writer thread
 
     def _run(self) -> None:
         connection: sqlite3.Connection | None = None
         while (group := self._next_group()) is not None:
-            try:
-                if connection is None:
-                    connection = connect(self.path, _WRITER_PRAGMAS)
-                done = self._commit(connection, group)
-            except sqlite3.Error as exc:
-                done = _Round([_Outcome(job, error=_told(exc)) for job in group])
-                connection = self._drop(connection, exc)
+            connection, done = self._round(connection, group)
             self.written_at_s = self._monotonic()
             with contextlib.suppress(RuntimeError):  # the loop is gone: so is everybody who waited
                 self._loop.call_soon_threadsafe(self._resolve, done)
             self._ballast.restore(self.written_at_s)
+            connection = self._bound_wal(connection)
         if connection is not None:
             with contextlib.suppress(sqlite3.Error):
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -265,15 +244,23 @@ class Database:
             del self._queue[:GROUP_MAX]
             return group
 
-    def _commit(self, connection: sqlite3.Connection, group: list[_Job]) -> _Round:
+    def _round(
+        self, connection: sqlite3.Connection | None, group: list[_Job]
+    ) -> tuple[sqlite3.Connection | None, _Round]:
+        """One group, and the connection for the next; None when it has to be opened again."""
+        if self.read_only:  # what was queued before that was known
+            return connection, _Round([_Outcome(job, error=ReadOnly(self.read_only)) for job in group])
         try:
-            return self._group(connection, group)
+            connection = connection or connect(self.path, WRITER_PRAGMAS)
+            return connection, self._group(connection, group)
         except sqlite3.Error as exc:
-            if _code(exc) != sqlite3.SQLITE_FULL or not self._ballast.release():
-                raise
-            log.warning("disk.full", freed="ballast")  # the journal may have the space that was kept for it
-            _roll_back(connection)
-            return self._group(connection, group)
+            if connection is not None:
+                with contextlib.suppress(sqlite3.Error):
+                    roll_back(connection)
+            if lacks_space(exc) and self._ballast.release():
+                log.warning("disk.full", freed="ballast")  # the journal may have the space that was kept for it
+                return self._round(connection, group)
+            return self._after(connection, exc), _Round([_Outcome(job, error=told(exc)) for job in group])
 
     def _group(self, connection: sqlite3.Connection, group: list[_Job]) -> _Round:
         tx = Tx(connection)
@@ -285,8 +272,10 @@ class Database:
             try:
                 outcomes.append(_Outcome(job, job.body(tx, *job.args)))
             except Exception as exc:
-                if _is_storage(exc):
+                if is_storage(exc):
                     raise
+                if not connection.in_transaction:  # SQLite itself took everything back (out of memory)
+                    raise sqlite3.OperationalError("the transaction broke off") from exc
                 if connection.total_changes != before:
                     connection.rollback()
                     return self._replay(connection, group)
@@ -304,7 +293,7 @@ class Database:
             try:
                 outcomes.append(_Outcome(job, job.body(tx, *job.args)))
             except Exception as exc:
-                if _is_storage(exc):
+                if is_storage(exc):
                     raise
                 connection.execute("ROLLBACK TO job")
                 outcomes.append(_Outcome(job, error=exc))
@@ -312,15 +301,13 @@ class Database:
         connection.commit()
         return _Round(outcomes, changed=True)
 
-    def _drop(self, connection: sqlite3.Connection | None, exc: sqlite3.Error) -> sqlite3.Connection | None:
-        """After a failure: keep the connection when only space was missing, else close it and check the file.
+    def _after(self, connection: sqlite3.Connection | None, exc: sqlite3.Error) -> sqlite3.Connection | None:
+        """After a failure: keep the connection when only space or patience was missing, else close it and check the file.
 
         An fsync that failed is never tried again on the same connection: the kernel may have thrown the pages away.
         """
-        if connection is not None:
-            with contextlib.suppress(sqlite3.Error):
-                _roll_back(connection)
-        if _code(exc) == sqlite3.SQLITE_FULL:
+        if lacks_space(exc) or is_busy(exc):
+            log.warning("database.refused", error=str(exc))
             return connection
         log.error("database.failed", error=str(exc))
         if connection is not None:
@@ -331,11 +318,31 @@ class Database:
         if len(self._failures) == FAILURES_MAX and now_s - self._failures[0] < FAILURES_WINDOW_S:
             self.read_only = f"{FAILURES_MAX} disk errors within {FAILURES_WINDOW_S:.0f} s: read-only until a restart"
             return None
+        return self._reopened()
+
+    def _reopened(self) -> sqlite3.Connection | None:
+        """A new connection to a file that has been checked; None when the disk does not let us look yet."""
         try:
-            check(self.path, after_unclean_stop=True)
+            return reopen(self.path)
         except StartupError as damaged:
             self.read_only = damaged.message
+        except (sqlite3.Error, OSError) as exc:
+            log.error("database.not_reopened", error=str(exc))  # noqa: TRY400 -- the disk's doing: no traceback
         return None
+
+    def _bound_wal(self, connection: sqlite3.Connection | None) -> sqlite3.Connection | None:
+        """Between two groups: start a WAL over that grew too large because somebody was always reading."""
+        size = wal_bytes(self.path)
+        if size <= WAL_MAX_BYTES:
+            self.warning = None
+        elif connection is not None and self.written_at_s - self._wal_tried_s >= WAL_PAUSE_S:
+            self._wal_tried_s = self.written_at_s
+            try:
+                done = start_wal_over(connection)
+            except sqlite3.Error as exc:
+                return self._after(connection, exc)
+            self.warning = None if done else f"the WAL has {size // 1024 // 1024} MB: long reads keep it from shrinking"
+        return connection
 
     def _resolve(self, done: _Round) -> None:
         """On the loop: hand out the results, then wake the journal readers."""
@@ -348,69 +355,25 @@ class Database:
                 if outcome.error is None:
                     future.set_result(outcome.result)
                 else:
-                    future.set_exception(outcome.error)
+                    future.set_exception(_for_a_future(outcome.error))
                     future.exception()  # its caller may be gone; the error has been told
         if done.changed:
             self.commits.happened()
-
-
-def connect(path: Path, pragmas: tuple[str, ...] = ()) -> sqlite3.Connection:
-    """A connection without implicit transactions; rows can be read by column name."""
-    connection = sqlite3.connect(
-        path, isolation_level=None, cached_statements=CACHED_STATEMENTS, check_same_thread=False
-    )
-    connection.row_factory = sqlite3.Row
-    for pragma in (*_COMMON_PRAGMAS, *pragmas):
-        connection.execute(f"PRAGMA {pragma}")
-    return connection
-
-
-def check(path: Path, *, after_unclean_stop: bool) -> None:
-    """Raise StartupError when the file is damaged. Reads it once: about a second for a million rows."""
-    if not path.exists():
-        return
-    try:
-        with contextlib.closing(connect(path)) as connection:
-            complaints = [row[0] for row in connection.execute("PRAGMA quick_check(3)") if row[0] != "ok"]
-            if after_unclean_stop:
-                complaints += [
-                    f"{row[0]} row {row[1]} has no {row[2]}" for row in connection.execute("PRAGMA foreign_key_check")
-                ]
-    except sqlite3.DatabaseError as exc:
-        complaints = [str(exc)]
-    if complaints:
-        raise StartupError(
-            f"{path} is damaged ({'; '.join(complaints[:3])}). It is left as it is: copy it away, then restore a backup "
-            f"into {path.parent} or start with an empty folder to pull the work from the cloud again."
-        )
-
-
-@contextlib.contextmanager
-def offline(path: Path) -> Iterator[sqlite3.Connection]:
-    """A plain writing connection for migrations and tests, before or without the writer thread."""
-    with contextlib.closing(connect(path, _WRITER_PRAGMAS)) as connection:
-        yield connection
 
 
 def _nothing(_tx: Tx) -> None:
     """A write without a change: proves that the writer lives."""
 
 
-def _told(exc: sqlite3.Error) -> GatewayError:
-    if _code(exc) == sqlite3.SQLITE_FULL:
-        return StorageFull("the disk is full: nothing was written; free some space, then send it again")
-    return StorageFailed(f"the disk gave an error ({exc}): nothing was written; send it again")
+def _for_a_future(error: BaseException) -> BaseException:
+    """A future takes every exception but this one, and then nobody after it in the group would get an answer."""
+    return RuntimeError("a command ended with StopIteration") if isinstance(error, StopIteration) else error
 
 
-def _roll_back(connection: sqlite3.Connection) -> None:
-    if connection.in_transaction:
-        connection.rollback()
-
-
-def _code(exc: BaseException) -> int:
-    code: int = getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-    return code & _PRIMARY_CODE
-
-
-def _is_storage(exc: BaseException) -> bool:
-    return isinstance(exc, sqlite3.Error) and (_code(exc) in _BROKEN or _code(exc) == sqlite3.SQLITE_FULL)
+async def _to_its_end(task: asyncio.Task[None]) -> None:
+    """Wait for it, also when we are cancelled meanwhile: the lock must not be given up before."""
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise

@@ -19,12 +19,14 @@ BALLAST_MARGIN = 3  # the ballast is laid down again once this many times its si
 class DataLock:
     """Exclusive lock on `<folder>/lock` for as long as the process lives, however it dies.
 
-    `left_behind` tells that the last owner did not get to its orderly end.
+    `left_behind` tells that the last owner did not get to its orderly end; `orderly` is set by one that does. A start that
+    was refused is no orderly end: the next one has to look as closely.
     """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "lock"
         self.left_behind = False
+        self.orderly = False
 
     def __enter__(self) -> Self:
         self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -35,14 +37,22 @@ class DataLock:
             os.close(self._descriptor)
             raise StartupError(f"{self._path.parent} is in use by process {owner}: stop that gateway first") from None
         self.left_behind = os.fstat(self._descriptor).st_size > 0
-        os.ftruncate(self._descriptor, 0)
-        os.write(self._descriptor, str(os.getpid()).encode())
+        try:
+            os.ftruncate(self._descriptor, 0)
+            os.write(self._descriptor, str(os.getpid()).encode())
+        except OSError as exc:
+            os.close(self._descriptor)
+            raise StartupError(
+                f"{self._path} cannot be written ({exc.strerror}): free some space, look at the disk"
+            ) from exc
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.ftruncate(self._descriptor, 0)
+        with contextlib.suppress(OSError):
+            if self.orderly:
+                os.ftruncate(self._descriptor, 0)
         os.close(self._descriptor)
 
 
@@ -59,18 +69,29 @@ class Ballast:
 
     def release(self) -> bool:
         """True when there was something to give up."""
-        held = self._path.exists()
-        self._path.unlink(missing_ok=True)
-        return held
+        try:
+            self._path.unlink()
+        except OSError:
+            return False
+        return True
 
     def restore(self, now_s: float) -> None:
+        """Lay it down again once there is plenty of room; looks once a minute. Never raises: it is only ballast."""
         if now_s - self._tried_at_s < BALLAST_PAUSE_S:
             return
         self._tried_at_s = now_s
-        if self.held or shutil.disk_usage(self._path.parent).free < BALLAST_MARGIN * BALLAST_BYTES:
-            return
-        with contextlib.suppress(OSError), self._path.open("xb") as file:
-            os.posix_fallocate(file.fileno(), 0, BALLAST_BYTES)
+        with contextlib.suppress(OSError):
+            if self.held or shutil.disk_usage(self._path.parent).free < BALLAST_MARGIN * BALLAST_BYTES:
+                return
+            self._lay_down()
+
+    def _lay_down(self) -> None:
+        with self._path.open("xb") as file:
+            try:
+                os.posix_fallocate(file.fileno(), 0, BALLAST_BYTES)
+            except OSError:
+                self._path.unlink()  # half a ballast would count as one
+                raise
 
     @property
     def held(self) -> bool:

@@ -1,0 +1,177 @@
+"""How the file is opened and checked, and what an error of SQLite means. One place, so that no connection differs."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from gateway.kernel.errors import Busy, GatewayError, StartupError, StorageFailed, StorageFull
+
+BUSY_TIMEOUT_MS = 5_000
+WAL_WAIT_MS = 500  # that the writer waits for readers when it starts the WAL over
+CHECKPOINT_PAGES = 4_000  # 16 MB of WAL
+CACHE_KIB = 16_000
+CACHED_STATEMENTS = 512
+COMPLAINTS_MAX = 3  # a damaged file could fill the log
+
+_COMMON_PRAGMAS = (
+    "foreign_keys=ON",
+    f"busy_timeout={BUSY_TIMEOUT_MS}",
+    "mmap_size=0",
+    "trusted_schema=OFF",
+    "temp_store=MEMORY",
+)
+WRITER_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    f"wal_autocheckpoint={CHECKPOINT_PAGES}",
+    f"cache_size=-{CACHE_KIB}",
+)
+READER_PRAGMAS = ("query_only=ON", "wal_autocheckpoint=0")
+_PRIMARY_CODE = 0xFF
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_BROKEN = {*_DAMAGED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
+_WAITED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_CUT = {sqlite3.SQLITE_INTERRUPT, *_WAITED}
+
+
+def connect(path: Path, pragmas: tuple[str, ...] = (), *, mode: str = "rwc") -> sqlite3.Connection:
+    """A connection without implicit transactions; rows can be read by column name. `mode` is SQLite's: `rwc`, `ro`."""
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        isolation_level=None,
+        cached_statements=CACHED_STATEMENTS,
+        check_same_thread=False,
+    )
+    connection.row_factory = sqlite3.Row
+    try:
+        for pragma in (*_COMMON_PRAGMAS, *pragmas):
+            connection.execute(f"PRAGMA {pragma}")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+@contextlib.contextmanager
+def offline(path: Path) -> Iterator[sqlite3.Connection]:
+    """A plain writing connection for migrations and tests, before or without the writer thread."""
+    with contextlib.closing(connect(path, WRITER_PRAGMAS)) as connection:
+        yield connection
+
+
+def complaints(path: Path, *, after_unclean_stop: bool) -> list[str]:
+    """What is wrong inside the file, for people; raises sqlite3.Error or OSError when it could not be looked at.
+
+    Read-only: closing a writing connection would move the WAL into a damaged file, and the evidence would be gone.
+    """
+    if not path.exists():
+        return []
+    try:
+        with contextlib.closing(connect(path, mode="ro")) as connection:
+            found = [row[0] for row in connection.execute(f"PRAGMA quick_check({COMPLAINTS_MAX})") if row[0] != "ok"]
+            if after_unclean_stop:
+                orphans = connection.execute("PRAGMA foreign_key_check")
+                found += [f"{row[0]} row {row[1]} has no {row[2]}" for row in orphans]
+    except sqlite3.DatabaseError as exc:
+        if code(exc) not in _DAMAGED:
+            raise
+        return [str(exc)]
+    return found[:COMPLAINTS_MAX]
+
+
+def damage(path: Path, found: list[str]) -> str:
+    """What to tell a person about it."""
+    return (
+        f"{path} is damaged ({'; '.join(found)}). It is left as it is: copy it away, then restore a backup "
+        f"into {path.parent} or start with an empty folder to pull the work from the cloud again."
+    )
+
+
+def check(path: Path, *, after_unclean_stop: bool) -> None:
+    """Raise StartupError when the file is damaged or cannot be read. About a second for a million rows."""
+    try:
+        found = complaints(path, after_unclean_stop=after_unclean_stop)
+    except (sqlite3.Error, OSError) as exc:
+        raise StartupError(f"{path} cannot be read ({exc}): look at the disk, and at who may read the file") from exc
+    if found:
+        raise StartupError(damage(path, found))
+
+
+def reopen(path: Path) -> sqlite3.Connection:
+    """The writer's new connection after an I/O error. Raises StartupError (damaged), sqlite3.Error, OSError.
+
+    What a failed commit left in the WAL is not seen now, but after a crash SQLite would take it for committed. A small
+    commit of our own writes over it.
+    """
+    if found := complaints(path, after_unclean_stop=True):
+        raise StartupError(damage(path, found))
+    connection = connect(path, WRITER_PRAGMAS)
+    try:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        connection.execute(f"PRAGMA user_version={version}")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def wal_bytes(path: Path) -> int:
+    """How large the WAL beside the file is."""
+    try:
+        return path.with_name(path.name + "-wal").stat().st_size
+    except OSError:
+        return 0
+
+
+def start_wal_over(connection: sqlite3.Connection) -> bool:
+    """Move all of the WAL into the file and cut it to nothing; False when a reader did not let us."""
+    connection.execute(f"PRAGMA busy_timeout={WAL_WAIT_MS}")
+    busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    return not busy
+
+
+# ------------------------------------------------------------------ what an error means
+
+
+def code(exc: BaseException) -> int:
+    """SQLite's primary result code."""
+    extended: int = getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    return extended & _PRIMARY_CODE
+
+
+def lacks_space(exc: BaseException) -> bool:
+    """The disk is full: nothing is broken, and it gets better by itself."""
+    extended = getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    return extended == sqlite3.SQLITE_IOERR_SHMSIZE or code(exc) == sqlite3.SQLITE_FULL
+
+
+def is_busy(exc: BaseException) -> bool:
+    """Another program held the database for longer than we wait."""
+    return code(exc) in _WAITED
+
+
+def is_storage(exc: BaseException) -> bool:
+    """The disk's doing, not that of the statement: everybody in the transaction has failed."""
+    return isinstance(exc, sqlite3.Error) and (code(exc) in _BROKEN or lacks_space(exc))
+
+
+def is_cut(exc: BaseException) -> bool:
+    """A read that took too long, or that waited too long."""
+    return code(exc) in _CUT
+
+
+def told(exc: sqlite3.Error) -> GatewayError:
+    """The error as the one who asked for the write gets it."""
+    if lacks_space(exc):
+        return StorageFull("the disk is full: nothing was written; free some space, then send it again")
+    if is_busy(exc):
+        return Busy(f"another program holds the database ({exc}): nothing was written; send it again")
+    return StorageFailed(f"the disk gave an error ({exc}): nothing was written; send it again")
+
+
+def roll_back(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:
+        connection.rollback()
