@@ -1,5 +1,6 @@
-"""Brings a database up to this software: numbered SQL files, one transaction each, a verified copy first.
+"""Brings a database up to this software: numbered SQL files in one transaction, a verified copy first.
 
+One for all that is pending, not one each: whatever fails or is killed in the middle, the old version runs on the old data.
 `user_version` is the number of the last step done, so an up-to-date file costs one PRAGMA at start.
 """
 
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from gateway.kernel.clock import Clock
-from gateway.kernel.db import connect, offline
+from gateway.kernel.connection import connect, offline
 from gateway.kernel.errors import StartupError
 
 if TYPE_CHECKING:
@@ -48,12 +49,12 @@ def migrate(path: Path, clock: Clock) -> None:
             )
         if have == max(wanted):
             return
-        if have:
-            stamp = clock.now().strftime("%Y%m%dT%H%M%SZ")
-            copy(connection, path.parent / "backups" / f"before-schema-{max(wanted)}-{stamp}.sqlite")
         try:
+            if have:
+                stamp = clock.now().strftime("%Y%m%dT%H%M%SZ")
+                copy(connection, path.parent / "backups" / f"before-schema-{max(wanted)}-{stamp}.sqlite")
             _run(connection, {number: step for number, step in wanted.items() if number > have})
-        except sqlite3.Error as exc:
+        except (sqlite3.Error, OSError) as exc:
             raise StartupError(
                 f"{path} could not be brought to schema {max(wanted)} ({exc}): it is as it was before"
             ) from exc
@@ -65,17 +66,27 @@ def copy(connection: sqlite3.Connection, target: Path) -> None:
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
     part.unlink(missing_ok=True)
-    with contextlib.closing(connect(part)) as other:
-        connection.backup(other)
-        other.execute("PRAGMA journal_mode=DELETE")
-        answer = other.execute("PRAGMA integrity_check(1)").fetchone()[0]
-    if answer != "ok":
-        raise StartupError(f"the copy {part} is not sound ({answer}): nothing was changed; check the disk")
-    for file in (part, part.parent):
-        descriptor = os.open(file, os.O_RDONLY)
+    try:
+        with contextlib.closing(connect(part)) as other:
+            connection.backup(other)
+            other.execute("PRAGMA journal_mode=DELETE")
+            answer = other.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        if answer != "ok":
+            raise StartupError(f"the copy {part} is not sound ({answer}): nothing was changed; check the disk")
+        _sync(part)
+        part.rename(target)
+        _sync(target.parent)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _sync(file: Path) -> None:
+    """Of a folder: the names in it."""
+    descriptor = os.open(file, os.O_RDONLY)
+    try:
         os.fsync(descriptor)
+    finally:
         os.close(descriptor)
-    part.rename(target)
 
 
 def statements(script: str) -> Iterator[str]:
@@ -102,4 +113,14 @@ def _run(connection: sqlite3.Connection, pending: dict[int, tuple[str, str]]) ->
     chosen = Migrations(SET)
     for number, (name, script) in pending.items():
         chosen(name=name)(step(number, script))
-    chosen.apply(Database(connection))
+    connection.execute("PRAGMA foreign_keys=OFF")  # a step that makes a table anew may drop the old one
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        chosen.apply(Database(connection))
+        orphan = connection.execute("PRAGMA foreign_key_check").fetchone()
+        if orphan is not None:
+            raise sqlite3.IntegrityError(f"{orphan[0]} row {orphan[1]} would have no {orphan[2]}")
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise
