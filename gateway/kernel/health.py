@@ -19,12 +19,13 @@ class Link:
     since: str = ""
     error: str | None = "not tried yet"
     facts: dict[str, Any] = field(default_factory=dict)
+    tried: bool = False
 
     def __post_init__(self) -> None:
         self.since = time_.zulu(self.clock.now())
 
     def up(self) -> bool:
-        """True when it was not up before: the moment for one line in the log."""
+        """True when that is news: the moment for one line in the log. So do the others."""
         return self._become("up", None)
 
     def down(self, error: str) -> bool:
@@ -37,7 +38,8 @@ class Link:
         return self._become("off", why)
 
     def _become(self, state: State, error: str | None) -> bool:
-        changed = state != self.state
+        changed = state != self.state or not self.tried  # the first failure is news as well
+        self.tried = True
         if changed:
             self.since = time_.zulu(self.clock.now())
         self.state, self.error = state, error

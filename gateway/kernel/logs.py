@@ -3,15 +3,18 @@
 import logging
 import re
 import sys
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, Literal
 
 import structlog
 
 Format = Literal["auto", "console", "json"]
 
-_SECRET_NAME = re.compile(r"secret|password|token|api_key|authorization|\bpin\b", re.IGNORECASE)
-_SECRET_VALUE = re.compile(r"\b(ery_(?:live|test)_)\w+")
+_SECRET_NAME = re.compile(r"secret|password|token|api_?key|authorization|\bpin\b", re.IGNORECASE)
+# Keys and webhook secrets by their beginning, what follows `Bearer`, the password in an address.
+_SECRET_VALUE = re.compile(
+    r"\b(ery_(?:live|test)_|whsec_)[\w+/=-]+|\b(Bearer )[^\s\"'\\]+|(://[^\s/:@\"']*:)[^\s/@\"']+(?=@)", re.IGNORECASE
+)
 _NOT_SHOWN = "***"
 
 
@@ -23,15 +26,15 @@ def configure(level: str, style: Format = "auto") -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    last: list[Any] = (
-        [_without_secrets, structlog.dev.ConsoleRenderer()]
-        if people
-        else [
-            structlog.processors.format_exc_info,
-            _without_secrets,
-            structlog.processors.JSONRenderer(ensure_ascii=False),
-        ]
-    )
+    last: list[Any] = [
+        _names_kept_back,
+        *(
+            [structlog.dev.ConsoleRenderer()]
+            if people
+            else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
+        ),
+        _values_kept_back,
+    ]
     threshold = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[*shared, *last],
@@ -48,11 +51,23 @@ def configure(level: str, style: Format = "auto") -> None:
     logging.basicConfig(handlers=[handler], level=max(threshold, logging.WARNING), force=True)
 
 
-def _without_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    for name, value in _texts(event):
-        event[name] = _NOT_SHOWN if _SECRET_NAME.search(name) else _SECRET_VALUE.sub(rf"\1{_NOT_SHOWN}", value)
+def _names_kept_back(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """What is called like a secret, however deep and of whatever type."""
+    for name, value in event.items():
+        event[name] = _NOT_SHOWN if _names_a_secret(name, value) else _inside(value)
     return event
 
 
-def _texts(event: MutableMapping[str, Any]) -> Iterator[tuple[str, str]]:
-    yield from [(name, value) for name, value in event.items() if isinstance(value, str)]
+def _inside(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _NOT_SHOWN if _names_a_secret(name, one) else _inside(one) for name, one in value.items()}
+    return [_inside(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def _names_a_secret(name: object, value: Any) -> bool:
+    return value is not None and isinstance(name, str) and _SECRET_NAME.search(name) is not None
+
+
+def _values_kept_back(_logger: Any, _method: str, line: str) -> str:
+    """What looks like a secret, in the finished line: messages, tracebacks, everything."""
+    return _SECRET_VALUE.sub(lambda found: f"{found[1] or found[2] or found[3]}{_NOT_SHOWN}", line)
