@@ -1,8 +1,7 @@
 """Once an hour: old journal entries and receipts go, in slices, so that nobody waits for it."""
 
 import sqlite3
-from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -12,6 +11,7 @@ from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database, Tx
 from gateway.kernel.health import Link
 from gateway.outbox import journal, receipts
+from gateway.outbox.journal import Trimmed
 from gateway.settings import Retention
 
 EVERY_S = 3600.0
@@ -33,29 +33,41 @@ async def clean(db: Database, clock: Clock, retention: Retention) -> None:
     now = clock.now()
     if not time_.trusted(now):
         return
-    for what, trim, days in (
-        ("events", _events, retention.journal_days),
-        ("receipts", _receipts, max(retention.journal_days, receipts.KEEP_DAYS)),
-    ):
-        gone = await _all(db, clock, trim, time_.text(now - timedelta(days=days)))
-        if gone:
-            log.info("housekeeping.trimmed", what=what, rows=gone)
+    await _events(db, clock, now, days=retention.journal_days)
+    await _receipts(db, clock, now, days=max(retention.journal_days, receipts.KEEP_DAYS))
 
 
-async def _all(db: Database, clock: Clock, trim: Callable[[Tx, str], int], before: str) -> int:
+async def _events(db: Database, clock: Clock, now: datetime, *, days: int) -> None:
     total = 0
-    while gone := await db.write(trim, before):
+    while (done := await db.write(_trim_events, *_limits(now, days))).rows:
+        total += done.rows
+        for moved in done.moved_on:
+            log.warning("reader.moved_on", reader=moved.reader, after=moved.after, to=moved.to)
+        await clock.sleep(BETWEEN_SLICES_S)
+    if total:
+        log.info("housekeeping.trimmed", what="events", rows=total)
+
+
+async def _receipts(db: Database, clock: Clock, now: datetime, *, days: int) -> None:
+    total = 0
+    while gone := await db.write(_trim_receipts, *_limits(now, days)):
         total += gone
         await clock.sleep(BETWEEN_SLICES_S)
-    return total
+    if total:
+        log.info("housekeeping.trimmed", what="receipts", rows=total)
 
 
-def _events(tx: Tx, before: str) -> int:
-    return journal.trim(tx, sent_up_to=_sent_up_to(tx), recorded_before=before)
+def _limits(now: datetime, days: int) -> tuple[str, str]:
+    """(what was recorded before that is old, now)."""
+    return time_.text(now - timedelta(days=days)), time_.text(now)
 
 
-def _receipts(tx: Tx, before: str) -> int:
-    return receipts.trim(tx, sent_up_to=_sent_up_to(tx), recorded_before=before)
+def _trim_events(tx: Tx, before: str, now: str) -> Trimmed:
+    return journal.trim(tx, sent_up_to=_sent_up_to(tx), recorded_before=before, now=now)
+
+
+def _trim_receipts(tx: Tx, before: str, now: str) -> int:
+    return receipts.trim(tx, sent_up_to=_sent_up_to(tx), recorded_before=before, now=now)
 
 
 def _sent_up_to(connection: sqlite3.Connection) -> int:

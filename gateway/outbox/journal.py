@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from gateway.kernel import clock as time_
@@ -18,6 +19,14 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 _COLUMNS = "seq, id, type, lane, aggregate, origin, occurred_at, recorded_at, clock_trusted, data, changes"
 _AFTER = f"SELECT {_COLUMNS} FROM events WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 -- constants only
 _IN_LANE = f"SELECT {_COLUMNS} FROM events WHERE lane = ? AND seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 -- as above
+
+# Old entries stand at the beginning. Looking stops at the first young one, or every hour would read the whole journal; one
+# that a clock running ahead has dated into the future is no reason to stop.
+_FIRST_YOUNG = "SELECT seq FROM events WHERE recorded_at >= ? AND recorded_at <= ? ORDER BY seq LIMIT 1"
+_OLD = """
+SELECT seq FROM events WHERE seq <= ? AND seq < ? AND recorded_at < ? AND seq NOT IN (SELECT seq FROM event_parked)
+ORDER BY seq LIMIT ?
+"""
 
 
 def append(tx: Tx, stamp: Stamp, events: Iterable[Event]) -> None:
@@ -73,7 +82,8 @@ def register(tx: Tx, name: str, now: str, since: int | None = None) -> int:
 
 
 def advance(tx: Tx, name: str, position: int) -> None:
-    tx.execute("UPDATE event_readers SET position = max(position, ?) WHERE name = ?", (position, name))
+    """Never backwards. Nothing changes when it is there already: that would be a write, and wake everybody again."""
+    tx.execute("UPDATE event_readers SET position = ?1 WHERE name = ?2 AND position < ?1", (position, name))
 
 
 def readers(connection: sqlite3.Connection) -> list[sqlite3.Row]:
@@ -107,24 +117,36 @@ def park(
     )
 
 
-def trim(tx: Tx, *, sent_up_to: int, recorded_before: str) -> int:
-    """Delete one slice of old entries that the uplink has sent. Parked ones stay. Returns how many went.
+@dataclass(frozen=True, slots=True)
+class MovedOn:
+    """A reader that will never see the entries after `after` up to `to`."""
+
+    reader: str
+    after: int
+    to: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trimmed:
+    rows: int
+    moved_on: tuple[MovedOn, ...] = ()
+
+
+def trim(tx: Tx, *, sent_up_to: int, recorded_before: str, now: str) -> Trimmed:
+    """Delete one slice of old entries that the uplink has sent. Parked ones stay.
 
     Other readers that are still behind are moved on, and the range counts as skipped.
     """
-    slice_ = [
-        row[0]
-        for row in tx.execute(
-            "SELECT seq FROM events WHERE seq <= ? AND recorded_at < ? AND seq NOT IN (SELECT seq FROM event_parked) "
-            "ORDER BY seq LIMIT ?",
-            (sent_up_to, recorded_before, TRIM_SLICE),
-        )
-    ]
+    young = tx.execute(_FIRST_YOUNG, (recorded_before, now)).fetchone()
+    slice_ = tx.execute(
+        _OLD, (sent_up_to, young[0] if young else sent_up_to + 1, recorded_before, TRIM_SLICE)
+    ).fetchall()
     if not slice_:
-        return 0
-    last = slice_[-1]
+        return Trimmed(0)
+    last = slice_[-1][0]
+    behind = tx.execute("SELECT name, position FROM event_readers WHERE position < ?", (last,)).fetchall()
     tx.execute(
         "UPDATE event_readers SET skipped = skipped + ? - position, position = ? WHERE position < ?", (last, last, last)
     )
-    tx.executemany("DELETE FROM events WHERE seq = ?", [(seq,) for seq in slice_])
-    return len(slice_)
+    tx.executemany("DELETE FROM events WHERE seq = ?", slice_)
+    return Trimmed(len(slice_), tuple(MovedOn(name, position, last) for name, position in behind))

@@ -24,6 +24,14 @@ INSERT INTO receipts (space, key, request_hash, status, answer, head, recorded_a
 VALUES (?, ?, ?, ?, ?, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0), ?)
 """
 
+# As in the journal: old ones stand at the beginning, looking stops at the first that is neither old nor of the future.
+_FIRST_YOUNG = "SELECT id FROM receipts WHERE recorded_at >= ? AND recorded_at <= ? ORDER BY id LIMIT 1"
+_FORGET = """
+DELETE FROM receipts WHERE id IN (
+  SELECT id FROM receipts
+  WHERE head <= :sent AND recorded_at < :before AND (:end IS NULL OR id < :end) ORDER BY id LIMIT :slice)
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
@@ -87,9 +95,8 @@ def _answered(tx: Tx, receipt: Receipt) -> Answer | None:
     return Answer(known[1], known[2], replayed=True)
 
 
-def trim(tx: Tx, *, sent_up_to: int, recorded_before: str) -> int:
+def trim(tx: Tx, *, sent_up_to: int, recorded_before: str, now: str) -> int:
     """Delete one slice of receipts that are old and whose events the uplink has sent. Returns how many went."""
-    return tx.execute(
-        "DELETE FROM receipts WHERE id IN (SELECT id FROM receipts WHERE head <= ? AND recorded_at < ? ORDER BY id LIMIT ?)",
-        (sent_up_to, recorded_before, TRIM_SLICE),
-    ).rowcount
+    young = tx.execute(_FIRST_YOUNG, (recorded_before, now)).fetchone()
+    end = {"end": young[0]} if young else {"end": None}
+    return tx.execute(_FORGET, end | {"sent": sent_up_to, "before": recorded_before, "slice": TRIM_SLICE}).rowcount
