@@ -1,6 +1,7 @@
 -- The work of the cells: what is planned, what was done. Columns and words are the cloud's; `row_version` counts changes.
 -- Instants are UTC ISO text, durations are seconds (`_s`), the cloud's minutes are made when a row is shown.
 -- ANY keeps a number as it was given (8 stays 8, 8.5 stays 8.5). JSON is text.
+-- A row that is marked as deleted holds no name: its number may be given again.
 
 CREATE TABLE gateway_state (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
@@ -70,7 +71,7 @@ CREATE INDEX cells_by_name ON cells (name);
 
 CREATE TABLE resources (
   id TEXT PRIMARY KEY,
-  name TEXT NOT NULL CONSTRAINT resources_tenant_id_name_key UNIQUE,
+  name TEXT NOT NULL,
   type TEXT NOT NULL,
   description TEXT,
   identifier TEXT,
@@ -87,7 +88,9 @@ CREATE TABLE resources (
   deleted_by TEXT,
   row_version INTEGER NOT NULL DEFAULT 1
 ) STRICT;
-CREATE UNIQUE INDEX idx_resources_external_sync ON resources (external_source, external_id) WHERE external_id IS NOT NULL;
+CREATE UNIQUE INDEX resources_tenant_id_name_key ON resources (name) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX idx_resources_external_sync ON resources (external_source, external_id)
+  WHERE external_id IS NOT NULL AND deleted_at IS NULL;
 
 CREATE TABLE materials (
   id TEXT PRIMARY KEY,
@@ -139,7 +142,7 @@ CREATE TABLE substep_template_items (
 
 CREATE TABLE jobs (
   id TEXT PRIMARY KEY,
-  job_number TEXT NOT NULL CONSTRAINT jobs_tenant_id_job_number_key UNIQUE,
+  job_number TEXT NOT NULL,
   customer TEXT,
   due_date TEXT,
   due_date_override TEXT,
@@ -173,7 +176,9 @@ CREATE TABLE jobs (
   deleted_by TEXT,
   row_version INTEGER NOT NULL DEFAULT 1
 ) STRICT;
-CREATE UNIQUE INDEX idx_jobs_external_sync ON jobs (external_source, external_id) WHERE external_id IS NOT NULL;
+CREATE UNIQUE INDEX jobs_tenant_id_job_number_key ON jobs (job_number) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX idx_jobs_external_sync ON jobs (external_source, external_id)
+  WHERE external_id IS NOT NULL AND deleted_at IS NULL;
 CREATE INDEX jobs_by_created ON jobs (created_at, id) WHERE deleted_at IS NULL;
 CREATE INDEX jobs_by_status ON jobs (status, created_at) WHERE deleted_at IS NULL;
 
@@ -181,7 +186,7 @@ CREATE TABLE parts (
   id TEXT PRIMARY KEY,
   job_id TEXT NOT NULL REFERENCES jobs (id),
   parent_part_id TEXT REFERENCES parts (id),
-  part_number TEXT NOT NULL CONSTRAINT parts_tenant_id_part_number_key UNIQUE,
+  part_number TEXT NOT NULL,
   material TEXT NOT NULL,
   quantity INTEGER NOT NULL DEFAULT 1,
   status TEXT NOT NULL DEFAULT 'not_started'
@@ -212,7 +217,9 @@ CREATE TABLE parts (
   deleted_by TEXT,
   row_version INTEGER NOT NULL DEFAULT 1
 ) STRICT;
-CREATE UNIQUE INDEX idx_parts_external_sync ON parts (external_source, external_id) WHERE external_id IS NOT NULL;
+CREATE UNIQUE INDEX parts_tenant_id_part_number_key ON parts (part_number) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX idx_parts_external_sync ON parts (external_source, external_id)
+  WHERE external_id IS NOT NULL AND deleted_at IS NULL;
 CREATE INDEX parts_by_job ON parts (job_id);
 CREATE INDEX parts_by_created ON parts (created_at, id) WHERE deleted_at IS NULL;
 
@@ -252,7 +259,8 @@ CREATE TABLE operations (
   deleted_by TEXT,
   row_version INTEGER NOT NULL DEFAULT 1
 ) STRICT;
-CREATE UNIQUE INDEX idx_operations_external_sync ON operations (external_source, external_id) WHERE external_id IS NOT NULL;
+CREATE UNIQUE INDEX idx_operations_external_sync ON operations (external_source, external_id)
+  WHERE external_id IS NOT NULL AND deleted_at IS NULL;
 CREATE INDEX operations_by_part ON operations (part_id, sequence);
 CREATE INDEX operations_by_cell ON operations (cell_id, status) WHERE deleted_at IS NULL;
 
