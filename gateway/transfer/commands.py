@@ -6,14 +6,15 @@ The shape is that of `/api-export`: `{"cells": [...], "profiles": [...], ...}`, 
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from gateway.catalog.store import refusal
 from gateway.catalog.tables import CELLS, MATERIALS, OPERATORS, PROFILES, RESOURCES, SCRAP_REASONS
+from gateway.jobs.model import minutes as minutes_of
 from gateway.jobs.resources import JOBS, PARTS
 from gateway.kernel import clock as time_
 from gateway.kernel.db import Tx
-from gateway.kernel.errors import Invalid
+from gateway.kernel.errors import Conflict, Invalid
 from gateway.kernel.ids import is_uuid
 from gateway.operations.quantities.resources import QUANTITIES
 from gateway.operations.resources import OPERATIONS
@@ -22,7 +23,8 @@ from gateway.outbox import journal
 from gateway.outbox.event import Change, Event, Stamp, encode, job_lane, row_lane
 
 Row = Mapping[str, Any]
-Tables = list[tuple[str, list[Row]]]
+Placed = tuple[int, Row]  # a row and its place in its table's list, for errors
+Tables = list[tuple[str, list[Placed]]]
 
 ROWS_MAX = 1_000_000
 EVENT_ROWS = 200  # changes in one journal entry
@@ -38,8 +40,15 @@ _DECLARED = {
         *(JOBS, PARTS, OPERATIONS, TIME_ENTRIES, QUANTITIES),
     )
 }
-_MINUTES = {"actual_time": "actual_time_s", "actual_duration": "actual_duration_s", "duration": "duration_s"}
+# column -> what it is called outside: whole minutes, and the seconds beside them, which are exact
+_TIMED = {
+    "actual_time_s": ("actual_time", "actual_time_seconds"),
+    "actual_duration_s": ("actual_duration", "actual_duration_seconds"),
+    "duration_s": ("duration", "duration_seconds"),
+}
 _MINUTE_S = 60
+_MADE = ("created_at", "updated_at", "segment_id")  # of a row that is there already they stay
+_IDS = ("id", "_by")
 _TIMES = ("_at", "_date", "_time", "_start", "_end", "_override")
 _LANE_OF_JOB = {
     "jobs": "SELECT ?",
@@ -57,23 +66,28 @@ def planned(tables: Any) -> Tables:
     if not isinstance(tables, dict):
         raise Invalid('an import is an object with tables in it: {"cells": [...], ...}')
     found: Tables = []
-    for table in sorted(tables, key=lambda name: TABLES.index(name) if name in TABLES else len(TABLES)):
-        rows = tables[table]
+    for table, rows in tables.items():
+        if table.startswith("_"):  # `_metadata` and the like tell about the file
+            continue
+        if table not in TABLES:
+            found.append((table, []))
+            continue
         if not isinstance(rows, list):
             raise Invalid(f"{table}: a list of rows is wanted")
         for place, row in enumerate(rows):
             if not isinstance(row, dict) or not is_uuid(str(row.get("id"))):
                 raise Invalid(f"{table}[{place}]: a row with an id (a UUID) is wanted")
-        found.append((table, _parents_first(rows) if table == "parts" else rows))
+        found.append((table, list(enumerate(rows))))
     if sum(len(rows) for _, rows in found) > ROWS_MAX:
         raise Invalid(f"more than {ROWS_MAX} rows: import them in parts")
-    return found
+    found.sort(key=lambda one: TABLES.index(one[0]) if one[0] in TABLES else len(TABLES))
+    return [(table, _parents_first(rows) if table == "parts" else rows) for table, rows in found]
 
 
 def bring_in(tx: Tx, stamp: Stamp, tables: Tables) -> dict[str, Any]:
     """table -> rows written and rows that were the same already; `not_kept`: tables that this version does not have.
 
-    Raises Conflict, Invalid: then nothing of it is there.
+    Raises Conflict, Invalid, with the table and the place of the row: then nothing of it is there.
     """
     counts: dict[str, dict[str, int]] = {}
     lanes: dict[str, list[Change]] = {}
@@ -82,8 +96,11 @@ def bring_in(tx: Tx, stamp: Stamp, tables: Tables) -> dict[str, Any]:
             continue
         columns = {row["name"] for row in tx.execute(f"PRAGMA table_info({table})")}
         count = counts.setdefault(table, {"written": 0, "unchanged": 0})
-        for row in rows:
-            change = _put(tx, table, _kept(table, row, columns))
+        for place, row in rows:
+            try:
+                change = _put(tx, stamp, table, columns, _kept(row, columns))
+            except (Conflict, Invalid) as exc:
+                raise type(exc)(f"{table}[{place}] {row['id']}: {exc.message}", exc.details) from exc
             count["unchanged" if change is None else "written"] += 1
             if change is not None:
                 lanes.setdefault(_lane(tx, table, change.id), []).append(change)
@@ -91,55 +108,62 @@ def bring_in(tx: Tx, stamp: Stamp, tables: Tables) -> dict[str, Any]:
     return {"tables": counts, "not_kept": sorted(table for table, _ in tables if table not in TABLES)}
 
 
-def _parents_first(rows: Iterable[Row]) -> list[Row]:
-    waiting = {row["id"]: row for row in rows}
-    ordered: list[Row] = []
+def _parents_first(rows: Iterable[Placed]) -> list[Placed]:
+    waiting = {row["id"]: (place, row) for place, row in rows}
+    ordered: list[Placed] = []
     while waiting:
-        free = [row for row in waiting.values() if row.get("parent_part_id") not in waiting]
+        free = [(place, row) for place, row in waiting.values() if row.get("parent_part_id") not in waiting]
         if not free:
             raise Invalid(f"parts: {', '.join(sorted(waiting)[:3])} are parents of each other")
         ordered += free
-        for row in free:
+        for _, row in free:
             del waiting[row["id"]]
     return ordered
 
 
-def _kept(table: str, row: Row, columns: set[str]) -> dict[str, Any]:
+def _kept(row: Row, columns: set[str]) -> dict[str, Any]:
     """As the database keeps it. Columns of the cloud that we do not have are left out."""
-    kept: dict[str, Any] = {}
-    for given, value in row.items():
-        if given in _MINUTES and _MINUTES[given] in columns:
-            kept[_MINUTES[given]] = None if value is None else value * _MINUTE_S
-        elif given in columns:
-            kept[given] = _value(table, given, value)
-    for name in ("created_at", "updated_at"):
-        if name in columns and kept.get(name) is None:
-            kept[name] = kept.get("created_at") or time_.text(time_.BUILD_DATE)
+    kept = {name: _value(name, value) for name, value in row.items() if name in columns}
+    for column in columns & _TIMED.keys():
+        minutes, seconds = (row.get(name) for name in _TIMED[column])
+        if isinstance(seconds, int):
+            kept[column] = seconds
+        elif _TIMED[column][0] in row:
+            if minutes is not None and not isinstance(minutes, int | float):
+                raise Invalid(f'{_TIMED[column][0]}: "{minutes}" is no number of minutes')
+            kept[column] = None if minutes is None else round(minutes * _MINUTE_S)
     return kept
 
 
-def _value(table: str, name: str, value: Any) -> Any:
+def _value(name: str, value: Any) -> Any:
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, dict | list):
         return encode(value)
-    if isinstance(value, str) and name.endswith(_TIMES):
+    if not isinstance(value, str):
+        return value
+    if name.endswith(_TIMES):
         try:
             return time_.text(time_.parse(value))
         except ValueError:
-            raise Invalid(f'{table}.{name}: "{value}" is no date or time') from None
-    return value
+            raise Invalid(f'{name}: "{value}" is no date or time') from None
+    ours = name.endswith(_IDS) and name != "external_id"  # that one is somebody else's text
+    return value.lower() if ours and is_uuid(value) else value
 
 
-def _put(tx: Tx, table: str, row: dict[str, Any]) -> Change | None:
+def _put(tx: Tx, stamp: Stamp, table: str, columns: set[str], row: dict[str, Any]) -> Change | None:
     """Insert, or update what differs; None when nothing does."""
     before = tx.execute(f"SELECT * FROM {table} WHERE id = ?", (row["id"],)).fetchone()  # noqa: S608 -- one of TABLES
     if before is None:
+        row = _whole(stamp, columns, row)
         names = ", ".join(row)
         marks = ", ".join(f":{name}" for name in row)
         _execute(tx, table, f"INSERT INTO {table} ({names}) VALUES ({marks})", row)  # noqa: S608 -- our columns
         return Change(table, row["id"], "insert", 1)
-    values = {name: value for name, value in row.items() if before[name] != value and name != "updated_at"}
+    values = {name: value for name, value in row.items() if before[name] != value and name not in _MADE}
+    for column in _TIMED:  # whole minutes say nothing new about the same minutes
+        if column in values and before[column] is not None and values[column] == minutes_of(before[column]) * _MINUTE_S:
+            del values[column]
     if not values:
         return None
     versioned = "row_version" in before.keys()  # noqa: SIM118 -- a sqlite3.Row holds values, not names
@@ -149,13 +173,22 @@ def _put(tx: Tx, table: str, row: dict[str, Any]) -> Change | None:
     return Change(table, row["id"], "update", version, tuple(values))
 
 
+def _whole(stamp: Stamp, columns: set[str], row: dict[str, Any]) -> dict[str, Any]:
+    """A new row with what must be there, whoever left it out."""
+    created_at = row.get("created_at") or time_.text(time_.BUILD_DATE)
+    made = {"created_at": created_at, "updated_at": created_at, "segment_id": stamp.new_id()}
+    return row | {name: value for name, value in made.items() if name in columns and row.get(name) is None}
+
+
 def _execute(tx: Tx, table: str, statement: str, row: Row) -> None:
     try:
         tx.execute(statement, row)
+    except OverflowError as exc:
+        raise Invalid("a number is too large") from exc
     except sqlite3.IntegrityError as exc:
         if table in _DECLARED:
             raise refusal(_DECLARED[table], row, exc) from exc
-        raise Invalid(f"{table} {row['id']}: {exc}") from exc
+        raise Invalid(str(exc)) from exc
 
 
 def _lane(tx: Tx, table: str, row_id: str) -> str:
@@ -174,6 +207,10 @@ def _events(stamp: Stamp, lanes: Mapping[str, list[Change]]) -> list[Event]:
 def read_file(text: str) -> Any:
     """The tables of a file. Raises Invalid."""
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_no_number)
     except ValueError as exc:
         raise Invalid(f"the file is not JSON: {exc}") from exc
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
