@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
+import structlog
+
 from gateway.catalog import models, store
 from gateway.catalog.commands import DELETED
 from gateway.catalog.models import Body
@@ -15,6 +17,8 @@ from gateway.kernel.ids import is_uuid
 from gateway.outbox.receipts import Answer, Receipt
 from gateway.web import listing
 from gateway.web.routes import Call, Caller, Cells, Parameter, Route, Scope
+
+log = structlog.get_logger(__name__)
 
 ID = Parameter("id", {"type": "string", "format": "uuid"}, "The row's id.")
 
@@ -92,6 +96,7 @@ def writing(
         try:
             return await commands.delete(wanted(resource, row_id), call.caller, call.receipt)
         except NotFound:  # [U] whoever deletes twice, or asks again after a lost answer, has what he wants
+            log.info("row.deleted_already", table=resource.table, id=row_id, request_id=call.request_id)
             return Answer(200, DELETED)
 
     return [

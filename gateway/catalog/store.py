@@ -14,6 +14,7 @@ from gateway.outbox.event import Change, encode
 from gateway.web.listing import Listing
 
 MATERIALS_MAX = 1_000
+_SOFT_DELETED = frozenset(("cells", "resources", "jobs", "parts", "operations"))
 
 
 def shown(connection: sqlite3.Connection, resource: Resource, row_id: str) -> str:
@@ -140,14 +141,12 @@ def check_references(
         value = values.get(column.name)
         if column.references is None or value is None:
             continue
-        if connection.execute(f"SELECT 1 FROM {column.references} WHERE id = ?", (value,)).fetchone() is None:  # noqa: S608
-            details.append(
-                {
-                    "field": f"{prefix}{column.name}",
-                    "message": f"Invalid {column.name}: no such row in {column.references}",
-                    "constraint": "FK_CONSTRAINT",
-                }
-            )
+        live = " AND deleted_at IS NULL" if column.references in _SOFT_DELETED else ""
+        sql = f"SELECT 1 FROM {column.references} WHERE id = ?{live}"  # noqa: S608 -- declared names only
+        if connection.execute(sql, (value,)).fetchone() is None:
+            message = f"Invalid {column.name}: no such row in {column.references}"
+            told = {"field": f"{prefix}{column.name}", "message": message, "constraint": "FK_CONSTRAINT"}
+            details.append({**told, "value": value})
     return details
 
 

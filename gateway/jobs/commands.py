@@ -14,11 +14,16 @@ from gateway.kernel.db import Tx
 from gateway.kernel.errors import Invalid
 from gateway.outbox import journal
 from gateway.outbox.command import Commands
-from gateway.outbox.event import Event, EventType, Stamp
+from gateway.outbox.event import Event, EventType, Stamp, encode
 from gateway.outbox.receipts import Answer, Receipt
 from gateway.web.routes import Caller
 
 Given = Mapping[str, Any]
+# Is the second part the first one, or above it?
+_IS_ABOVE = """
+WITH RECURSIVE above (id) AS (VALUES (?1) UNION SELECT p.parent_part_id FROM parts p JOIN above a ON p.id = a.id)
+SELECT 1 FROM above WHERE id = ?2
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,7 @@ class ChangeJob:
     job_id: str
     verb: str
     occurred_at: datetime | None = None
+    notes: str | None = None
     cause: str = "rest"
 
 
@@ -50,19 +56,22 @@ class PartCommands(Commands):
 def _change(tx: Tx, stamp: Stamp, wish: ChangeJob, caller: Caller) -> Answer:
     before = store.get_job(tx, wish.job_id)
     rows_.require_cell(tx, JOBS, before.id, caller.cells)
-    at = rules.effective(wish.occurred_at, before.last_at, stamp.now)
+    last = store.last_moved(tx, before) if wish.occurred_at else before.last_at
+    at = rules.effective(wish.occurred_at, last, stamp.now)
     after = rules.change(before, wish.verb, at)
     _move(tx, stamp, before, after, wish, at)
     row = rows_.shown(tx, JOBS, before.id)
-    return Answer(
-        200,
-        f'{{"job":{row},"operation":"{wish.verb}","previous_status":"{before.status}","new_status":"{after.status}"}}',
-    )
+    warned = rules.unfinished(after, store.below_job(tx, before.id))
+    warnings = f',"warnings":{encode([warned])}' if warned else ""
+    states = f'"previous_status":"{before.status}","new_status":"{after.status}"'
+    return Answer(200, f'{{"job":{row},"operation":"{wish.verb}",{states}{warnings}}}')
 
 
 def _move(tx: Tx, stamp: Stamp, before: Job, after: Job, wish: ChangeJob, at: datetime) -> None:
     saved = store.save_job(tx, before, after, stamp.text)
     data = events.job_moved(before, after, at, cause=wish.cause, claimed=wish.occurred_at)
+    if wish.notes:
+        data["notes"] = wish.notes
     journal.append(tx, stamp, [events.of_job(before.id, at, (saved,), rules.JOB_EVENTS[wish.verb], data)])
 
 
@@ -119,11 +128,11 @@ def refer(tx: Tx, resource: Any, values: Given) -> None:
 
 
 def check_parent(tx: Tx, parent_id: str | None, part_id: str, job_id: str, prefix: str = "") -> None:
-    """Raises Invalid: a parent is another part of the same job."""
+    """Raises Invalid: a parent is another part of the same job, and no part is above itself."""
     if parent_id is None:
         return
     found = tx.execute("SELECT job_id FROM parts WHERE id = ? AND deleted_at IS NULL", (parent_id,)).fetchone()
-    if found is None or found[0] != job_id or parent_id == part_id:
-        message = f"the parent {parent_id} must be another part of the same job"
+    if found is None or found[0] != job_id or tx.execute(_IS_ABOVE, (parent_id, part_id)).fetchone():
+        message = f"the parent {parent_id} must be another part of the same job, and not below this one"
         detail = {"field": f"{prefix}parent_part_id", "message": message, "constraint": "FK_CONSTRAINT"}
         raise Invalid(message, [detail])

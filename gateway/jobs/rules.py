@@ -38,6 +38,13 @@ def change(job: Job, verb: str, at: datetime) -> Job:
     return replace(job, status=target, completed_at=at, actual_duration_s=_duration_s(job.started_at, at))
 
 
+def unfinished(job: Job, parts: Below) -> str | None:
+    """What to tell who completes a job before its parts are done: he may."""
+    if job.status is not Status.COMPLETED or parts.completed == parts.count:
+        return None
+    return f"{parts.count - parts.completed} of {parts.count} parts are not completed"
+
+
 def part_as(part: Part, status: Status) -> Part:
     """The part in another state; a finished one stands nowhere."""
     return replace(part, status=status, current_cell_id=None if status is Status.COMPLETED else part.current_cell_id)

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from gateway.jobs.model import Below, Job, Part, Status
+from gateway.jobs.model import Below, Job, Part, Status, latest
+from gateway.jobs.rules import JOB_EVENTS
 from gateway.kernel import clock as time_
 from gateway.kernel.db import Tx
 from gateway.kernel.errors import NotFound
-from gateway.outbox.event import Change
+from gateway.outbox.event import Change, encode, job_lane
 
 # `part_of` and `job_of` read these, in this order
 PART_COLUMNS = "p.id, p.job_id, p.part_number, p.material, p.quantity, p.status, p.current_cell_id"
@@ -38,6 +39,10 @@ SELECT count(*), coalesce(sum(p.status = 'completed'), 0), coalesce(max(p.status
    ORDER BY c.sequence, r.sequence, r.id LIMIT 1)
 FROM parts p WHERE p.job_id = ?1 AND p.deleted_at IS NULL
 """
+_LAST_EVENT = """
+SELECT occurred_at FROM events WHERE lane = ? AND aggregate = ? AND type IN (SELECT value FROM json_each(?))
+ORDER BY seq DESC LIMIT 1
+"""
 _SAVE_PART = """
 UPDATE parts SET status = ?, current_cell_id = ?, updated_at = ?, row_version = row_version + 1
 WHERE id = ? AND status = ? RETURNING row_version
@@ -47,6 +52,7 @@ UPDATE jobs SET status = ?, current_cell_id = ?, started_at = ?, paused_at = ?, 
   actual_duration_s = ?, updated_at = ?, row_version = row_version + 1
 WHERE id = ? AND status = ? RETURNING row_version
 """
+_MOVES = encode([*JOB_EVENTS.values()])
 _TRACKED = ("status", "current_cell_id", "started_at", "paused_at", "resumed_at", "completed_at")
 
 
@@ -72,6 +78,17 @@ def below_part(connection: sqlite3.Connection, part_id: str) -> Below:
 
 def below_job(connection: sqlite3.Connection, job_id: str) -> Below:
     return _below(connection.execute(_BELOW_JOB, (job_id,)).fetchone())
+
+
+def last_event(connection: sqlite3.Connection, job_id: str, aggregate: str, types: str) -> datetime | None:
+    """When the last event of one of the `types` (a JSON list) happened to something in a job's tree."""
+    row = connection.execute(_LAST_EVENT, (job_lane(job_id), aggregate, types)).fetchone()
+    return at(row[0]) if row else None
+
+
+def last_moved(connection: sqlite3.Connection, job: Job) -> datetime | None:
+    """When its state last changed: a start after a hold leaves no stamp of its own on the row, only its event."""
+    return latest(job.last_at, last_event(connection, job.id, f"job:{job.id}", _MOVES))
 
 
 def save_part(tx: Tx, before: Part, after: Part, now: str) -> Change:

@@ -26,7 +26,8 @@ def change(tx: Tx, stamp: Stamp, wish: ChangeOperation, caller: Caller) -> Answe
     operator_name = _operator(tx, wish)
     entries = entries_.open_on(tx, operation.id)
     closed_s = entries_.closed_s(tx, operation.id) if entries else 0
-    decision = rules.decide(wish, operation, entries, closed_s, now=stamp.now, new_id=stamp.new_id)
+    last = store.last_moved(tx, operation) if wish.occurred_at else operation.last_at
+    decision = rules.decide(wish, operation, entries, closed_s, last=last, now=stamp.now, new_id=stamp.new_id)
 
     saved, row = store.save(tx, decision, stamp.text)
     changes = (saved, *entries_.save(tx, decision.time, wish, stamp))
@@ -49,12 +50,16 @@ def _operator(tx: Tx, wish: ChangeOperation) -> str | None:
     if wish.operator_id is None:
         return None
     name = store.operator_name(tx, wish.operator_id)
-    if wish.verb in (Verb.START, Verb.RESUME) and (
-        other := store.busy_elsewhere(tx, wish.operator_id, wish.operation_id)
-    ):
+    if wish.verb in (Verb.START, Verb.RESUME):
+        require_free(tx, wish.operator_id, name, wish.operation_id)
+    return name
+
+
+def require_free(tx: Tx, operator_id: str, name: str, operation_id: str) -> None:
+    """Raises OperatorBusy while this person's time runs on another operation."""
+    if other := store.busy_elsewhere(tx, operator_id, operation_id):
         details = {"operation_id": other[0], "operation_name": other[1]}
         raise OperatorBusy(f'{name} is still working on "{other[1]}": pause or complete that first', details)
-    return name
 
 
 def _answer(decision: rules.Decision, row: str) -> str:

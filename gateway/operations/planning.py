@@ -1,6 +1,6 @@
 """Operations are planned: made, changed and deleted; the part and job above them follow."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.catalog import store as rows_
@@ -8,7 +8,7 @@ from gateway.catalog.commands import DELETED
 from gateway.jobs import planning
 from gateway.jobs import store as jobs_
 from gateway.jobs.commands import refer
-from gateway.jobs.model import Job, Part, Status
+from gateway.jobs.model import Job, Part, Status, minutes
 from gateway.jobs.rollup import roll_up
 from gateway.jobs.rules import verb_to
 from gateway.kernel.db import Tx
@@ -25,7 +25,9 @@ from gateway.outbox.receipts import Answer, Receipt
 from gateway.web.routes import Caller
 
 Given = Mapping[str, Any]
+MINUTE_S = 60
 
+_RESOURCE = "SELECT 1 FROM resources WHERE id = ? AND deleted_at IS NULL"
 _NEED = """
 INSERT INTO operation_resources (id, operation_id, resource_id, quantity, notes, created_at) VALUES (?, ?, ?, ?, ?, ?)
 """
@@ -62,6 +64,7 @@ def insert(
     needs = given.get("resources") or ()
     row = planning.new_row(OPERATIONS, {name: value for name, value in given.items() if name != "resources"}, stamp)
     row["part_id"] = part_id
+    row["actual_time_s"] = row.pop("actual_time", 0) * MINUTE_S
     if row.get("sequence") is None:
         row["sequence"] = store.next_sequence(tx, part_id)
     row = {name: value for name, value in row.items() if value is not None}
@@ -69,27 +72,33 @@ def insert(
         raise Invalid("Validation failed", details)
     caller.may_write(row["cell_id"])
     made = rows_.insert(tx, OPERATIONS, row)
-    for place, need in enumerate(needs):
-        if tx.execute("SELECT 1 FROM resources WHERE id = ?", (need["resource_id"],)).fetchone() is None:
-            message = f"no resource has the id {need['resource_id']}"
-            detail = {"field": f"{prefix}resources[{place}].resource_id", "message": message}
-            raise Invalid(message, [{**detail, "constraint": "FK_CONSTRAINT"}])
-        values = (
-            stamp.new_id(),
-            row["id"],
-            need["resource_id"],
-            need.get("quantity", 1),
-            need.get("notes"),
-            stamp.text,
-        )
-        tx.execute(_NEED, values)
+    _need(tx, stamp, row["id"], needs, prefix)
     return row, made
+
+
+def _need(tx: Tx, stamp: Stamp, operation_id: str, needs: Sequence[Given], prefix: str) -> None:
+    """What it needs of tools and the like. Raises Invalid."""
+    seen = set()
+    for place, need in enumerate(needs):
+        resource_id, field = need["resource_id"], f"{prefix}resources[{place}].resource_id"
+        if tx.execute(_RESOURCE, (resource_id,)).fetchone() is None:
+            raise _wrong(field, f"no resource has the id {resource_id}", "FK_CONSTRAINT")
+        if resource_id in seen:
+            raise _wrong(field, "the same resource twice: add the numbers up", "UNIQUE_CONSTRAINT")
+        seen.add(resource_id)
+        given = (resource_id, need.get("quantity", 1), need.get("notes"))
+        tx.execute(_NEED, (stamp.new_id(), operation_id, *given, stamp.text))
+
+
+def _wrong(field: str, message: str, constraint: str) -> Invalid:
+    return Invalid(message, [{"field": field, "message": message, "constraint": constraint}])
 
 
 def _update(tx: Tx, stamp: Stamp, row_id: str, given: Given, caller: Caller) -> Answer:
     row = dict(rows_.fetch(tx, OPERATIONS, row_id))
     caller.may_write(row["cell_id"])
     values = rows_.stored(OPERATIONS, given)
+    actual_time = values.pop("actual_time", None)
     if (status := values.pop("status", row["status"])) != row["status"]:
         verb = verb_to("operation", VERBS, Status(row["status"]), Status(status))
         change(tx, stamp, ChangeOperation(row_id, Verb(verb), cause="update"), caller)
@@ -100,7 +109,21 @@ def _update(tx: Tx, stamp: Stamp, row_id: str, given: Given, caller: Caller) -> 
         operation = store.get(tx, row_id)
         event = _event(row_id, operation.job.id, stamp, changed)
         journal.append(tx, stamp, [event, *roll_up(tx, stamp, operation.part, operation.job, stamp.now)])
+    if actual_time is not None:
+        _say_actual_time(tx, stamp, row_id, actual_time)
     return Answer(200, OPERATIONS.one(rows_.shown(tx, OPERATIONS, row_id)))
+
+
+def _say_actual_time(tx: Tx, stamp: Stamp, operation_id: str, given_min: int) -> None:
+    """Somebody who keeps no time entries may say how long it took. Raises Invalid when the entries say otherwise."""
+    operation = store.get(tx, operation_id)
+    if given_min == minutes(operation.actual_time_s):
+        return
+    if entries_.any_on(tx, operation_id):
+        message = f"the time entries add up to {minutes(operation.actual_time_s)} minutes: correct them instead"
+        raise _wrong("actual_time", message, "CHECK_CONSTRAINT")
+    changes = store.set_actual_time(tx, operation, given_min * MINUTE_S, stamp.text)
+    journal.append(tx, stamp, [_event(operation_id, operation.job.id, stamp, *changes)])
 
 
 def _delete(tx: Tx, stamp: Stamp, row_id: str, caller: Caller) -> Answer:
@@ -131,11 +154,9 @@ def _part_of(tx: Tx, part_id: str) -> tuple[Part, Job]:
     try:
         return jobs_.get_part(tx, part_id)
     except NotFound as exc:
-        message = f"no part has the id {part_id}"
-        detail = {"field": "part_id", "message": message, "constraint": "FK_CONSTRAINT"}
-        raise Invalid(message, [detail]) from exc
+        raise _wrong("part_id", f"no part has the id {part_id}", "FK_CONSTRAINT") from exc
 
 
-def _event(operation_id: str, job_id: str, stamp: Stamp, changed: Change) -> Event:
+def _event(operation_id: str, job_id: str, stamp: Stamp, *changes: Change) -> Event:
     """Plans have no name of their own in the stream: the row tells."""
-    return Event(job_lane(job_id), f"operation:{operation_id}", stamp.now, (changed,))
+    return Event(job_lane(job_id), f"operation:{operation_id}", stamp.now, changes)

@@ -26,10 +26,10 @@ OPERATIONS = Resource(
         Column(
             "actual_time",
             Kind.INTEGER,
-            creatable=False,
-            updatable=False,
+            nullable=False,
+            minimum=0,
             stored="CAST(round(operations.actual_time_s / 60.0) AS INTEGER)",
-            about="Minutes, the sum over the time entries.",
+            about="Minutes, the sum over the time entries; may be given as long as there are none.",
         ),
         Column("status", choices=STATES),
         Column("completion_percentage", Kind.INTEGER, minimum=0, maximum=100),

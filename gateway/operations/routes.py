@@ -52,9 +52,9 @@ def lifecycle(commands: OperationCommands) -> list[Route]:
             )
         operator_id = call.query.get("user_id") or call.query.get("operator_id") or body.operator_id or body.user_id
         wish = ChangeOperation(
-            operation_id,
+            operation_id.lower(),
             Verb(action),
-            operator_id or call.caller.operator_id,
+            operator_id.lower() if operator_id else call.caller.operator_id,
             body.occurred_at,
             body.time_type,
             body.notes,

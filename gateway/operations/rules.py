@@ -75,10 +75,14 @@ def decide(
     entries: Sequence[TimeEntry],
     closed_s: int,
     *,
+    last: datetime | None,
     now: datetime,
     new_id: NewId,
 ) -> Decision:
-    """`entries`: the open ones on this operation; `closed_s`: what the closed ones add up to. Raises InvalidTransition."""
+    """Raises InvalidTransition.
+
+    `entries`: the open ones on this operation; `closed_s`: what the closed ones add up to; `last`: when it last moved.
+    """
     allowed, target = VERBS[wish.verb]
     require("operation", wish.verb, operation.status, allowed)
     if operation.status_before_hold and target is Status.IN_PROGRESS:
@@ -86,7 +90,7 @@ def decide(
             f"Cannot {wish.verb} operation with status 'on_hold': an open standstill issue holds it. Close the issue first.",
             {"current_status": operation.status, "requested": wish.verb, "allowed_from": [], "reason": "standstill"},
         )
-    at = effective(wish.occurred_at, operation.last_at, now)
+    at = effective(wish.occurred_at, last, now)
     values, time = _BY_VERB[wish.verb](wish, operation, entries, at, new_id)
     if entries and wish.verb in (Verb.PAUSE, Verb.COMPLETE):
         later = {entry.id: entry for entry in (*time.paused, *time.closed)}
@@ -131,6 +135,8 @@ def event_data(decision: Decision, wish: ChangeOperation, operator_name: str | N
     }
     if decision.verb is Verb.RESUME and before.paused_at:
         data["pause_duration_seconds"] = seconds(before.paused_at, at)
+    if wish.notes:
+        data["notes"] = wish.notes
     if wish.occurred_at and wish.occurred_at != at:
         data["occurred_at_claimed"] = time_.text(wish.occurred_at)
     return data

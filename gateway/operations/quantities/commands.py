@@ -56,7 +56,7 @@ def _create(tx: Tx, stamp: Stamp, given: Given, caller: Caller) -> Answer:
 
 def _update(tx: Tx, stamp: Stamp, row_id: str, given: Given, caller: Caller) -> Answer:
     before = dict(rows_.fetch(tx, QUANTITIES, row_id))
-    operation = operations_.get(tx, before["operation_id"])
+    operation = operations_.get(tx, before["operation_id"], deleted_too=True)
     caller.may_write(operation.cell_id)
     values = rows_.stored(QUANTITIES, {name: value for name, value in given.items() if name != "scrap_reasons"})
     after = {**before, **values}
@@ -67,6 +67,7 @@ def _update(tx: Tx, stamp: Stamp, row_id: str, given: Given, caller: Caller) -> 
     if named is not None:
         reasons = _reasons(tx, named, None, 0)
         store.save_reasons(tx, stamp, row_id, reasons)
+        values.setdefault("scrap_reason_id", reasons[0]["scrap_reason_id"] if len(reasons) == 1 else None)
     values |= rules.counted(after, reasons)
     if details := rows_.check_references(tx, QUANTITIES, values):
         raise Invalid("Validation failed", details)
@@ -79,7 +80,7 @@ def _update(tx: Tx, stamp: Stamp, row_id: str, given: Given, caller: Caller) -> 
 
 def _delete(tx: Tx, stamp: Stamp, row_id: str, caller: Caller) -> Answer:
     before = rows_.fetch(tx, QUANTITIES, row_id)
-    operation = operations_.get(tx, before["operation_id"])
+    operation = operations_.get(tx, before["operation_id"], deleted_too=True)
     caller.may_write(operation.cell_id)
     _record(tx, stamp, operation, rows_.delete(tx, QUANTITIES, row_id))
     return Answer(200, DELETED)

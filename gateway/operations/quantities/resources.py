@@ -44,7 +44,7 @@ QUANTITIES = Resource(
         "quantity_id": "{t}.id",
         "scrap_reasons": _REASONS,
         "yield_percentage": "CASE WHEN {t}.quantity_produced > 0 THEN "
-        "round(100.0 * {t}.quantity_good / {t}.quantity_produced, 1) END",
+        "round(100.0 * {t}.quantity_good / {t}.quantity_produced, 2) END",
         "operation": OPERATION_JSON,
         "scrap_reason": _REASON,
         "recorded_by_user": _BY,

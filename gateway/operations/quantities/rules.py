@@ -8,6 +8,7 @@ from gateway.operations.model import Operation
 
 COUNTS = ("quantity_good", "quantity_scrap", "quantity_rework")
 PERCENT = 100.0
+YIELD_DECIMALS = 2
 
 
 def counted(values: Mapping[str, Any], reasons: Sequence[Mapping[str, Any]]) -> dict[str, int]:
@@ -38,7 +39,7 @@ def reported(row: Mapping[str, Any], operation: Operation, recorder: str | None)
         "quantity_good": good,
         "quantity_scrap": row["quantity_scrap"],
         "quantity_rework": row["quantity_rework"],
-        "yield_percentage": round(PERCENT * good / produced, 1) if produced else None,
+        "yield_percentage": round(PERCENT * good / produced, YIELD_DECIMALS) if produced else None,
     }
 
 

@@ -10,6 +10,7 @@ from gateway.kernel import clock as time_
 from gateway.kernel.db import Tx
 from gateway.kernel.errors import Conflict, Invalid
 from gateway.operations import store as operations_
+from gateway.operations.commands import require_free
 from gateway.operations.model import Operation, TimeEntry
 from gateway.operations.quantities.commands import operation_of
 from gateway.operations.rules import closed
@@ -52,6 +53,7 @@ def _create(tx: Tx, stamp: Stamp, given: Given, caller: Caller) -> Answer:
             )
         if given.get("duration") is not None:
             raise _wrong("duration", "an entry that is still running has no duration: give end_time too")
+        require_free(tx, row["operator_id"], name, operation.id)
     else:
         row["duration_s"] = _ended(_entry(row), row["end_time"], given.get("duration")).duration_s
     change = rows_.insert(tx, TIME_ENTRIES, row)
@@ -61,7 +63,7 @@ def _create(tx: Tx, stamp: Stamp, given: Given, caller: Caller) -> Answer:
 
 def _update(tx: Tx, stamp: Stamp, row_id: str, given: Given, caller: Caller) -> Answer:
     before = dict(rows_.fetch(tx, TIME_ENTRIES, row_id))
-    operation = operations_.get(tx, before["operation_id"])
+    operation = operations_.get(tx, before["operation_id"], deleted_too=True)
     caller.may_write(operation.cell_id)
     plain = {name: value for name, value in given.items() if name not in ("end_time", "duration", "start_time")}
     values: dict[str, Any] = rows_.stored(TIME_ENTRIES, plain)
@@ -76,18 +78,30 @@ def _update(tx: Tx, stamp: Stamp, row_id: str, given: Given, caller: Caller) -> 
 def _times(tx: Tx, before: Given, given: Given) -> dict[str, Any]:
     """Start, end and duration as they will be; a pause that is open ends with the entry."""
     start, end = given.get("start_time", before["start_time"]), given.get("end_time", before["end_time"])
+    entry = store.one(tx, before["id"])
+    assert entry is not None, before["id"]  # noqa: S101 -- it has just been read in this transaction
+    _keeps_pauses(entry, start, end)
     if end is None:
         if before["end_time"] is not None:
             raise _wrong("end_time", "an entry that has ended stays ended: make a new one")
         if given.get("duration") is not None:
             raise _wrong("duration", "an entry that is still running has no duration: give end_time too")
         return {"start_time": start}
-    entry = store.one(tx, before["id"])
-    assert entry is not None, before["id"]  # noqa: S101 -- it has just been read in this transaction
     ended = _ended(replace(entry, start_time=time_.parse(start)), end, given.get("duration"))
     if entry.paused:
         store.close_pause(tx, ended)
     return {"start_time": start, "end_time": end, "duration_s": ended.duration_s, "is_paused": 0}
+
+
+def _keeps_pauses(entry: TimeEntry, start: str, end: str | None) -> None:
+    """A pause is a part of its entry, wherever that is moved to. Raises Invalid."""
+    if not entry.pauses:
+        return
+    first, last = entry.pauses[0], entry.pauses[-1]
+    if time_.parse(start) > first.paused_at:
+        raise _wrong("start_time", f"the start {start} lies after its first pause, {time_.text(first.paused_at)}")
+    if end and time_.parse(end) < (over := last.resumed_at or last.paused_at):
+        raise _wrong("end_time", f"the end {end} lies before its last pause was over, {time_.text(over)}")
 
 
 def _ended(entry: TimeEntry, end: str, minutes: int | None) -> TimeEntry:
@@ -101,7 +115,7 @@ def _ended(entry: TimeEntry, end: str, minutes: int | None) -> TimeEntry:
 
 def _delete(tx: Tx, stamp: Stamp, row_id: str, caller: Caller) -> Answer:
     before = rows_.fetch(tx, TIME_ENTRIES, row_id)
-    operation = operations_.get(tx, before["operation_id"])
+    operation = operations_.get(tx, before["operation_id"], deleted_too=True)
     caller.may_write(operation.cell_id)
     pauses = store.pauses_of(tx, row_id)
     change = rows_.delete(tx, TIME_ENTRIES, row_id)

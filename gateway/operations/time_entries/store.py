@@ -53,6 +53,12 @@ def open_by(connection: sqlite3.Connection, operator_id: str, operation_id: str,
     return row[0] if row else None
 
 
+def any_on(connection: sqlite3.Connection, operation_id: str) -> bool:
+    """Has anybody's time been booked on this operation?"""
+    sql = "SELECT 1 FROM time_entries WHERE operation_id = ? LIMIT 1"
+    return connection.execute(sql, (operation_id,)).fetchone() is not None
+
+
 def pauses_of(connection: sqlite3.Connection, entry_id: str) -> list[dict[str, Any]]:
     """As rows, in order of time."""
     sql = "SELECT * FROM time_entry_pauses WHERE time_entry_id = ? ORDER BY paused_at, rowid"
