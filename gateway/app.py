@@ -48,6 +48,7 @@ from gateway.uns.broker import Broker
 from gateway.uns.payloads import Standing
 from gateway.uns.publisher import READER as UNS
 from gateway.uns.publisher import Publisher
+from gateway.uns.topics import Topics
 from gateway.web.auth import Keys, NewKey
 from gateway.web.limits import Limiter, Rate
 from gateway.web.openapi import document
@@ -138,9 +139,9 @@ class Gateway:
             links.append((UP, up.run))
         else:
             self.health.link(UP).off("no cloud is configured")
-        broker = Broker(
-            self.settings.broker, self.settings.data_dir / "broker", self._clock, self.health.link(BROKER), self._rng
-        )
+        probe = Topics.of(self.settings, self.settings.gateway.id).probe
+        folder, own = self.settings.data_dir / "broker", self.health.link(BROKER)
+        broker = Broker(self.settings.broker, folder, self._clock, own, self._rng, probe)
         links.append((BROKER, broker.run))
         if self.settings.broker.mode == "off":
             self.health.link(UNS).off("[broker] mode is off")
@@ -152,14 +153,18 @@ class Gateway:
         links.append((HOUSEKEEPING, partial(housekeeping.run, *keeping)))
         return links
 
-    def _standing(self) -> Standing:
+    async def _standing(self) -> Standing:
         """For the health topic on MQTT."""
-        links = {link.name: link.state for link in self.health}
+        told = await self.status.full()
+        links = told["links"]
+        broker = links.get(BROKER, {})
         return Standing(
-            ok=self.status.brief() == "ok",
+            ok=told["status"] == "ok",
             uptime_s=self._clock.monotonic() - self._started_s,
-            cloud=links.get(UP, "off"),
-            broker={"state": links.get(BROKER)},
+            cloud=links[UP]["state"],
+            cloud_behind=links[UP].get("behind", 0),
+            journal_behind=links[UNS].get("behind", 0),
+            broker={name: broker.get(name) for name in ("state", "mode", "version")},
             disk_free_mb=shutil.disk_usage(self.settings.data_dir).free // (1024 * 1024),
         )
 
@@ -225,7 +230,13 @@ async def opened(settings: Settings, clock: Clock) -> AsyncIterator[Database]:
         raise StartupError(
             f"the data folder {settings.data_dir} cannot be made ({exc.strerror}): name another with --data"
         ) from None
-    async with Database.open(settings.data_dir, prepare=partial(migrate, clock=clock), monotonic=clock.monotonic) as db:
+    prepare = partial(migrate, clock=clock)
+    async with contextlib.AsyncExitStack() as stack:
+        opening = Database.open(settings.data_dir, prepare=prepare, monotonic=clock.monotonic)
+        try:
+            db = await stack.enter_async_context(opening)
+        except OSError as exc:
+            raise StartupError(f"the data folder {settings.data_dir} cannot be used: {exc}") from exc
         yield db
 
 
