@@ -90,9 +90,8 @@ class Uplink:
                     self._link.down(self._budget.why)
                 else:
                     self._begin(lanes)
-                    if self._clock.monotonic() >= settle_s:
+                    if self._clock.monotonic() >= settle_s and await self._begin_settling(lanes):
                         settle_s = self._clock.monotonic() + self._settings.poll_s
-                        await self._begin_settling(lanes)
                     if not self._budget.failing and self._link.up():
                         log.info("link.up", link=self._link.name)
                 self._db.write_soon("cloud.watermark", store.save_watermark, lanes.watermark())
@@ -120,15 +119,21 @@ class Uplink:
             lane.busy = True
             self._spawn(self._run_lane(lanes, lane))
 
-    async def _begin_settling(self, lanes: Lanes) -> None:
-        """Rows that may be settled, lane by lane, where nothing is waiting to be sent anyway."""
+    async def _begin_settling(self, lanes: Lanes) -> bool:
+        """Rows that may be settled, lane by lane, where nothing is waiting to be sent anyway. False: there was no room
+        for some of them, look again once somebody is done.
+        """
         due: dict[str, list[tuple[str, str]]] = {}
         for lane, table, row_id in await self._db.read(store.due, time_.text(self._clock.now())):
             due.setdefault(lane, []).append((table, row_id))
         for lane, rows in due.items():
-            if self._has_room() and lanes.idle(lane) and lane not in self._settling:
-                self._settling.add(lane)
-                self._spawn(self._settle(lane, rows))
+            if not lanes.idle(lane) or lane in self._settling:
+                continue
+            if not self._has_room():
+                return False
+            self._settling.add(lane)
+            self._spawn(self._settle(lane, rows))
+        return True
 
     async def _wait(self, lanes: Lanes, seen: int) -> None:
         """Until something was committed, a lane is done, or the next one may try."""

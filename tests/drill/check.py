@@ -45,6 +45,7 @@ def judge(
         if note["kind"] in VERBS:
             work[note["operation"]][note["kind"]] = note
     operations(verdict, work, {row["id"]: row for row in cloud["operations"]})
+    above(verdict, cloud)
     entries(verdict, work, cloud["time_entries"])
     quantities(verdict, [note for note in won if note["kind"] == "quantity"], cloud["operation_quantities"])
     order(verdict, won, log)
@@ -81,6 +82,20 @@ def operations(verdict: Verdict, work: dict, rows: dict[str, dict]) -> None:
                 same = instant(there) == instant(told)
                 verdict.hold(same, f"operation {operation}: {STAMP[verb]} is {there} in the cloud, {told} here")
     verdict.facts["operations with true start and end in the cloud"] = len(work)
+
+
+def above(verdict: Verdict, cloud: dict[str, list[dict]]) -> None:
+    """Every operation was completed: so is every part and every job, and a job's end is that of its last operation."""
+    part_of = {row["id"]: row for row in cloud["parts"]}
+    ends: dict[str, list[datetime]] = defaultdict(list)
+    for row in cloud["operations"]:
+        if end := instant(row["completed_at"]):
+            ends[part_of[row["part_id"]]["job_id"]].append(end)
+    for row in (*cloud["parts"], *cloud["jobs"]):
+        verdict.hold(row["status"] == "completed", f"{row['id']} is {row['status']} in the cloud, not completed")
+    for row in cloud["jobs"]:
+        verdict.hold(instant(row["completed_at"]) in ends[row["id"]], f"job {row['id']} ended at {row['completed_at']}")
+    verdict.facts["jobs whose end is true in the cloud"] = len(cloud["jobs"])
 
 
 def entries(verdict: Verdict, work: dict, rows: list[dict]) -> None:
