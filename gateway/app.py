@@ -119,6 +119,7 @@ class Gateway:
     async def _stop_serving(self) -> None:
         """Take no more; what is on its way may finish."""
         await asyncio.gather(*(one.cleanup() for one in self._served))
+        (self.settings.data_dir / admin.SOCKET).unlink(missing_ok=True)
 
     # ------------------------------------------------------------------ ways out
 
