@@ -71,7 +71,7 @@ class Pages:
         return web.json_response(await self._report.full(), dumps=_compact)
 
     async def _metrics(self, request: web.Request) -> web.Response:
-        if not self._may_read(request) and not _local(request):
+        if not self._may_read(request) and not _local(request.remote):
             return web.Response(status=401, text="a key with the scope read is needed from outside this machine\n")
         text = await asyncio.to_thread(exposition, await self._report.full(), self._db.commits.count)
         return web.Response(body=text, headers={"Content-Type": METRICS_TYPE})
@@ -156,12 +156,15 @@ def _nothing(_tx: Tx) -> None:
     """Goes through the writer's queue and a transaction like any other write."""
 
 
-def _local(request: web.Request) -> bool:
+def _local(remote: str | None) -> bool:
     """From this machine: loopback, or the socket in the data folder."""
+    if not remote:
+        return True
     try:
-        return not request.remote or ipaddress.ip_address(request.remote).is_loopback
+        address = ipaddress.ip_address(remote)
     except ValueError:
         return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 def _word(why: str | None) -> web.Response:
