@@ -30,7 +30,8 @@ WRITER_PRAGMAS = (
 READER_PRAGMAS = ("query_only=ON", "wal_autocheckpoint=0")
 _PRIMARY_CODE = 0xFF
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-_BROKEN = {*_DAMAGED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
+_UNREADABLE = {*_DAMAGED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
+_BROKEN = {*_UNREADABLE, sqlite3.SQLITE_READONLY}
 _WAITED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _CUT = {sqlite3.SQLITE_INTERRUPT, *_WAITED}
 
@@ -99,11 +100,22 @@ def check(path: Path, *, after_unclean_stop: bool) -> None:
         raise StartupError(damage(path, found))
 
 
+def anchor(path: Path) -> sqlite3.Connection:
+    """Open and never used: keeps SQLite's index of the WAL alive for as long as the process lives.
+
+    With the last connection the index goes, and who opens the file next reads the WAL itself, where a commit whose fsync
+    failed looks like any other: what had been refused would be there.
+    """
+    connection = connect(path, READER_PRAGMAS)
+    connection.execute("SELECT 1 FROM sqlite_schema").fetchall()
+    return connection
+
+
 def reopen(path: Path) -> sqlite3.Connection:
     """The writer's new connection after an I/O error. Raises StartupError (damaged), sqlite3.Error, OSError.
 
-    What a failed commit left in the WAL is not seen now, but after a crash SQLite would take it for committed. A small
-    commit of our own writes over it.
+    What a failed commit left in the WAL is not seen now (see `anchor`), but after a crash SQLite would take it for committed.
+    A small commit of our own writes over it.
     """
     if found := complaints(path, after_unclean_stop=True):
         raise StartupError(damage(path, found))
@@ -156,6 +168,11 @@ def is_busy(exc: BaseException) -> bool:
 def is_storage(exc: BaseException) -> bool:
     """The disk's doing, not that of the statement: everybody in the transaction has failed."""
     return isinstance(exc, sqlite3.Error) and (code(exc) in _BROKEN or lacks_space(exc))
+
+
+def is_unreadable(exc: BaseException) -> bool:
+    """The disk's doing, in a read."""
+    return code(exc) in _UNREADABLE
 
 
 def is_cut(exc: BaseException) -> bool:

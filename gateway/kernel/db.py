@@ -25,11 +25,13 @@ from gateway.kernel.commits import Commits
 from gateway.kernel.connection import (
     READER_PRAGMAS,
     WRITER_PRAGMAS,
+    anchor,
     check,
     connect,
     is_busy,
     is_cut,
     is_storage,
+    is_unreadable,
     lacks_space,
     reopen,
     roll_back,
@@ -102,6 +104,7 @@ class Database:
         self._readers = ThreadPoolExecutor(READERS, "reader")
         self._own = threading.local()
         self._opened: list[sqlite3.Connection] = []
+        self._anchor: sqlite3.Connection | None = None
         self._writer = threading.Thread(target=self._run, name="writer", daemon=True)
 
     @classmethod
@@ -173,7 +176,7 @@ class Database:
                 connection.execute("BEGIN")
                 return body(connection, *args, **kwargs)
             except sqlite3.Error as exc:
-                if is_storage(exc):
+                if is_unreadable(exc):
                     self._forget_reader(connection)
                 raise
             finally:
@@ -183,7 +186,7 @@ class Database:
         try:
             return await self._loop.run_in_executor(self._readers, snapshot)
         except sqlite3.DatabaseError as exc:
-            if not is_storage(exc) and not is_cut(exc):
+            if not is_unreadable(exc) and not is_cut(exc):
                 raise
             raise StorageFailed(f"the read could not be finished ({exc}): try again") from exc
 
@@ -224,6 +227,8 @@ class Database:
                 self._loop.call_soon_threadsafe(self._resolve, done)
             self._ballast.restore(self.written_at_s)
             connection = self._bound_wal(connection)
+        if self._anchor is not None:
+            self._anchor.close()
         if connection is not None:
             with contextlib.suppress(sqlite3.Error):
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -252,6 +257,7 @@ class Database:
             return connection, _Round([_Outcome(job, error=ReadOnly(self.read_only)) for job in group])
         try:
             connection = connection or connect(self.path, WRITER_PRAGMAS)
+            self._anchor = self._anchor or anchor(self.path)
             return connection, self._group(connection, group)
         except sqlite3.Error as exc:
             if connection is not None:
