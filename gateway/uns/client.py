@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,8 @@ GOODBYE_MAX_S = 1.0
 REFUSED_FROM = 0x80  # reason codes from here on are failures
 UNSUPPORTED_VERSION = (0x84, 1)  # MQTT 5's word for it, and 3.1.1's
 QUOTA_EXCEEDED = 0x97
+TOO_LARGE = 0x95
+PACKET_HEAD_BYTES_MAX = 2048  # of a publish, beside its topic and payload: the fixed header and our properties
 
 _quiet = logging.getLogger("gateway.uns.mqtt")  # aiomqtt's own words; what matters is told as Unavailable
 _quiet.setLevel(logging.CRITICAL)
@@ -64,6 +66,14 @@ class Refusal:
     reason: str
 
 
+class Cut(Unavailable):
+    """The connection went; `unanswered` is the first that the broker had not acknowledged."""
+
+    def __init__(self, unanswered: Message) -> None:
+        super().__init__("the connection to the broker is gone")
+        self.unanswered = unanswered
+
+
 class Session:
     """One connection, from CONNACK to its end. Methods raise Unavailable when it is over."""
 
@@ -73,7 +83,7 @@ class Session:
         self._slots = asyncio.Semaphore(IN_FLIGHT_MAX)
 
     async def publish(self, messages: Iterable[Message]) -> list[Refusal]:
-        """Send in order, IN_FLIGHT_MAX at a time, and wait for every PUBACK."""
+        """Send in order, IN_FLIGHT_MAX at a time, and wait for every PUBACK. Raises Cut, Unavailable."""
         waiting: list[tuple[Message, asyncio.Future[tuple[int, str]]]] = []
         try:
             async with asyncio.timeout(None) as limit:
@@ -83,6 +93,11 @@ class Session:
                     waiting.append((message, self._send(message)))
                 limit.reschedule(asyncio.get_running_loop().time() + ACK_MAX_S)
                 answers = [(message, *await answer) for message, answer in waiting]
+        except ConnectionAbortedError:
+            lost = (message for message, answer in waiting if answer.done() and answer.exception())
+            if first_lost := next(lost, None):
+                raise Cut(first_lost) from None
+            raise Unavailable("the connection to the broker is gone") from None
         except TimeoutError:
             raise Unavailable(f"the broker acknowledged nothing for {ACK_MAX_S:.0f} s: is it overloaded?") from None
         refused = [Refusal(*answer) for answer in answers if answer[1] >= REFUSED_FROM]
@@ -94,7 +109,7 @@ class Session:
         with _told():
             await self._client.subscribe(topic, qos=QOS)
 
-    async def received(self) -> AsyncIterator[tuple[str, bytes]]:
+    async def received(self) -> AsyncGenerator[tuple[str, bytes], None]:
         """Topic and payload of what was subscribed to."""
         with _told():
             async for message in self._client.messages:
@@ -103,8 +118,9 @@ class Session:
 
     async def lost(self) -> None:
         """Returns never; raises Unavailable when the connection is gone."""
-        async for _ in self.received():
-            pass
+        async with contextlib.aclosing(self.received()) as words:
+            async for _ in words:
+                pass
 
     def _send(self, message: Message) -> asyncio.Future[tuple[int, str]]:
         return self._client.send(message, self._slots, mqtt5=self.mqtt5)
@@ -116,16 +132,21 @@ class _Client(aiomqtt.Client):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._acks: dict[int, tuple[asyncio.Future[tuple[int, str]], asyncio.Semaphore]] = {}
+        self._packet_bytes_max: int | None = None  # what the broker takes; a longer packet would end the connection
 
     def send(self, message: Message, slots: asyncio.Semaphore, *, mqtt5: bool) -> asyncio.Future[tuple[int, str]]:
+        acknowledged: asyncio.Future[tuple[int, str]] = self._loop.create_future()
+        if self._packet_bytes_max is not None and _bytes_of(message) > self._packet_bytes_max:
+            slots.release()
+            acknowledged.set_result((TOO_LARGE, f"the broker takes {self._packet_bytes_max} bytes at the most"))
+            return acknowledged
         with _told():
             info = self._client.publish(
                 message.topic, message.payload, QOS, message.retain, _properties(message) if mqtt5 else None
             )
         if info.rc:
             slots.release()
-            raise Unavailable("the connection to the broker is gone")
-        acknowledged: asyncio.Future[tuple[int, str]] = self._loop.create_future()
+            raise ConnectionAbortedError
         self._acks[info.mid] = acknowledged, slots
         return acknowledged
 
@@ -139,8 +160,22 @@ class _Client(aiomqtt.Client):
         else:
             super()._on_publish(client, userdata, mid, reason_code, properties)
 
+    def _on_connect(self, client: Any, userdata: Any, flags: Any, reason_code: Any, properties: Any = None) -> None:
+        self._packet_bytes_max = getattr(properties, "MaximumPacketSize", None)
+        super()._on_connect(client, userdata, flags, reason_code, properties)
+
+    def _on_disconnect(self, *args: Any) -> None:
+        """Whoever waits for a PUBACK now learns that there will be none."""
+        super()._on_disconnect(*args)
+        for acknowledged, slots in self._acks.values():
+            slots.release()
+            if not acknowledged.done():
+                acknowledged.set_exception(ConnectionAbortedError())
+                acknowledged.exception()  # nobody may be waiting any more
+        self._acks.clear()
+
     def abandon(self) -> None:
-        """Close what a failed attempt to connect has left open."""
+        """Close what a failed connection has left open."""
         self._client.disconnect()
         self._client._sock_close()  # type: ignore[no-untyped-call,unused-ignore] # noqa: SLF001 -- the library leaves the socket of a connection that nobody answered
 
@@ -154,8 +189,10 @@ async def connected(
     try:
         yield Session(client, mqtt5=mqtt5)
     finally:
-        with contextlib.suppress(aiomqtt.MqttError, OSError):
+        try:
             await client.__aexit__(None, None, None)
+        except (aiomqtt.MqttError, OSError):
+            client.abandon()
 
 
 async def _connect(address: Address, identifier: str, will: Will | None, expiry_s: int) -> tuple[_Client, bool]:
@@ -198,6 +235,10 @@ def _client(address: Address, identifier: str, will: Will | None, expiry_s: int,
         logger=_quiet,
         **({"clean_start": not expiry_s, "properties": connect} if mqtt5 else {"clean_session": not expiry_s}),
     )
+
+
+def _bytes_of(message: Message) -> int:
+    return len(message.topic.encode()) + len(message.payload.encode()) + PACKET_HEAD_BYTES_MAX
 
 
 def _properties(message: Message) -> Properties:

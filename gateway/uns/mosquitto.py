@@ -17,9 +17,12 @@ from gateway.uns import users
 
 END_MAX_S = 3.0
 END_PAUSE_S = 0.05
+LAST_WORDS_MAX_S = 1.0
 SAID_MAX = 20  # of its last lines
 STORE = "mosquitto.db"
 _STORE_IS_BROKEN = ("database", "persist")  # words of the lines in which it says so
+_CRASHED = (-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS)
+_LIBC = ctypes.CDLL(None)  # loaded here: between fork and exec nothing may be
 _PR_SET_PDEATHSIG = 1
 
 _CONFIG = """# Written by eryxon-gateway at every start.
@@ -48,24 +51,21 @@ log = structlog.get_logger(__name__)
 
 
 class Mosquitto:
-    def __init__(
-        self, program: str, folder: Path, host: str, port: int, passwords: Mapping[str, str], clock: Clock
-    ) -> None:
+    def __init__(self, program: str, folder: Path, passwords: Mapping[str, str], clock: Clock) -> None:
         self._program = program
         self._folder = folder.absolute()
-        self._host = host
-        self._port = port
         self._passwords = passwords
         self._clock = clock
         self._config = self._folder / "mosquitto.conf"
         self._pid = self._folder / "mosquitto.pid"
         self._said: deque[str] = deque(maxlen=SAID_MAX)
         self._process: asyncio.subprocess.Process | None = None
+        self._listening: asyncio.Task[None] | None = None
 
     @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    async def running(self, host: str, port: int) -> AsyncIterator[None]:
         """Started when this begins, ended when it ends."""
-        self._write()
+        self._write(host, port)
         self._process = await asyncio.create_subprocess_exec(
             self._program,
             "-c",
@@ -76,21 +76,25 @@ class Mosquitto:
             preexec_fn=_die_with_parent,
         )
         users.write(self._pid, str(self._process.pid))
-        listening = asyncio.create_task(self._listen())
+        self._listening = asyncio.create_task(self._listen(self._process.stderr))
         try:
             yield
         finally:
             await self._end(self._process)
-            listening.cancel()
+            self._listening.cancel()
+            await asyncio.wait({self._listening})
             self._pid.unlink(missing_ok=True)
 
     async def gone(self) -> None:
         """Wait for its end. Raises Unavailable with what it said last; a store that it cannot read is moved aside."""
         assert self._process is not None, "only while it is running"  # noqa: S101 -- a bug of ours
+        assert self._listening is not None  # noqa: S101 -- as above
         code = await self._process.wait()
+        await asyncio.wait({self._listening}, timeout=LAST_WORDS_MAX_S)  # its end is known before its last words are
         told = " / ".join(self._said) or "without a word"
         store = self._folder / STORE
-        if code > 0 and store.exists() and any(word in told.lower() for word in _STORE_IS_BROKEN):
+        broken = code > 0 and any(word in told.lower() for word in _STORE_IS_BROKEN)
+        if store.exists() and (broken or code in _CRASHED):
             aside = store.with_name(f"{STORE}.damaged-{text(self._clock.now())}")
             store.replace(aside)
             log.warning("broker.store_moved_aside", file=str(aside), said=told)
@@ -115,18 +119,17 @@ class Mosquitto:
                     return
                 await self._clock.sleep(END_PAUSE_S)
 
-    def _write(self) -> None:
+    def _write(self, host: str, port: int) -> None:
         # As root it would step down to a user who cannot write here, and lose everything retained.
         user = "user root\n" if os.geteuid() == 0 else ""
-        config = _CONFIG.format(folder=self._folder, user=user, port=self._port, host=self._host)
+        config = _CONFIG.format(folder=self._folder, user=user, port=port, host=host)
         users.write(self._folder / "passwd", users.password_file(self._passwords))
         users.write(self._folder / "acl", users.acl_file())
         users.write(self._config, config)
 
-    async def _listen(self) -> None:
-        assert self._process is not None  # noqa: S101 -- as above
-        assert self._process.stderr is not None  # noqa: S101 -- as above
-        async for line in self._process.stderr:
+    async def _listen(self, stream: asyncio.StreamReader | None) -> None:
+        assert stream is not None, "stderr is a pipe"  # noqa: S101 -- as above
+        async for line in stream:
             words = line.decode(errors="replace").strip()
             self._said.append(words)
             log.debug("broker.said", words=words)
@@ -143,7 +146,7 @@ class Mosquitto:
 
 def _die_with_parent() -> None:
     """In the child, before it becomes Mosquitto: the kernel ends it when we are gone, however that happens."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _alive(pid: int) -> bool:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from gateway.kernel import clock as time_
-from gateway.outbox.event import Entry
+from gateway.outbox.event import Entry, encode
 from gateway.uns.topics import Place
 
 EVENT_SCHEMA = "uns/event/1"
@@ -17,7 +17,19 @@ JOB_SCHEMA = "uns/job/1"
 STATUS_SCHEMA = "uns/status/1"
 HEALTH_SCHEMA = "uns/health/1"
 PAYLOAD_BYTES_MAX = 256 * 1024
-_PERSONS = ("operator_name",)  # keys of event data that name somebody
+_SHORTENED = (
+    1_000,
+    200,
+    40,
+)  # characters of a text, entries of a list in a payload that is too large; the last leaves ids whole
+_NAMES = (
+    "operator_name",
+    "created_by_name",
+    "recorded_by_name",
+    "completed_by_name",
+)  # keys of event data with somebody's name
+_IN_SECONDS = "_seconds"  # `actual_time` is in minutes as the cloud has it, `actual_time_seconds` beside it
+_CLOUD = {"up": "connected", "down": "disconnected"}  # the other states are called alike
 
 Payload = dict[str, Any]
 
@@ -86,27 +98,33 @@ class Source:
     epoch: int | str
     tenant_id: str
     publish_names: bool = False
+    in_seconds: bool = False  # [compat] event_time_unit: clients written from the documentation's samples read seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The gateway itself, for its health topic."""
+    """The gateway itself, for its health topic. `..._behind`: entries of the journal that wait; `cloud`: the link's state."""
 
     ok: bool
     uptime_s: float
     cloud: str
+    cloud_behind: int = 0
+    journal_behind: int = 0
+    inbound_rejected: int = 0
     broker: Mapping[str, Any] = field(default_factory=dict)
     disk_free_mb: int = 0
 
 
 def event(entry: Entry, data: Mapping[str, Any], source: Source, prev: int | None) -> Payload:
     """The cloud's shape, then ours: `seq` and `epoch` to find gaps, `prev` the one before it, `id` against repeats."""
-    told = data if source.publish_names else {key: value for key, value in data.items() if key not in _PERSONS}
+    told = {name: value for name, value in data.items() if source.publish_names or name not in _NAMES}
+    if source.in_seconds:
+        told |= {name: told[name + _IN_SECONDS] for name in told if name + _IN_SECONDS in told}
     return {
         "event": entry.type,
         "timestamp": time_.zulu(time_.parse(entry.occurred_at)),
         "tenant_id": source.tenant_id,
-        "data": dict(told),
+        "data": told,
         "id": entry.id,
         "seq": entry.seq,
         "prev": prev,
@@ -196,7 +214,10 @@ def health(standing: Standing) -> Payload:
         "schema": HEALTH_SCHEMA,
         "ok": standing.ok,
         "uptime_s": round(standing.uptime_s),
-        "cloud": standing.cloud,
+        "journal_behind": standing.journal_behind,
+        "inbound_rejected": standing.inbound_rejected,
+        "cloud": _CLOUD.get(standing.cloud, standing.cloud),
+        "cloud_behind": standing.cloud_behind,
         "broker": dict(standing.broker),
         "disk_free_mb": standing.disk_free_mb,
     }
@@ -205,6 +226,26 @@ def health(standing: Standing) -> Payload:
 def stamped(payload: Payload, at: datetime) -> Payload:
     """A state with the time of its reading; kept apart, because the time alone is no news."""
     return {"schema": payload["schema"], "timestamp": time_.zulu(at), **payload}
+
+
+def written(payload: Payload) -> str:
+    """As JSON of at most PAYLOAD_BYTES_MAX. What is longer has its texts and lists cut, and says `"truncated": true`."""
+    told = encode(payload)
+    for length_max in _SHORTENED:
+        if len(told) <= PAYLOAD_BYTES_MAX and len(told.encode()) <= PAYLOAD_BYTES_MAX:
+            break
+        told = encode({**_shortened(payload, length_max), "truncated": True})
+    return told
+
+
+def _shortened(value: Any, length_max: int) -> Any:
+    if isinstance(value, str):
+        return value[:length_max]
+    if isinstance(value, list):
+        return [_shortened(one, length_max) for one in value[:length_max]]
+    if isinstance(value, dict):
+        return {name: _shortened(one, length_max) for name, one in value.items()}
+    return value
 
 
 def _place(place: Place) -> Payload:

@@ -138,19 +138,15 @@ def prev(connection: sqlite3.Connection, position: int) -> int | None:
     return None if row[0] is None else int(row[0])
 
 
-def behind(connection: sqlite3.Connection, reader: str) -> int:
-    """How many entries a reader has not seen."""
-    row = connection.execute(
-        "SELECT count(*) FROM events WHERE seq > (SELECT position FROM event_readers WHERE name = ?)", (reader,)
-    ).fetchone()
-    return int(row[0])
-
-
 # ------------------------------------------------------------------ writes
 
 
 def places(tx: Tx) -> dict[str, Place]:
-    """Every live cell with its level. A new cell gets one; a renamed cell gets another; everybody else keeps theirs."""
+    """Every live cell with its level. A new cell gets one; a renamed cell gets another; everybody else keeps theirs.
+
+    A level is free again once its cell is deleted.
+    """
+    tx.execute("DELETE FROM uns_cells WHERE cell_id NOT IN (SELECT id FROM cells WHERE deleted_at IS NULL)")
     levels = {row["cell_id"]: row for row in tx.execute("SELECT cell_id, name, slug FROM uns_cells")}
     found = {}
     cells = tx.execute("SELECT id, name FROM cells WHERE deleted_at IS NULL ORDER BY created_at, id").fetchall()
@@ -174,6 +170,14 @@ def keep(tx: Tx, kept: Iterable[Kept]) -> None:
 
 def forget(tx: Tx, topics: Sequence[str]) -> None:
     tx.executemany("DELETE FROM uns_retained WHERE topic = ?", [(topic,) for topic in topics])
+
+
+def skip(tx: Tx, reader: str, count: int, position: int) -> None:
+    """Entries up to `position` are done, `count` of them without having arrived: together, so that none counts twice."""
+    tx.execute(
+        "UPDATE event_readers SET skipped = skipped + ?, position = max(position, ?) WHERE name = ? AND position < ?",
+        (count, position, reader, position),
+    )
 
 
 # ------------------------------------------------------------------ rows

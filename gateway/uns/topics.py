@@ -14,9 +14,8 @@ from gateway.settings import Settings
 LEVEL_BYTES_MAX = 64
 TOPIC_BYTES_MAX = 512
 NO_CELL = "default"  # the cell level of events that belong to none
-PROBE = "_probe"  # where the broker's health is tried
 CELL_ID_DIGITS = 8
-TWIN_ID_DIGITS = 4
+TWIN_ID_DIGITS = (4, 8, 13, 18, 36)  # ids that were made within weeks of each other begin alike
 _SPACES = re.compile(r"\s+")
 _OUTSIDE = re.compile(r"[^a-z0-9_-]")
 _UNSAFE = re.compile(r"[+#/\x00-\x1f\x7f]")
@@ -48,9 +47,9 @@ def checked(word: str) -> str:
 def slug(name: str, cell_id: str, taken: Iterable[str]) -> str:
     """The level of a cell: never empty, never beginning like ours, no other cell's."""
     own = level(name).lstrip("_") or f"cell-{cell_id[:CELL_ID_DIGITS]}"
-    if own not in set(taken):
-        return own
-    return f"{own[: LEVEL_BYTES_MAX - TWIN_ID_DIGITS - 1]}-{cell_id[:TWIN_ID_DIGITS]}"
+    twins = (f"{own[: LEVEL_BYTES_MAX - digits - 1]}-{cell_id[:digits]}" for digits in TWIN_ID_DIGITS)
+    others = set(taken)
+    return next(one for one in (own, *twins, cell_id) if one not in others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +93,11 @@ class Topics:
     @property
     def health(self) -> str:
         return f"{self.root}/_gateway/{self.gateway_id}/health"
+
+    @property
+    def probe(self) -> str:
+        """Below it the broker's health is tried."""
+        return f"{self.root}/_gateway/{self.gateway_id}/probe"
 
     def cell(self, place: Place) -> str:
         return f"{self.root}/{self.area_of(place)}/{place.slug}/_state"
