@@ -6,7 +6,7 @@ import click
 
 from gateway.app import described
 from gateway.cli.leaf import Place, leaf
-from gateway.settings import Settings
+from gateway.settings import Settings, unused
 
 
 @click.group()
@@ -19,7 +19,10 @@ def config() -> None:
 def check(place: Place) -> None:
     """Read the configuration and say what is wrong with it."""
     settings = place.settings()
-    place.show({"ok": True, "gateway": settings.gateway.id}, "the configuration is in order")
+    warnings = unused(settings)
+    for warning in warnings:
+        click.echo(f"warning: {warning}", err=True)
+    place.show({"ok": True, "gateway": settings.gateway.id, "warnings": warnings}, "the configuration is in order")
 
 
 @config.command()

@@ -11,17 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import click
+import structlog
 
 from gateway import __version__, app
 from gateway.cli.leaf import Place, leaf
 from gateway.kernel import logs
 from gateway.kernel.connection import check
 from gateway.kernel.errors import StartupError
-from gateway.settings import CONFIGS, Settings
+from gateway.settings import CONFIGS, Settings, unused
 
 DEMO_PORT = 8080
 _HERE = Path(__file__).parent.parent
 TEMPLATES = (_HERE / "gateway.toml", _HERE.parent / "config" / "gateway.toml")  # in a wheel, in a clone
+
+
+log = structlog.get_logger(__name__)
 
 
 @click.command()
@@ -30,6 +34,8 @@ def run(place: Place) -> None:
     """Serve, until SIGTERM or Ctrl-C."""
     settings = place.settings()
     logs.configure(settings.log.level, settings.log.format)
+    for warning in unused(settings):
+        log.warning("settings.unused", what=warning)
 
     def announce(gateway: app.Gateway) -> None:
         click.echo(f"ready: http://{', http://'.join(gateway.addresses)}")

@@ -1,0 +1,279 @@
+"""What can be set: one class for each section, each key with its type and default. docs/settings.md says what they mean."""
+
+import ipaddress
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    PlainSerializer,
+    SecretStr,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+
+PORT_MAX = 65_535
+_UNITS_S = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_NOT_SHOWN = "***"
+
+
+def _seconds(value: Any) -> Any:
+    """`30s`, `5m`, `24h` as seconds."""
+    found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError('a duration is a number with a unit, in quotes: "500ms", "30s", "5m", "24h", "30d"')
+    return float(found[1]) * _UNITS_S[found[2]]
+
+
+def _written(seconds: float) -> str:
+    """As it would stand in the file: the largest unit that leaves a whole number."""
+    for unit in ("d", "h", "m", "s"):
+        count, rest = divmod(seconds, _UNITS_S[unit])
+        if count and not rest:
+            return f"{count:.0f}{unit}"
+    return f"{seconds * 1000:.0f}ms"
+
+
+def _listed(value: Any) -> Any:
+    """In the environment a list may be separated by commas."""
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+Duration = Annotated[
+    float,
+    BeforeValidator(_seconds),
+    PlainSerializer(_written, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": rf"^{_DURATION.pattern}$", "examples": ["30s", "5m", "24h"]}),
+]
+Port = Annotated[int, Field(ge=0, le=PORT_MAX)]  # 0: any free one
+Days = Annotated[int, Field(ge=1, le=3650)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+Level = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^+#/$\x00-\x1f]+$")]  # of a topic
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Gateway(Section):
+    id: Name = "gw-1"
+    data_dir: Path = Path("data")
+    plugins_dir: Path | None = None
+
+    @field_validator("id")
+    @classmethod
+    def _not_the_cloud(cls, name: str) -> str:
+        if name == "cloud":
+            raise ValueError("this name stands for the cloud itself: choose another, as gw-a1")
+        return name
+
+
+class Site(Section):
+    """Where we are: the first levels of every topic. `tenant_id` is the cloud's id of the company."""
+
+    enterprise: Level = "enterprise"
+    site: Level = "site"
+    area: Level = "area"
+    tenant_id: Annotated[str, Field(pattern=r"^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$")] = (
+        "00000000-0000-4000-8000-000000000001"
+    )
+
+
+class Http(Section):
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    allow_plain_lan: bool = False
+    tls_host: str = "0.0.0.0"  # noqa: S104 -- TLS is meant for the LAN
+    tls_port: Port = 8443
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        if not is_loopback(self.host) and not self.allow_plain_lan:
+            raise ValueError(
+                f'host = "{self.host}" would send keys over the LAN in the clear: use tls_cert and tls_key for the LAN, '
+                "or set allow_plain_lan = true (containers, trials)"
+            )
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key belong together: set both or none")
+        return self
+
+
+class Broker(Section):
+    """`username` and `password` are for `external`; the other brokers get users of their own."""
+
+    mode: Literal["auto", "managed", "external", "embedded", "off"] = "auto"
+    host: str = "127.0.0.1"
+    port: Port = 1883
+    username: str = ""
+    password: SecretStr = SecretStr("")
+
+
+class Cloud(Section):
+    """`kind` is `plain` when there is a url and `off` when there is none, unless it is given."""
+
+    kind: Literal["plain", "hub", "off"] = "off"
+    url: str = ""
+    api_key: SecretStr = SecretStr("")
+    cells: Names = ("*",)
+    pull_every: Duration = 300.0
+    settle_after: Duration = 180.0
+    timeout: Duration = 15.0
+    requests_per_day: Annotated[int, Field(ge=1)] | None = None
+
+    @property
+    def enabled(self) -> bool:
+        return self.kind != "off"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _kind(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("url") and "kind" not in given:
+            return {**given, "kind": "plain"}
+        return given
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        if self.kind == "off":
+            return self
+        address = urlsplit(self.url)
+        if address.scheme not in ("http", "https") or not address.hostname:
+            raise ValueError(f'url = "{self.url}" is not an address: as "https://project.example/functions/v1"')
+        if address.scheme == "http" and not is_loopback(address.hostname):
+            raise ValueError(f'url = "{self.url}" would send the key in the clear: use https')
+        if not self.api_key.get_secret_value():
+            raise ValueError('api_key is missing: the cloud shows it once when it is made; or set kind = "off"')
+        return self
+
+
+class Device(Section):
+    """One MQTT user: a machine, a SCADA system, a reader."""
+
+    id: Name
+    cells: tuple[str, ...]
+    role: Literal["machine", "scada", "reader"] = "machine"
+    commands: tuple[Literal["start", "pause", "resume", "complete", "report", "active"], ...] = ()
+    read: tuple[str, ...] = ()
+    stale_after: Duration = 60.0
+    allow_no_operator: bool = True
+    start_head: bool = False
+    execute_queued: bool = False
+    rate_per_s: Annotated[int, Field(ge=1)] = 20
+
+
+class Mapping_(Section):  # noqa: N801 -- `Mapping` is Python's
+    """How a value of a device becomes pieces, a state or a command."""
+
+    device: str
+    input: str | None = None
+    topic: str | None = None
+    path: str | None = None
+    rule: Literal["counter_delta", "gauge", "state_map", "edge", "cycle"]
+    report: Literal["quantity_good", "quantity_scrap", "quantity_rework"] | None = None
+    bits: Annotated[int, Field(ge=0, le=64)] = 32
+    reset: Literal["from_zero", "ignore"] = "from_zero"
+    factor: float | str = 1
+    max_step: Annotated[int, Field(ge=1)] = 500
+    flush: Duration = 30.0
+    no_active: Literal["hold", "drop", "issue"] = "hold"
+    hold_max: Annotated[int, Field(ge=1)] = 1000
+    map: Mapping[str, str] = {}
+    on_enter: Mapping[str, str] = {}
+    debounce: Duration = 0.0
+    rebase: bool = True
+
+
+class Uns(Section):
+    topic_pattern: str = "{enterprise}/{site}/{area}/{cell}/{event}"
+    publish_names: bool = False
+    health_every: Duration = 30.0
+    job_linger: Duration = 86_400.0
+    operation_linger: Duration = 600.0
+    areas: Mapping[str, str] = {}
+    device: tuple[Device, ...] = ()
+    mapping: tuple[Mapping_, ...] = ()
+
+
+class Webhooks(Section):
+    allowed_networks: tuple[IPvAnyNetwork, ...] = ()
+    allow_http: bool = False
+
+
+class Retention(Section):
+    journal_days: Days = 30
+    log_days: Days = 30
+
+
+class Limits(Section):
+    """What one client may take. Sizes in bytes."""
+
+    requests_per_minute: Annotated[int, Field(ge=1)] = 6000
+    burst: Annotated[int, Field(ge=1)] = 600
+    connections: Annotated[int, Field(ge=1)] = 1000
+    request_timeout: Duration = 30.0
+
+
+class Compat(Section):
+    """Where the cloud as it is and its documentation differ, and a client needs the other one."""
+
+    topic: Literal["documented", "upstream"] = "documented"
+    bulk_sync_shape: Literal["documented", "upstream"] = "documented"
+    event_time_unit: Literal["minutes", "seconds"] = "minutes"
+
+
+class Log(Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "console", "json"] = "auto"
+
+
+class Settings(Section):
+    gateway: Gateway = Gateway()
+    site: Site = Site()
+    http: Http = Http()
+    broker: Broker = Broker()
+    cloud: Cloud = Cloud()
+    uns: Uns = Uns()
+    webhooks: Webhooks = Webhooks()
+    retention: Retention = Retention()
+    limits: Limits = Limits()
+    compat: Compat = Compat()
+    log: Log = Log()
+    plugins: Mapping[str, Mapping[str, Any]] = {}
+
+    @property
+    def data_dir(self) -> Path:
+        return self.gateway.data_dir
+
+    def shown(self) -> dict[str, Any]:
+        """For people: as JSON, every secret hidden."""
+        shown: dict[str, Any] = json.loads(self.model_dump_json())
+        shown["plugins"] = {name: _hidden(section) for name, section in shown["plugins"].items()}
+        return shown
+
+
+def _hidden(section: Any) -> Any:
+    if not isinstance(section, dict):
+        return section
+    secret = re.compile(r"secret|password|token|key$")
+    return {name: _NOT_SHOWN if secret.search(name) else _hidden(value) for name, value in section.items()}
