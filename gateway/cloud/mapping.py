@@ -45,7 +45,8 @@ _BOOLEAN = frozenset(("active", "enforce_wip_limit", "show_capacity_warning", "i
 _HAS_UPDATED_AT = frozenset(
     ("jobs", "parts", "operations", "cells", "resources", "scrap_reasons", "operation_quantities")
 )
-_UNIQUE = {"jobs": "job_number", "parts": "part_number"}
+_UNIQUE = {"jobs": "job_number", "parts": "part_number", "resources": "name", "operations": None}
+SOFT_DELETED = frozenset(_UNIQUE)  # deleted by a change that also frees the name, which a DELETE would not
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +85,9 @@ def stamped(table: str, body: Mapping[str, Any], updated_at: str) -> dict[str, A
 
 
 def freed(table: str, row: Row) -> dict[str, Any]:
-    """The change that deletes a job or part there: one request marks it and gives its name free, which a DELETE would not."""
+    """The change that deletes a row there: one request marks it, at the true time, and gives its name free."""
     name = _UNIQUE[table]
-    body = {name: f"{row[name]}~{row['id'][:8]}", "deleted_at": row["deleted_at"]}
+    body = {"deleted_at": row["deleted_at"]} | ({name: f"{row[name]}~{row['id'][:8]}"} if name else {})
     return body | {"external_id": None} if row["external_id"] else body
 
 

@@ -30,6 +30,8 @@ EFFECTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "resume": ("in_progress", "resumed_at", ("paused_at",)),
     "complete": ("completed", "completed_at", ()),
 }
+# What corrections change as well, between the transitions and after them.
+SUMS = frozenset(("actual_time", "completion_percentage"))
 
 
 @dataclass(slots=True)
@@ -101,6 +103,8 @@ def _fill(step: Step) -> None:
             continue  # nobody is sent his own echo
         for change in json.loads(entry.changes):
             _fold(intents, change, entry.seq)
+            for corrected in SUMS.intersection(change["fields"] or () if change["op"] == "update" else ()):
+                step.execution.get(change["id"], {}).pop(corrected, None)  # as it stands now, not as an event left it
         if entry.type in LIFECYCLE:
             operation_id = entry.aggregate.partition(":")[2]
             step.execution.setdefault(operation_id, {}).update(stamps(entry))

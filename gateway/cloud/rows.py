@@ -20,7 +20,6 @@ from gateway.kernel.db import Database
 from gateway.kernel.ids import NewId
 
 CACHE_MAX = 5_000  # rows kept in memory; far more than are touched before the last second's are on disk
-SOFT_DELETED = ("jobs", "parts")  # deleted by a change that also frees the name
 NOT_BY_ID = ("time_entries", "operation_quantities", "scrap_reasons")  # [U] `?id=` of these lists is broken
 
 
@@ -128,13 +127,34 @@ class Rows:
                 raise _verdict(outcome, "PATCH", row.table, body)
         return outcome
 
+    async def bury(self, row: CloudRow, values: Mapping[str, Any], old: Mapping[str, Any], updated_at: str) -> None:
+        """Made and deleted before it ever went up, yet somebody has booked on it: it goes up as deleted, so that the
+        bookings have something to stand on. Raises Again, No.
+        """
+        body = {"id": row.id, **{name: value for name, value in values.items() if value is not None}}
+        body |= mapping.freed(row.table, old)
+        outcome = await self.client.create(row.table, body)
+        match outcome.kind:
+            case Kind.OK:
+                row.base, row.deleted = body, True
+                self._took(row)
+            case Kind.OWN_ID_EXISTS:  # an earlier attempt, which may have been of a living row
+                row.base = {"id": row.id}
+                await self.remove(row, old, updated_at)
+            case Kind.UNKNOWN:
+                row.attempted = body
+                await self.unsettle(row)
+                raise Again(outcome, row.table)
+            case _:
+                raise _verdict(outcome, "POST", row.table, body)
+
     async def remove(self, row: CloudRow, old: Mapping[str, Any], updated_at: str) -> None:
         """Delete over there. What was never sent is only marked, so that it never will be."""
         if not row.base and row.attempted is None:
             row.deleted = True
             self.keep(row)
             return
-        if row.table in SOFT_DELETED:
+        if row.table in mapping.SOFT_DELETED:
             body = mapping.freed(row.table, old)
             outcome = await self.client.change(row.table, row.id, mapping.stamped(row.table, body, updated_at))
         else:

@@ -142,8 +142,9 @@ class Sender:
         """What to send: all of a new row, of a known one what differs; an operation's state as the events left it."""
         values, fields = dict(want.values), intent.fields
         if execution is not None:
-            values = {name: value for name, value in values.items() if name not in EXECUTION} | dict(execution)
-            fields = None if fields is None else (fields - EXECUTION) | execution.keys()
+            told = EXECUTION - plan.SUMS
+            values = {name: value for name, value in values.items() if name not in told} | dict(execution)
+            fields = None if fields is None else (fields - told) | execution.keys()
         if not row.base:
             return values
         whole = fields is None or intent.op == "insert" or intent.table == "time_entries"
@@ -158,7 +159,12 @@ class Sender:
         if old and intent.table == "time_entries":  # one entry for each stretch of work
             ids = [want.id for want in mapping.wanted(intent.table, old, old.get("pauses", ()))]
         for row_id in ids:
-            await self._rows.remove(await self._rows.known(intent.table, row_id, lane), old, self._now())
+            row = await self._rows.known(intent.table, row_id, lane)
+            if not row.base and not row.deleted and await self._db.read(store.booked_on, intent.table, row_id):
+                (want,) = mapping.wanted(intent.table, old)
+                await self._rows.bury(row, want.values, old, self._now())
+            else:
+                await self._rows.remove(row, old, self._now())
 
     async def _moot(self, row: CloudRow, values: Mapping[str, Any]) -> bool:
         """Somebody else has already brought it further: a late transition is dropped, the facts around it are not."""

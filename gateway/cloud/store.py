@@ -40,6 +40,14 @@ WHERE e.lane = :lane AND e.origin <> :cloud AND (
     coalesce((SELECT position FROM event_lanes WHERE reader = :reader AND lane = :lane), 0))
   OR EXISTS (SELECT 1 FROM event_parked p WHERE p.reader = :reader AND p.seq = e.seq))
 """
+_BOOKED = (
+    "SELECT EXISTS (SELECT 1 FROM operations o JOIN parts p ON p.id = o.part_id WHERE {} = ?1 AND ("
+    "EXISTS (SELECT 1 FROM time_entries e WHERE e.operation_id = o.id) "
+    "OR EXISTS (SELECT 1 FROM operation_quantities q WHERE q.operation_id = o.id)))"
+)
+_BOOKED_ON = {
+    table: _BOOKED.format(key) for table, key in (("jobs", "p.job_id"), ("parts", "p.id"), ("operations", "o.id"))
+}
 _KIND = {  # what an aggregate of a table is called
     "jobs": "job",
     "parts": "part",
@@ -130,6 +138,11 @@ def entry_of_segment(connection: sqlite3.Connection, segment_id: str) -> str:
         "SELECT time_entry_id FROM time_entry_pauses WHERE segment_id = ?", (segment_id,)
     ).fetchone()
     return found[0] if found else segment_id
+
+
+def booked_on(connection: sqlite3.Connection, table: str, row_id: str) -> bool:
+    """Has anybody booked time or quantities on it or below it?"""
+    return table in _BOOKED_ON and bool(connection.execute(_BOOKED_ON[table], (row_id,)).fetchone()[0])
 
 
 def due(connection: sqlite3.Connection, now: str) -> list[tuple[str, str, str]]:
