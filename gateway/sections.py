@@ -259,7 +259,7 @@ class Settings(Section):
     limits: Limits = Limits()
     compat: Compat = Compat()
     log: Log = Log()
-    plugins: Mapping[str, Mapping[str, Any]] = {}
+    plugins: Mapping[str, Mapping[str, Any]] = Field(default={}, repr=False)  # there may be secrets in it
 
     @property
     def data_dir(self) -> Path:
