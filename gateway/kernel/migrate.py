@@ -39,26 +39,31 @@ def migrate(path: Path, clock: Clock) -> None:
 
     The old file is copied to `backups/` and the copy checked before anything is changed.
     """
+    try:
+        with offline(path) as connection:
+            _bring_up(connection, path, clock)
+    except sqlite3.Error as exc:
+        raise StartupError(f"{path} cannot be opened ({exc}): free some space, look at the disk") from exc
+
+
+def _bring_up(connection: sqlite3.Connection, path: Path, clock: Clock) -> None:
     wanted = steps()
-    with offline(path) as connection:
-        have = int(connection.execute("PRAGMA user_version").fetchone()[0])
-        if have > max(wanted):
-            raise StartupError(
-                f"{path} was written by a newer gateway (schema {have}, this one knows {max(wanted)}): "
-                "install that version again, or restore the backup from before the update"
-            )
-        if have == max(wanted):
-            return
-        try:
-            if have:
-                stamp = clock.now().strftime("%Y%m%dT%H%M%SZ")
-                copy(connection, path.parent / "backups" / f"before-schema-{max(wanted)}-{stamp}.sqlite")
-            _run(connection, {number: step for number, step in wanted.items() if number > have})
-        except (sqlite3.Error, OSError) as exc:
-            raise StartupError(
-                f"{path} could not be brought to schema {max(wanted)} ({exc}): it is as it was before"
-            ) from exc
-    log.info("database.migrated", before=have, now=max(wanted))
+    have, last = int(connection.execute("PRAGMA user_version").fetchone()[0]), max(wanted)
+    if have > last:
+        raise StartupError(
+            f"{path} was written by a newer gateway (schema {have}, this one knows {last}): "
+            "install that version again, or restore the backup from before the update"
+        )
+    if have == last:
+        return
+    try:
+        if have:
+            stamp = clock.now().strftime("%Y%m%dT%H%M%SZ")
+            copy(connection, path.parent / "backups" / f"before-schema-{last}-{stamp}.sqlite")
+        _run(connection, {number: step for number, step in wanted.items() if number > have})
+    except (sqlite3.Error, OSError) as exc:
+        raise StartupError(f"{path} could not be brought to schema {last} ({exc}): it is as it was before") from exc
+    log.info("database.migrated", before=have, now=last)
 
 
 def copy(connection: sqlite3.Connection, target: Path) -> None:
