@@ -9,6 +9,7 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
@@ -26,7 +27,7 @@ from gateway.cloud.link import UP, CloudLink, CloudSettings
 from gateway.identity import Identity
 from gateway.jobs import routes as jobs
 from gateway.kernel.clock import Clock, SystemClock, text
-from gateway.kernel.db import Database
+from gateway.kernel.db import Database, Tx
 from gateway.kernel.errors import StartupError
 from gateway.kernel.health import Health
 from gateway.kernel.ids import NewId, uuid7
@@ -303,10 +304,10 @@ def _address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _has_keys(connection: Any) -> bool:
+def _has_keys(connection: sqlite3.Connection) -> bool:
     return connection.execute("SELECT 1 FROM api_keys LIMIT 1").fetchone() is not None
 
 
-def _register_uplink(tx: Any, now: str) -> None:
+def _register_uplink(tx: Tx, now: str) -> None:
     """Before anything is accepted, so that its counts are there from the first answer on."""
     journal.register(tx, cloud_.READER, now, 0)

@@ -7,6 +7,7 @@ only place that reads the environment.
 import difflib
 import json
 import os
+import shutil
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,13 +19,26 @@ from pydantic_core import ErrorDetails
 from gateway.kernel.errors import StartupError
 from gateway.sections import Broker, Http, Retention, Settings, Uns, is_loopback
 
-__all__ = ["CONFIGS", "Broker", "Http", "Retention", "Settings", "Uns", "is_loopback", "load", "supervisor", "unused"]
+__all__ = [
+    "CONFIGS",
+    "Broker",
+    "Http",
+    "Retention",
+    "Settings",
+    "Uns",
+    "is_loopback",
+    "load",
+    "program",
+    "supervisor",
+    "unused",
+]
 
 CONFIGS = (
     Path("gateway.toml"),
     Path("/etc/eryxon-gateway/gateway.toml"),
 )  # the first that is there, when none was named
 PREFIX = "GATEWAY_"
+_SEARCHED = ("/usr/sbin", "/usr/local/sbin")  # not on every user's PATH
 _SECRETS = ("api_key", "password")
 # Keys that this version takes and does not use yet: a configuration for a later one works here as well.
 _UNUSED = (
@@ -72,6 +86,11 @@ def unused(settings: Settings) -> list[str]:
 def supervisor() -> tuple[str, float]:
     """systemd's socket, and within how many seconds it wants to hear from us; empty and 0 without it."""
     return os.environ.get("NOTIFY_SOCKET", ""), int(os.environ.get("WATCHDOG_USEC") or 0) / 1e6
+
+
+def program(name: str) -> str | None:
+    """Where a program of this machine is."""
+    return shutil.which(name, path=os.pathsep.join((os.environ.get("PATH", os.defpath), *_SEARCHED)))
 
 
 # ------------------------------------------------------------------ reading

@@ -18,7 +18,7 @@ from gateway.cli.leaf import Place, leaf
 from gateway.kernel import logs
 from gateway.kernel.connection import check
 from gateway.kernel.errors import StartupError
-from gateway.settings import CONFIGS, Settings, unused
+from gateway.settings import CONFIGS, Settings, program, unused
 
 DEMO_PORT = 8080
 _HERE = Path(__file__).parent.parent
@@ -124,8 +124,7 @@ def _folder(settings: Settings) -> list[dict[str, Any]]:
 
 def _tools(settings: Settings) -> list[dict[str, Any]]:
     mode = settings.broker.mode
-    path = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"))
-    found = shutil.which("mosquitto", path=path)
+    found = program("mosquitto")
     wanted = mode == "managed"
     told = found or ("not found: install it, or set [broker] mode" if wanted else "not found: not needed in this mode")
     cloud = settings.cloud.url if settings.cloud.enabled else "off: nothing is forwarded"

@@ -3,10 +3,8 @@
 import asyncio
 import contextlib
 import errno
-import os
 import random
 import re
-import shutil
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -17,7 +15,7 @@ from gateway.kernel.clock import Clock
 from gateway.kernel.errors import Unavailable
 from gateway.kernel.health import Link
 from gateway.settings import Broker as Settings
-from gateway.settings import is_loopback
+from gateway.settings import is_loopback, program
 from gateway.uns import users
 from gateway.uns.client import Address, Message, Session, connected, first
 from gateway.uns.mosquitto import Mosquitto
@@ -30,7 +28,6 @@ LEAVE_MAX_S = 1.5  # in which who uses it may say goodbye before we end it
 UPTIME, VERSION = "$SYS/broker/uptime", "$SYS/broker/version"
 UPTIME_MAX_S = 30.0  # our Mosquitto tells it every 10 s
 PATCHED = (2, 0, 16)  # before it, only a distribution's back-ports close CVE-2023-0809, -3592, -28366
-SEARCHED = ("/usr/sbin", "/usr/local/sbin")  # not on every user's PATH
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +53,7 @@ class Broker:
         self._unused = asyncio.Event()
         self._unused.set()
         self._version: str | None = None
-        self._program = _program()
+        self._program = program("mosquitto")
         self.mode = self._chosen()
         self.ready = asyncio.Event()
 
@@ -227,7 +224,3 @@ def _number(version: str) -> tuple[int, ...]:
 
 async def _never() -> None:
     await asyncio.Event().wait()
-
-
-def _program() -> str | None:
-    return shutil.which("mosquitto", path=os.pathsep.join((os.environ.get("PATH", os.defpath), *SEARCHED)))
