@@ -4,8 +4,6 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
-import structlog
-
 from gateway.kernel.clock import Clock, text
 from gateway.kernel.db import Database, Tx
 from gateway.kernel.health import Link
@@ -26,8 +24,6 @@ READER = "uns"
 SESSION_EXPIRY_S = 7 * 86_400
 WILL_DELAY_S = 5
 HEALTH_EXPIRES_S = 300
-
-log = structlog.get_logger(__name__)
 
 
 class Publisher:
@@ -86,13 +82,12 @@ class Publisher:
         """Birth, then everything as it stands; events come after it."""
         self._refusals.connected()
         await self._retained.learn()
-        await self._db.write(_keep_status, self._topics.status)
+        await self._db.write(_keep, self._topics.own)
         slugs = [place.slug for place in self._retained.places.values()]
         birth = payloads.birth(self._source, self._version, self._broker.named, self._since, slugs)
-        if self._link.up():
-            log.info("link.up", link=self._link.name)
         await self._refusals.publish(session, [self._status(birth)])
         await self._retained.everything(session)
+        self._refusals.settle()
 
     async def _goodbye(self, session: Session) -> None:
         """An orderly end is told by us, not by the will."""
@@ -152,6 +147,6 @@ class Publisher:
         return (("schema", payload["schema"]), ("source", self._source.gateway_id))
 
 
-def _keep_status(tx: Tx, topic: str) -> None:
-    """It stays as long as this gateway is called so: a new name takes it back."""
-    store.keep(tx, [Kept(topic, None, None)])
+def _keep(tx: Tx, topics: Iterable[str]) -> None:
+    """They stay as long as this gateway is called so: under a new name it takes them back."""
+    store.keep(tx, [Kept(topic, None, None) for topic in topics])

@@ -44,6 +44,11 @@ class Refusals:
         """A new session: places are told anew."""
         self._tries.clear()
 
+    def settle(self) -> None:
+        """Everything is told: the link is up, unless some place still refuses."""
+        if not self._tries and self._link.up():
+            log.info("link.up", link=self._link.name)
+
     async def publish(self, session: Session, messages: Iterable[Message]) -> int:
         """Send in order and wait for every PUBACK. Returns how many were given up."""
         given_up = 0
@@ -99,8 +104,8 @@ class Refusals:
         if by_place:
             one = next(iter(by_place.values()))
             self._link.degraded(f"the broker refuses {one.message.topic} ({one.code} {one.reason}): see its ACL")
-        elif not self._tries:
-            self._link.up()
+        else:
+            self.settle()
 
 
 def _mark(message: Message) -> int:

@@ -104,7 +104,7 @@ class Retained:
             if fresh := [state.kept for state in wanted.values() if state.kept not in before]:
                 await self._db.write(_keep, fresh)
             await self._refusals.publish(session, self._changed(wanted))
-            gone = [one.topic for one in seen.kept if one.topic not in wanted and one.topic != self._topics.status]
+            gone = [one.topic for one in seen.kept if one.topic not in wanted and one.topic not in self._topics.own]
             if gone:
                 await self._refusals.publish(session, [Message(topic, "", retain=True) for topic in gone])
                 await self._db.write(store.forget, gone)

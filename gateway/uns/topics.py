@@ -95,6 +95,11 @@ class Topics:
         return f"{self.root}/_gateway/{self.gateway_id}/health"
 
     @property
+    def own(self) -> tuple[str, str]:
+        """What is retained about the gateway itself."""
+        return self.status, self.health
+
+    @property
     def probe(self) -> str:
         """Below it the broker's health is tried."""
         return f"{self.root}/_gateway/{self.gateway_id}/probe"

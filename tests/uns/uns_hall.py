@@ -140,11 +140,12 @@ class Hall:
         self.settings = Settings.model_validate(self.given)
         self.broker = self.new_broker()
         self.publisher: Publisher | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     def new_broker(self) -> Broker:
         probe = Topics.of(self.settings, "gw-test").probe
         return Broker(
-            self.settings.broker, self.folder, self.clock, self.health.link("broker"), random.Random(1), probe
+            self.settings.broker, self.folder, SystemClock(), self.health.link("broker"), random.Random(1), probe
         )
 
     @contextlib.asynccontextmanager
@@ -162,14 +163,19 @@ class Hall:
             )
             for name, run in runs.items()
         ]
+        self._tasks = tasks
         try:
             if wait:
                 await self.up()
             yield self
         finally:
-            for task in tasks:
-                task.cancel()
+            self.stop()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    def stop(self) -> None:
+        """As the app does it: everything at once."""
+        for task in self._tasks:
+            task.cancel()
 
     def new_publisher(self, broker: Broker) -> Publisher:
         link = self.health.link("uns")
@@ -192,6 +198,13 @@ class Hall:
         """Somebody who may read everything."""
         address = self.broker.address("viewer")
         async with listening(address.port, topic, address.username, address.password, **more) as ear:
+            yield ear
+
+    @contextlib.asynccontextmanager
+    async def anybody(self, port: int):
+        """On a broker that asks nobody for a name."""
+        async with listening(port, f"{ROOT}/#", None, None) as ear:
+            await until(lambda: ear.states)
             yield ear
 
     @contextlib.asynccontextmanager
