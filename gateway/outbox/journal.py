@@ -24,7 +24,7 @@ _IN_LANE = f"SELECT {_COLUMNS} FROM events WHERE lane = ? AND seq > ? ORDER BY s
 # that a clock running ahead has dated into the future is no reason to stop.
 _FIRST_YOUNG = "SELECT seq FROM events WHERE recorded_at >= ? AND recorded_at <= ? ORDER BY seq LIMIT 1"
 _OLD = """
-SELECT seq FROM events WHERE seq <= ? AND seq < ? AND recorded_at < ? AND seq NOT IN (SELECT seq FROM event_parked)
+SELECT seq FROM events WHERE seq <= ? AND recorded_at < ? AND seq NOT IN (SELECT seq FROM event_parked)
 ORDER BY seq LIMIT ?
 """
 
@@ -138,9 +138,8 @@ def trim(tx: Tx, *, sent_up_to: int, recorded_before: str, now: str) -> Trimmed:
     Other readers that are still behind are moved on, and the range counts as skipped.
     """
     young = tx.execute(_FIRST_YOUNG, (recorded_before, now)).fetchone()
-    slice_ = tx.execute(
-        _OLD, (sent_up_to, young[0] if young else sent_up_to + 1, recorded_before, TRIM_SLICE)
-    ).fetchall()
+    end = min(sent_up_to, young[0] - 1) if young else sent_up_to
+    slice_ = tx.execute(_OLD, (end, recorded_before, TRIM_SLICE)).fetchall()
     if not slice_:
         return Trimmed(0)
     last = slice_[-1][0]

@@ -28,9 +28,9 @@ VALUES (?, ?, ?, ?, ?, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'e
 _FIRST_YOUNG = "SELECT id FROM receipts WHERE recorded_at >= ? AND recorded_at <= ? ORDER BY id LIMIT 1"
 _FORGET = """
 DELETE FROM receipts WHERE id IN (
-  SELECT id FROM receipts
-  WHERE head <= :sent AND recorded_at < :before AND (:end IS NULL OR id < :end) ORDER BY id LIMIT :slice)
+  SELECT id FROM receipts WHERE id < ? AND head <= ? AND recorded_at < ? ORDER BY id LIMIT ?)
 """
+_NO_END = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,5 +98,5 @@ def _answered(tx: Tx, receipt: Receipt) -> Answer | None:
 def trim(tx: Tx, *, sent_up_to: int, recorded_before: str, now: str) -> int:
     """Delete one slice of receipts that are old and whose events the uplink has sent. Returns how many went."""
     young = tx.execute(_FIRST_YOUNG, (recorded_before, now)).fetchone()
-    end = {"end": young[0]} if young else {"end": None}
-    return tx.execute(_FORGET, end | {"sent": sent_up_to, "before": recorded_before, "slice": TRIM_SLICE}).rowcount
+    end = young[0] if young else _NO_END
+    return tx.execute(_FORGET, (end, sent_up_to, recorded_before, TRIM_SLICE)).rowcount
