@@ -271,6 +271,12 @@ def api_routes(db: Database, clock: Clock, new_id: NewId, origin: str) -> list[R
     ]
 
 
+def check(settings: Settings) -> None:
+    """What only the parts themselves know about their settings. Raises StartupError."""
+    _listeners(settings.http)
+    Topics.of(settings, settings.gateway.id)
+
+
 def described() -> dict[str, Any]:
     """The REST API as OpenAPI, without a gateway: the routes know their database only when they are called."""
     nobody: Any = None

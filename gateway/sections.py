@@ -138,8 +138,8 @@ class Cloud(Section):
     api_key: SecretStr = SecretStr("")
     cells: Names = ("*",)
     pull_every: Duration = 300.0
-    settle_after: Duration = 180.0
     timeout: Duration = 15.0
+    settle_after: Duration = 180.0
     requests_per_day: Annotated[int, Field(ge=1)] | None = None
 
     @property
@@ -193,7 +193,7 @@ class Mapping_(Section):  # noqa: N801 -- `Mapping` is Python's
     report: Literal["quantity_good", "quantity_scrap", "quantity_rework"] | None = None
     bits: Annotated[int, Field(ge=0, le=64)] = 32
     reset: Literal["from_zero", "ignore"] = "from_zero"
-    factor: float | str = 1
+    factor: float | str = 1.0
     max_step: Annotated[int, Field(ge=1)] = 500
     flush: Duration = 30.0
     no_active: Literal["hold", "drop", "issue"] = "hold"

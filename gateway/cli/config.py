@@ -4,6 +4,7 @@ import json
 
 import click
 
+from gateway.app import check as checked
 from gateway.app import described
 from gateway.cli.leaf import Place, leaf
 from gateway.settings import Settings, unused
@@ -19,6 +20,7 @@ def config() -> None:
 def check(place: Place) -> None:
     """Read the configuration and say what is wrong with it."""
     settings = place.settings()
+    checked(settings)
     warnings = unused(settings)
     for warning in warnings:
         click.echo(f"warning: {warning}", err=True)

@@ -26,6 +26,17 @@ def test_check_refuses_what_run_would_refuse(program):
         assert 'unknown key broker.mod: did you mean "mode"?' in said.err
 
 
+def test_check_asks_the_parts_themselves(program):
+    for text, told in (
+        ('[uns]\ntopic_pattern = "{site}"\n', "topic_pattern"),
+        ('[http]\ntls_cert = "none.pem"\ntls_key = "none.pem"\n', "none.pem"),
+    ):
+        program.configure('[broker]\nmode = "off"\n' + text)
+        said = program.call("config", "check")
+        assert (said.code, said.out) == (1, "")
+        assert told in said.err
+
+
 def test_show_hides_secrets_and_shows_what_the_environment_says(program):
     program.configure('[broker]\nmode = "external"\npassword = "hush"\n')
     program.environment["GATEWAY_SITE__AREA"] = "hall 2"
