@@ -1,0 +1,238 @@
+"""Cells, resources, scrap reasons and materials over real HTTP: one manner for every plain table."""
+
+import pytest
+from hall import Floor
+
+from gateway.web.routes import Scope
+
+NEW = {
+    "/api-cells": ("cell", {"name": "Bending"}, {"name": "Bending 2"}),
+    "/api-resources": ("resource", {"name": "Mold 3", "type": "mold"}, {"status": "in_use"}),
+    "/api-scrap-reasons": (
+        "scrap_reason",
+        {"code": "DIM", "description": "Out of tolerance", "category": "process"},
+        {"description": "Dimension"},
+    ),
+}
+ALL = pytest.mark.parametrize("path", NEW)
+
+
+@ALL
+@pytest.mark.parametrize("base", ["", "/functions/v1"])
+async def test_a_row_is_made_read_changed_and_deleted(floor, path, base):
+    one, body, change = NEW[path]
+    made = (await floor.make(base + path, body))[one]
+    assert made.items() >= {**body, f"{one}_id": made["id"], "active": True}.items()
+    assert (await floor.get(f"{base}{path}?id={made['id']}"))[one] == made
+    await floor.clock.advance(60)
+    changed = (await floor.send("PATCH", f"{base}{path}?id={made['id']}", change)).data[one]
+    assert (
+        changed.items()
+        >= {**change, "updated_at": "2026-11-02T07:01:00+00:00", "created_at": made["created_at"]}.items()
+    )
+    put = (await floor.send("PUT", f"{base}{path}/?id={made['id'].upper()}", {"active": False})).data[one]
+    assert put["active"] is False
+    for _ in range(2):
+        reply = await floor.send("DELETE", f"{base}{path}?id={made['id']}")
+        assert (reply.status, reply.data) == (200, {"message": "Deleted successfully"})
+    assert (await floor.send("GET", f"{base}{path}?id={made['id']}")).status == 404
+
+
+@ALL
+@pytest.mark.parametrize(
+    ("method", "query", "given", "status", "code"),
+    [
+        ("GET", "?id=zz", None, 404, "NOT_FOUND"),
+        ("GET", f"?id={Floor.NOWHERE}", None, 404, "NOT_FOUND"),
+        ("GET", "?active=maybe", None, 422, "VALIDATION_ERROR"),
+        ("GET", "/sub/path", None, 404, "NOT_FOUND"),
+        ("POST", "", {}, 422, "VALIDATION_ERROR"),
+        ("POST", "", {"colour": "red"}, 422, "VALIDATION_ERROR"),
+        ("PATCH", "", {"active": True}, 400, "BAD_REQUEST"),
+        ("PATCH", "?id={id}", {}, 400, "BAD_REQUEST"),
+        ("PATCH", "?id={id}", {"id": Floor.NOWHERE}, 400, "BAD_REQUEST"),
+        ("PATCH", "?id={id}", {"colour": "red"}, 422, "VALIDATION_ERROR"),
+        ("PATCH", "?id={id}", {"active": "yes"}, 422, "VALIDATION_ERROR"),
+        ("PATCH", "?id=zz", {"active": True}, 404, "NOT_FOUND"),
+        ("PATCH", f"?id={Floor.NOWHERE}", {"active": True}, 404, "NOT_FOUND"),
+        ("DELETE", "", None, 400, "BAD_REQUEST"),
+        ("REPORT", "", None, 400, "BAD_REQUEST"),
+    ],
+)
+async def test_what_is_wrong_is_said_by_name(floor, path, method, query, given, status, code):
+    one, body, _ = NEW[path]
+    made = (await floor.make(path, body))[one]
+    reply = await floor.send(method, path + query.replace("{id}", made["id"]), given)
+    assert (reply.status, reply.error["code"]) == (status, code)
+    assert (await floor.get(f"{path}?id={made['id']}"))[one] == made
+
+
+@ALL
+async def test_a_row_that_was_sent_back_unchanged_leaves_no_trace(floor, path):
+    one, body, _ = NEW[path]
+    made = (await floor.make(path, body))[one]
+    before = await floor.events()
+    reply = await floor.send("PATCH", f"{path}?id={made['id']}", {**body, "id": made["id"], "created_at": "2020-01-01"})
+    assert reply.data[one] == made
+    assert await floor.events() == before
+
+
+@pytest.mark.parametrize(("path", "field"), [("/api-resources", "name"), ("/api-scrap-reasons", "code")])
+async def test_a_taken_name_is_a_conflict(floor, path, field):
+    one, body, _ = NEW[path]
+    await floor.make(path, body)
+    reply = await floor.send("POST", path, body)
+    assert (reply.status, reply.error["code"]) == (409, "CONFLICT")
+    assert reply.error["message"] == f'{one} with {field} "{body[field]}" already exists'
+    assert reply.error["details"] == {"field": field, "value": body[field]}
+
+
+async def test_a_deleted_resource_gives_its_name_back_and_is_needed_by_nobody(floor):
+    for _ in range(2):
+        made = await floor.make(
+            "/api-resources", {"name": "Jig", "type": "fixture", "external_id": "1", "external_source": "e"}
+        )
+        assert (await floor.send("DELETE", f"/api-resources?id={made['resource']['id']}")).status == 200
+    part_id = (await floor.job())["parts"][0]["id"]
+    body = {"part_id": part_id, "cell_id": floor.SAW, "operation_name": "x"}
+    reply = await floor.send(
+        "POST", "/api-operations", {**body, "resources": [{"resource_id": made["resource"]["id"]}]}
+    )
+    assert (reply.status, reply.error["details"][0]["field"]) == (422, "resources[0].resource_id")
+
+
+@ALL
+async def test_a_client_may_choose_the_id_once(floor, path):
+    one, body, _ = NEW[path]
+    body = {**body, "id": "22222222-2222-4333-8444-ABCDEFABCDEF", "tenant_id": floor.NOWHERE}
+    made = (await floor.make(path, body))[one]
+    assert (made["id"], made["tenant_id"] == floor.NOWHERE) == (body["id"].lower(), False)
+    assert (await floor.send("POST", path, body)).status == 409
+    assert (await floor.send("POST", path, {**body, "id": "22"})).error["details"][0]["constraint"] == "UUID_FORMAT"
+
+
+@ALL
+async def test_a_create_sent_again_under_its_key_makes_one_row(floor, path):
+    one, body, _ = NEW[path]
+    once = {"Idempotency-Key": "row-1"}
+    first = await floor.send("POST", path, body, headers=once)
+    again = await floor.send("POST", path, body, headers=once)
+    assert (again.status, again.data, again.headers["Idempotency-Replayed"]) == (201, first.data, "true")
+    reply = await floor.send("POST", path, {**body, "active": False}, headers=once)
+    assert (reply.status, reply.error["code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
+    assert first.data[one]["id"] == again.data[one]["id"]
+
+
+@ALL
+async def test_reading_needs_the_least_and_writing_the_scope_to_plan(floor, path):
+    body = NEW[path][1]
+    for scope, status in ((Scope.READ, 403), (Scope.OPERATE, 403), (Scope.PLAN, 201)):
+        key = await floor.new_key(scope)
+        await floor.get(path, key=key)
+        assert (await floor.send("POST", path, body, key=key)).status == status
+
+
+# ------------------------------------------------------------------ cells
+
+
+async def test_a_cell_gets_the_next_place_and_every_field_of_it(floor):
+    given = {
+        "name": "Bending",
+        "description": "d",
+        "color": "#ff0000",
+        "icon_name": "bolt",
+        "image_url": "t/x.png",
+        "wip_limit": 5,
+        "wip_warning_threshold": 4,
+        "enforce_wip_limit": True,
+        "show_capacity_warning": False,
+        "capacity_hours_per_day": 7.5,
+    }
+    cell = (await floor.make("/api-cells", given))["cell"]
+    assert cell.items() >= {**given, "sequence": 3}.items()
+    assert (await floor.make("/api-cells", {"name": "Bending", "sequence": 9}))["cell"]["sequence"] == 9
+    assert (await floor.make("/api-cells", {"name": "Paint"}))["cell"]["capacity_hours_per_day"] == 8
+    assert (await floor.send("POST", "/api-cells", {"name": "x", "sequence": None})).status == 422
+
+
+async def test_cells_are_listed_in_their_order(floor):
+    await floor.send("PATCH", f"/api-cells?id={floor.SAW}", {"active": False})
+
+    async def found(query: str) -> list[str]:
+        return [row["name"] for row in (await floor.get(f"/api-cells?{query}"))["cells"]]
+
+    assert await found("") == ["Laser", "Saw"]
+    assert await found("order=desc") == ["Saw", "Laser"]
+    assert await found("sort=name&order=desc") == ["Saw", "Laser"]
+    assert await found("active=false") == ["Saw"]
+    assert await found("search=AS") == ["Laser"]
+    assert await found("limit=1&offset=1") == ["Saw"]
+
+
+async def test_a_cell_in_use_stays_and_says_the_way_out(floor):
+    await floor.job()
+    reply = await floor.send("DELETE", f"/api-cells?id={floor.LASER}")
+    assert (reply.status, reply.error["code"]) == (409, "CONFLICT")
+    assert "active=false" in reply.error["message"]
+    assert len((await floor.get("/api-cells"))["cells"]) == 2
+
+
+async def test_a_key_for_one_cell_sees_and_writes_that_one(floor):
+    key = await floor.new_key(Scope.ADMIN, floor.LASER)
+    assert [row["id"] for row in (await floor.get("/api-cells", key=key))["cells"]] == [floor.LASER]
+    assert (await floor.send("GET", f"/api-cells?id={floor.SAW}", key=key)).status == 404
+    for method, path, body in (
+        ("PATCH", f"/api-cells?id={floor.SAW}", {"name": "x"}),
+        ("DELETE", f"/api-cells?id={floor.SAW}", None),
+        ("POST", "/api-cells", {"name": "x"}),
+    ):
+        reply = await floor.send(method, path, body, key=key)
+        assert (reply.status, reply.error["code"]) == (403, "CELL_NOT_ALLOWED")
+    assert (await floor.send("PATCH", f"/api-cells?id={floor.LASER}", {"name": "L"}, key=key)).status == 200
+
+
+# ------------------------------------------------------------------ the others
+
+
+async def test_resources_are_found_by_their_external_id_and_announced(floor):
+    body = {"name": "Tool 1", "type": "tooling", "identifier": "T-1", "external_id": "77", "external_source": "sap"}
+    made = (await floor.make("/api-resources", body))["resource"]
+    assert made.items() >= {**body, "status": "available", "metadata": None, "location": None}.items()
+    await floor.send("PATCH", f"/api-resources?id={made['id']}", {"status": "maintenance", "metadata": {"h": 1}})
+
+    async def found(query: str) -> list[str]:
+        return [row["name"] for row in (await floor.get(f"/api-resources?{query}"))["resources"]]
+
+    assert await found("") == ["Jig 7", "Tool 1"]
+    for query in ("type=tooling", "status=maintenance", "external_source=sap&external_id=77", "search=t-1"):
+        assert await found(query) == ["Tool 1"]
+    assert await found("active=false") == []
+    created, updated = await floor.events("resource.created", "resource.updated")
+    assert created["data"].items() >= {"resource_id": made["id"], "name": "Tool 1", "type": "tooling"}.items()
+    assert {"status", "metadata"} <= {*updated["data"]["changes"]}
+    assert (await floor.send("POST", "/api-resources", {**body, "name": "Tool 2"})).status == 409
+
+
+async def test_only_active_scrap_reasons_are_listed_unless_asked(floor):
+    await floor.send("PATCH", f"/api-scrap-reasons?id={floor.BURR}", {"active": False})
+
+    async def found(query: str) -> list[str]:
+        return [row["code"] for row in (await floor.get(f"/api-scrap-reasons?{query}"))["scrap_reasons"]]
+
+    assert await found("") == ["SCR"]
+    assert await found("active=false") == ["BURR"]
+    await floor.make("/api-scrap-reasons", {"code": "AAA", "description": "x", "category": "material"})
+    assert await found("") == ["AAA", "SCR"]
+    assert await found("category=material&sort=code&order=desc") == ["SCR", "AAA"]
+    assert await found("search=scratch") == ["SCR"]
+    reply = await floor.send("POST", "/api-scrap-reasons", {"code": "B", "description": "x", "category": "surface"})
+    assert (reply.status, reply.error["details"][0]["constraint"]) == (422, "ENUM_CONSTRAINT")
+
+
+async def test_materials_are_the_catalogue_and_what_parts_are_made_of(floor):
+    job = await floor.job()
+    assert (await floor.get("/api-materials"))["materials"] == ["Steel", "Steel S235"]
+    await floor.send("DELETE", f"/api-jobs?id={job['id']}")
+    assert (await floor.get("/functions/v1/api-materials/"))["materials"] == ["Steel S235"]
+    reply = await floor.send("POST", "/api-materials", {"name": "x"})
+    assert (reply.status, reply.error["code"]) == (405, "METHOD_NOT_ALLOWED")
