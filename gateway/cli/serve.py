@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import resource
 import shutil
 import sqlite3
 import sys
@@ -21,6 +22,7 @@ from gateway.kernel.errors import StartupError
 from gateway.settings import CONFIGS, Settings, program, unused
 
 DEMO_PORT = 8080
+OTHER_FILES = 200  # besides connections: database, logs, broker, cloud
 _HERE = Path(__file__).parent.parent
 TEMPLATES = (_HERE / "gateway.toml", _HERE.parent / "config" / "gateway.toml")  # in a wheel, in a clone
 
@@ -36,6 +38,8 @@ def run(place: Place) -> None:
     logs.configure(settings.log.level, settings.log.format)
     for warning in unused(settings):
         log.warning("settings.unused", what=warning)
+
+    _allow_files(settings.limits.connections + OTHER_FILES)
 
     def announce(gateway: app.Gateway) -> None:
         click.echo(f"ready: http://{', http://'.join(gateway.addresses)}")
@@ -99,6 +103,14 @@ def version(place: Place) -> None:
     place.show(
         {"version": __version__, "python": sys.version.split()[0], "sqlite": sqlite3.sqlite_version}, __version__
     )
+
+
+def _allow_files(wanted: int) -> None:
+    """A connection is an open file, and many systems give a program 1,024 of them unless it asks for more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _python() -> list[dict[str, Any]]:

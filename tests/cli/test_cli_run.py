@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import ipaddress
 import json
+import resource
 import signal
 import socket
 import sqlite3
@@ -132,6 +133,17 @@ def test_plain_http_on_the_lan_is_refused_unless_it_is_allowed(program):
         assert told.json["status"] == "degraded"
         assert "allow_plain_lan" in told.json["problems"][0]
         assert told.code == 1
+
+
+def test_it_asks_for_as_many_open_files_as_it_takes_connections(program):
+    program.configure('[limits]\nconnections = 500\n[broker]\nmode = "off"\n')
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        with program.serving() as process:
+            assert resource.prlimit(process.pid, resource.RLIMIT_NOFILE)[0] > 500
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 # ------------------------------------------------------------------ TLS
