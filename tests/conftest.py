@@ -1,5 +1,8 @@
 """The whole REST API of a furnished hall, on loopback over a real database."""
 
+import asyncio
+import shutil
+
 import aiohttp
 import pytest
 from aiohttp import web
@@ -19,12 +22,25 @@ from gateway.web.server import application, runner
 ANSWER_MAX_S = 10
 
 
+@pytest.fixture(scope="session")
+def furnished(tmp_path_factory):
+    """A database file of a furnished hall, made once: every test starts with a copy."""
+    folder, clock = tmp_path_factory.mktemp("furnished"), ManualClock()
+
+    async def make() -> None:
+        async with Database.open(folder, prepare=lambda path: migrate(path, clock)) as db:
+            await db.write(furnish, Stamp(clock.now(), "gw-test", uuid7(clock)))
+
+    asyncio.run(make())
+    return folder / "gateway.sqlite"
+
+
 @pytest.fixture
-async def floor(tmp_path):
+async def floor(tmp_path, furnished):
     clock = ManualClock()
     new_id = uuid7(clock)
+    shutil.copy(furnished, tmp_path)
     async with Database.open(tmp_path, prepare=lambda path: migrate(path, clock)) as db:
-        await db.write(furnish, Stamp(clock.now(), "gw-test", new_id))
         keys = Keys(db, clock, new_id)
         limiter = Limiter(Rate(per_minute=100_000, burst=100_000), clock, request_max_s=ANSWER_MAX_S)
         served = runner(application(api_routes(db, clock, new_id, "gw-test"), keys, limiter), shutdown_s=0.1)

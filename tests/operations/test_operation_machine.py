@@ -9,12 +9,12 @@ import json
 import shutil
 import tempfile
 from datetime import timedelta
-from functools import cache, partial
 from pathlib import Path
+from typing import ClassVar
 
 import hypothesis.strategies as st
 import pytest
-from hall import ANNA, BEN, BURR, CEM, LASER, SAW, furnish
+from hall import ANNA, BEN, BURR, CEM, LASER, SAW
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -34,13 +34,11 @@ from gateway.kernel.clock import ManualClock
 from gateway.kernel.db import Database
 from gateway.kernel.errors import Conflict, Invalid, InvalidTransition, NotFound
 from gateway.kernel.ids import uuid7
-from gateway.kernel.migrate import migrate
 from gateway.operations.model import ChangeOperation, Verb
 from gateway.operations.planning import OperationPlanning
 from gateway.operations.quantities.commands import QuantityCommands
 from gateway.operations.time_entries.commands import TimeEntryCommands
 from gateway.operations.trees.commands import JobTreeCommands, PartTreeCommands
-from gateway.outbox.event import Stamp
 from gateway.web.routes import Caller, Scope
 
 CALLER = Caller("test", "test", Scope.ADMIN)
@@ -53,29 +51,17 @@ somebody = st.sampled_from((*PEOPLE, None))
 few = st.integers(0, 5)
 
 
-@cache
-def template() -> Path:
-    """A migrated and furnished file, made once: each example starts with a copy."""
-    folder = Path(tempfile.mkdtemp(prefix="operation-machine-"))
-    clock = ManualClock()
-
-    async def make() -> None:
-        async with Database.open(folder, prepare=partial(migrate, clock=clock)) as db:
-            await db.write(furnish, Stamp(clock.now(), "gw-test", uuid7(clock)))
-
-    asyncio.run(make())
-    return folder / "gateway.sqlite"
-
-
 class Pressing(RuleBasedStateMachine):
     """Two parts with two operations each; `reported` is what was booked and not taken back."""
+
+    template: ClassVar[Path]
 
     def __init__(self) -> None:
         super().__init__()
         self.runner = asyncio.Runner()
         self.stack = contextlib.AsyncExitStack()
         self.folder = tempfile.mkdtemp(prefix="pressing-")
-        shutil.copy(template(), self.folder)
+        shutil.copy(self.template, self.folder)
         self.clock = ManualClock()
 
     @initialize()
@@ -294,6 +280,11 @@ class Pressing(RuleBasedStateMachine):
         resumed = job.resumed_at is not None and job.status is Status.IN_PROGRESS
         if not resumed:  # who takes a finished job out of its hold has the last word
             assert rolled.status is job.status, job
+
+
+@pytest.fixture(autouse=True)
+def template(furnished):
+    Pressing.template = furnished
 
 
 def test_whatever_people_press_everything_agrees():
