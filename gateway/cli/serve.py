@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import resource
 import shutil
@@ -22,6 +23,7 @@ from gateway.kernel.errors import StartupError
 from gateway.settings import CONFIGS, Settings, program, unused
 
 DEMO_PORT = 8080
+DATA_KEY = '# data_dir = "data"'  # a line of the template
 OTHER_FILES = 200  # besides connections: database, logs, broker, cloud
 _HERE = Path(__file__).parent.parent
 TEMPLATES = (_HERE / "gateway.toml", _HERE.parent / "config" / "gateway.toml")  # in a wheel, in a clone
@@ -69,8 +71,10 @@ def init(place: Place) -> None:
     config = place.config or CONFIGS[0]
     if not config.exists():
         config.parent.mkdir(parents=True, exist_ok=True)
-        template = next(file for file in TEMPLATES if file.exists())
-        config.write_text(template.read_text(encoding="utf-8"), encoding="utf-8")
+        template = next(file for file in TEMPLATES if file.exists()).read_text(encoding="utf-8")
+        if place.data:
+            template = template.replace(DATA_KEY, f"data_dir = {json.dumps(str(place.data.absolute()))}", 1)
+        config.write_text(template, encoding="utf-8")
         config.chmod(0o600)  # it will hold the cloud's key
         click.echo(f"written: {config}", err=True)
     there = Place(config, place.data, place.as_json)

@@ -197,6 +197,14 @@ def test_init_writes_a_configuration_a_data_folder_and_a_key(program):
     assert program.call("config", "check", "--data", str(program.data)).code == 0
 
 
+def test_a_data_folder_that_was_given_to_init_is_in_its_configuration(program):
+    program.config.unlink()
+    key = program.ok("init", "--data", "here").last
+    assert program.ok("config", "show").json["gateway"]["data_dir"] == str(program.folder / "here")
+    (listed,) = program.ok("keys", "list", "--json").json
+    assert key.startswith(listed["key_prefix"])
+
+
 def test_init_keeps_a_configuration_that_is_there(program):
     before = program.config.read_text()
     said = program.ok("init", "--json")
@@ -245,6 +253,15 @@ def test_help_is_there_for_everybody(program):
     for word in "run demo init keys status queue import config doctor version openapi".split():
         assert word in said.out
     assert program.call("queue", "retry", "--help", where=False).code == 0
+
+
+@pytest.mark.slow
+def test_the_demo_tells_its_story_and_ends_by_itself(program):
+    said = program.call("demo", "--port", str(program.port), "--minutes", "0.02", where=False)
+    assert said.code == 0, said
+    assert f"http://127.0.0.1:{program.port}" in said.out
+    for words in ("API key", "curl -X POST", "Closing time", "still waiting: 0 events"):
+        assert words in said.out
 
 
 def test_the_demo_refuses_a_data_folder_that_cannot_be(program):

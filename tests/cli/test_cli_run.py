@@ -78,6 +78,10 @@ def test_exactly_the_documented_ports_listen(program, mode):
     with program.serving() as process:
         until(lambda: listening(process.pid) >= wanted)
         assert listening(process.pid) == wanted
+        assert stop(process) < STOPS_IN_S
+        for host, port in wanted:  # the broker goes with us
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection((host, port), timeout=1)
 
 
 def listening(pid: int) -> set[tuple[str, int]]:

@@ -111,6 +111,7 @@ class Floor:
             f'[broker]\nmode = "auto"\nport = {self.mqtt}\n'
             f'[cloud]\nkind = "plain"\nurl = "http://127.0.0.1:{self.cloud}/functions/v1"\napi_key = "{CLOUD_KEY}"\n'
             f'pull_every = "20s"\nsettle_after = "{SETTLE_AFTER_S}s"\ntimeout = "3s"\n'
+            "[limits]\nrequests_per_minute = 100000\n"  # all stations share one key
         )
 
     def start_cloud(self, rows: dict) -> None:
