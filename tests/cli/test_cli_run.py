@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import ipaddress
 import json
+import os
 import resource
 import signal
 import socket
@@ -243,6 +244,17 @@ def test_it_ends_in_ten_seconds_with_a_broker_and_a_cloud_that_hang_and_requests
     with contextlib.closing(sqlite3.connect(program.data / "gateway.sqlite")) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     assert (program.data / "lock").read_bytes() == b""
+
+
+def test_a_mosquitto_that_hangs_goes_with_us(program):
+    mqtt = free_port()
+    program.configure(f'[broker]\nmode = "managed"\nport = {mqtt}\n')
+    with program.serving() as process:
+        until(lambda: ("127.0.0.1", mqtt) in listening(process.pid))
+        (child,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        os.kill(int(child), signal.SIGSTOP)
+        assert stop(process) < STOPS_IN_S
+    assert not Path(f"/proc/{child}").exists()
 
 
 def test_what_was_asked_before_the_end_is_answered_and_kept(program):
