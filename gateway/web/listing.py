@@ -21,6 +21,9 @@ INTEGER_MAX = 2**31 - 1  # the cloud's integers; no list is longer either
 
 _NUMBER = re.compile(r"\s*([+-]?)(\d+)(?:\.\d*)?\s*", re.ASCII)
 _LOST_PLUS = re.compile(r"(:\d\d(?:\.\d+)?) (?=\d\d:?\d\d$)", re.ASCII)
+_BOOLEANS = dict.fromkeys(("true", "t", "yes", "y", "on", "1"), 1) | dict.fromkeys(
+    ("false", "f", "no", "n", "off", "0"), 0
+)
 _WILDCARD = re.compile(r"[%_\\]")
 
 
@@ -153,9 +156,11 @@ def uuid(name: str, text: str) -> str:
 
 
 def boolean(name: str, text: str) -> int:
-    if text not in ("true", "false"):
+    """In the spellings of the cloud's database: Python's `True` is one of them."""
+    value = _BOOLEANS.get(text.strip().lower())
+    if value is None:
         raise wrong(name, f"Invalid value for {name}. Must be one of: true, false", "TYPE_MISMATCH", text)
-    return int(text == "true")
+    return value
 
 
 def integer(name: str, text: str) -> int:

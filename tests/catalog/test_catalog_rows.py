@@ -146,7 +146,7 @@ async def test_a_cell_gets_the_next_place_and_every_field_of_it(floor):
         "wip_warning_threshold": 4,
         "enforce_wip_limit": True,
         "show_capacity_warning": False,
-        "capacity_hours_per_day": 7.5,
+        "capacity_hours_per_day": 31.5,
     }
     cell = (await floor.make("/api-cells", given))["cell"]
     assert cell.items() >= {**given, "sequence": 3}.items()
@@ -164,7 +164,8 @@ async def test_cells_are_listed_in_their_order(floor):
     assert await found("") == ["Laser", "Saw"]
     assert await found("order=desc") == ["Saw", "Laser"]
     assert await found("sort=name&order=desc") == ["Saw", "Laser"]
-    assert await found("active=false") == ["Saw"]
+    for spelling in ("false", "False", "0"):
+        assert await found(f"active={spelling}") == ["Saw"]
     assert await found("search=AS") == ["Laser"]
     assert await found("limit=1&offset=1") == ["Saw"]
 
