@@ -1,6 +1,5 @@
 """Plain rows are made, changed and deleted: read, check, save, record, in one transaction."""
 
-import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +8,6 @@ from gateway.catalog.resources import Resource
 from gateway.catalog.tables import CELLS
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database, Tx
-from gateway.kernel.errors import Invalid
 from gateway.kernel.ids import NewId
 from gateway.outbox import journal
 from gateway.outbox.command import Commands
@@ -48,7 +46,7 @@ def _create(tx: Tx, stamp: Stamp, resource: Resource, given: Mapping[str, Any], 
     if resource is CELLS:
         caller.may_write(row["id"])
         row.setdefault("sequence", tx.execute(_NEXT_SEQUENCE).fetchone()[0])
-    _refer(tx, resource, row)
+    store.check_references(tx, resource, row)
     change = store.insert(tx, resource, row)
     _record(tx, stamp, resource, row, change, _CREATED.get(resource.table))
     return Answer(201, resource.one(store.shown(tx, resource, row["id"])))
@@ -60,7 +58,7 @@ def _update(tx: Tx, stamp: Stamp, resource: Resource, row_id: str, given: Mappin
     wanted = store.stored(resource, given)
     values = {name: value for name, value in wanted.items() if before[name] != value}
     if values:
-        _refer(tx, resource, values)
+        store.check_references(tx, resource, values)
         change = store.update(tx, resource, row_id, {**values, "updated_at": stamp.text})
         _record(tx, stamp, resource, {**dict(before), **values}, change, _UPDATED.get(resource.table))
     return Answer(200, resource.one(store.shown(tx, resource, row_id)))
@@ -76,11 +74,6 @@ def _delete(tx: Tx, stamp: Stamp, resource: Resource, row_id: str, caller: Calle
         change = store.delete(tx, resource, row_id)
     _record(tx, stamp, resource, before, change, None)
     return Answer(200, DELETED)
-
-
-def _refer(connection: sqlite3.Connection, resource: Resource, values: Mapping[str, Any]) -> None:
-    if details := store.check_references(connection, resource, values):
-        raise Invalid("Validation failed", details)
 
 
 def _record(

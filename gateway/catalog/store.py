@@ -3,6 +3,7 @@
 Every name that ends up in SQL comes from a `Resource`, never from a request.
 """
 
+import re
 import sqlite3
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +15,7 @@ from gateway.outbox.event import Change, encode
 from gateway.web.listing import Listing
 
 MATERIALS_MAX = 1_000
+_PLACE = re.compile(r"\[(\d+)\]\.$")
 _SOFT_DELETED = frozenset(("cells", "resources", "jobs", "parts", "operations"))
 
 
@@ -134,8 +136,10 @@ def stored(resource: Resource, values: Mapping[str, Any]) -> dict[str, Any]:
 
 def check_references(
     connection: sqlite3.Connection, resource: Resource, values: Mapping[str, Any], prefix: str = ""
-) -> list[dict[str, Any]]:
-    """A detail for every id that points at nothing; `prefix` is the path of the object (`parts[0].`)."""
+) -> None:
+    """Raises Invalid when ids point at nothing; `prefix` is the path of the object (`parts[0].`)."""
+    entity, place = resource.singular[-1], _PLACE.search(prefix)
+    about = {"entityType": entity, "entityIndex": int(place[1]) if place else 0}
     details = []
     for column in resource.columns:
         value = values.get(column.name)
@@ -146,8 +150,9 @@ def check_references(
         if connection.execute(sql, (value,)).fetchone() is None:
             message = f"Invalid {column.name}: no such row in {column.references}"
             told = {"field": f"{prefix}{column.name}", "message": message, "constraint": "FK_CONSTRAINT"}
-            details.append({**told, "value": value})
-    return details
+            details.append({**told, "value": value, **about})
+    if details:
+        raise Invalid(f"{len(details)} validation error(s) in {entity}: {details[0]['message']}", details)
 
 
 def missing(resource: Resource, row_id: str) -> NotFound:

@@ -36,7 +36,7 @@ CELLS = Resource(
         Column("enforce_wip_limit", Kind.BOOLEAN, nullable=False),
         Column("show_capacity_warning", Kind.BOOLEAN, nullable=False),
         Column("icon_name", length_max=100),
-        Column("capacity_hours_per_day", Kind.NUMBER, minimum=0, maximum=24),
+        Column("capacity_hours_per_day", Kind.NUMBER, minimum=0, about="Of all its stations together."),
         *_SYNC,
         *_STAMPS,
         *_GONE,

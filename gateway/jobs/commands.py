@@ -85,7 +85,7 @@ def _update_job(tx: Tx, stamp: Stamp, row_id: str, given: Given, caller: Caller)
         after = rules.change(job, verb, stamp.now)
         _move(tx, stamp, job, after, ChangeJob(row_id, verb, cause="update"), stamp.now)
     if values := planning.differing(row, values):
-        refer(tx, JOBS, values)
+        rows_.check_references(tx, JOBS, values)
         change = rows_.update(tx, JOBS, row_id, {**values, "updated_at": stamp.text})
         told = events.job_updated(store.get_job(tx, row_id), values, row["external_id"], stamp.now)
         journal.append(tx, stamp, [events.of_job(row_id, stamp.now, (change,), EventType.JOB_UPDATED, told)])
@@ -101,7 +101,7 @@ def _update_part(tx: Tx, stamp: Stamp, row_id: str, given: Given, caller: Caller
     if (status := values.pop("status", part.status)) != part.status:
         told += _move_part(tx, stamp, part, job, Status(status))
     if values := planning.differing(row, values):
-        refer(tx, PARTS, values)
+        rows_.check_references(tx, PARTS, values)
         check_parent(tx, values.get("parent_part_id"), row_id, job.id)
         change = rows_.update(tx, PARTS, row_id, {**values, "updated_at": stamp.text})
         part, job = store.get_part(tx, row_id)
@@ -119,12 +119,6 @@ def _move_part(tx: Tx, stamp: Stamp, part: Part, job: Job, target: Status) -> li
     kind = events.part_type(part, after)
     data = events.part_moved(part, after, job, stamp.now, cause="update")
     return [events.of_part(part.id, job.id, stamp.now, (change,), kind, data), *roll_up_job(tx, stamp, job, stamp.now)]
-
-
-def refer(tx: Tx, resource: Any, values: Given) -> None:
-    """Raises Invalid when an id points at nothing."""
-    if details := rows_.check_references(tx, resource, values):
-        raise Invalid("Validation failed", details)
 
 
 def check_parent(tx: Tx, parent_id: str | None, part_id: str, job_id: str, prefix: str = "") -> None:

@@ -7,7 +7,6 @@ from gateway.catalog import store as rows_
 from gateway.catalog.commands import DELETED
 from gateway.jobs import planning
 from gateway.jobs import store as jobs_
-from gateway.jobs.commands import refer
 from gateway.jobs.model import Job, Part, Status, minutes
 from gateway.jobs.rollup import roll_up
 from gateway.jobs.rules import verb_to
@@ -17,7 +16,7 @@ from gateway.operations import store
 from gateway.operations.commands import OperationCommands, change
 from gateway.operations.model import ChangeOperation, Operation, Verb
 from gateway.operations.resources import OPERATIONS
-from gateway.operations.rules import VERBS
+from gateway.operations.rules import COMPLETE_PERCENTAGE, VERBS
 from gateway.operations.time_entries import store as entries_
 from gateway.outbox import journal
 from gateway.outbox.event import Change, Event, Stamp, job_lane
@@ -67,9 +66,10 @@ def insert(
     row["actual_time_s"] = row.pop("actual_time", 0) * MINUTE_S
     if row.get("sequence") is None:
         row["sequence"] = store.next_sequence(tx, part_id)
+    if row["status"] == Status.COMPLETED:
+        row.setdefault("completion_percentage", COMPLETE_PERCENTAGE)
     row = {name: value for name, value in row.items() if value is not None}
-    if details := rows_.check_references(tx, OPERATIONS, row, prefix):
-        raise Invalid("Validation failed", details)
+    rows_.check_references(tx, OPERATIONS, row, prefix)
     caller.may_write(row["cell_id"])
     made = rows_.insert(tx, OPERATIONS, row)
     _need(tx, stamp, row["id"], needs, prefix)
@@ -103,7 +103,7 @@ def _update(tx: Tx, stamp: Stamp, row_id: str, given: Given, caller: Caller) -> 
         verb = verb_to("operation", VERBS, Status(row["status"]), Status(status))
         change(tx, stamp, ChangeOperation(row_id, Verb(verb), cause="update"), caller)
     if values := planning.differing(row, values):
-        refer(tx, OPERATIONS, values)
+        rows_.check_references(tx, OPERATIONS, values)
         caller.may_write(values.get("cell_id", row["cell_id"]))
         changed = rows_.update(tx, OPERATIONS, row_id, {**values, "updated_at": stamp.text})
         operation = store.get(tx, row_id)

@@ -25,6 +25,8 @@ async def test_a_new_operation_takes_the_documented_spellings_and_the_next_seque
     row = (await floor.make(PATH, {**body, **more}))["operation"]
     assert (row["sequence"], row["estimated_time"], row["setup_time"], row["notes"]) == (4, 12, 2.5, "slowly")
     assert (row["actual_time"], row["actual_time_seconds"]) == (4, 240)
+    born_done = (await floor.make(PATH, {**body, "status": "completed"}))["operation"]
+    assert (born_done["completed_at"], born_done["completion_percentage"]) == (born_done["created_at"], 100)
     assert row["cell"] == {"id": floor.SAW, "name": "Saw", "color": None}
     assert row["part"]["job"]["job_number"] == "J-1"
     names = "notes completion_percentage assigned_operator_id setup_time metadata external_id external_source job_id".split()

@@ -1,5 +1,6 @@
 """A job with everything below it: made whole or not at all, deleted whole."""
 
+import asyncio
 import copy
 
 import pytest
@@ -195,6 +196,7 @@ async def test_one_wrong_field_anywhere_and_nothing_exists(floor, path, value, f
     assert (reply.status, reply.error["code"]) == (422, "VALIDATION_ERROR")
     [detail] = reply.error["details"]
     assert (detail["field"], detail["constraint"]) == (field, constraint)
+    assert detail["message"] in reply.error["message"]
     assert await counts(floor) == before
 
 
@@ -222,6 +224,33 @@ async def test_a_taken_part_number_is_a_conflict_and_nothing_exists(floor):
     reply = await floor.send("POST", "/api-jobs", changed("job_number", "OTHER"))
     assert (reply.status, reply.error["message"]) == (409, 'part with part_number "BRACKET-A1" already exists')
     assert await counts(floor) == before
+
+
+async def test_of_16_who_take_the_same_number_at_once_one_gets_it_and_the_others_leave_nothing(floor):
+    bodies = [changed("parts.0.part_number", f"P-{n}") for n in range(16)]
+    replies = await asyncio.gather(*(floor.send("POST", "/api-jobs", body) for body in bodies))
+    assert sorted(reply.status for reply in replies) == [201] + [409] * 15
+    assert (await counts(floor)).items() >= {"jobs": 1, "parts": 1, "operations": 1, "operation_resources": 1}.items()
+
+
+async def test_one_that_fails_at_its_last_operation_takes_only_itself_back(floor):
+    wrong = changed("parts.0.operations.0.cell_id", floor.NOWHERE)
+    bodies = [{**(wrong if n % 2 else PUBLISHED), "job_number": f"J-{n}"} for n in range(16)]
+    bodies = [{**body, "parts": [{**body["parts"][0], "part_number": f"P-{n}"}]} for n, body in enumerate(bodies)]
+    replies = await asyncio.gather(*(floor.send("POST", "/api-jobs", body) for body in bodies))
+    assert [reply.status for reply in replies] == [201, 422] * 8
+    numbers = {row["job_number"] for row in (await floor.get("/api-jobs"))["jobs"]}
+    assert numbers == {f"J-{n}" for n in range(0, 16, 2)}
+    assert len(await floor.events("job.created")) == 8
+
+
+async def test_who_gives_no_sequence_gets_the_next_free_one(floor):
+    given = [{"sequence": 2}, {}, {}, {"sequence": 4}, {}]
+    operations = [{"operation_name": f"o{n}", "cell_id": floor.SAW, **one} for n, one in enumerate(given)]
+    job = await floor.job()
+    body = {"job_id": job["id"], "part_number": "NEW", "operations": operations}
+    made = (await floor.make("/api-parts", body))["part"]["operations"]
+    assert [one["sequence"] for one in made] == [2, 3, 5, 4, 6]
 
 
 async def test_a_client_may_choose_the_id_and_a_second_time_is_a_conflict(floor):
@@ -269,7 +298,7 @@ async def test_a_part_with_operations_is_made_under_its_job(floor):
         (
             {"part_number": "P", "job_id": "{job}", "operations": [{"operation_name": "x", "cell_id": Floor.NOWHERE}]},
             422,
-            "Validation",
+            "1 validation error(s) in operation: Invalid cell_id",
         ),
     ],
 )

@@ -69,8 +69,7 @@ def _update(tx: Tx, stamp: Stamp, row_id: str, given: Given, caller: Caller) -> 
         store.save_reasons(tx, stamp, row_id, reasons)
         values.setdefault("scrap_reason_id", reasons[0]["scrap_reason_id"] if len(reasons) == 1 else None)
     values |= rules.counted(after, reasons)
-    if details := rows_.check_references(tx, QUANTITIES, values):
-        raise Invalid("Validation failed", details)
+    rows_.check_references(tx, QUANTITIES, values)
     values = {name: value for name, value in values.items() if before[name] != value}
     if values or named is not None:
         change = rows_.update(tx, QUANTITIES, row_id, {**values, "updated_at": stamp.text})

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import Any
 
 from gateway.catalog import store as rows_
@@ -55,8 +56,7 @@ class PartTreeCommands(PartCommands):
 def _create_job(tx: Tx, stamp: Stamp, given: Given, caller: Caller) -> Answer:
     parts = given.get("parts") or ()
     row = planning.job_row({name: value for name, value in given.items() if name != "parts"}, stamp)
-    if details := rows_.check_references(tx, JOBS, row):
-        raise Invalid("Validation failed", details)
+    rows_.check_references(tx, JOBS, row)
     made = rows_.insert(tx, JOBS, row)
     job = jobs_.get_job(tx, row["id"])
     operations = sum(len(part.get("operations") or ()) for part in parts)
@@ -93,13 +93,13 @@ def _insert_part(
     row = planning.part_row(
         {name: value for name, value in given.items() if name not in ("operations", "job_id")}, job_id, stamp
     )
-    if details := rows_.check_references(tx, PARTS, row, prefix):
-        raise Invalid("Validation failed", details)
+    rows_.check_references(tx, PARTS, row, prefix)
     check_parent(tx, row.get("parent_part_id"), row["id"], job_id, prefix)
     changes = [rows_.insert(tx, PARTS, row)]
     ids = []
-    for place, one in enumerate(given.get("operations") or ()):
-        plan = {**one, "status": Status.NOT_STARTED, "sequence": one.get("sequence") or place + 1}
+    below = given.get("operations") or ()
+    for place, (one, sequence) in enumerate(zip(below, _sequences(below), strict=True)):
+        plan = {**one, "status": Status.NOT_STARTED, "sequence": sequence}
         operation, made = insert(tx, stamp, plan, row["id"], caller, f"{prefix}operations[{place}].")
         ids.append(operation["id"])
         changes.append(made)
@@ -107,6 +107,17 @@ def _insert_part(
     source = {name: row.get(name) for name in ("external_id", "external_source")}
     data = events.part_created(part, job, at=stamp.now, **source)
     return row["id"], ids, events.of_part(row["id"], job_id, stamp.now, tuple(changes), EventType.PART_CREATED, data)
+
+
+def _sequences(operations: Sequence[Given]) -> list[int]:
+    """As given; who gave none gets his place in the list, or the next that is free."""
+    taken = {one["sequence"] for one in operations if one.get("sequence")}
+    found = []
+    for place, one in enumerate(operations, 1):
+        number = one.get("sequence") or next(free for free in count(place) if free not in taken)
+        taken.add(number)
+        found.append(number)
+    return found
 
 
 def _part_shown(tx: Tx, part_id: str, operation_ids: Sequence[str]) -> dict[str, Any]:
