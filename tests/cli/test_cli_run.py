@@ -45,6 +45,16 @@ def silent() -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
+def begin(caller: socket.socket, key: str, length: int) -> None:
+    """A POST of a cell whose body is still to come; returns when the gateway waits for it."""
+    caller.settimeout(WAIT_MAX_S)
+    caller.sendall(
+        f"POST /api-cells HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Length: {length}\r\n"
+        "Expect: 100-continue\r\n\r\n".encode()
+    )
+    assert caller.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
 def until(fact) -> None:
     ends_s = time.monotonic() + WAIT_MAX_S
     while not fact():
@@ -233,12 +243,11 @@ def test_it_ends_in_ten_seconds_with_a_broker_and_a_cloud_that_hang_and_requests
             key = program.key()
             keep_alive, half_header, half_body = (socket.create_connection(("127.0.0.1", program.port)) for _ in "abc")
             with keep_alive, half_header, half_body:
-                head = f"POST /api-cells HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n"
                 keep_alive.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
                 assert keep_alive.recv(1000).startswith(b"HTTP/1.1 200")
-                half_header.sendall(head.encode())
-                half_body.sendall(head.encode() + b'Content-Length: 50\r\n\r\n{"name":')
-                time.sleep(0.3)  # it has begun to wait for them
+                half_header.sendall(b"POST /api-cells HTTP/1.1\r\nHost: x\r\n")
+                begin(half_body, key, 50)
+                half_body.sendall(b'{"name":')
                 took_s = stop(process)
     assert took_s < STOPS_IN_S
     with contextlib.closing(sqlite3.connect(program.data / "gateway.sqlite")) as connection:
@@ -266,9 +275,9 @@ def test_what_was_asked_before_the_end_is_answered_and_kept(program):
         ):
             other.execute("BEGIN IMMEDIATE")  # the disk is slow: the write waits
             body = b'{"name":"Laser"}'
-            head = f"POST /api-cells HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Length: {len(body)}\r\n\r\n"
-            caller.sendall(head.encode() + body)
-            time.sleep(0.3)
+            begin(caller, key, len(body))
+            caller.sendall(body)
+            time.sleep(0.3)  # it has asked for the write
             process.send_signal(signal.SIGTERM)
             time.sleep(0.5)
             other.execute("ROLLBACK")
@@ -282,9 +291,7 @@ def test_nobody_is_let_in_while_it_ends(program):
     with program.serving() as process:
         key = program.key()
         with socket.create_connection(("127.0.0.1", program.port)) as slow:
-            head = f"POST /api-cells HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Length: 9\r\n\r\n"
-            slow.sendall(head.encode())
-            time.sleep(0.3)
+            begin(slow, key, 9)
             process.send_signal(signal.SIGTERM)
 
             def refused() -> bool:
