@@ -17,7 +17,7 @@ from aiohttp import web
 
 from gateway.kernel import clock as time_
 from gateway.kernel.clock import Clock
-from gateway.kernel.errors import Busy, GatewayError, TooFast, Unauthorized
+from gateway.kernel.errors import Busy, TooFast
 from gateway.web import errors
 
 CONNECTIONS_MAX = 1000
@@ -56,13 +56,9 @@ class Limiter:
         """One request of this key: the headers that tell what is left. Raises TooFast."""
         return self._keys.take(key_id)
 
-    def failed(self, source: str, why: Unauthorized) -> GatewayError:
-        """One attempt without a good key from this address: `why`, or TooFast after too many."""
-        try:
-            self._sources.take(source)
-        except TooFast as exc:
-            return exc
-        return why
+    def failed(self, source: str) -> Mapping[str, str]:
+        """One attempt without a good key from this address; otherwise as `take`."""
+        return self._sources.take(source)
 
     def overdue(self) -> Busy:
         return Busy(

@@ -93,8 +93,9 @@ def _function(methods: Mapping[str, Route], keys: Keys, limiter: Limiter) -> Han
             raise NotAllowed(f"Method {request.method} not allowed. Allowed: {allowed}")
         try:
             caller = keys.identify(request.headers.get("Authorization"))
-        except Unauthorized as exc:
-            raise limiter.failed(request.remote or "", exc) from None
+        except Unauthorized:
+            left.update(limiter.failed(request.remote or ""))
+            raise
         left.update(limiter.take(caller.key_id))
         if route is None:
             raise BadRequest(f"Method {request.method} not allowed")
