@@ -1,6 +1,7 @@
 """Group commit: what waits together is written together, and nobody suffers from another's mistake."""
 
 import asyncio
+import random
 import sqlite3
 from collections import Counter
 
@@ -216,3 +217,27 @@ async def test_what_is_deferred_is_written_before_the_end(tmp_path):
     async with kernel_db.Database.open(tmp_path, prepare=prepare) as db:
         db.write_soon("position", add, "last words")
     assert on_disk(tmp_path) == ["last words"]
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_a_group_does_what_the_same_commands_would_do_one_after_the_other(tmp_path, seed):
+    """Whatever is in it: same answers, same errors, same rows."""
+    rng = random.Random(seed)
+    bodies = Bodies()
+    kinds = (bodies.good, bodies.refused, bodies.late, pulled, add)
+    commands = [(rng.choice(kinds), f"note {rng.randint(1, 12)}") for _ in range(rng.randint(1, 25))]
+
+    async def told(db, *, together: bool) -> list:
+        if not together:
+            return [(await results([asyncio.create_task(db.write(*one))]))[0] for one in commands]
+        async with gathering(db):
+            tasks = await ask(db, *commands)
+        return await results(tasks)
+
+    async with (
+        kernel_db.Database.open(tmp_path / "group", prepare=prepare) as group,
+        kernel_db.Database.open(tmp_path / "single", prepare=prepare) as single,
+    ):
+        one, other = await told(group, together=True), await told(single, together=False)
+        assert [str(answer) for answer in one] == [str(answer) for answer in other]
+        assert await group.read(texts) == await single.read(texts)

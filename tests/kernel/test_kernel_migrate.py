@@ -1,14 +1,18 @@
 """Migrations: a file that is old is brought up, completely or not at all; one that is newer is refused."""
 
 import contextlib
+import signal
 import sqlite3
+import subprocess
+import sys
 
 import pytest
 from disk_faults import faults
+from notebook import until
 
 from gateway.kernel import migrate as migrate_
 from gateway.kernel.clock import ManualClock
-from gateway.kernel.connection import connect, offline
+from gateway.kernel.connection import connect, offline, wal_bytes
 from gateway.kernel.db import Database
 from gateway.kernel.errors import StartupError
 from gateway.kernel.migrate import migrate, statements, steps
@@ -154,6 +158,31 @@ def test_a_disk_without_any_room_is_told_in_plain_words(old):
         with pytest.raises(StartupError, match="cannot be opened"):
             migrate(old, ManualClock())
     assert state(old) == BEFORE
+
+
+LONG = """
+import pathlib, sys
+from gateway.kernel import migrate
+from gateway.kernel.clock import ManualClock
+rows = "WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n) INSERT INTO pages (id, text) SELECT i, 'x' FROM n;"
+wanted = {1: ("0001_notes", ""), 2: ("0002_pages", sys.argv[2]), 3: ("0003_long", rows)}
+migrate.steps = lambda: wanted
+migrate.migrate(pathlib.Path(sys.argv[1]), ManualClock())
+"""
+
+
+async def test_a_process_that_is_killed_within_a_step_leaves_the_old_data(old, known):
+    with subprocess.Popen([sys.executable, "-c", LONG, str(old), RENAMED]) as process:
+        try:
+            await until(lambda: wal_bytes(old) > 30_000_000, "the long step is under way")
+        finally:
+            process.kill()
+    assert process.returncode == -signal.SIGKILL
+    migrate(old, ManualClock())  # the version before
+    assert state(old) == BEFORE
+    known(NEW)
+    migrate(old, ManualClock())
+    assert state(old) == AFTER
 
 
 def test_the_name_of_the_copy_is_on_the_disk_before_anything_changes(old, known, monkeypatch):
