@@ -4,8 +4,15 @@ import json
 import signal
 import socket
 import stat
+from datetime import UTC, datetime
 
 import pytest
+
+from gateway.kernel.clock import SystemClock
+from gateway.kernel.connection import offline
+from gateway.kernel.ids import uuid7
+from gateway.outbox import journal
+from gateway.outbox.event import Change, Event, Stamp
 
 CELL = "00000000-0000-4000-8000-00000000ce01"
 PERSON = "00000000-0000-4000-8000-00000000a001"
@@ -150,6 +157,44 @@ def test_the_queue_is_empty_and_says_so(either):
     assert either.ok("queue", "list", "--reader", "cloud", "--json").json == []
     assert either.ok("queue", "retry", "--all").out == "0 will be sent again\n"
     assert either.ok("queue", "discard", "7", "--json").json == {"discarded": 0}
+
+
+def park_two(file) -> None:
+    """What the uplink does with two entries that the cloud refuses."""
+    now = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)
+    stamp = Stamp(now, "gw-test", uuid7(SystemClock()))
+    with offline(file) as connection, connection:
+        connection.execute("BEGIN IMMEDIATE")
+        journal.register(connection, "cloud", stamp.text, 0)
+        changes = (Change("cells", CELL, "update", 2, ("name",)),)
+        journal.append(connection, stamp, [Event(f"cells:{CELL}", f"cell:{CELL}", now, changes) for _ in "ab"])
+        entries = journal.after(connection, 0)
+        journal.park(connection, "cloud", entries, "the cloud says: name too long", stamp.text, state="parked")
+        journal.advance(connection, "cloud", 2)
+
+
+def test_what_is_parked_is_shown_with_its_reason_sent_again_or_given_up(program):
+    program.ok("status")
+    park_two(program.data / "gateway.sqlite")
+    told = program.ok("queue", "list").out
+    assert told.count("the cloud says: name too long") == 2
+    assert [one["seq"] for one in program.ok("queue", "list", "--reader", "cloud", "--json").json] == [1, 2]
+    assert program.ok("queue", "list", "--reader", "uns", "--json").json == []
+    assert program.ok("queue", "retry", "1").out == "1 will be sent again\n"
+    assert [one["state"] for one in program.ok("queue", "list", "--json").json] == ["retry", "parked"]
+    assert program.ok("queue", "discard", "2", "--json").json == {"discarded": 1}
+    counts = program.ok("status", "--json").json["links"]["cloud"]
+    assert {name: counts[name] for name in ("accepted", "sent", "pending", "parked", "skipped")} == {
+        "accepted": 2,
+        "sent": 0,
+        "pending": 0,
+        "parked": 1,
+        "skipped": 1,
+    }
+    assert "parked" in program.ok("status").out
+    with program.serving():
+        assert [one["seq"] for one in program.ok("queue", "list", "--json").json] == [1]
+        assert program.ok("queue", "discard", "--all").out == "1 given up\n"
 
 
 def test_import_brings_rows_in_and_may_be_repeated(either, tmp_path):
