@@ -3,6 +3,8 @@
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
+JOB_LANE = "job:"  # how the lanes of job trees begin
+
 
 @dataclass(slots=True)
 class Lane:
@@ -61,6 +63,10 @@ class Lanes:
     def next_try_s(self) -> float | None:
         """When the next lane that is waiting may go."""
         return min((lane.next_try_s for lane in self._lanes.values() if not lane.busy), default=None)
+
+    def rows_before(self, seq: int) -> bool:
+        """Is a row outside any job tree, a cell say, that was written before `seq` still on its way?"""
+        return any(lane.first < seq for lane in self._lanes.values() if not lane.name.startswith(JOB_LANE))
 
     def idle(self, name: str) -> bool:
         return name not in self._lanes

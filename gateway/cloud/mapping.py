@@ -51,11 +51,12 @@ SOFT_DELETED = frozenset(_UNIQUE)  # deleted by a change that also frees the nam
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One row as it should stand in the cloud. `fields`: the columns that a change touched, None for all of them."""
+    """One row as it should stand in the cloud. `empty`: a stretch of no length, which only matters if it is there."""
 
     table: str
     id: str
     values: Mapping[str, Any]
+    empty: bool = False
 
 
 def forwarded(table: str) -> bool:
@@ -158,9 +159,8 @@ def _segments(entry: Row, pauses: Sequence[Row]) -> list[Wanted]:
     begins += [(pause["segment_id"], pause["resumed_at"]) for pause in pauses if pause["resumed_at"]]
     segments = []
     for (segment_id, start), end in zip(begins, ends, strict=False):
-        if segment_id != entry["id"] and end == start:
-            continue  # resumed and ended in one moment: nobody worked
-        segments.append(Wanted("time_entries", segment_id, _entry(entry, start, end, alone=len(begins) == 1)))
+        empty = segment_id != entry["id"] and end == start  # resumed and ended in one moment: nobody worked
+        segments.append(Wanted("time_entries", segment_id, _entry(entry, start, end, alone=len(begins) == 1), empty))
     return segments
 
 

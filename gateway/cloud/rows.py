@@ -100,9 +100,10 @@ class Rows:
             case Kind.OWN_ID_EXISTS:
                 await self._ours_already(row, values, body)
             case Kind.PLAN_LIMIT | Kind.NAME_TAKEN if await self._is_there(row):
-                self._confirmed(row, values, outcome)
+                await self._caught_up(row, values)
             case Kind.UNKNOWN:
-                row.attempted = body
+                # Two attempts that say different things: nobody knows which of them was applied.
+                row.attempted = body if row.attempted in (None, body) else {"id": row.id}
                 await self.unsettle(row)
                 raise Again(outcome, row.table)
             case _:
@@ -121,8 +122,6 @@ class Rows:
             case Kind.UNKNOWN:
                 await self.unsettle(row, body.keys())
                 raise Again(outcome, row.table)
-            case Kind.PARENT_MISSING:
-                raise No(outcome, "PATCH", row.table, body)
             case _:
                 raise _verdict(outcome, "PATCH", row.table, body)
         return outcome
@@ -150,7 +149,7 @@ class Rows:
 
     async def remove(self, row: CloudRow, old: Mapping[str, Any], updated_at: str) -> None:
         """Delete over there. What was never sent is only marked, so that it never will be."""
-        if not row.base and row.attempted is None:
+        if not row.base and row.attempted is None and row.unsettled_until is None:
             row.deleted = True
             self.keep(row)
             return
@@ -214,25 +213,25 @@ class Rows:
 
     async def _ours_already(self, row: CloudRow, values: Mapping[str, Any], body: Mapping[str, Any]) -> None:
         """An earlier attempt was applied. What it carried may be older than what we want now."""
-        earlier = row.attempted
-        row.base = dict(earlier or {"id": row.id})
-        if earlier == body and row.table not in NOT_BY_ID and not await self._is_there(row):
+        if row.attempted == body and row.table not in NOT_BY_ID and not await self._is_there(row):
+            row.base = dict(body)
             row.deleted = True
             self.keep(row)
             await self.conflict(
                 row, "id", row.id, None, "the cloud has this id but does not show it: deleted there, or somebody else's"
             )
             return
-        row.attempted = None
-        changed = {
-            name: value
-            for name, value in values.items()
-            if value is not None and not mapping.same(value, row.base.get(name))
-        }
+        await self._caught_up(row, values)
+
+    async def _caught_up(self, row: CloudRow, values: Mapping[str, Any]) -> None:
+        """From what an earlier attempt carried to what we want now; everything, where nobody knows what it carried."""
+        row.base, row.attempted = row.attempted or {"id": row.id}, None
+        bare = row.base.keys() == {"id"}
+        changed = {name: value for name, value in values.items() if bare or not mapping.same(value, row.base.get(name))}
         if changed:
             await self.change(row, changed, self._now())
         else:
-            self.keep(row)
+            self._took(row)
 
     async def _is_there(self, row: CloudRow) -> bool:
         if row.table in NOT_BY_ID:

@@ -27,6 +27,7 @@ STAMP_TOLERANCE = timedelta(seconds=2)
 EXECUTION = frozenset(
     "status started_at paused_at resumed_at completed_at actual_time completion_percentage".split()
 )  # columns that the events tell, not the row as it stands now
+_CLOSED = ("end_time", "duration")  # what a call writes into an entry that is open
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,18 +123,20 @@ class Sender:
     async def _fold(self, step: Step, intent: Intent, lane: str, *, suspect: bool) -> None:
         found = await self._db.read(store.local, intent.table, intent.id)
         if intent.op == "delete" or found is None or found[0].get("deleted_at"):
-            await self._delete(intent, found[0] if found else intent.old or {}, lane)
+            await self._delete(intent, found[0] if found else intent.old or {}, lane, suspect=suspect)
             return
         updated_at = found[0].get("updated_at") or self._now()
         for want in mapping.wanted(intent.table, *found):
             row = await self._rows.known(want.table, want.id, lane)
             body = self._chosen(want, intent, step.execution.get(intent.id), row)
-            if row.deleted or not body:
+            if row.deleted or not body or (want.empty and not row.base and row.attempted is None):
                 continue
             if suspect:
                 await self._rows.suspect(row, body.keys())
             if intent.table == "operations" and row.base and "status" in body and await self._moot(row, body):
                 body = {name: value for name, value in body.items() if name not in EXECUTION}
+            if intent.table == "time_entries":
+                await self._endangered(row, want)
             await self._rows.put(row, body, updated_at)
 
     def _chosen(
@@ -154,12 +157,20 @@ class Sender:
             if (whole or name in (fields or ())) and not mapping.same(value, row.base.get(name))
         }
 
-    async def _delete(self, intent: Intent, old: Mapping[str, Any], lane: str) -> None:
+    async def _endangered(self, row: CloudRow, want: Wanted) -> None:
+        """A call on its operation that nobody answered may still run: it would close this entry too."""
+        operation = await self._rows.known("operations", want.values["operation_id"], row.lane)
+        if operation.unsettled_until and not row.unsettled_until:
+            await self._rows.unsettle(row, _CLOSED)
+
+    async def _delete(self, intent: Intent, old: Mapping[str, Any], lane: str, *, suspect: bool) -> None:
         ids = [intent.id]
         if old and intent.table == "time_entries":  # one entry for each stretch of work
             ids = [want.id for want in mapping.wanted(intent.table, old, old.get("pauses", ()))]
         for row_id in ids:
             row = await self._rows.known(intent.table, row_id, lane)
+            if suspect:
+                await self._rows.suspect(row, ())
             if not row.base and not row.deleted and await self._db.read(store.booked_on, intent.table, row_id):
                 (want,) = mapping.wanted(intent.table, old)
                 await self._rows.bury(row, want.values, old, self._now())
@@ -217,6 +228,8 @@ class Sender:
     async def _call(self, row: CloudRow, verb: str, stamps: Mapping[str, Any], occurred_at: str) -> None:
         target, column, _ = EFFECTS[verb]
         outcome = await self._rows.client.lifecycle(verb, row.id)
+        if verb in ("pause", "complete") and outcome.kind in (Kind.OK, Kind.UNKNOWN, Kind.WRONG_STATE):
+            await self._closed_by_call(row)
         if outcome.kind is Kind.OK:
             echo = (outcome.data or {}).get("operation", {})
             row.base.update({name: echo.get(name) for name in EXECUTION if name in echo})
@@ -251,13 +264,25 @@ class Sender:
         state = str(answer.row.get("status"))
         return Outcome(Kind.WRONG_STATE, unknown.text, state=state) if state == target else unknown
 
+    async def _closed_by_call(self, row: CloudRow) -> None:
+        """The call has closed every entry that was open over there, also those of work that was resumed since: what
+        comes after it opens them again.
+        """
+        for entry in await self._entries_there(row):
+            if entry.base.get("end_time") is None:
+                entry.base |= dict.fromkeys(_CLOSED, "closed by a call")
+                self._rows.keep(entry)
+
     async def _unsettle_all(self, row: CloudRow) -> None:
         """The call may still run: it would change the operation and close every open entry on it."""
         await self._rows.unsettle(row, EXECUTION)
-        for entry_id in await self._db.read(store.entries_of, row.id):
-            entry = await self._rows.known("time_entries", entry_id, row.lane)
-            if entry.base:
-                await self._rows.unsettle(entry, {"end_time", "duration"})
+        for entry in await self._entries_there(row):
+            await self._rows.unsettle(entry, _CLOSED)
+
+    async def _entries_there(self, row: CloudRow) -> list[CloudRow]:
+        ids = await self._db.read(store.entries_of, row.id)
+        known = [await self._rows.known("time_entries", entry_id, row.lane) for entry_id in ids]
+        return [entry for entry in known if entry.base]
 
     def _now(self) -> str:
         return time_.text(self._clock.now())

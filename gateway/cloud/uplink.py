@@ -174,13 +174,13 @@ class Uplink:
                 lanes.finished(lane, max(lane.newest, lane.done))
             lane.failures, lane.repeats, lane.error = 0, 0, ""
         except Again as again:
-            await self._failed(lane, again)
+            await self._failed(lanes, lane, again)
         except Exception as exc:
             # A lane is supervised like a link: a bug in one kind of event must not hold up the others.
             log.exception("lane.failed", lane=lane.name)
             bug = Again(Outcome(Kind.UNKNOWN, f"{type(exc).__name__}: {exc}", said=True))
             bug.seqs = (lane.first,)
-            await self._failed(lane, bug)
+            await self._failed(lanes, lane, bug)
         finally:
             lane.busy = False
 
@@ -239,14 +239,14 @@ class Uplink:
             log.warning("event.parked", seq=entry.seq, aggregate=entry.aggregate, reason=reason)
         await self._db.write(_park, list(entries), reason, state, dict(request), now)
 
-    async def _failed(self, lane: Lane, again: Again) -> None:
+    async def _failed(self, lanes: Lanes, lane: Lane, again: Again) -> None:
         """Come back later, at once if something went through; or park what will never do."""
         outcome = again.outcome
         advanced = self._sender.taken(lane.name) > 0
         lane.failures = 0 if advanced else lane.failures + 1
         lane.repeats = lane.repeats + 1 if outcome.text == lane.error and not advanced else 1
         lane.error = outcome.text
-        if again.seqs and await self._hopeless(lane, again):
+        if again.seqs and await self._hopeless(lanes, lane, again):
             entries = await self._db.read(journal.in_lane, lane.name, again.seqs[0] - 1, LANE_BATCH_MAX)
             await self._park(
                 [entry for entry in entries if entry.seq in again.seqs],
@@ -259,10 +259,10 @@ class Uplink:
         if self._budget.failing and self._link.down(outcome.text):
             log.warning("link.down", link=self._link.name, error=outcome.text)
 
-    async def _hopeless(self, lane: Lane, again: Again) -> bool:
+    async def _hopeless(self, lanes: Lanes, lane: Lane, again: Again) -> bool:
         """The same answer again and again, while the cloud is well enough to read that table: it is about this entry."""
         if again.outcome.kind is Kind.PARENT_MISSING:
-            return lane.repeats >= PARENT_TRIES_MAX
+            return lane.repeats >= PARENT_TRIES_MAX and not lanes.rows_before(again.seqs[-1])
         if not again.outcome.said or lane.repeats < POISON_TRIES_MAX:
             return False
         return not again.table or await self._sender.answers(again.table)

@@ -195,7 +195,8 @@ def differences(connection, cloud) -> list[str]:
         for (row_id,) in connection.execute(f"SELECT id FROM {table}").fetchall():
             row, below = store.local(connection, table, row_id)
             if not row.get("deleted_at"):
-                expected |= {want.id: want.values for want in mapping.wanted(table, row, below)}
+                wanted = mapping.wanted(table, row, below)
+                expected |= {want.id: want.values for want in wanted if not want.empty or want.id in there}
         for row_id in expected.keys() - there.keys():
             told.append(f"{table} {row_id} is not in the cloud")
         for row_id, row in there.items():
@@ -207,7 +208,7 @@ def differences(connection, cloud) -> list[str]:
             told += [
                 f"{table} {row_id} {name}: {value!r} here, {row[name]!r} there"
                 for name, value in expected[row_id].items()
-                if not (mapping.same(value, row[name]) or name in STAMPS and close(value, row[name]))
+                if not (mapping.same(value, row[name]) or (name in STAMPS and close(value, row[name])))
             ]
         told += [f"{table} {row_id} is deleted there" for row_id in expected if there.get(row_id, {}).get("deleted_at")]
     return told

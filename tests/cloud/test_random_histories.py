@@ -15,7 +15,6 @@ FAULTS = {
         "error_503": 0.05,
         "truncated_body": 0.1,
         "boot_error": 0.03,
-        "false_429": 0.01,
         "false_402": 0.1,
     },
 }
