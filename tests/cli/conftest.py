@@ -78,6 +78,12 @@ class Program:
     def key(self, scope: str = "admin") -> str:
         return self.ok("keys", "create", "--name", f"test {scope}", "--scope", scope).last
 
+    @staticmethod
+    def free_port() -> int:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return int(probe.getsockname()[1])
+
     @contextlib.contextmanager
     def serving(self) -> Iterator[subprocess.Popen[str]]:
         """`run`, until it is ready; killed afterwards if it is still there."""
@@ -113,18 +119,12 @@ class Program:
             return answer.status, answer.read().decode()
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture
 def program(tmp_path) -> Program:
     environment = {name: text for name, text in os.environ.items() if not name.startswith("GATEWAY_")}
     # the clone is importable without being installed
     environment["PYTHONPATH"] = str(Path(__file__).parents[2])
-    program = Program(tmp_path, tmp_path / "data", free_port(), environment)
+    program = Program(tmp_path, tmp_path / "data", Program.free_port(), environment)
     program.configure()
     return program
 

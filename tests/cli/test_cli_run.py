@@ -17,7 +17,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from conftest import free_port
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -83,7 +82,7 @@ def test_the_first_start_leaves_an_admin_key_for_its_owner_only(program):
 
 @pytest.mark.parametrize("mode", ["off", "managed"])
 def test_exactly_the_documented_ports_listen(program, mode):
-    mqtt = free_port()
+    mqtt = program.free_port()
     program.configure(f'[broker]\nmode = "{mode}"\nport = {mqtt}\n')
     wanted = {("127.0.0.1", program.port)} | ({("127.0.0.1", mqtt)} if mode == "managed" else set())
     with program.serving() as process:
@@ -116,7 +115,7 @@ def listening(pid: int) -> set[tuple[str, int]]:
 
 def test_a_second_start_on_the_same_folder_refuses_with_one_line(program):
     with program.serving() as process:
-        program.configure(f'[http]\nport = {free_port()}\n[broker]\nmode = "off"\n')
+        program.configure(f'[http]\nport = {program.free_port()}\n[broker]\nmode = "off"\n')
         said = program.call("run")
         assert (said.code, said.out) == (1, "")
         complaint = said.err.strip().splitlines()[-1]
@@ -189,7 +188,7 @@ def certificate(folder: Path) -> tuple[Path, Path]:
 
 def test_there_is_a_tls_listener_once_there_is_a_certificate(program):
     cert, key = certificate(program.folder)
-    tls = free_port()
+    tls = program.free_port()
     program.configure(
         f'[http]\nport = {program.port}\ntls_host = "127.0.0.1"\ntls_port = {tls}\ntls_cert = "{cert}"\ntls_key = "{key}"\n'
         '[broker]\nmode = "off"\n'
@@ -256,7 +255,7 @@ def test_it_ends_in_ten_seconds_with_a_broker_and_a_cloud_that_hang_and_requests
 
 
 def test_a_mosquitto_that_hangs_goes_with_us(program):
-    mqtt = free_port()
+    mqtt = program.free_port()
     program.configure(f'[broker]\nmode = "managed"\nport = {mqtt}\n')
     with program.serving() as process:
         until(lambda: ("127.0.0.1", mqtt) in listening(process.pid))
