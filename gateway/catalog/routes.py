@@ -71,6 +71,7 @@ def writing(
 ) -> list[Route]:
     """POST, PATCH, PUT (the same as PATCH) and DELETE. `create` and `patch` default to what the declaration gives."""
     name = resource.singular[-1].replace("_", " ")
+    one = f"an {name}" if name[0] in "aeiou" else f"a {name}"
     body, changes = create or models.create_model(resource), patch or models.patch_model(resource)
     rule = _cells(resource, Cells.CHECKED)
     row = dict.fromkeys(resource.singular, models.row_schema(resource))
@@ -100,10 +101,10 @@ def writing(
             return Answer(200, DELETED)
 
     return [
-        Route("POST", resource.path, post, scope, rule, f"Create a {name}", body, (), row, 201),
-        Route("PATCH", resource.path, update, scope, rule, f"Update a {name}", changes, asked, row),
-        Route("PUT", resource.path, update, scope, rule, f"Update a {name} (the same as PATCH)", changes, asked, row),
-        Route("DELETE", resource.path, delete, scope, rule, f"Delete a {name}", None, asked, message),
+        Route("POST", resource.path, post, scope, rule, f"Create {one}", body, (), row, 201),
+        Route("PATCH", resource.path, update, scope, rule, f"Update {one}", changes, asked, row),
+        Route("PUT", resource.path, update, scope, rule, f"Update {one} (the same as PATCH)", changes, asked, row),
+        Route("DELETE", resource.path, delete, scope, rule, f"Delete {one}", None, asked, message),
     ]
 
 
