@@ -6,6 +6,7 @@ Models nest: `PartOperation = create_model(OPERATIONS, without=("part_id",), nam
 
 import math
 from collections.abc import Callable, Collection, Mapping
+from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 import pydantic
@@ -180,6 +181,20 @@ def _time(_column: Column) -> Any:
 
     schema = {"type": "string", "format": "date-time", "description": "ISO 8601, or a bare date: midnight UTC."}
     return Annotated[str, BeforeValidator(check), WithJsonSchema(schema)]
+
+
+def _an_instant(value: Any) -> datetime:
+    try:
+        at = datetime.fromisoformat(value)
+        if at.tzinfo is None:
+            raise ValueError
+        return at.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        raise PydanticCustomError("date", "Invalid date format", {"constraint": "DATE_FORMAT"}) from None
+
+
+# When something happened: with its zone, or an hour would be lost twice a year.
+Instant = Annotated[datetime, BeforeValidator(_an_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
 
 
 def _json(_column: Column) -> Any:

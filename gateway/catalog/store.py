@@ -168,12 +168,18 @@ def refusal(resource: Resource, row: Mapping[str, Any], exc: sqlite3.IntegrityEr
             f'{resource.singular[0]} with {field} "{row.get(field)}" already exists',
             {"field": field, "value": row.get(field)},
         )
-    constraint = "FK_CONSTRAINT" if exc.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY else "CHECK_CONSTRAINT"
-    if exc.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_NOTNULL:
-        constraint = "NOT_NULL"
-    field = complaint.rsplit(".", 1)[-1].removeprefix("CHECK constraint failed: ")
+    about = complaint.rsplit(".", 1)[-1].removeprefix("CHECK constraint failed: ")  # a column, or the name of a check
+    if exc.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+        field, constraint, message = resource.singular[-1], "FK_CONSTRAINT", "it refers to a row that is not there"
+    elif exc.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_NOTNULL:
+        field, constraint, message = about, "NOT_NULL", f"{about} must not be null"
+    elif exc.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_CHECK:
+        field, constraint, message = about, "CHECK_CONSTRAINT", f"the values do not agree: {about}"
+    else:
+        field, constraint, message = about, "TYPE_MISMATCH", f"Invalid type for {about}"
     return Invalid(
-        f"{resource.singular[0]}: {complaint}", [{"field": field, "message": complaint, "constraint": constraint}]
+        f"1 validation error(s) in {resource.singular[-1]}: {message}",
+        [{"field": field, "message": message, "constraint": constraint}],
     )
 
 

@@ -1,7 +1,8 @@
 """The job lifecycle and what is read of jobs and parts. Trees are made and deleted in `operations/trees`."""
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict
 
+from gateway.catalog import models
 from gateway.jobs import rules
 from gateway.jobs.commands import ChangeJob, JobCommands
 from gateway.kernel.errors import BadRequest, NotFound
@@ -17,7 +18,7 @@ class JobLifecycleBody(BaseModel):
 
     job_id: str | None = None
     action: str | None = None
-    occurred_at: AwareDatetime | None = None
+    occurred_at: models.Instant | None = None
     notes: str | None = None
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.catalog import models
 from gateway.catalog.routes import reading, writing
@@ -30,7 +30,7 @@ class LifecycleBody(BaseModel):
     action: str | None = None
     operator_id: str | None = None
     user_id: str | None = None
-    occurred_at: AwareDatetime | None = None
+    occurred_at: models.Instant | None = None
     time_type: Literal["setup", "run", "rework", "wait", "breakdown"] = "run"
     notes: str | None = None
 

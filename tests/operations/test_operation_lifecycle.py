@@ -108,7 +108,17 @@ async def test_without_an_operator_there_is_no_time_entry_and_the_answer_says_so
         ("PATCH", "", {}, 405, "METHOD_NOT_ALLOWED", "PATCH not allowed"),
         ("POST", "/start?id={op}", {"colour": "red"}, 422, "VALIDATION_ERROR", "colour"),
         ("POST", "/start?id={op}", {"time_type": "nap"}, 422, "VALIDATION_ERROR", "time_type"),
-        ("POST", "/start?id={op}", {"occurred_at": "yesterday"}, 422, "VALIDATION_ERROR", "occurred_at"),
+        *(
+            ("POST", "/start?id={op}", {"occurred_at": when}, 422, "VALIDATION_ERROR", "occurred_at")
+            for when in (
+                "yesterday",
+                "2026-11-02T07:00:00",
+                "2026-11-02",
+                "0001-01-01T00:00:00+14:00",
+                "1762070400",
+                "",
+            )
+        ),
         ("POST", "/start?id={op}&user_id=" + Floor.NOWHERE, None, 422, "VALIDATION_ERROR", "no active profile"),
         ("POST", "/pause?id={op}", None, 400, "INVALID_STATE_TRANSITION", "Operation must be 'in_progress'."),
         ("POST", "/start/again?id={op}", None, 404, "NOT_FOUND", "not found"),

@@ -45,6 +45,8 @@ async def test_a_new_operation_takes_the_documented_spellings_and_the_next_seque
         ({"completion_percentage": 101}, "completion_percentage"),
         ({"assigned_operator_id": Floor.NOWHERE}, "assigned_operator_id"),
         ({"status": "paused"}, "status"),
+        ({"status": None}, "status"),
+        ({"created_at": None}, "created_at"),
         ({"planned_start": "soon"}, "planned_start"),
         ({"status_before_hold": "in_progress"}, "status_before_hold"),
         ({"colour": "red"}, "colour"),
@@ -94,6 +96,9 @@ async def test_the_plan_is_changed_within_the_documented_fields(floor):
         ("?id={id}", {"cell_id": Floor.NOWHERE}, 422, "VALIDATION_ERROR"),
         ("?id={id}", {"status": "completed"}, 400, "INVALID_STATE_TRANSITION"),
         ("?id={id}", {"status": "flying"}, 422, "VALIDATION_ERROR"),
+        ("?id={id}", {"status": None}, 422, "VALIDATION_ERROR"),
+        ("?id={id}", {"sequence": None}, 422, "VALIDATION_ERROR"),
+        ("?id={id}", {"completion_percentage": None, "notes": "x"}, 422, "VALIDATION_ERROR"),
     ],
 )
 async def test_an_update_that_cannot_be_changes_nothing(floor, query, body, status, code):
@@ -102,6 +107,13 @@ async def test_an_update_that_cannot_be_changes_nothing(floor, query, body, stat
     reply = await floor.send("PATCH", PATH + query.replace("{id}", operation_id), body)
     assert (reply.status, reply.error["code"]) == (status, code)
     assert await floor.operation(operation_id) == before
+
+
+async def test_what_only_the_database_refuses_is_said_in_words(floor):
+    reply = await floor.send("PATCH", f"{PATH}?id={await first(floor)}", {"sequence": None})
+    assert reply.error["message"] == "1 validation error(s) in operation: sequence must not be null"
+    [detail] = reply.error["details"]
+    assert (detail["field"], detail["constraint"]) == ("sequence", "NOT_NULL")
 
 
 async def test_an_update_that_says_nothing_new_leaves_no_trace(floor):
