@@ -175,8 +175,8 @@ async def test_everybody_who_waits_for_a_commit_is_woken(db):
     waiting = [asyncio.create_task(db.commits.beyond(seen)) for _ in range(5)]
     await asyncio.sleep(0)
     await db.write(add, "news")
-    await asyncio.wait_for(asyncio.gather(*waiting), 1)
-    await asyncio.wait_for(db.commits.beyond(seen), 0.1)  # who comes late does not wait
+    await asyncio.wait_for(asyncio.gather(*waiting), 5)
+    await asyncio.wait_for(db.commits.beyond(seen), 1)  # who comes late does not wait
 
 
 # ------------------------------------------------------------------ deferred writes

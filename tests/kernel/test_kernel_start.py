@@ -181,17 +181,16 @@ async def test_what_prepare_refuses_is_told_and_the_folder_is_free_again(tmp_pat
 async def test_closing_waits_for_reads_without_stopping_the_loop(tmp_path):
     begun, go_on = threading.Event(), threading.Event()
 
-    def slow(connection) -> list[str]:
+    def slow(connection) -> tuple[bool, list[str]]:
         begun.set()
-        go_on.wait(WAIT_MAX_S)
-        return texts(connection)
+        return go_on.wait(1), texts(connection)
 
     async with opened(tmp_path) as db:
         await db.write(add, "a")
         reading = asyncio.create_task(db.read(slow))
         await asyncio.to_thread(begun.wait, WAIT_MAX_S)
         asyncio.get_running_loop().call_later(0.05, go_on.set)  # needs the loop
-    assert await reading == ["a"]
+    assert await reading == (True, ["a"])
 
 
 async def test_who_is_cancelled_while_closing_keeps_the_lock_until_the_writer_has_ended(tmp_path):
