@@ -35,4 +35,6 @@ async def tail(db: Database, since: int, *, batch_max: int = journal.PAGE_MAX) -
             yield entries
         else:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(db.commits.beyond(seen), POLL_S)
+                # Not wait_for: Python 3.11's loses a cancellation that comes together with the commit.
+                async with asyncio.timeout(POLL_S):
+                    await db.commits.beyond(seen)

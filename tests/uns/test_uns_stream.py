@@ -9,7 +9,9 @@ from itertools import pairwise
 import pytest
 from uns_hall import CALLER, EPOCH, LASER, OTTO, ROOT, operation, put, tool, until
 
+from gateway.kernel.clock import SystemClock
 from gateway.operations.model import Verb
+from gateway.outbox.reader import follow
 from gateway.uns import refused
 from gateway.uns.payloads import PAYLOAD_BYTES_MAX
 
@@ -154,6 +156,19 @@ async def test_a_listener_with_a_session_gets_every_event_across_restarts_of_the
         journal = await hall.journal()
         await until(lambda: {event["seq"] for event in ear.events} == {seq for seq, _ in journal})
     assert gaps(sorted(ear.events, key=lambda event: event["seq"])) == []
+
+
+async def test_a_reader_that_is_told_to_stop_at_the_moment_of_a_commit_stops(db):
+    async def pass_by(entries) -> None:
+        pass
+
+    for _ in range(5):
+        reading = asyncio.create_task(follow("test", db, SystemClock(), pass_by))
+        await until(lambda: db.commits._waiting)
+        db.commits.happened()
+        reading.cancel()
+        done, _ = await asyncio.wait({reading}, timeout=2)
+        assert done
 
 
 # ------------------------------------------------------------------ refused
