@@ -90,7 +90,8 @@ class Broker:
                 await first(self._probing(), gone())
             except asyncio.CancelledError:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._unused.wait(), LEAVE_MAX_S)
+                    async with asyncio.timeout(LEAVE_MAX_S):
+                        await self._unused.wait()
                 raise
             finally:
                 self.ready.clear()

@@ -18,6 +18,7 @@ from gateway.uns import users
 END_MAX_S = 3.0
 END_PAUSE_S = 0.05
 LAST_WORDS_MAX_S = 1.0
+DAMAGED_MAX = 3  # stores that are kept for whoever wants to know
 SAID_MAX = 20  # of its last lines
 STORE = "mosquitto.db"
 _STORE_IS_BROKEN = ("database", "persist")  # words of the lines in which it says so
@@ -95,10 +96,15 @@ class Mosquitto:
         store = self._folder / STORE
         broken = code > 0 and any(word in told.lower() for word in _STORE_IS_BROKEN)
         if store.exists() and (broken or code in _CRASHED):
-            aside = store.with_name(f"{STORE}.damaged-{text(self._clock.now())}")
-            store.replace(aside)
-            log.warning("broker.store_moved_aside", file=str(aside), said=told)
+            self._move_aside(store, told)
         raise Unavailable(f"mosquitto ended ({code}): {told}")
+
+    def _move_aside(self, store: Path, told: str) -> None:
+        aside = store.with_name(f"{STORE}.damaged-{text(self._clock.now())}")
+        store.replace(aside)
+        log.warning("broker.store_moved_aside", file=str(aside), said=told)
+        for older in sorted(self._folder.glob(f"{STORE}.damaged-*"))[:-DAMAGED_MAX]:
+            older.unlink()
 
     async def end_leftover(self) -> None:
         """What an earlier self left behind, when that was killed: it would still hold the port."""
@@ -141,7 +147,8 @@ class Mosquitto:
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(number)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), END_MAX_S)
+                async with asyncio.timeout(END_MAX_S):
+                    await process.wait()
 
 
 def _die_with_parent() -> None:

@@ -36,6 +36,7 @@ from gateway.uns.broker import Broker
 from gateway.uns.payloads import Standing
 from gateway.uns.publisher import Publisher
 from gateway.uns.topics import Topics
+from gateway.uns.users import password_file
 from gateway.web.routes import Caller, Scope
 
 HOST = "127.0.0.1"
@@ -302,7 +303,8 @@ class Foreign:
 
     def start(self, acl: str, more: str = "") -> None:
         (self.folder / "acl").write_text(acl)
-        anonymous = "allow_anonymous true\nacl_file" if acl else "allow_anonymous true\n#"
+        who = "false" if "password_file" in more else "true"
+        anonymous = f"allow_anonymous {who}\n" + ("acl_file" if acl else "#")
         (self.folder / "conf").write_text(
             f"{anonymous} {self.folder}/acl\n{more}\nlog_dest none\nuser {'root' if os.geteuid() == 0 else ''}\n"
             f"listener {self.port} {HOST}\n".replace("user \n", "")
@@ -314,6 +316,12 @@ class Foreign:
         while not self._answers():
             assert time.monotonic() < ends, "the foreign broker did not start"
             time.sleep(0.02)
+
+    def password(self, user: str, password: str) -> Path:
+        """A password file with one user."""
+        file = self.folder / "passwd"
+        file.write_text(password_file({user: password}))
+        return file
 
     def allow(self, acl: str) -> None:
         (self.folder / "acl").write_text(acl)
