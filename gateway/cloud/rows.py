@@ -159,6 +159,8 @@ class Rows:
         else:
             outcome = await self.client.remove(row.table, row.id)
         match outcome.kind:
+            case Kind.OK | Kind.GONE if row.deleted:
+                self.keep(row)
             case Kind.OK | Kind.GONE:
                 row.deleted = True
                 self._took(row)

@@ -171,6 +171,8 @@ class Sender:
             row = await self._rows.known(intent.table, row_id, lane)
             if suspect:
                 await self._rows.suspect(row, ())
+            if row.deleted and row.unsettled_until is None:
+                continue
             if not row.base and not row.deleted and await self._db.read(store.booked_on, intent.table, row_id):
                 (want,) = mapping.wanted(intent.table, old)
                 await self._rows.bury(row, want.values, old, self._now())

@@ -243,7 +243,7 @@ class Uplink:
         """Come back later, at once if something went through; or park what will never do."""
         outcome = again.outcome
         advanced = self._sender.taken(lane.name) > 0
-        lane.failures = 0 if advanced else lane.failures + 1
+        lane.failures = 1 if advanced else lane.failures + 1
         lane.repeats = lane.repeats + 1 if outcome.text == lane.error and not advanced else 1
         lane.error = outcome.text
         if again.seqs and await self._hopeless(lanes, lane, again):
@@ -254,8 +254,10 @@ class Uplink:
             )
             lane.failures = lane.repeats = 0
             return
-        pause_s = backoff_s(lane.failures, self._rng, base_s=BACKOFF_BASE_S, cap_s=LANE_CAP_S)
-        lane.next_try_s = self._clock.monotonic() + (pause_s if lane.failures else 0.0)
+        at_once = advanced and outcome.kind is Kind.UNKNOWN
+        pause_s = 0.0 if at_once else backoff_s(lane.failures, self._rng, base_s=BACKOFF_BASE_S, cap_s=LANE_CAP_S)
+        lane.next_try_s = self._clock.monotonic() + pause_s
+        log.debug("lane.later", lane=lane.name, failures=lane.failures, error=outcome.text)
         if self._budget.failing and self._link.down(outcome.text):
             log.warning("link.down", link=self._link.name, error=outcome.text)
 

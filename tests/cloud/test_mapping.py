@@ -45,7 +45,9 @@ def test_resumed_and_running():
 
 def test_nobody_worked_between_a_resume_and_an_end_in_one_moment():
     at_once = PAUSE | {"resumed_at": ENTRY["end_time"]}
-    assert stretches(ENTRY, [at_once]) == [("e1", "07:00", "07:20", 20)]
+    wanted = mapping.wanted("time_entries", ENTRY, [at_once])
+    assert [want.empty for want in wanted] == [False, True]
+    assert [want.id for want in wanted] == ["e1", PAUSE["segment_id"]]
 
 
 def test_equal_as_the_cloud_sees_it():
