@@ -20,7 +20,7 @@ async def embedded(folder: Path, host: str, port: int, passwords: Mapping[str, s
     try:
         from amqtt.broker import Broker  # noqa: PLC0415 -- an extra, and only for this mode
         from amqtt.errors import BrokerError  # noqa: PLC0415 -- as above
-        from amqtt.plugins.authentication import pwd_context  # noqa: PLC0415 -- as above
+        from pwdlib.hashers.argon2 import Argon2Hasher  # noqa: PLC0415 -- as above; what its password file is read with
     except ImportError:
         raise Unavailable(
             'there is no embedded broker in this installation: pip install "eryxon-gateway[all]"'
@@ -28,7 +28,7 @@ async def embedded(folder: Path, host: str, port: int, passwords: Mapping[str, s
     logging.getLogger("amqtt").setLevel(logging.CRITICAL)  # it tells of every client that goes
     logging.getLogger("transitions").setLevel(logging.WARNING)
     hashed = folder / "amqtt-passwd"
-    users.write(hashed, "".join(f"{name}:{pwd_context.hash(password)}\n" for name, password in passwords.items()))
+    users.write(hashed, "".join(f"{name}:{Argon2Hasher().hash(password)}\n" for name, password in passwords.items()))
     config = {
         "listeners": {"default": {"type": "tcp", "bind": f"{host}:{port}", "max_connections": CONNECTIONS_MAX}},
         "plugins": {

@@ -1,0 +1,92 @@
+"""The broker for machines without Mosquitto, end to end with clients that speak MQTT 3.1.1."""
+
+import asyncio
+
+import aiomqtt
+import pytest
+from uns_hall import CALLER, HOST, OTTO, ROOT, listening, operation, tool, until
+
+from gateway.operations.model import Verb
+
+BEAM = operation(1, "Beam")
+
+
+@pytest.fixture
+async def embedded(make_hall):
+    hall = make_hall(broker={"mode": "embedded"})
+    async with hall.on():
+        yield hall
+
+
+async def test_events_states_birth_and_health_arrive_at_a_plain_client(embedded):
+    async with embedded.ear(version=4) as ear:
+        await embedded.change(Verb.START, BEAM, operator_id=OTTO)
+        await embedded.count(BEAM, 2)
+        journal = await embedded.journal()
+        await until(lambda: len(ear.events) == len(journal))
+        await until(lambda: ear.state("fabrication/laser/_state")["active"])
+        topics = await embedded.retained_topics()
+        await until(lambda: topics <= ear.states.keys())
+    assert [(event["seq"], event["event"]) for event in ear.events] == journal
+    assert [event["prev"] for event in ear.events[1:]] == [event["seq"] for event in ear.events[:-1]]
+    assert ear.state("_gateway/gw-test/status")["online"] is True
+    assert ear.state("_gateway/gw-test/status")["broker"] == "embedded"
+
+
+async def test_health_says_that_it_is_only_a_stopgap(embedded):
+    assert embedded.link("broker").state == "degraded"
+    assert "embedded broker" in embedded.link("broker").error
+    assert embedded.link("uns").state == "up"
+
+
+async def test_a_command_line_client_reads_a_retained_state(embedded):
+    password = embedded.broker.address("viewer").password
+    topic = f"{ROOT}/fabrication/laser/_state"
+    arguments = ("-V", "mqttv311", "-t", topic, "-C", "1", "-W", "5")
+    printed = await asyncio.to_thread(tool, "mosquitto_sub", embedded.port, *arguments, password=password)
+    assert '"uns/cell/1"' in printed
+
+
+async def test_nobody_gets_in_without_a_password_and_the_viewer_only_looks(embedded):
+    for user, password in ((None, None), ("viewer", "wrong"), ("nobody", "x")):
+        with pytest.raises(aiomqtt.MqttError):
+            async with listening(embedded.port, "#", user, password, version=4):
+                pass
+    async with embedded.ear(version=4) as ear:
+        await ear.client.publish(f"{ROOT}/_gateway/gw-test/status", "{}", qos=1, retain=True)
+        await embedded.change(Verb.START, BEAM)
+        await until(lambda: ear.events)
+    async with embedded.ear(version=4) as ear:
+        await until(lambda: ear.state("_gateway/gw-test/status"))
+    assert ear.state("_gateway/gw-test/status")["online"] is True
+
+
+async def test_its_password_file_is_for_the_owner_only(embedded):
+    for name in ("amqtt-passwd", "users.json"):
+        assert (embedded.folder / name).stat().st_mode & 0o777 == 0o600
+    assert embedded.broker.address().password not in (embedded.folder / "amqtt-passwd").read_text()
+
+
+async def test_a_deleted_job_is_taken_back_here_as_well(embedded):
+    job = next(topic for topic in await embedded.retained_topics() if "/_job/" in topic)
+    async with embedded.ear(version=4) as ear:
+        await until(lambda: job in ear.states)
+        await embedded.jobs.delete(job.rsplit("/", 1)[1], CALLER, None)
+        await until(lambda: job not in ear.states)
+
+
+async def test_it_serves_this_machine_only(make_hall):
+    hall = make_hall(broker={"mode": "embedded", "host": "192.0.2.1"})
+    async with hall.on(wait=False):
+        await until(lambda: "this machine only" in (hall.link("broker").error or ""))
+
+
+async def test_stopping_says_so_and_frees_the_port(make_hall):
+    hall = make_hall(broker={"mode": "embedded"})
+    async with hall.on(), hall.ear(version=4) as ear:
+        await until(lambda: ear.state("_gateway/gw-test/status"))
+        hall.stop()
+        await until(lambda: ear.state("_gateway/gw-test/status")["online"] is False)
+    server = await asyncio.start_server(lambda *_: None, HOST, hall.port)
+    server.close()
+    await server.wait_closed()
