@@ -14,12 +14,14 @@ import structlog
 from gateway.kernel.clock import Clock
 from gateway.kernel.errors import Unavailable
 from gateway.kernel.health import Link
+from gateway.outbox.event import encode
 from gateway.settings import Broker as Settings
 from gateway.settings import is_loopback, program
 from gateway.uns import users
 from gateway.uns.client import Address, Message, Session, connected, first
 from gateway.uns.mosquitto import Mosquitto
 
+PROBE_SCHEMA = "uns/probe/1"  # whoever listens to everything reads JSON
 PROBE_EVERY_S = 5.0
 PROBE_MAX_S = 5.0
 START_MAX_S = 10.0
@@ -172,15 +174,15 @@ class Broker:
 
     async def _asked(self, session: Session, words: AsyncIterator[tuple[str, bytes]], topic: str) -> bool:
         """One probe, there and back. Returns whether the broker has told its uptime meanwhile."""
-        number = f"{self._rng.getrandbits(64):016x}"
-        if await session.publish([Message(topic, number)]):
+        probe = encode({"schema": PROBE_SCHEMA, "number": f"{self._rng.getrandbits(64):016x}"})
+        if await session.publish([Message(topic, probe)]):
             raise Unavailable(
                 f'the broker does not let "{self.address().username}" write {topic}: its ACL must allow '
                 f"readwrite {self._probe.split('/_gateway/')[0]}/# (docs/mqtt.md)"
             )
         uptime = False
         async for heard, payload in words:
-            if heard == topic and payload == number.encode():
+            if heard == topic and payload == probe.encode():
                 return uptime
             if heard == UPTIME:
                 uptime = True
