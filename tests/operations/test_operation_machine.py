@@ -44,11 +44,12 @@ from gateway.web.routes import Caller, Scope
 CALLER = Caller("test", "test", Scope.ADMIN)
 PEOPLE = (ANNA, BEN, CEM)
 REFUSALS = (InvalidTransition, Conflict, Invalid, NotFound)  # a fine answer to somebody who presses at random
-EXAMPLES, STEPS = 25, 30
+EXAMPLES, STEPS = 28, 30
 
 people = st.sampled_from(PEOPLE)
 somebody = st.sampled_from((*PEOPLE, None))
 few = st.integers(0, 5)
+near = st.integers(0, 2)
 
 
 class Pressing(RuleBasedStateMachine):
@@ -132,6 +133,16 @@ class Pressing(RuleBasedStateMachine):
         claimed = None if late is None else self.clock.now() - timedelta(seconds=late)
         operation_id = self.operation_ids[place % len(self.operation_ids)]
         self.ask(self.operations.change(ChangeOperation(operation_id, verb, who, claimed), CALLER, None))
+
+    @rule(place=near, who=people, seconds=st.integers(1, 5000), end=st.booleans())
+    def go_on(self, place, who, seconds, end):
+        """What is legal next, by somebody: so that a run gets somewhere."""
+        operation_id = self.operation_ids[place]
+        [found] = self.rows("SELECT status FROM operations WHERE id = ?", operation_id)
+        legal = {"not_started": Verb.START, "on_hold": Verb.RESUME, "in_progress": Verb.COMPLETE if end else Verb.PAUSE}
+        if verb := legal.get(found["status"]):
+            self.ask(self.operations.change(ChangeOperation(operation_id, verb, who), CALLER, None))
+            self.run(self.clock.advance(seconds))
 
     @rule(verb=st.sampled_from(sorted(job_rules.VERBS)))
     def move_the_job(self, verb):

@@ -408,3 +408,13 @@ async def test_the_last_open_part_that_goes_finishes_the_job(floor):
     assert (await floor.get(f"/api-jobs?id={job['id']}"))["job"]["status"] == "completed"
     [told] = await floor.events("job.completed")
     assert told["data"]["cause"] == "rollup"
+
+
+async def test_the_last_open_operation_that_goes_finishes_part_and_job(floor):
+    job = await floor.job()
+    [part] = job["parts"]
+    done, open_ = (one["id"] for one in part["operations"])
+    await floor.pressed(("start", done), ("complete", done))
+    assert (await floor.send("DELETE", f"/api-operations?id={open_}")).status == 200
+    assert (await floor.part(part["id"]))["status"] == "completed"
+    assert (await floor.get(f"/api-jobs?id={job['id']}"))["job"]["status"] == "completed"
