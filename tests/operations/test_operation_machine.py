@@ -44,7 +44,7 @@ from gateway.web.routes import Caller, Scope
 CALLER = Caller("test", "test", Scope.ADMIN)
 PEOPLE = (ANNA, BEN, CEM)
 REFUSALS = (InvalidTransition, Conflict, Invalid, NotFound)  # a fine answer to somebody who presses at random
-EXAMPLES, STEPS = 28, 30
+EXAMPLES, STEPS = 22, 30
 
 people = st.sampled_from(PEOPLE)
 somebody = st.sampled_from((*PEOPLE, None))
