@@ -26,7 +26,10 @@ def roll_up(tx: Tx, stamp: Stamp, part: Part, job: Job, at: datetime) -> list[Ev
 
 def roll_up_job(tx: Tx, stamp: Stamp, job: Job, at: datetime, *, reopened: bool = False) -> list[Event]:
     """The same for the job alone; `reopened`: new work has come into it."""
-    after = rules.roll_up_job(job, store.below_job(tx, job.id), at, reopened=reopened)
+    parts = store.below_job(tx, job.id)
+    if parts.count == parts.completed:  # what is booked last need not be what happened last
+        at = max(at, store.last_completed_at(tx, job.id) or at)
+    after = rules.roll_up_job(job, parts, at, reopened=reopened)
     if after == job:
         return []
     change = store.save_job(tx, job, after, stamp.text)

@@ -39,6 +39,10 @@ SELECT count(*), coalesce(sum(p.status = 'completed'), 0), coalesce(max(p.status
    ORDER BY c.sequence, r.sequence, r.id LIMIT 1)
 FROM parts p WHERE p.job_id = ?1 AND p.deleted_at IS NULL
 """
+_LAST_COMPLETED = """
+SELECT max(o.completed_at) FROM parts p JOIN operations o ON o.part_id = p.id
+WHERE p.job_id = ? AND p.deleted_at IS NULL AND o.deleted_at IS NULL
+"""
 _LAST_EVENT = """
 SELECT occurred_at FROM events WHERE lane = ? AND aggregate = ? AND type IN (SELECT value FROM json_each(?))
 ORDER BY seq DESC LIMIT 1
@@ -78,6 +82,11 @@ def below_part(connection: sqlite3.Connection, part_id: str) -> Below:
 
 def below_job(connection: sqlite3.Connection, job_id: str) -> Below:
     return _below(connection.execute(_BELOW_JOB, (job_id,)).fetchone())
+
+
+def last_completed_at(connection: sqlite3.Connection, job_id: str) -> datetime | None:
+    """When the last of its live operations was completed."""
+    return at(connection.execute(_LAST_COMPLETED, (job_id,)).fetchone()[0])
 
 
 def last_event(connection: sqlite3.Connection, job_id: str, aggregate: str, types: str) -> datetime | None:
