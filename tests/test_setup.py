@@ -149,12 +149,32 @@ def test_what_is_not_to_be_had_is_told_and_the_rest_goes_on(
     monkeypatch.setattr(setup, "on_this_machine", lambda _: False)
     monkeypatch.setattr(setup.PrivateApt, "usable", staticmethod(lambda: False))
 
-    assert setup.set_up(setup.PrivateApt(tmp_path / "apt"), tests=False) == ["Mosquitto"]
+    assert setup.set_up(setup.PrivateApt(tmp_path / "apt"), tests=False) == ["Mosquitto", "curl"]
 
     assert done == ["virtual_environment", "packages", "browser_libraries", "project"]
-    told = capsys.readouterr().out
+    (told,) = [line for line in capsys.readouterr().out.splitlines() if "Mosquitto: not to be had" in line]
     assert "no apt here to take mosquitto, mosquitto-clients from" in told
     assert "embedded broker" in told
+
+
+def test_sources_that_cannot_be_reached_are_told_in_one_line_and_asked_once(
+    setup: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked = tmp_path / "asked"
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    for name in ("apt-get", "dpkg-deb"):
+        program = tmp_path / name
+        program.write_text(
+            f"#!/bin/sh\necho asked >> '{asked}'\necho 'W: old list'\necho 'E: Could not connect to mirror'\n"
+            "echo 'E: Some index files failed'\nexit 100\n"
+        )
+        program.chmod(0o755)
+    apt = setup.PrivateApt(tmp_path / "apt")
+    for package in ("mosquitto", "curl"):
+        with pytest.raises(setup.Problem) as told:
+            apt.unpack([package], tmp_path / package)
+        assert str(told.value) == "apt: Could not connect to mirror"
+    assert asked.read_text() == "asked\n"
 
 
 def test_an_unpacked_program_starts_with_the_libraries_beside_it(

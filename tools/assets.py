@@ -88,6 +88,10 @@ def install() -> None:
         done = subprocess.run(
             [*npm, "ci", *options.split(), "--fetch-timeout=60000"],
             cwd=WORK,
+            env={
+                **os.environ,
+                "NODE_DISABLE_COMPILE_CACHE": "1",
+            },  # npm would leave one in the folder for temporary files
             capture_output=True,
             text=True,
             timeout=NPM_TIMEOUT_S,

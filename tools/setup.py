@@ -30,6 +30,7 @@ MOSQUITTO_PACKAGES = {
     "mosquitto_sub": "mosquitto-clients",
     "mosquitto_pub": "mosquitto-clients",
 }
+CURL_PACKAGES = {"curl": "curl"}
 CHROMIUM_PACKAGES = ["chromium-headless-shell", "fonts-dejavu-core"]
 OLDEST_PYTHON = (3, 11)
 REASON_CHARS = 800  # of what a failed tool said: its last lines
@@ -50,7 +51,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit("setup: stopped; the same command goes on from here")
     ready = f"ready, but without {', '.join(missing)}" if missing else "ready"
-    say(ready if tests else f"{ready}. Next: `make run` for the demo, `make test` for every check")
+    say(ready if tests else f"{ready} (`make run`: the demo; `make test`: every check; `make help`: the rest)")
 
 
 def set_up(apt: PrivateApt, *, tests: bool) -> list[str]:
@@ -58,24 +59,21 @@ def set_up(apt: PrivateApt, *, tests: bool) -> list[str]:
     virtual_environment(apt)
     packages(tests=tests)
     extras: list[tuple[str, Callable[[], None], str]] = [
-        ("browser libraries", browser_libraries, "The gateway runs and serves its API; its page /docs stays empty."),
-        (
-            "Mosquitto",
-            lambda: mosquitto(apt),
-            "The gateway goes by with its embedded broker; tests of the broker need a real one.",
-        ),
+        ("browser libraries", browser_libraries, "the gateway serves its API, its page /docs stays empty"),
+        ("Mosquitto", lambda: unpacked(apt, "mosquitto", MOSQUITTO_PACKAGES), "the gateway takes its embedded broker"),
+        ("curl", lambda: unpacked(apt, "curl", CURL_PACKAGES), "the line that the demo prints will want one"),
     ]
     if tests:
         extras += [
-            ("Node.js", node, "Playwright tries its own."),
-            ("Chromium", lambda: chromium(apt), "Tests of pages need one."),
+            ("Node.js", node, "Playwright tries its own"),
+            ("Chromium", lambda: chromium(apt), "the tests of pages will fail"),
         ]
     missing = []
     for name, step, without in extras:
         try:
             step()
         except Problem as problem:
-            say(f"{name}: not to be had: {problem}\n  {without} To try again: the same command")
+            say(f"{name}: not to be had, so {without} ({problem}). To try again: the same command")
             missing.append(name)
     project()
     apt.drop()
@@ -158,15 +156,15 @@ def project() -> None:
     stamp.write()
 
 
-def mosquitto(apt: PrivateApt) -> None:
-    """Broker and clients: the machine's, else the distribution's packages unpacked; never installed, never a service."""
-    missing = [name for name in MOSQUITTO_PACKAGES if not on_this_machine(name)]
-    home = CACHE / "mosquitto"
+def unpacked(apt: PrivateApt, folder: str, packages: dict[str, str]) -> None:
+    """Programs that this machine lacks, out of the distribution's packages; never installed, never a service."""
+    missing = [name for name in packages if not on_this_machine(name)]
+    home = CACHE / folder
     stamp = Stamp(home / ".made", text=" ".join(missing))
     if not missing or stamp.holds():
         return
     say(f"{', '.join(missing)} of the distribution (unpacked into .cache; nothing is installed, no service)")
-    apt.unpack(sorted({MOSQUITTO_PACKAGES[name] for name in missing}), home)
+    apt.unpack(sorted({packages[name] for name in missing}), home)
     for name in missing:
         launcher(name, home, home / "usr" / ("sbin" if name == "mosquitto" else "bin") / name)
     stamp.write()
@@ -199,6 +197,7 @@ class PrivateApt:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.updated = False
+        self.failed: Problem | None = None
 
     @staticmethod
     def usable() -> bool:
@@ -208,6 +207,8 @@ class PrivateApt:
         """The packages and what this machine lacks of their dependencies (`alone`: without), unpacked into target."""
         if not self.usable():
             raise Problem(f"no apt here to take {', '.join(names)} from; install them yourself")
+        if self.failed:
+            raise self.failed  # who cannot be reached is not asked for each package again
         if not self.updated:
             self.update()
         archives = self.home / "cache" / "archives"
@@ -237,11 +238,19 @@ class PrivateApt:
             "#clear APT::Update::Pre-Invoke;\n#clear APT::Update::Post-Invoke;\n#clear APT::Update::Post-Invoke-Success;\n",
             encoding="utf-8",
         )
-        self.apt_get("update")
+        try:
+            self.apt_get("update")
+        except Problem as problem:
+            self.failed = problem
+            raise
         self.updated = True
 
     def apt_get(self, *words: str, cwd: Path | None = None) -> None:
-        run("apt-get", "-qq", "-c", self.home / "apt.conf", *words, cwd=cwd)
+        """Raises Problem with apt's first complaint: the others are about what follows from it."""
+        done = ran("apt-get", "-qq", "-c", self.home / "apt.conf", *words, cwd=cwd)
+        if done.returncode:
+            complaints = [line[3:].strip() for line in done.stdout.splitlines() if line.startswith("E: ")]
+            raise Problem(f"apt: {(complaints or done.stdout.splitlines() or [str(done.returncode)])[0]}")
 
     def drop(self) -> None:
         """The lists alone are 160 MB, and tomorrow they are old."""
@@ -303,13 +312,19 @@ def check_machine() -> None:
 
 
 def run(*command: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None) -> None:
+    done = ran(*command, cwd=cwd, env=env)
+    if done.returncode:
+        shown = " ".join([Path(command[0]).name, *map(str, command[-2:])])
+        raise Problem(f"`{shown}` ended with status {done.returncode}:\n{done.stdout.strip()[-REASON_CHARS:]}")
+
+
+def ran(
+    *command: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     words = [str(word) for word in command]
-    done = subprocess.run(
+    return subprocess.run(
         words, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
-    if done.returncode:
-        shown = " ".join([Path(words[0]).name, *words[-2:]])
-        raise Problem(f"`{shown}` ended with status {done.returncode}:\n{done.stdout.strip()[-REASON_CHARS:]}")
 
 
 def works(*command: str | Path) -> bool:
