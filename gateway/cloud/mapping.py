@@ -46,6 +46,9 @@ _HAS_UPDATED_AT = frozenset(
     ("jobs", "parts", "operations", "cells", "resources", "scrap_reasons", "operation_quantities")
 )
 _UNIQUE = {"jobs": "job_number", "parts": "part_number", "resources": "name", "operations": None}
+WHOLE = frozenset(
+    ("time_entries", "operation_quantities")
+)  # what hangs below them changes them: compared as they stand
 SOFT_DELETED = frozenset(_UNIQUE)  # deleted by a change that also frees the name, which a DELETE would not
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from gateway.cloud.mapping import cloud_fields, forwarded
+from gateway.cloud.mapping import WHOLE, cloud_fields, forwarded
 from gateway.kernel import clock as time_
 from gateway.outbox.event import CLOUD, Entry
 
@@ -124,8 +124,8 @@ def _fold(intents: dict[tuple[str, str], Intent], change: Mapping[str, Any], seq
 
 
 def _fields(table: str, names: Sequence[str]) -> set[str]:
-    """A time entry goes up as it stands, whatever of it changed."""
-    return set(names) if table == "time_entries" else cloud_fields(table, names)
+    """A time entry or quantity goes up as it stands, whatever of it changed."""
+    return set(names) if table in WHOLE else cloud_fields(table, names)
 
 
 def _hold_back(step: Step, later: Sequence[Step]) -> None:

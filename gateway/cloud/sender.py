@@ -150,7 +150,7 @@ class Sender:
             fields = None if fields is None else (fields - told) | execution.keys()
         if not row.base:
             return values
-        whole = fields is None or intent.op == "insert" or intent.table == "time_entries"
+        whole = fields is None or intent.op == "insert" or intent.table in mapping.WHOLE
         return {
             name: value
             for name, value in values.items()

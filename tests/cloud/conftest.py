@@ -1,136 +1,35 @@
 """A gateway's inside and a stand-in cloud on loopback, with a floor to work on."""
 
 import asyncio
-import contextlib
-import random
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from cloud_shop import PLANNED_AT, shop_of, stand_in
 
-from gateway.cloud.link import CloudLink, CloudSettings
-from gateway.demo import factory
 from gateway.demo.cloud import StandInCloud
 from gateway.kernel.clock import SystemClock
-from gateway.kernel.db import Database
-from gateway.kernel.health import Health
-from gateway.kernel.ids import uuid7
-from gateway.kernel.migrate import migrate
-from gateway.operations.commands import OperationCommands
-from gateway.operations.model import ChangeOperation, Verb
-from gateway.operations.quantities.commands import QuantityCommands
-from gateway.web.routes import Caller, Scope
-
-SETTLE_AFTER_S = 0.6
-PULL_EVERY_S = 2.0
-WAIT_MAX_S = 20.0
-CALLER = Caller("test", "test", Scope.ADMIN)
-
-
-class Shop:
-    """One gateway, one cloud. `linked()` is the time in which the line stands."""
-
-    def __init__(self, db: Database, cloud: StandInCloud, url: str) -> None:
-        self.db = db
-        self.cloud = cloud
-        self.clock = SystemClock()
-        self.new_id = uuid7(self.clock)
-        self.health = Health(self.clock)
-        self.url = url
-        self.operations = OperationCommands(db, self.clock, self.new_id, "gw-test")
-        self.quantities = QuantityCommands(db, self.clock, self.new_id, "gw-test")
-
-    @contextlib.asynccontextmanager
-    async def linked(self, *, cells: tuple[str, ...] = ("*",)) -> AsyncIterator[CloudLink]:
-        settings = CloudSettings(self.url, factory.CLOUD_KEY, cells, PULL_EVERY_S, 2.0, SETTLE_AFTER_S, poll_s=0.1)
-        link = CloudLink(settings, self.db, self.clock, self.new_id, random.Random(1), self.health)
-        running = asyncio.create_task(link.run())
-        try:
-            yield link
-        finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
-
-    async def pulled(self) -> None:
-        """The plan is here."""
-        await self.until(lambda connection: count(connection, "operations") == len(self.cloud.rows("operations")))
-
-    async def change(self, verb: Verb, operation_id: str, **more) -> None:
-        await self.operations.change(ChangeOperation(operation_id, verb, **more), CALLER, None)
-
-    async def count(self, operation_id: str, good: int) -> None:
-        given = {"operation_id": operation_id, "quantity_produced": good, "quantity_good": good}
-        await self.quantities.create(given, CALLER, None)
-
-    async def until(self, fact, name: str = "") -> None:
-        """Wait until `fact(connection)` holds."""
-        try:
-            async with asyncio.timeout(WAIT_MAX_S):
-                while not await self.db.read(fact):
-                    await asyncio.sleep(0.02)
-        except TimeoutError:
-            state = await self.db.read(where_it_stands)
-            told = [(one.method, one.path, one.status) for one in self.cloud.log[-12:]]
-            links = [vars_of(link) for link in self.health]
-            raise AssertionError(f"waited in vain: {name or fact}; {links}; {state}; {told}") from None
-
-    async def drained(self) -> None:
-        """Everything is answered for, and nothing is left to settle."""
-        await self.until(nothing_waits, "nothing waits")
-
-
-def vars_of(link) -> str:
-    return f"{link.name} {link.state} {link.error}"
-
-
-def count(connection, table: str) -> int:
-    return connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-
-
-def where_it_stands(connection) -> dict:
-    """For the message of a test that failed."""
-    return {
-        "head": connection.execute("SELECT max(seq) FROM events").fetchone()[0],
-        "readers": [tuple(row) for row in connection.execute("SELECT name, position FROM event_readers")],
-        "unsettled": [
-            tuple(row)
-            for row in connection.execute(
-                "SELECT table_name, id, lane, unsettled_until FROM cloud_rows WHERE unsettled_until > ''"
-            )
-        ],
-        "parked": [tuple(row) for row in connection.execute("SELECT seq, state, reason FROM event_parked")],
-    }
-
-
-def nothing_waits(connection) -> bool:
-    head = connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0]
-    position = connection.execute("SELECT position FROM event_readers WHERE name = 'cloud'").fetchone()
-    open_rows = connection.execute("SELECT count(*) FROM cloud_rows WHERE unsettled_until IS NOT NULL").fetchone()[0]
-    return position is not None and position[0] >= head and open_rows == 0
 
 
 @pytest.fixture
 async def cloud():
-    cloud = StandInCloud(SystemClock(), random.Random(2))
-    cloud.add_tenant(factory.TENANT_ID)
-    cloud.add_key(factory.TENANT_ID, factory.CLOUD_KEY)
-    cloud.load(factory.plan(SystemClock().now(), 2))
-    return cloud
+    return stand_in(SystemClock().now())
 
 
 @pytest.fixture
 async def shop(tmp_path: Path, cloud: StandInCloud):
-    clock = SystemClock()
-    async with (
-        Database.open(tmp_path, prepare=lambda path: migrate(path, clock)) as db,
-        cloud.serving("127.0.0.1", 0) as url,
-    ):
-        await db.write(_people)
-        yield Shop(db, cloud, url)
+    async with shop_of(tmp_path, cloud) as shop:
+        yield shop
 
 
-def _people(tx) -> None:
-    for one in factory.people(SystemClock().now()):
-        names = [name for name in one if name != "is_machine"]
-        marks = ", ".join("?" for _ in names)
-        tx.execute(f"INSERT INTO profiles ({', '.join(names)}) VALUES ({marks})", [one[name] for name in names])
+@pytest.fixture(scope="session")
+def pulled(tmp_path_factory):
+    """The database of a gateway that has just pulled the plan of `stand_in(PLANNED_AT)`, made once."""
+    folder = tmp_path_factory.mktemp("pulled")
+
+    async def make() -> None:
+        async with shop_of(folder, stand_in(PLANNED_AT)) as shop, shop.linked():
+            await shop.pulled()
+            await shop.drained()
+
+    asyncio.run(make())
+    return folder / "gateway.sqlite"
