@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -36,6 +38,7 @@ class Plant:
         self.cloud = cloud
         self.mqtt = Program.free_port()
         self.heard: list[dict[str, Any]] = []
+        self.listening = asyncio.Event()
         self._session = session
         self._process: subprocess.Popen[bytes] | None = None
         self.program.configure(
@@ -155,11 +158,25 @@ class Plant:
                     "127.0.0.1", self.mqtt, username="viewer", password=users["viewer"], identifier="scada"
                 ) as client:
                     await client.subscribe("acme/hall/#", qos=1)
+                    self.listening.set()
                     async for message in client.messages:
                         told = json.loads(message.payload or "{}")
                         if told.get("schema") == "uns/event/1":
                             self.heard.append(told)
+            self.listening.clear()
             await asyncio.sleep(LOOK_EVERY_S)
+
+    async def untold(self) -> list[tuple[int, str]]:
+        """(seq, type) of events that were neither heard nor lie in a gap that shows. What a broker had in its hands when
+        it was killed is gone: each message names the one before it, so that a listener knows what to ask for.
+        """
+        heard = {one["seq"]: one["prev"] for one in self.heard}
+        order = sorted(heard)
+        gaps = [(before, seq) for before, seq in itertools.pairwise(order) if heard[seq] != before]
+        database = f"file:{self.program.data / 'gateway.sqlite'}?mode=ro"
+        with contextlib.closing(sqlite3.connect(database, uri=True)) as connection:
+            named = connection.execute("SELECT seq, type FROM events WHERE type IS NOT NULL AND seq >= ?", (order[0],))
+            return [row for row in named if row[0] not in heard and not any(low < row[0] < high for low, high in gaps)]
 
 
 @contextlib.asynccontextmanager
