@@ -10,7 +10,7 @@ import aiohttp
 from yarl import URL
 
 from gateway.cloud.budget import Budget
-from gateway.cloud.outcome import Kind, Outcome, classify, unanswered
+from gateway.cloud.outcome import Outcome, classify, unanswered, unreached
 from gateway.kernel.clock import Clock
 
 ANSWER_MAX_BYTES = 32 * 1024 * 1024
@@ -89,7 +89,7 @@ class CloudClient:
         timeout_s: float | None = None,
     ) -> Outcome:
         if self._budget.wait_s() > 0:
-            return Outcome(Kind.OUTAGE, self._budget.why)
+            return unreached(self._budget.why)
         self._budget.count()
         outcome = await self._exchange(method, path, query, body, timeout_s or self._timeout_s)
         self._budget.note(outcome)
@@ -112,7 +112,7 @@ class CloudClient:
                 self._set_clock(answer.headers.get("Date"))
                 return classify(method, answer.status, bytes(raw), answer.headers.get("Retry-After"))
         except aiohttp.ClientConnectorError as exc:
-            return Outcome(Kind.OUTAGE, f"cannot connect: {exc.os_error}")  # it never left: nothing was applied
+            return unreached(f"cannot connect: {exc.os_error}")
         except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as exc:
             return unanswered(f"{type(exc).__name__}: {exc}".rstrip(": "))
 

@@ -34,6 +34,20 @@ _REFUSED = (
 )
 
 
+# The end of a foreign key's name -> what it points at.
+_POINTS_AT = {
+    "job_id": "job",
+    "part_id": "part",
+    "stage_id": "cell",
+    "task_id": "operation",
+    "operation_id": "operation",
+    "operator_id": "person",
+    "recorded_by": "person",
+    "created_by": "person",
+    "scrap_reason_id": "scrap reason",
+}
+
+
 class Kind(StrEnum):
     OK = "ok"
     UNKNOWN = "unknown"
@@ -50,11 +64,21 @@ class Kind(StrEnum):
     WRONG_STATE = "wrong state"
 
 
+_WHY = {
+    Kind.NAME_TAKEN: "another row of the cloud has this number or name",
+    Kind.IN_USE: "the cloud still uses this row",
+    Kind.PLAN_LIMIT: "the cloud's plan does not allow more; tried again every day",
+    Kind.UNKNOWN: "the cloud fails on it each time",
+    Kind.OUTAGE: "it does not arrive whole",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """`row` is the row that the cloud answered; `state` the status it named; `retry_after_s` what it asked for.
 
-    `said`: an UNKNOWN that is the cloud's own word, not silence or a cut line.
+    `said`: the cloud's own word about this request, not silence or a cut line. `counted`: the day's counter over there has
+    seen it. `database_away`: an OUTAGE because the cloud cannot read its own data.
     """
 
     kind: Kind
@@ -66,10 +90,27 @@ class Outcome:
     retry_after_s: float | None = None
     plan: tuple[str, int] | None = None
     said: bool = False
+    counted: bool = True
+    database_away: bool = False
 
 
-def unanswered(why: str) -> Outcome:
-    return Outcome(Kind.UNKNOWN, why)
+def told(outcome: Outcome) -> str:
+    """Why it is parked, for a person; the cloud's words last, for who looks deeper."""
+    why = _WHY.get(outcome.kind, "the cloud refuses it")
+    if outcome.kind is Kind.PARENT_MISSING:
+        named = (outcome.constraint or "").removesuffix("_fkey")
+        row = next((words for part, words in _POINTS_AT.items() if named.endswith(part)), "row")
+        why = f"the cloud does not have the {row} that it names"
+    return f"{why}: {outcome.text}"
+
+
+def unanswered(why: str, retry_after_s: float | None = None) -> Outcome:
+    return Outcome(Kind.UNKNOWN, why, retry_after_s=retry_after_s)
+
+
+def unreached(why: str) -> Outcome:
+    """It never left: nothing was applied."""
+    return Outcome(Kind.OUTAGE, why, counted=False)
 
 
 def classify(method: str, status: int, body: bytes, retry_after: str | None) -> Outcome:
@@ -79,26 +120,28 @@ def classify(method: str, status: int, body: bytes, retry_after: str | None) -> 
             return unanswered(f"{status} without a whole answer")
         data = answer.get("data")
         return Outcome(Kind.OK, row=_row(data), data=data if isinstance(data, dict) else {})
+    seconds = float(retry_after) if retry_after and retry_after.isdigit() else None
     if status == TOO_MANY:
-        return _quota(answer, retry_after)
+        return _quota(answer, seconds)
     error = (answer or {}).get("error")
     if not isinstance(error, dict):
-        return unanswered(f"{status} without an envelope")
+        return unanswered(f"{status} without an envelope", seconds)
     text = str(error.get("message", ""))
     if status in _BY_STATUS:
         return _BY_STATUS[status](error, text)
-    return _database(method, text) if status == 500 else unanswered(f"{status}: {text}")  # noqa: PLR2004 -- the status by name
+    return _database(method, text) if status == 500 else unanswered(f"{status}: {text}", seconds)  # noqa: PLR2004 -- by name
 
 
 def _unauthorized(_error: Mapping[str, Any], text: str) -> Outcome:
     """[U] "Authentication failed" means that the cloud's database did not answer; nothing was applied."""
-    return Outcome(Kind.OUTAGE if text == "Authentication failed" else Kind.KEY, text)
+    away = text == "Authentication failed"
+    return Outcome(Kind.OUTAGE if away else Kind.KEY, text, counted=False, database_away=away)
 
 
 def _payment(error: Mapping[str, Any], text: str) -> Outcome:
     details = error.get("details")
     unread = isinstance(details, dict) and details.get("limit") == 0  # the tenant's row could not be read
-    return Outcome(Kind.OUTAGE if unread else Kind.PLAN_LIMIT, text)
+    return Outcome(Kind.OUTAGE if unread else Kind.PLAN_LIMIT, text, database_away=unread)
 
 
 def _bad_request(error: Mapping[str, Any], text: str) -> Outcome:
@@ -119,11 +162,10 @@ _BY_STATUS: dict[int, Callable[[Mapping[str, Any], str], Outcome]] = {
 }
 
 
-def _quota(answer: Mapping[str, Any] | None, retry_after: str | None) -> Outcome:
+def _quota(answer: Mapping[str, Any] | None, seconds: float | None) -> Outcome:
     error = (answer or {}).get("error")
     text = str(error.get("message", "")) if isinstance(error, dict) else ""
     named = _PLAN.search(text)
-    seconds = float(retry_after) if retry_after and retry_after.isdigit() else None
     return Outcome(
         Kind.QUOTA, text, retry_after_s=seconds, plan=(named.group(1), int(named.group(2))) if named else None
     )

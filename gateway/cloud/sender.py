@@ -5,7 +5,7 @@ the true sum go first, and stamps that are off are set right afterwards, in the 
 """
 
 from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,7 +13,7 @@ import structlog
 
 from gateway.cloud import mapping, plan, store
 from gateway.cloud.mapping import Wanted
-from gateway.cloud.outcome import Kind, Outcome
+from gateway.cloud.outcome import Kind, Outcome, told
 from gateway.cloud.plan import EFFECTS, Intent, Step
 from gateway.cloud.rows import Again, No, Rows
 from gateway.cloud.store import CloudRow
@@ -40,29 +40,24 @@ class Parked:
     request: Mapping[str, Any]
 
 
-@dataclass(slots=True)
-class Sent:
-    parked: list[Parked] = field(default_factory=list)
-
-
 class Sender:
     def __init__(self, rows: Rows, db: Database, clock: Clock) -> None:
         self._rows = rows
         self._db = db
         self._clock = clock
 
-    async def send(self, step: Step, lane: str, *, suspect: bool) -> Sent:
-        """One step. `suspect`: an earlier self may have sent some of it just before it died, so it may still arrive.
+    async def send(self, step: Step, lane: str, *, suspect: bool) -> Parked | None:
+        """One step, up to the first refusal: what comes after it may hang on what was refused, and is planned anew.
 
-        Raises Again: nothing of the step counts as done, all of it can be repeated.
+        `suspect`: an earlier self may have sent some of it just before it died, so it may still arrive. Raises Again. In
+        neither case the step counts as done; all of it can be repeated, and what is done already costs nothing.
         """
-        sent = Sent()
         if step.verb:
-            await self._guarded(sent, step.intents[0] if step.intents else None, self._live(step, lane))
-            return sent
+            return await self._guarded(step.intents[0] if step.intents else None, self._live(step, lane))
         for intent in step.intents:
-            await self._guarded(sent, intent, self._fold(step, intent, lane, suspect=suspect))
-        return sent
+            if refused := await self._guarded(intent, self._fold(step, intent, lane, suspect=suspect)):
+                return refused
+        return None
 
     async def settle(self, rows: Sequence[tuple[str, str]], lane: str) -> None:
         """Write the state that we want once more, whatever late requests have made of it. Raises Again.
@@ -105,7 +100,7 @@ class Sender:
             if body:
                 await self._rows.change(row, body, found[0].get("updated_at") or self._now())
 
-    async def _guarded(self, sent: Sent, intent: Intent | None, doing: Awaitable[None]) -> None:
+    async def _guarded(self, intent: Intent | None, doing: Awaitable[None]) -> Parked | None:
         seqs = tuple(intent.seqs) if intent else ()
         try:
             await doing
@@ -114,9 +109,8 @@ class Sender:
             raise
         except No as refusal:
             blocked = refusal.outcome.kind is Kind.PLAN_LIMIT
-            sent.parked.append(
-                Parked(seqs, refusal.outcome.text, "blocked_quota" if blocked else "parked", refusal.request)
-            )
+            return Parked(seqs, told(refusal.outcome), store.BLOCKED if blocked else "parked", refusal.request)
+        return None
 
     # ------------------------------------------------------------------ folded
 

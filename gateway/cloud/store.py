@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ from gateway.kernel.db import Tx
 from gateway.outbox.event import CLOUD, Entry, encode
 
 READER = "cloud"
+BLOCKED = "blocked_quota"  # parked until the plan allows more: asked for again every day
 DUE_MAX = 200
 CONFLICTS_MAX = 10_000
 
@@ -235,22 +236,41 @@ def pending(connection: sqlite3.Connection) -> tuple[int, str | None]:
 
 @dataclass(frozen=True, slots=True)
 class ParkedHere:
-    """What a lane has parked and nobody has asked to try again. `uncreated`: rows whose creation is among it."""
+    """What a lane has parked and nobody has asked to try again. `aggregates`, `uncreated` (rows whose creation is among it):
+    each with the seq and the state of the first entry.
+    """
 
     seqs: set[int]
-    aggregates: set[str]
-    uncreated: set[str]
+    aggregates: dict[str, tuple[int, str]]
+    uncreated: dict[str, tuple[int, str]]
+
+    def blocker(self, entry: Entry, above: Sequence[str]) -> tuple[str, str] | None:
+        """(what this entry has to wait for, in which state that waits)."""
+        waits = [(entry.aggregate, self.aggregates.get(entry.aggregate))]
+        waits += [(one, self.uncreated.get(one)) for one in (entry.aggregate, *above)]
+        return next(((one, first[1]) for one, first in waits if first and first[0] < entry.seq), None)
 
 
 def parked_in(connection: sqlite3.Connection, lane: str) -> ParkedHere:
     rows = connection.execute(
-        "SELECT p.seq, p.aggregate, e.changes FROM event_parked p JOIN events e ON e.seq = p.seq "
-        "WHERE p.reader = ? AND p.lane = ? AND p.state <> 'retry'",
+        "SELECT p.seq, p.aggregate, e.changes, p.state FROM event_parked p JOIN events e ON e.seq = p.seq "
+        "WHERE p.reader = ? AND p.lane = ? AND p.state <> 'retry' ORDER BY p.seq",
         (READER, lane),
     ).fetchall()
-    inserts = (change for row in rows for change in json.loads(row[2]) if change["op"] == "insert")
-    uncreated = {f"{_KIND.get(change['table'], change['table'])}:{change['id']}" for change in inserts}
-    return ParkedHere({row[0] for row in rows}, {row[1] for row in rows}, uncreated)
+    here = ParkedHere({row[0] for row in rows}, {}, {})
+    for seq, aggregate, changes, state in rows:
+        here.aggregates.setdefault(aggregate, (seq, state))
+        for change in json.loads(changes):
+            if change["op"] == "insert":
+                kind = _KIND.get(change["table"], change["table"])
+                here.uncreated.setdefault(f"{kind}:{change['id']}", (seq, state))
+    return here
+
+
+def retry_blocked(tx: Tx, before: str) -> None:
+    """What the plan did not allow before then, and what waits for it, is tried again."""
+    sql = "UPDATE event_parked SET state = 'retry' WHERE reader = ? AND state = ? AND parked_at <= ?"
+    tx.execute(sql, (READER, BLOCKED, before))
 
 
 def to_retry(connection: sqlite3.Connection, lane: str) -> list[Entry]:

@@ -16,7 +16,7 @@ import structlog
 from gateway.cloud import plan, store
 from gateway.cloud.budget import Budget
 from gateway.cloud.lanes import Lane, Lanes
-from gateway.cloud.outcome import Kind, Outcome
+from gateway.cloud.outcome import Kind, Outcome, told
 from gateway.cloud.rows import Again
 from gateway.cloud.sender import Parked, Sender
 from gateway.kernel import clock as time_
@@ -34,7 +34,10 @@ POLL_S = 2.0
 BACKOFF_BASE_S = 0.5
 LANE_CAP_S = 30.0
 PARENT_TRIES_MAX = 5  # a row it hangs on may still be on its way in another lane
+BLOCKED_EVERY = timedelta(days=1)  # what the plan did not allow is asked for again
+BLOCKED_LOOK_S = 600.0
 POISON_TRIES_MAX = 10  # the same answer to the same entry this often: it will not get better
+POISON_READS_MIN = 5  # at as many of them the cloud was able to read that table: it is no outage
 
 log = structlog.get_logger(__name__)
 
@@ -81,10 +84,13 @@ class Uplink:
         watermark = await self._db.write(journal.register, store.READER, now, 0)
         lanes = Lanes(watermark, await self._db.read(store.lanes_ahead))
         before_us = await self._db.read(journal.head)
-        settle_s = self._clock.monotonic()
+        settle_s = blocked_s = self._clock.monotonic()
         try:
             while True:
                 seen = self._db.commits.count
+                if self._clock.monotonic() >= blocked_s:
+                    await self._db.write(store.retry_blocked, time_.text(self._clock.now() - BLOCKED_EVERY))
+                    blocked_s = self._clock.monotonic() + BLOCKED_LOOK_S
                 await self._scan(lanes, before_us)
                 if self._budget.wait_s() > 0:
                     self._link.down(self._budget.why)
@@ -186,21 +192,26 @@ class Uplink:
 
     async def _pass(self, lanes: Lanes, lane: Lane, entries: Sequence[Entry], *, again: bool) -> None:
         """Send a stretch; `again`: entries that were parked, behind the lane's position."""
+        while not await self._attempt(lanes, lane, entries, again=again):
+            entries = [entry for entry in entries if again or entry.seq > lane.done]
+        if not again and entries and entries[-1].seq > lane.done:
+            self._answered_for(lanes, lane, entries[-1].seq)
+        lane.suspect = False
+
+    async def _attempt(self, lanes: Lanes, lane: Lane, entries: Sequence[Entry], *, again: bool) -> bool:
+        """False: something was refused and is parked; what is left has to be planned without it."""
         free = await self._free(lane, entries)
         live = not again and not lane.suspect and (self._subscribed() or not self._budget.short())
         for step in plan.steps(free, now=self._clock.now(), live=live):
-            sent = await self._sender.send(step, lane.name, suspect=lane.suspect)
             by_seq = {entry.seq: entry for entry in step.entries}
-            for parked in sent.parked:
-                await self._park([by_seq[seq] for seq in parked.seqs], parked)
+            if refused := await self._sender.send(step, lane.name, suspect=lane.suspect):
+                await self._park([by_seq[seq] for seq in refused.seqs], refused)
+                return False
             if again:
-                refused = {seq for parked in sent.parked for seq in parked.seqs}
-                await self._db.write(store.unpark, *(by_seq.keys() - refused))
+                await self._db.write(store.unpark, *by_seq)
             else:
                 self._answered_for(lanes, lane, step.last_seq)
-        if not again and entries[-1].seq > lane.done:
-            self._answered_for(lanes, lane, entries[-1].seq)
-        lane.suspect = False
+        return True
 
     def _answered_for(self, lanes: Lanes, lane: Lane, seq: int) -> None:
         lanes.finished(lane, seq)
@@ -213,23 +224,15 @@ class Uplink:
             return list(entries)
         free = []
         for entry in entries:
-            above = await self._db.read(store.above, entry.aggregate) if parked.uncreated else []
-            blocker = next(
-                (
-                    one
-                    for one in (entry.aggregate, *above)
-                    if one in parked.uncreated or one == entry.aggregate in parked.aggregates
-                ),
-                None,
-            )
             if entry.seq in parked.seqs:
                 continue
+            above = await self._db.read(store.above, entry.aggregate) if parked.uncreated else []
+            blocker = parked.blocker(entry, above)
             if blocker is None:
                 free.append(entry)
             else:
-                await self._park(
-                    [entry], Parked((entry.seq,), f"waits for {blocker}, which the cloud refused", "parked", {})
-                )
+                reason = f"waits for {blocker[0]}, which the cloud refused"
+                await self._park([entry], Parked((entry.seq,), reason, blocker[1], {}))
         return free
 
     async def _park(self, entries: Sequence[Entry], parked: Parked) -> None:
@@ -250,7 +253,7 @@ class Uplink:
             entries = await self._db.read(journal.in_lane, lane.name, again.seqs[0] - 1, LANE_BATCH_MAX)
             await self._park(
                 [entry for entry in entries if entry.seq in again.seqs],
-                Parked(again.seqs, outcome.text, "parked", {"tries": lane.repeats}),
+                Parked(again.seqs, told(outcome), "parked", {"tries": lane.repeats}),
             )
             lane.failures = lane.repeats = 0
             return
@@ -265,9 +268,12 @@ class Uplink:
         """The same answer again and again, while the cloud is well enough to read that table: it is about this entry."""
         if again.outcome.kind is Kind.PARENT_MISSING:
             return lane.repeats >= PARENT_TRIES_MAX and not lanes.rows_before(again.seqs[-1])
-        if not again.outcome.said or lane.repeats < POISON_TRIES_MAX:
+        calm = POISON_TRIES_MAX - POISON_READS_MIN
+        if not again.outcome.said or lane.repeats <= calm:
             return False
-        return not again.table or await self._sender.answers(again.table)
+        if again.table and not await self._sender.answers(again.table):
+            lane.repeats = calm
+        return lane.repeats >= POISON_TRIES_MAX
 
     async def _settle(self, lane: str, rows: Sequence[tuple[str, str]]) -> None:
         """The one thing that a request which nobody answered can still break is put right here."""
