@@ -1,17 +1,56 @@
 """The broker for machines without Mosquitto: amqtt, in our own process. MQTT 3.1.1, no message expiry."""
 
+import asyncio
 import contextlib
 import logging
 import warnings
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import Any
+
+import structlog
 
 from gateway.kernel.errors import Unavailable
 from gateway.uns import users
 
 CONNECTIONS_MAX = 100
+LEAVE_MAX_S = 1.0
+END_MAX_S = 2.0
 _AUTHENTICATION = "amqtt.plugins.authentication.FileAuthPlugin"
 _PERMISSION = "amqtt.plugins.topic_checking.TopicAccessControlListPlugin"
+
+log = structlog.get_logger(__name__)
+
+
+class _Door:
+    """Knows who is connected: at its end amqtt forgets connections that are just coming or going."""
+
+    def __init__(self, serve: Callable[..., Awaitable[None]]) -> None:
+        self._serve = serve
+        self._inside: dict[asyncio.Task[Any] | None, asyncio.StreamWriter] = {}
+
+    async def enter(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, listener_name: str) -> None:
+        me = asyncio.current_task()
+        self._inside[me] = writer
+        try:
+            await self._serve(reader, writer, listener_name)
+        finally:
+            writer.close()
+            del self._inside[me]
+
+    async def clear(self) -> None:
+        left = [task for task in self._inside if task]
+        for writer in self._inside.values():
+            writer.transport.abort()
+        if left:
+            await asyncio.wait(left, timeout=LEAVE_MAX_S)
+
+
+class _Steady(dict[str, list[Any]]):
+    """Subscriptions that may change while somebody goes through them: else that message would reach nobody more."""
+
+    def items(self) -> Any:
+        return [(topic, [*subscribers]) for topic, subscribers in super().items()]
 
 
 @contextlib.asynccontextmanager
@@ -42,6 +81,9 @@ async def embedded(folder: Path, host: str, port: int, passwords: Mapping[str, s
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # its own words about its own options
         broker = Broker(config)
+        door = _Door(broker.stream_connected)
+        broker.stream_connected = door.enter
+        broker._subscriptions = _Steady()  # noqa: SLF001 -- its own is walked through while others subscribe
         try:
             await broker.start()
         except (BrokerError, OSError) as exc:
@@ -49,4 +91,13 @@ async def embedded(folder: Path, host: str, port: int, passwords: Mapping[str, s
     try:
         yield
     finally:
-        await broker.shutdown()
+        try:
+            async with asyncio.timeout(END_MAX_S):
+                await broker.shutdown()
+        except Exception as exc:  # noqa: BLE001 -- an end that fails must not undo a cancellation: it would start again
+            log.warning("broker.end_failed", error=f"{type(exc).__name__}: {exc}")
+        finally:
+            for listener in broker._servers.values():  # noqa: SLF001 -- or the port would stay taken
+                if listener.instance is not None:
+                    listener.instance.close()
+            await door.clear()

@@ -72,10 +72,10 @@ async def test_an_orderly_stop_says_so_to_those_who_listen(hall):
     async with hall.on(), asyncio.timeout(20), hall.ear() as ear:
         await until(lambda: ear.state(STATUS))
         hall.stop()
-        await until(lambda: ear.state(STATUS)["online"] is False)
+        await until(lambda: ear.of(STATUS, "online") is False)
     assert ear.state(STATUS)["reason"] == "stopped"
     async with hall.on(wait=False), hall.patient_ear() as ear:
-        await until(lambda: ear.state(STATUS) and ear.state(STATUS)["online"])
+        await until(lambda: ear.state(STATUS) and ear.of(STATUS, "online"))
 
 
 async def test_a_gateway_killed_outright_leaves_its_will(hall, foreign, tmp_path):
@@ -85,9 +85,9 @@ async def test_a_gateway_killed_outright_leaves_its_will(hall, foreign, tmp_path
     hall.given["broker"] = there
     try:
         async with hall.anybody(foreign.port) as ear:
-            await until(lambda: ear.state(STATUS)["online"])
+            await until(lambda: ear.of(STATUS, "online"))
             process.kill()
-            await until(lambda: ear.state(STATUS)["online"] is False)
+            await until(lambda: ear.of(STATUS, "online") is False)
     finally:
         process.kill()
         process.stdout.close()
@@ -121,7 +121,7 @@ async def test_health_is_told_with_everything_a_dashboard_needs(make_hall):
         await asyncio.sleep(0.1)
         assert not [one for one in ear.heard if one.topic == f"{ROOT}/{HEALTH}"]
         await clock.advance(1.1)
-        await until(lambda: ear.state(HEALTH)["cloud"] == "connected")
+        await until(lambda: ear.of(HEALTH, "cloud") == "connected")
     assert first == {
         "schema": "uns/health/1",
         "ok": True,
@@ -150,6 +150,6 @@ async def test_a_publisher_whose_connection_breaks_is_born_again_without_his_wil
         os.kill(hall.pid(), signal.SIGKILL)
         await until(lambda: hall.link("uns").state == "down")
         async with hall.patient_ear() as ear:
-            await until(lambda: ear.state(STATUS) and ear.state(STATUS)["online"])
+            await until(lambda: ear.state(STATUS) and ear.of(STATUS, "online"))
             await hall.up()
     assert not [one for one in ear.heard if one.topic == f"{ROOT}/{STATUS}" and '"connection lost"' in one.text]

@@ -190,7 +190,7 @@ async def test_a_frozen_broker_is_noticed_by_the_probe_and_replaced(hall, monkey
         await until(lambda: hall.link("uns").state == "up" and hall.pid() != frozen)
         assert not Path(f"/proc/{frozen}").exists()
         async with hall.ear() as ear:
-            await until(lambda: (ear.state("fabrication/laser/_state") or {}).get("held") == 1)
+            await until(lambda: ear.of("fabrication/laser/_state", "held") == 1)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The broker for machines without Mosquitto, end to end with clients that speak MQTT 3.1.1."""
 
 import asyncio
+import socket
 
 import aiomqtt
 import pytest
@@ -24,7 +25,7 @@ async def test_events_states_birth_and_health_arrive_at_a_plain_client(embedded)
         await embedded.count(BEAM, 2)
         journal = await embedded.journal()
         await until(lambda: len(ear.events) == len(journal))
-        await until(lambda: ear.state("fabrication/laser/_state")["active"])
+        await until(lambda: ear.of("fabrication/laser/_state", "active"))
         topics = await embedded.retained_topics()
         await until(lambda: topics <= ear.states.keys())
     assert [(event["seq"], event["event"]) for event in ear.events] == journal
@@ -75,6 +76,30 @@ async def test_a_deleted_job_is_taken_back_here_as_well(embedded):
         await until(lambda: job not in ear.states)
 
 
+async def test_who_comes_and_goes_costs_nobody_else_a_message(embedded):
+    """Its loop over the subscriptions must stand it that they change meanwhile."""
+    enough = asyncio.Event()
+    coming = [asyncio.create_task(_come_and_go(embedded, f"{ROOT}/+/{number}", enough)) for number in range(4)]
+    async with embedded.ear(version=4) as ear:
+        await embedded.change(Verb.START, BEAM)
+        for _ in range(150):
+            await embedded.count(BEAM, 1)
+        journal = await embedded.journal()
+        await until(lambda: len(ear.events) == len(journal))
+    enough.set()
+    await asyncio.gather(*coming)
+    assert [event["seq"] for event in ear.events] == [seq for seq, _ in journal]
+
+
+async def _come_and_go(hall, topic: str, enough: asyncio.Event) -> None:
+    async with hall.ear(version=4) as ear:
+        number = 0
+        while not enough.is_set():
+            number += 1
+            await ear.client.subscribe(f"{topic}/{number}")
+            await ear.client.unsubscribe(f"{topic}/{number}")
+
+
 async def test_it_serves_this_machine_only(make_hall):
     hall = make_hall(broker={"mode": "embedded", "host": "192.0.2.1"})
     async with hall.on(wait=False):
@@ -86,7 +111,13 @@ async def test_stopping_says_so_and_frees_the_port(make_hall):
     async with hall.on(), hall.ear(version=4) as ear:
         await until(lambda: ear.state("_gateway/gw-test/status"))
         hall.stop()
-        await until(lambda: ear.state("_gateway/gw-test/status")["online"] is False)
-    server = await asyncio.start_server(lambda *_: None, HOST, hall.port)
-    server.close()
-    await server.wait_closed()
+        await until(lambda: ear.of("_gateway/gw-test/status", "online") is False)
+    await until(lambda: _free(hall.port))
+
+
+def _free(port: int) -> bool:
+    try:
+        socket.create_server((HOST, port)).close()
+    except OSError:
+        return False
+    return True

@@ -54,8 +54,8 @@ async def test_what_a_cell_an_operation_and_a_job_say(hall):
     async with hall.on(), hall.ear() as ear:
         await hall.change(Verb.START, BEAM, operator_id=OTTO)
         await hall.count(BEAM, 2)
-        cell = await until(lambda: (ear.state(CELL) or {}).get("active") and ear.state(CELL))
-        await until(lambda: ear.state(f"{CELL}/operation/{BEAM}")["quantity"]["good"] == 2)
+        cell = await until(lambda: ear.of(CELL, "active") and ear.state(CELL))
+        await until(lambda: (ear.of(f"{CELL}/operation/{BEAM}", "quantity") or {}).get("good") == 2)
         cell, one, job = ear.state(CELL), ear.state(f"{CELL}/operation/{BEAM}"), ear.state(f"_job/{JOB}")
     assert cell["schema"] == "uns/cell/1"
     assert cell["quality"] == "good"
@@ -85,10 +85,10 @@ async def test_what_a_cell_an_operation_and_a_job_say(hall):
 async def test_a_hundred_changes_in_a_moment_are_two_or_three_messages_for_each_topic(hall):
     async with hall.on(), hall.ear() as ear:
         await hall.change(Verb.START, BEAM)
-        await until(lambda: ear.state(CELL)["active"])
+        await until(lambda: ear.of(CELL, "active"))
         ear.heard.clear()
         await asyncio.gather(*(hall.count(BEAM, 1) for _ in range(100)))
-        await until(lambda: ear.state(CELL)["active"][0]["quantity"]["good"] == 100)
+        await until(lambda: ear.of(CELL, "active")[0]["quantity"]["good"] == 100)
     assert len(ear.events) == 100
     assert 1 <= len([one for one in ear.heard if one.topic == f"{ROOT}/{CELL}"]) <= 4
 
@@ -142,7 +142,7 @@ async def test_an_operation_that_moves_shows_in_its_new_cell_only(hall):
         await hall.operations.update(BEAM, {"cell_id": factory.named("cell", "Bending")}, CALLER, None)
         await until(lambda: ear.state(f"fabrication/bending/_state/operation/{BEAM}"))
         await until(lambda: ear.state(f"{CELL}/operation/{BEAM}") is None)
-        await until(lambda: ear.state(CELL)["queue_length"] == 4)
+        await until(lambda: ear.of(CELL, "queue_length") == 4)
 
 
 async def test_a_deleted_operation_and_a_deleted_job_are_taken_back(hall):
@@ -161,7 +161,7 @@ async def test_what_is_finished_is_shown_for_its_time_and_then_taken_back(make_h
         await hall.change(Verb.START, BEAM)
         await hall.change(Verb.COMPLETE, BEAM)
         own = f"{CELL}/operation/{BEAM}"
-        await turning(turned, lambda: (ear.state(own) or {}).get("status") == "completed")
+        await turning(turned, lambda: ear.of(own, "status") == "completed")
         await turning(turned, lambda: ear.state(own) is None, step_s=20)
         assert 600 <= turned.monotonic() < 700
         assert ear.state(f"_job/{JOB}")

@@ -95,6 +95,10 @@ class Ear:
     def events(self) -> list[Any]:
         return [one.payload for one in self.heard if one.text and '"uns/event/1"' in one.text]
 
+    def of(self, topic: str, key: str) -> Any:
+        """One word of a state; None when it has not come yet."""
+        return (self.state(topic) or {}).get(key)
+
     def state(self, topic: str) -> Any:
         return self.states[f"{ROOT}/{topic}"].payload if f"{ROOT}/{topic}" in self.states else None
 
