@@ -193,7 +193,10 @@ PLACES = (Place("Laser 1", "Laser", 1.5), Place("Otto Operator", "Bending", 3.0)
 
 
 class Worker:
-    """Takes the next operation of its cell whose predecessors are far enough, and works it off."""
+    """Takes the next operation of its cell whose predecessors are far enough, and works it off.
+
+    `booked` good pieces have been acknowledged to it.
+    """
 
     def __init__(self, place: Place, api: Api, clock: Clock, rng: random.Random, tell: Tell) -> None:
         self._place = place
@@ -201,6 +204,7 @@ class Worker:
         self._clock = clock
         self._rng = rng
         self._tell = tell
+        self.booked = 0
 
     async def run(self) -> None:
         """Work for ever; what is refused is told and left, what cannot be reached is tried again."""
@@ -264,6 +268,7 @@ class Worker:
         if scrap:
             body["scrap_reason_id"] = named("scrap", self._rng.choice(SCRAP)[0])
         await self._api.post("/api-operation-quantities", body)
+        self.booked += pieces
         return pieces
 
     async def _counted(self, operation_id: str) -> int:

@@ -1,24 +1,21 @@
-"""The demo: a small factory at work, the gateway as it ships, and a cloud that goes away and comes back.
-
-The gateway is a process of its own, started from the command line like anybody's, so that the power cut is a real one.
-"""
+"""The demo: a small factory at work, the gateway as it ships, and a cloud that goes away and comes back."""
 
 import asyncio
 import contextlib
+import errno
+import fcntl
 import json
 import random
-import shutil
 import signal
 import socket
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 
-from gateway.demo import factory
+from gateway.demo import factory, words
+from gateway.demo.box import Box
 from gateway.demo.cloud import StandInCloud
 from gateway.demo.factory import Api, Worker
 from gateway.kernel.clock import Clock, SystemClock
@@ -28,174 +25,178 @@ HOST = "127.0.0.1"
 MQTT_PORT = 1883
 JOBS = 4
 SEED = 7
-READY_MAX_S = 30.0
-STOP_MAX_S = 15.0
-DRAIN_MAX_S = 60.0
+PULL_MAX_S = 20.0
+DRAIN_MAX_S = 90.0  # the gateway knocks at a cloud that was away at least every 30 s
+HURRY_MAX_S = 5.0  # the same for somebody who pressed Ctrl-C
+LOOK_EVERY_S = 0.5
 REPORT_EVERY_S = 10.0
-SAVE_EVERY_S = 5.0
+SAVE_EVERY_S = 2.0
+STOPPED = 130  # exit code of whoever was told to stop before he was through
 # What happens, and how long it stays like that; then again.
-CALM_S, AWAY_S, BACK_S, CUT_S = 25.0, 40.0, 20.0, 15.0
+CALM_S, AWAY_S, BACK_S, CUT_S = 25.0, 40.0, 10.0, 15.0
+NEXT_ACTION = {"not_started": "start", "in_progress": "pause", "on_hold": "resume"}
+KEPT_TABLES = (
+    "cells",
+    "profiles",
+    "scrap_reasons",
+    "jobs",
+    "parts",
+    "operations",
+    "time_entries",
+    "operation_quantities",
+)
 
 
 class Demo:
-    """Holds what the story needs: the cloud, the gateway's process, its address and a key."""
+    """Holds what the story needs: the cloud, the gateway's box, its address and a key. `kept`: played on with later."""
 
-    def __init__(self, folder: Path, port: int, clock: Clock) -> None:
+    def __init__(self, folder: Path, port: int, clock: Clock, *, kept: bool) -> None:
         self._folder = folder
+        self._kept = kept
         self._clock = clock
         self._rng = random.Random(SEED)
         self._port = free_port(port)
-        self._mqtt = free_port(MQTT_PORT)
-        self._config = folder / "gateway.toml"
-        self._kept = folder / "cloud.json"
-        self._process: asyncio.subprocess.Process | None = None
+        self._mqtt = free_port(MQTT_PORT, but=self._port)
+        self.url = f"http://{HOST}:{self._port}"
+        self._box = Box(folder, self.url, clock)
         self._jobs = JOBS
         self._key = ""
+        self._workers: list[Worker] = []
+        self._ended = asyncio.Event()
+        self._open = False
+        self._lost = 0
         self.cloud = StandInCloud(clock, self._rng)
 
-    @property
-    def url(self) -> str:
-        return f"http://{HOST}:{self._port}"
-
     async def play(self, minutes: float | None) -> int:
-        """The whole story; returns what the process should exit with."""
+        """The whole story; returns what the process should exit with. Cancelled when it is told to stop at once."""
+        self._heed_signals()
         self._fill_cloud()
         async with self.cloud.serving(HOST, 0) as cloud_url, aiohttp.ClientSession() as session:
-            self._configure(cloud_url)
-            self._key = await self._command("keys", "create", "--name", "demo", "--scope", "admin")
-            await self._import()
-            await self._start()
             try:
-                self._greet()
-                await self._shift(session, minutes)
-                return await self._close(session)
+                api = await self._set_up(session, cloud_url)
+                await self._greet(api)
+                await self._shift(api, minutes)
+                return await self._close(api)
             finally:
-                await self._stop()
+                await self._box.stop()
                 self._keep()
+
+    def _heed_signals(self) -> None:
+        """The first one closes the factory in order, a second one (or one before it is open) stops everything at once."""
+        story = asyncio.current_task()
+        assert story is not None, "called by the story"  # noqa: S101 -- a bug of ours
+        stopping = asyncio.Event()
+
+        def told() -> None:
+            if self._open:
+                self._open = False
+                self._ended.set()
+            elif not stopping.is_set():
+                stopping.set()  # once: a third shall not cut the stopping short
+                story.cancel()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, told)
 
     # ------------------------------------------------------------------ setting up
 
     def _fill_cloud(self) -> None:
         self.cloud.add_tenant(factory.TENANT_ID)
         self.cloud.add_key(factory.TENANT_ID, factory.CLOUD_KEY)
-        if self._kept.exists():
-            self.cloud.load(json.loads(self._kept.read_text()))
+        if self._cloud_file.exists():
+            self.cloud.load(json.loads(self._cloud_file.read_text()))
             self._jobs = len(self.cloud.rows("jobs"))
         else:
             self.cloud.load(factory.plan(self._clock.now(), JOBS))
 
-    def _keep(self) -> None:
-        """So that the same folder can be played on with later."""
-        tables = (
-            "cells",
-            "profiles",
-            "scrap_reasons",
-            "jobs",
-            "parts",
-            "operations",
-            "time_entries",
-            "operation_quantities",
-        )
-        written = self._kept.with_suffix(".part")
-        written.write_text(json.dumps({table: self.cloud.rows(table) for table in tables}, default=str))
-        written.replace(self._kept)
+    @property
+    def _cloud_file(self) -> Path:
+        return self._folder / "cloud.json"
 
-    def _configure(self, cloud_url: str) -> None:
-        self._config.write_text(
+    def _keep(self) -> None:
+        """So that the same folder can be played on with later. A real cloud would not forget what it just took."""
+        if not self._kept:
+            return
+        written = self._cloud_file.with_suffix(".part")
+        written.write_text(json.dumps({table: self.cloud.rows(table) for table in KEPT_TABLES}, default=str))
+        written.replace(self._cloud_file)
+
+    async def _set_up(self, session: aiohttp.ClientSession, cloud_url: str) -> Api:
+        print("Starting the cloud's stand-in, the gateway and the factory ...", flush=True)
+        known = self._box.data.exists()
+        self._box.config.write_text(self._configuration(cloud_url))
+        self._key = await self._new_key(known=known)
+        people = self._folder / "people.json"  # [U] they cannot be read with an API key: somebody brings them
+        people.write_text(json.dumps({"profiles": factory.people(self._clock.now())}))
+        await self._box.command("import", str(people))
+        await self._box.start()
+        return Api(session, f"{self.url}/functions/v1", self._key)
+
+    def _configuration(self, cloud_url: str) -> str:
+        return (
             "# Written by the demo.\n"
-            f'[gateway]\nid = "gw-demo"\ndata_dir = "{self._folder / "data"}"\n'
+            f'[gateway]\nid = "gw-demo"\ndata_dir = {json.dumps(str(self._box.data))}\n'
             f'[site]\nenterprise = "acme"\nsite = "plant1"\narea = "fabrication"\ntenant_id = "{factory.TENANT_ID}"\n'
             f'[http]\nhost = "{HOST}"\nport = {self._port}\n'
             f'[broker]\nmode = "auto"\nport = {self._mqtt}\n'
             f'[cloud]\nkind = "plain"\nurl = "{cloud_url}"\napi_key = "{factory.CLOUD_KEY}"\npull_every = "10s"\n'
         )
 
-    async def _import(self) -> None:
-        """[U] people cannot be read with an API key: somebody brings them."""
-        people = self._folder / "people.json"
-        people.write_text(json.dumps({"profiles": factory.people(self._clock.now())}))
-        await self._command("import", str(people))
-
-    async def _command(self, *words: str) -> str:
-        """One call of the product's own command line; its last line of output."""
-        process = await self._spawn(*words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
-        told, complaint = await process.communicate()
-        if process.returncode:
-            raise StartupError(f"eryxon-gateway {' '.join(words)}: {complaint.decode().strip()}")
-        lines = told.decode().strip().splitlines()
-        return lines[-1] if lines else ""
-
-    async def _spawn(self, *words: str, **streams: Any) -> asyncio.subprocess.Process:
-        command = (sys.executable, "-m", "gateway", *words, "--config", str(self._config))
-        return await asyncio.create_subprocess_exec(*command, start_new_session=True, **streams)
-
-    # ------------------------------------------------------------------ the gateway's process
-
-    async def _start(self) -> None:
-        with (self._folder / "gateway.log").open("ab") as log:
-            self._process = await self._spawn("run", stdout=log, stderr=log)
-        async with aiohttp.ClientSession() as session:
-            ends_s = self._clock.monotonic() + READY_MAX_S
-            while self._clock.monotonic() < ends_s and self._process.returncode is None:
-                with contextlib.suppress(aiohttp.ClientError, TimeoutError):
-                    async with session.get(self.url + "/readyz", timeout=aiohttp.ClientTimeout(total=1)) as answer:
-                        if answer.status == 200:  # noqa: PLR2004 -- the status by name
-                            return
-                await self._clock.sleep(0.1)
-        raise StartupError(f"the gateway did not get ready: see {self._folder / 'gateway.log'}")
-
-    async def _power_cut(self) -> None:
-        if self._process is not None and self._process.returncode is None:
-            self._process.kill()
-            await self._process.wait()
-
-    async def _stop(self) -> None:
-        if self._process is None or self._process.returncode is not None:
-            return
-        self._process.send_signal(signal.SIGTERM)
-        try:
-            await asyncio.wait_for(self._process.wait(), STOP_MAX_S)
-        except TimeoutError:
-            await self._power_cut()
+    async def _new_key(self, *, known: bool) -> str:
+        """One key of that name, however often the same folder is played on with."""
+        if known:
+            with contextlib.suppress(StartupError):  # the last demo was stopped before it had one
+                return await self._box.command("keys", "rotate", "demo")
+        return await self._box.command("keys", "create", "--name", "demo", "--scope", "admin")
 
     # ------------------------------------------------------------------ the story
 
-    def _greet(self) -> None:
-        subscriber = shutil.which("mosquitto_sub")
-        viewer = self._viewer()
+    async def _greet(self, api: Api) -> None:
+        """As soon as plan and broker are there: everything printed works from now on."""
         assembly = factory.named("operation", "1", factory.PRODUCTS[1][2][0], factory.ASSEMBLY[0])
-        auth = f"-H 'Authorization: Bearer {self._key}'"
-        print(
-            f"\nThe gateway serves {self.url}  (API by hand: {self.url}/docs)\n"
-            f"API key of the demo: {self._key}\n\n"
-            f"Start an operation that nobody else works on:\n"
-            f"  curl -X POST {auth} '{self.url}/functions/v1/api-operation-lifecycle/start?id={assembly}'\n\n"
-            "Listen to the Unified Namespace:\n"
-            + (
-                f"  {subscriber} -h {HOST} -p {self._mqtt} -u viewer -P {viewer} -t '#' -v\n"
-                if subscriber and viewer
-                else "  (there is no mosquitto_sub here: `make setup` says why)\n"
-            ),
-            flush=True,
+        ends_s = self._clock.monotonic() + PULL_MAX_S
+        while "mode" not in (broker := (await api.health())["links"]["broker"]) or not (
+            status := await self._status(api, assembly)
+        ):
+            if self._clock.monotonic() > ends_s:
+                raise StartupError(f"neither plan nor broker after {PULL_MAX_S:.0f} s: {self._box.last_words()}")
+            await self._clock.sleep(LOOK_EVERY_S)
+        action = NEXT_ACTION.get(status)
+        invitation = words.Invitation(
+            url=self.url,
+            key=self._key,
+            method="POST" if action else "GET",
+            path=f"/api-operation-lifecycle/{action}?id={assembly}" if action else f"/api-operations?id={assembly}",
+            mqtt=(HOST, self._mqtt),
+            viewer=self._box.viewer(),
+            broker=words.broker(broker),
+            kept=self._folder if self._kept else None,
         )
+        print(invitation, flush=True)
+        lists = [await api.get(path, limit="1") for path in ("/api-jobs", "/api-operations")]
+        jobs, operations = (listed["pagination"]["total"] for listed in lists)
+        self._tell(f"The gateway has pulled the plan from the cloud: {jobs} jobs with {operations} operations.")
 
-    def _viewer(self) -> str | None:
-        """The password of the broker's read-only user."""
-        users = self._folder / "data" / "broker" / "users.json"
-        found: dict[str, str] = json.loads(users.read_text()) if users.exists() else {}
-        return found.get("viewer")
+    async def _status(self, api: Api, operation_id: str) -> str | None:
+        """None while the gateway does not have it."""
+        with contextlib.suppress(factory.Refused):
+            status: str = (await api.get("/api-operations", id=operation_id))["operation"]["status"]
+            return status
+        return None
 
-    async def _shift(self, session: aiohttp.ClientSession, minutes: float | None) -> None:
+    async def _shift(self, api: Api, minutes: float | None) -> None:
         """People, machine and events, until the time is over or somebody presses Ctrl-C."""
-        api = Api(session, f"{self.url}/functions/v1", self._key)
-        workers = [Worker(place, api, self._clock, self._rng, self._tell) for place in factory.PLACES]
-        doing = [self._events(), self._reporting(api), self._keeping(), *(worker.run() for worker in workers)]
-        ended = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, ended.set)
+        before = await self._pieces(api)
+        self._workers = [Worker(place, api, self._clock, self._rng, self._tell) for place in factory.PLACES]
+        doing = [
+            self._events(api, before),
+            self._reporting(api),
+            self._keeping(),
+            *(one.run() for one in self._workers),
+        ]
         tasks = [asyncio.ensure_future(one) for one in doing]
-        ending = asyncio.ensure_future(ended.wait())
+        ending = asyncio.ensure_future(self._ended.wait())
+        self._open = True
         try:
             done, _ = await asyncio.wait(
                 [*tasks, ending], timeout=None if minutes is None else minutes * 60, return_when=asyncio.FIRST_COMPLETED
@@ -203,26 +204,23 @@ class Demo:
             for task in done - {ending}:
                 task.result()  # none of them ends by itself: this tells why
         finally:
+            self._open = False
             for task in (*tasks, ending):
                 task.cancel()
             await asyncio.gather(*tasks, ending, return_exceptions=True)
 
-    async def _events(self) -> None:
+    async def _events(self, api: Api, before: int) -> None:
         while True:
             await self._clock.sleep(CALM_S)
             self._tell("*** The line to the cloud is cut. The floor works on. ***")
             self.cloud.go_away()
             await self._clock.sleep(AWAY_S)
             self.cloud.come_back()
-            self._tell("*** The line is back: what waited is forwarded, with its true times. ***")
+            self._tell("*** The line is back. The gateway notices within half a minute and forwards what waits. ***")
             self._new_job()
+            await self._drained(api)
             await self._clock.sleep(BACK_S)
-            self._tell("*** Power cut: the gateway is killed in the middle of its work. ***")
-            await self._power_cut()
-            began_s = self._clock.monotonic()
-            await self._start()
-            took_s = self._clock.monotonic() - began_s
-            self._tell(f"*** The gateway is ready again after {took_s:.1f} s; nothing acknowledged is missing. ***")
+            await self._power_cut(api, before)
             await self._clock.sleep(CUT_S)
 
     def _new_job(self) -> None:
@@ -231,12 +229,37 @@ class Demo:
         self.cloud.load(rows)
         self._tell(f"The office enters a new job in the cloud: {rows['jobs'][0]['job_number']}")
 
+    async def _drained(self, api: Api) -> None:
+        """Until nothing waits that is older than the line's return."""
+        began_s = self._clock.monotonic()
+        most = 0
+        while (passed_s := self._clock.monotonic() - began_s) < DRAIN_MAX_S:
+            cloud = (await api.health())["links"]["cloud"]
+            most = max(most, cloud["pending"])
+            if cloud["state"] == "up" and (not cloud["pending"] or cloud["oldest_s"] < passed_s):
+                self._tell(f"*** Drained: the {most} events that waited are in the cloud, with their true times. ***")
+                return
+            await self._clock.sleep(LOOK_EVERY_S)
+
+    async def _power_cut(self, api: Api, before: int) -> None:
+        self._tell("*** Power cut: the gateway is killed in the middle of its work. ***")
+        await self._box.power_cut()
+        booked = before + sum(worker.booked for worker in self._workers)
+        began_s = self._clock.monotonic()
+        await self._box.start()
+        took_s = self._clock.monotonic() - began_s
+        self._lost += max(0, booked - await self._pieces(api))
+        found = (
+            f"all {booked} good pieces" if not self._lost else f"but for {self._lost} (a defect!), the {booked} pieces"
+        )
+        self._tell(f"*** The gateway is ready again after {took_s:.1f} s, and {found} booked before are there. ***")
+
     async def _reporting(self, api: Api) -> None:
-        """One line every few seconds: how the cloud link is doing."""
+        """One line every few seconds: how the links are doing."""
         while True:
             await self._clock.sleep(REPORT_EVERY_S)
-            with contextlib.suppress(aiohttp.ClientError, TimeoutError, factory.Refused):
-                self._tell(describe((await api.health())["links"]["cloud"]))
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+                self._tell(words.describe((await api.health())["links"]))
 
     async def _keeping(self) -> None:
         while True:
@@ -245,20 +268,32 @@ class Demo:
 
     # ------------------------------------------------------------------ the end
 
-    async def _close(self, session: aiohttp.ClientSession) -> int:
+    async def _close(self, api: Api) -> int:
         """Let everything drain, then count on both sides."""
-        print("\nClosing time: waiting for the cloud to have everything.", flush=True)
+        hurried = self._ended.is_set()
+        print("\nClosing time: waiting until the cloud has everything (Ctrl-C: at once).", flush=True)
         self.cloud.come_back()
-        if self._process is None or self._process.returncode is not None:
-            await self._start()
-        api = Api(session, f"{self.url}/functions/v1", self._key)
-        ends_s = self._clock.monotonic() + DRAIN_MAX_S
-        while (waiting := (await api.health())["links"]["cloud"]["pending"]) and self._clock.monotonic() < ends_s:
-            await self._clock.sleep(0.5)
+        waiting = await self._waiting(api, HURRY_MAX_S if hurried else DRAIN_MAX_S)
+        if waiting is None:
+            print("The gateway was not back yet; what it acknowledged is on its disk.", flush=True)
+            return STOPPED
         here = await self._pieces(api)
         there = sum(row["quantity_good"] for row in self.cloud.rows("operation_quantities"))
         print(f"Good pieces booked here: {here}; in the cloud: {there}; still waiting: {waiting} events.", flush=True)
-        return 0 if here == there and not waiting else 1
+        if waiting and hurried:
+            print("What waits is kept, and forwarded when the gateway runs again (see `--data`).", flush=True)
+            return 0
+        return 0 if here == there and not waiting and not self._lost else 1
+
+    async def _waiting(self, api: Api, limit_s: float) -> int | None:
+        """Until nothing waits, but no longer than that; how many events still do, None if the gateway is not there."""
+        waiting: int | None = None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                await self._box.start()
+                while waiting := (await api.health())["links"]["cloud"]["pending"]:
+                    await self._clock.sleep(LOOK_EVERY_S)
+        return waiting
 
     async def _pieces(self, api: Api) -> int:
         total: int = 0
@@ -275,41 +310,46 @@ class Demo:
         print(f"{self._clock.now().astimezone():%H:%M:%S}  {text}", flush=True)
 
 
-def describe(link: dict[str, Any]) -> str:
-    """The cloud link in plain words."""
-    waiting = f"{link['pending']} events wait" if link["pending"] else "nothing waits"
-    if link["state"] == "up":
-        return f"Cloud: connected; {waiting}, {link['sent']} forwarded so far."
-    oldest = f", the oldest for {link['oldest_s']:.0f} s" if link["pending"] and link.get("oldest_s") else ""
-    return f"Cloud: away since {link['since']} ({link['error']}); {waiting}{oldest}."
-
-
-def free_port(wanted: int) -> int:
-    """The wanted port, or another when somebody has it; says so."""
+def free_port(wanted: int, but: int = 0) -> int:
+    """The wanted port, or another when it cannot be had; says so."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
+            if wanted == but:
+                raise OSError(errno.EADDRINUSE, "")
             probe.bind((HOST, wanted))
-        except OSError:
+        except OSError as exc:
             probe.bind((HOST, 0))
-            port = int(probe.getsockname()[1])
-            print(f"Port {wanted} is taken by somebody else: using {port}.", flush=True)
-            return port
-    return wanted
+            why = "taken by another program" if exc.errno == errno.EADDRINUSE else f"not for us ({exc.strerror})"
+            print(f"Port {wanted} is {why}: using {probe.getsockname()[1]}.", flush=True)
+        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager
 def playground(data: Path | None) -> Iterator[Path]:
-    """The folder that was asked for, or one that is gone afterwards."""
-    if data is not None:
-        data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        yield data
+    """The folder that was asked for, or one that is gone afterwards. Raises StartupError."""
+    if data is None:
+        with tempfile.TemporaryDirectory(prefix="eryxon-demo-") as folder:
+            yield Path(folder)
         return
-    with tempfile.TemporaryDirectory(prefix="eryxon-demo-") as folder:
-        yield Path(folder)
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = (data / "demo.lock").open("w")
+    except OSError as exc:
+        raise StartupError(f"the demo cannot use {data}: {exc.strerror}") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise StartupError(f"another demo plays in {data}: end it, or name another folder") from None
+        yield data.absolute()
 
 
 def main(port: int, data: Path | None, minutes: float | None) -> int:
     """Play the demo; the exit code. Raises StartupError."""
     with playground(data) as folder:
-        return asyncio.run(Demo(folder, port, SystemClock()).play(minutes))
+        try:
+            return asyncio.run(Demo(folder, port, SystemClock(), kept=data is not None).play(minutes))
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            print("\nStopped.", flush=True)
+            return STOPPED
