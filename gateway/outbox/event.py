@@ -51,8 +51,16 @@ class Change:
     version: int
     fields: tuple[str, ...] | Mapping[str, Any] | None = None
 
-    def as_json(self) -> dict[str, Any]:
-        return {"table": self.table, "id": self.id, "op": self.op, "version": self.version, "fields": self.fields}
+    @property
+    def written(self) -> str:
+        """As JSON text, put together by hand: names and ids are ours and hold nothing to escape."""
+        if isinstance(self.fields, tuple):
+            fields = '["' + '","'.join(self.fields) + '"]' if self.fields else "[]"
+        else:
+            fields = encode(self.fields)
+        return (
+            f'{{"table":"{self.table}","id":"{self.id}","op":"{self.op}","version":{self.version},"fields":{fields}}}'
+        )
 
 
 @dataclass(frozen=True, slots=True)

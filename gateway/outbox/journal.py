@@ -1,5 +1,6 @@
 """All SQL about events, reader positions and parked entries."""
 
+import itertools
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,9 +14,11 @@ PAGE_MAX = 500
 TRIM_SLICE = 1_000
 
 _APPEND = """
-INSERT INTO events (id, type, lane, aggregate, origin, occurred_at, recorded_at, clock_trusted, data, changes)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO events (id, type, lane, aggregate, origin, occurred_at, recorded_at, clock_trusted, data, changes) VALUES
 """
+_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_ROWS_MAX = 8  # in one statement: each statement is a hand-over of Python's lock
+_APPENDS = [_APPEND + ", ".join([_ROW] * count) for count in range(_ROWS_MAX + 1)]
 _COLUMNS = "seq, id, type, lane, aggregate, origin, occurred_at, recorded_at, clock_trusted, data, changes"
 _AFTER = f"SELECT {_COLUMNS} FROM events WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 -- constants only
 _IN_LANE = f"SELECT {_COLUMNS} FROM events WHERE lane = ? AND seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 -- as above
@@ -32,22 +35,24 @@ ORDER BY seq LIMIT ?
 def append(tx: Tx, stamp: Stamp, events: Iterable[Event]) -> None:
     """Write what happened; part of the transaction that made it happen."""
     recorded_at, trusted = stamp.text, int(time_.trusted(stamp.now))
-    for event in events:
-        tx.execute(
-            _APPEND,
-            (
-                stamp.new_id(),
-                event.type,
-                event.lane,
-                event.aggregate,
-                stamp.origin,
-                recorded_at if event.occurred_at is stamp.now else time_.text(event.occurred_at),
-                recorded_at,
-                trusted,
-                None if event.data is None else encode(event.data),
-                encode([change.as_json() for change in event.changes]),
-            ),
+    rows = [
+        (
+            stamp.new_id(),
+            event.type,
+            event.lane,
+            event.aggregate,
+            stamp.origin,
+            recorded_at if event.occurred_at is stamp.now else time_.text(event.occurred_at),
+            recorded_at,
+            trusted,
+            None if event.data is None else encode(event.data),
+            "[" + ",".join([change.written for change in event.changes]) + "]",
         )
+        for event in events
+    ]
+    for first in range(0, len(rows), _ROWS_MAX):
+        some = rows[first : first + _ROWS_MAX]
+        tx.execute(_APPENDS[len(some)], list(itertools.chain.from_iterable(some)))
 
 
 def head(connection: sqlite3.Connection) -> int:
