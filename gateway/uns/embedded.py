@@ -58,8 +58,9 @@ async def embedded(folder: Path, host: str, port: int, passwords: Mapping[str, s
     """Serves while this lasts. Raises Unavailable when the package is missing or the port is taken."""
     try:
         from amqtt.broker import Broker  # noqa: PLC0415 -- an extra, and only for this mode
-        from amqtt.errors import BrokerError  # noqa: PLC0415 -- as above
+        from amqtt.errors import AMQTTError, BrokerError, MQTTError, ProtocolHandlerError  # noqa: PLC0415 -- as above
         from pwdlib.hashers.argon2 import Argon2Hasher  # noqa: PLC0415 -- as above; what its password file is read with
+        from transitions import MachineError  # noqa: PLC0415 -- as above; what its states are made with
     except ImportError:
         raise Unavailable(
             'there is no embedded broker in this installation: pip install "eryxon-gateway[all]"'
@@ -94,7 +95,8 @@ async def embedded(folder: Path, host: str, port: int, passwords: Mapping[str, s
         try:
             async with asyncio.timeout(END_MAX_S):
                 await broker.shutdown()
-        except Exception as exc:  # noqa: BLE001 -- an end that fails must not undo a cancellation: it would start again
+        except (AMQTTError, BrokerError, MQTTError, ProtocolHandlerError, MachineError, OSError, RuntimeError) as exc:
+            # Raised it would take the place of a cancellation, and a broker that was told to end would start again.
             log.warning("broker.end_failed", error=f"{type(exc).__name__}: {exc}")
         finally:
             for listener in broker._servers.values():  # noqa: SLF001 -- or the port would stay taken
