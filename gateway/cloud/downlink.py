@@ -73,6 +73,7 @@ class Downlink:
         self._link = link
         self._settings = settings
         self._catalogue_due_s = 0.0
+        self._affordable_s = 0.0  # when the day's share allows the next round
         self._webhooks: bool | None = None
         self._cells: frozenset[str] | None = None  # the ids of ours, once the cloud has told them
 
@@ -83,17 +84,26 @@ class Downlink:
     async def run(self) -> None:
         """Pull for ever. Raises Unavailable when the cloud does not answer."""
         while True:
-            requests = await self.pull()
+            await self._clock.sleep(max(0.0, self._affordable_s - self._clock.monotonic()))
+            await self.pull()
             if self._link.up():
                 log.info("link.up", link=self._link.name)
-            await self._clock.sleep(self._pause_s(requests))
+            await self._clock.sleep(self._settings.every_s)
 
-    async def pull(self) -> int:
-        """One round; returns how many requests it took."""
+    async def pull(self) -> None:
+        """One round. Raises Unavailable; what it has cost until then has to be earned as well."""
+        reading = Pull(self._client, self._settings.cells)
+        try:
+            await self._round(reading)
+        finally:
+            if (limit := self._budget.limit) and reading.requests:
+                spent = reading.requests + 1  # the webhooks
+                self._affordable_s = self._clock.monotonic() + spent * DAY_S / (limit * BUDGET_SHARE)
+
+    async def _round(self, reading: Pull) -> None:
         catalogue = self._clock.monotonic() >= self._catalogue_due_s
         started = time_.text(self._clock.now())
         known, foreign = await self._db.read(_parts, self._cells)
-        reading = Pull(self._client, self._settings.cells)
         pulled = await reading.read(known, catalogue=catalogue, refresh=foreign if catalogue else ())
         self._cells = pulled.cells
         news = await self._db.read(_news, pulled)
@@ -105,19 +115,12 @@ class Downlink:
         if catalogue:
             await self._look_for_webhooks()
             self._catalogue_due_s = self._clock.monotonic() + CATALOGUE_EVERY_S
-        return pulled.requests
 
     async def _look_for_webhooks(self) -> None:
         outcome = await self._client.call("GET", "api-webhooks", {"active": "true"})
         listed = (outcome.data or {}).get("webhooks")
         if outcome.kind is Kind.OK and isinstance(listed, list):
             self._webhooks = any(hook.get("active", True) for hook in listed)
-
-    def _pause_s(self, requests: int) -> float:
-        """As configured, or longer where the day's requests would not last."""
-        if self._budget.limit is None:
-            return self._settings.every_s
-        return max(self._settings.every_s, requests * DAY_S / (self._budget.limit * BUDGET_SHARE))
 
 
 # ------------------------------------------------------------------ what is new

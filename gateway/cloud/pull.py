@@ -21,7 +21,10 @@ Row = Mapping[str, Any]
 
 @dataclass(slots=True)
 class Pulled:
-    """Rows by table and id, in the cloud's words. `cells`: the ids of the cells that are ours, None for all."""
+    """Rows by table and id, in the cloud's words. `cells`: the ids of the cells that are ours, None for all.
+
+    `requests`: those that were answered.
+    """
 
     tables: dict[str, dict[str, Row]] = field(default_factory=dict)
     cells: frozenset[str] | None = None
@@ -41,6 +44,11 @@ class Pull:
         self._client = client
         self._cells = cells
         self._got = Pulled()
+
+    @property
+    def requests(self) -> int:
+        """So many the cloud has answered so far, whatever became of the round."""
+        return self._got.requests
 
     async def read(self, known_parts: Collection[str], *, catalogue: bool, refresh: Collection[str] = ()) -> Pulled:
         """`known_parts`: parts that need not be completed; `refresh`: those to be read whole again."""
@@ -86,12 +94,15 @@ class Pull:
     async def _missing(self, table: str, ids: Collection[str]) -> None:
         """Rows above the open ones that are not open themselves."""
         for row_id in sorted(set(ids) - self._got.of(table).keys()):
-            outcome = await self._client.get(table, row_id)
-            self._got.requests += 1
+            outcome = self._answered(await self._client.get(table, row_id))
             if outcome.kind is Kind.OK and outcome.row is not None:
                 self._got.add(table, [outcome.row])
             elif outcome.kind is not Kind.GONE:
                 raise Unavailable(f"{table} {row_id}: {outcome.text}")
+
+    def _answered(self, outcome: Outcome) -> Outcome:
+        self._got.requests += outcome.kind in (Kind.OK, Kind.GONE)
+        return outcome
 
     def _keep(self, table: str, ids: Collection[str] | None) -> None:
         if ids is not None:
@@ -112,8 +123,7 @@ class Pull:
         offset = 0
         while offset < ROWS_MAX:
             paged = {**query, "limit": str(PAGE_MAX), "offset": str(offset), "sort": "created_at", "order": "asc"}
-            outcome = await self._client.page(table, paged)
-            self._got.requests += 1
+            outcome = self._answered(await self._client.page(table, paged))
             page, total = _page(table, outcome)
             yield total, page
             offset += len(page)

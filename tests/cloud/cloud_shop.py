@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gateway.cloud.link import CloudLink, CloudSettings
+from gateway.cloud.link import UP, CloudLink, CloudSettings
 from gateway.demo import factory
 from gateway.demo.cloud import StandInCloud
 from gateway.kernel.clock import Clock, SystemClock
@@ -55,6 +55,13 @@ class Shop:
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
+
+    @contextlib.asynccontextmanager
+    async def online(self, **more) -> AsyncIterator[CloudLink]:
+        """`linked`, from the moment on from which what happens is fresh."""
+        async with self.linked(**more) as link:
+            await self.until(lambda _: self.health.link(UP).state == "up", "the link is up")
+            yield link
 
     async def pulled(self) -> None:
         """The plan is here."""
@@ -134,8 +141,8 @@ def nothing_waits(connection) -> bool:
     return all_sent(connection) and open_rows == 0
 
 
-def stand_in(planned_at: datetime, seed: int = 2) -> StandInCloud:
-    cloud = StandInCloud(SystemClock(), random.Random(seed))
+def stand_in(planned_at: datetime, seed: int = 2, clock: Clock | None = None) -> StandInCloud:
+    cloud = StandInCloud(clock or SystemClock(), random.Random(seed))
     cloud.add_tenant(factory.TENANT_ID)
     cloud.add_key(factory.TENANT_ID, factory.CLOUD_KEY)
     cloud.load(factory.plan(planned_at, 2))
@@ -143,9 +150,11 @@ def stand_in(planned_at: datetime, seed: int = 2) -> StandInCloud:
 
 
 @contextlib.asynccontextmanager
-async def shop_of(folder: Path, cloud: StandInCloud, pulled: Path | None = None) -> AsyncIterator[Shop]:
+async def shop_of(
+    folder: Path, cloud: StandInCloud, pulled: Path | None = None, clock: Clock | None = None
+) -> AsyncIterator[Shop]:
     """A new gateway in `folder`, or one that starts with a copy of the database `pulled`."""
-    clock = SystemClock()
+    clock = clock or SystemClock()
     if pulled is not None:
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(pulled, folder / "gateway.sqlite")
@@ -155,7 +164,7 @@ async def shop_of(folder: Path, cloud: StandInCloud, pulled: Path | None = None)
     ):
         if pulled is None:
             await db.write(_people)
-        yield Shop(db, cloud, url)
+        yield Shop(db, cloud, url, clock)
 
 
 def _nothing(_tx) -> None:

@@ -44,7 +44,7 @@ async def shift_with(
     async with shop_of(folder, cloud, pulled) as shop:
         shift = Shift(shop, began)
         if way.step_by_step:
-            async with shop.linked(settle_after_s=SETTLE_AFTER_S):
+            async with shop.online(settle_after_s=SETTLE_AFTER_S):
                 await shift.work(shop.sent)
                 await shop.drained()
         else:
