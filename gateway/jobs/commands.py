@@ -56,8 +56,7 @@ class PartCommands(Commands):
 def _change(tx: Tx, stamp: Stamp, wish: ChangeJob, caller: Caller) -> Answer:
     before = store.get_job(tx, wish.job_id)
     rows_.require_cell(tx, JOBS, before.id, caller.cells)
-    last = store.last_moved(tx, before) if wish.occurred_at else before.last_at
-    at = rules.effective(wish.occurred_at, last, stamp.now)
+    at = rules.effective(wish.occurred_at, before.last_at, stamp.now)
     after = rules.change(before, wish.verb, at)
     _move(tx, stamp, before, after, wish, at)
     row = rows_.shown(tx, JOBS, before.id)

@@ -26,11 +26,12 @@ class Job:
     resumed_at: datetime | None = None
     completed_at: datetime | None = None
     actual_duration_s: int | None = None
+    moved_at: datetime | None = None
 
     @property
     def last_at(self) -> datetime | None:
         """When it last changed its state."""
-        return latest(self.started_at, self.paused_at, self.resumed_at, self.completed_at)
+        return latest(self.moved_at, self.started_at, self.paused_at, self.resumed_at, self.completed_at)
 
 
 @dataclass(frozen=True, slots=True)

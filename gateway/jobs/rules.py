@@ -29,6 +29,7 @@ def change(job: Job, verb: str, at: datetime) -> Job:
     """The job after `verb`. Nothing happens to its parts and operations. Raises InvalidTransition."""
     allowed, target = VERBS[verb]
     require("job", verb, job.status, allowed)
+    job = replace(job, moved_at=at)
     if verb == "start":  # the first start is the one that counts
         return replace(job, status=target, started_at=job.started_at or at, paused_at=None)
     if verb == "stop":

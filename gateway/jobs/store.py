@@ -5,18 +5,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from gateway.jobs.model import Below, Job, Part, Status, latest
-from gateway.jobs.rules import JOB_EVENTS
+from gateway.jobs.model import Below, Job, Part, Status
 from gateway.kernel import clock as time_
 from gateway.kernel.db import Tx
 from gateway.kernel.errors import NotFound
-from gateway.outbox.event import Change, encode, job_lane
+from gateway.outbox.event import Change
 
 # `part_of` and `job_of` read these, in this order
 PART_COLUMNS = "p.id, p.job_id, p.part_number, p.material, p.quantity, p.status, p.current_cell_id"
 JOB_COLUMNS = (
     "j.id, j.job_number, j.customer, j.status, j.current_cell_id, j.started_at, j.paused_at, j.resumed_at, j.completed_at, "
-    "j.actual_duration_s"
+    "j.actual_duration_s, j.moved_at"
 )
 PART_WIDTH = 7
 
@@ -43,20 +42,15 @@ _LAST_COMPLETED = """
 SELECT max(o.completed_at) FROM parts p JOIN operations o ON o.part_id = p.id
 WHERE p.job_id = ? AND p.deleted_at IS NULL AND o.deleted_at IS NULL
 """
-_LAST_EVENT = """
-SELECT occurred_at FROM events WHERE lane = ? AND aggregate = ? AND type IN (SELECT value FROM json_each(?))
-ORDER BY seq DESC LIMIT 1
-"""
 _SAVE_PART = """
 UPDATE parts SET status = ?, current_cell_id = ?, updated_at = ?, row_version = row_version + 1
 WHERE id = ? AND status = ? RETURNING row_version
 """
 _SAVE_JOB = """
 UPDATE jobs SET status = ?, current_cell_id = ?, started_at = ?, paused_at = ?, resumed_at = ?, completed_at = ?,
-  actual_duration_s = ?, updated_at = ?, row_version = row_version + 1
+  actual_duration_s = ?, moved_at = ?, updated_at = ?, row_version = row_version + 1
 WHERE id = ? AND status = ? RETURNING row_version
 """
-_MOVES = encode([*JOB_EVENTS.values()])
 _TRACKED = ("status", "current_cell_id", "started_at", "paused_at", "resumed_at", "completed_at")
 
 
@@ -89,17 +83,6 @@ def last_completed_at(connection: sqlite3.Connection, job_id: str) -> datetime |
     return at(connection.execute(_LAST_COMPLETED, (job_id,)).fetchone()[0])
 
 
-def last_event(connection: sqlite3.Connection, job_id: str, aggregate: str, types: str) -> datetime | None:
-    """When the last event of one of the `types` (a JSON list) happened to something in a job's tree."""
-    row = connection.execute(_LAST_EVENT, (job_lane(job_id), aggregate, types)).fetchone()
-    return at(row[0]) if row else None
-
-
-def last_moved(connection: sqlite3.Connection, job: Job) -> datetime | None:
-    """When its state last changed: a start after a hold leaves no stamp of its own on the row, only its event."""
-    return latest(job.last_at, last_event(connection, job.id, f"job:{job.id}", _MOVES))
-
-
 def save_part(tx: Tx, before: Part, after: Part, now: str) -> Change:
     """Its state and where it stands."""
     values = (after.status, after.current_cell_id, now, after.id, before.status)
@@ -116,6 +99,7 @@ def save_job(tx: Tx, before: Job, after: Job, now: str) -> Change:
         after.current_cell_id,
         *map(text, times),
         after.actual_duration_s,
+        text(after.moved_at),
         now,
         after.id,
         before.status,
@@ -134,7 +118,7 @@ def part_of(row: Sequence[Any]) -> Part:
 def job_of(row: Sequence[Any]) -> Job:
     """Most of its times are empty most of the time."""
     stamps = (at(row[5]), at(row[6]), at(row[7]), at(row[8]))
-    return Job(row[0], row[1], row[2], Status(row[3]), row[4], *stamps, row[9])
+    return Job(row[0], row[1], row[2], Status(row[3]), row[4], *stamps, row[9], at(row[10]))
 
 
 def _below(row: sqlite3.Row) -> Below:

@@ -165,6 +165,7 @@ CREATE TABLE jobs (
   paused_at TEXT,
   resumed_at TEXT,
   completed_at TEXT,
+  moved_at TEXT,                          -- when its state last changed: a start after a hold leaves no other stamp
   actual_duration_s INTEGER,
   external_id TEXT,
   external_source TEXT,
@@ -250,6 +251,7 @@ CREATE TABLE operations (
   paused_at TEXT,
   resumed_at TEXT,
   completed_at TEXT,
+  moved_at TEXT,                          -- when its state last changed: a start after a hold leaves no other stamp
   external_id TEXT,
   external_source TEXT,
   synced_at TEXT,

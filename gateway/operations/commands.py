@@ -26,8 +26,7 @@ def change(tx: Tx, stamp: Stamp, wish: ChangeOperation, caller: Caller) -> Answe
     operator_name = _operator(tx, wish)
     entries = entries_.open_on(tx, operation.id)
     closed_s = entries_.closed_s(tx, operation.id) if entries else 0
-    last = store.last_moved(tx, operation) if wish.occurred_at else operation.last_at
-    decision = rules.decide(wish, operation, entries, closed_s, last=last, now=stamp.now, new_id=stamp.new_id)
+    decision = rules.decide(wish, operation, entries, closed_s, now=stamp.now, new_id=stamp.new_id)
 
     saved, row = store.save(tx, decision, stamp.text)
     changes = (saved, *entries_.save(tx, decision.time, wish, stamp))

@@ -36,11 +36,12 @@ class Operation:
     resumed_at: datetime | None
     completed_at: datetime | None
     status_before_hold: Status | None = None
+    moved_at: datetime | None = None
 
     @property
     def last_at(self) -> datetime | None:
         """When it last changed its state."""
-        return latest(self.started_at, self.paused_at, self.resumed_at, self.completed_at)
+        return latest(self.moved_at, self.started_at, self.paused_at, self.resumed_at, self.completed_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,14 +75,10 @@ def decide(
     entries: Sequence[TimeEntry],
     closed_s: int,
     *,
-    last: datetime | None,
     now: datetime,
     new_id: NewId,
 ) -> Decision:
-    """Raises InvalidTransition.
-
-    `entries`: the open ones on this operation; `closed_s`: what the closed ones add up to; `last`: when it last moved.
-    """
+    """`entries`: the open ones on this operation; `closed_s`: what the closed ones add up to. Raises InvalidTransition."""
     allowed, target = VERBS[wish.verb]
     require("operation", wish.verb, operation.status, allowed)
     if operation.status_before_hold and target is Status.IN_PROGRESS:
@@ -90,12 +86,12 @@ def decide(
             f"Cannot {wish.verb} operation with status 'on_hold': an open standstill issue holds it. Close the issue first.",
             {"current_status": operation.status, "requested": wish.verb, "allowed_from": [], "reason": "standstill"},
         )
-    at = effective(wish.occurred_at, last, now)
+    at = effective(wish.occurred_at, operation.last_at, now)
     values, time = _BY_VERB[wish.verb](wish, operation, entries, at, new_id)
     if entries and wish.verb in (Verb.PAUSE, Verb.COMPLETE):
         later = {entry.id: entry for entry in (*time.paused, *time.closed)}
         values["actual_time_s"] = closed_s + sum(later.get(entry.id, entry).counted_s for entry in entries)
-    return Decision(wish.verb, operation, replace(operation, status=target, **values), at, time)
+    return Decision(wish.verb, operation, replace(operation, status=target, moved_at=at, **values), at, time)
 
 
 def closed(entry: TimeEntry, at: datetime) -> TimeEntry:

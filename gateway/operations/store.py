@@ -1,29 +1,31 @@
 """All SQL about operations that is not a declaration. That about the time on them: `time_entries/store.py`."""
 
 import sqlite3
-from datetime import datetime
 
 from gateway.catalog.store import missing
-from gateway.jobs.model import Status, latest
-from gateway.jobs.store import JOB_COLUMNS, PART_COLUMNS, PART_WIDTH, at, job_of, last_event, part_of, text
+from gateway.jobs.model import Status
+from gateway.jobs.store import JOB_COLUMNS, PART_COLUMNS, PART_WIDTH, at, job_of, part_of, text
 from gateway.kernel.db import Tx
 from gateway.kernel.errors import Invalid, NotFound
 from gateway.operations.model import Operation
 from gateway.operations.resources import OPERATIONS
-from gateway.operations.rules import EVENTS, Decision
-from gateway.outbox.event import Change, encode
+from gateway.operations.rules import Decision
+from gateway.outbox.event import Change
 
 _DELETED_AT = 13
-_OPERATION_WIDTH = 14
+_MOVED_AT = 14
+_OPERATION_WIDTH = 15
 _GET = f"""
 SELECT o.id, o.cell_id, c.name, o.operation_name, o.status, o.estimated_time, o.actual_time_s, o.completion_percentage,
-  o.started_at, o.paused_at, o.resumed_at, o.completed_at, o.status_before_hold, o.deleted_at, {PART_COLUMNS}, {JOB_COLUMNS}
+  o.started_at, o.paused_at, o.resumed_at, o.completed_at, o.status_before_hold, o.deleted_at, o.moved_at,
+  {PART_COLUMNS}, {JOB_COLUMNS}
 FROM operations o JOIN parts p ON p.id = o.part_id JOIN jobs j ON j.id = p.job_id JOIN cells c ON c.id = o.cell_id
 WHERE o.id = ?
 """  # noqa: S608 -- constants only
 _SAVE = f"""
 UPDATE operations SET status = :status, started_at = :started_at, paused_at = :paused_at, resumed_at = :resumed_at,
-  completed_at = :completed_at, completion_percentage = :percentage, actual_time_s = :actual_time_s, updated_at = :now,
+  completed_at = :completed_at, moved_at = :moved_at, completion_percentage = :percentage,
+  actual_time_s = :actual_time_s, updated_at = :now,
   row_version = row_version + 1
 WHERE id = :id AND status = :expected
 RETURNING row_version, {OPERATIONS.row_json}
@@ -42,7 +44,6 @@ WHERE {} = ? AND o.deleted_at IS NULL AND p.deleted_at IS NULL ORDER BY p.rowid,
 """
 _BELOW_PART = _LIVE_BELOW.format("p.id")
 _BELOW_JOB = _LIVE_BELOW.format("p.job_id")
-_MOVES = encode([*EVENTS.values()])
 _STAMPS = ("started_at", "paused_at", "resumed_at", "completed_at", "completion_percentage")
 
 
@@ -58,12 +59,8 @@ def get(connection: sqlite3.Connection, operation_id: str, *, deleted_too: bool 
     stamps = (at(row[8]), at(row[9]), at(row[10]), at(row[11]))
     held = Status(row[12]) if row[12] else None
     part, job = part_of(above), job_of(above[PART_WIDTH:])
-    return Operation(row[0], part, job, row[1], row[2], row[3], Status(row[4]), row[5], row[6], row[7], *stamps, held)
-
-
-def last_moved(connection: sqlite3.Connection, operation: Operation) -> datetime | None:
-    """When its state last changed: a start after a hold leaves no stamp of its own on the row, only its event."""
-    return latest(operation.last_at, last_event(connection, operation.job.id, f"operation:{operation.id}", _MOVES))
+    state = (Status(row[4]), row[5], row[6], row[7], *stamps, held, at(row[_MOVED_AT]))
+    return Operation(row[0], part, job, row[1], row[2], row[3], *state)
 
 
 def save(tx: Tx, decision: Decision, now: str) -> tuple[Change, str]:
@@ -77,6 +74,7 @@ def save(tx: Tx, decision: Decision, now: str) -> tuple[Change, str]:
             "paused_at": text(after.paused_at),
             "resumed_at": text(after.resumed_at),
             "completed_at": text(after.completed_at),
+            "moved_at": text(after.moved_at),
             "percentage": after.completion_percentage,
             "actual_time_s": after.actual_time_s,
             "now": now,

@@ -48,7 +48,8 @@ def decide(verb, operation=NEW, entries=(), *, by=None, claimed=None, closed_s=0
     numbers = itertools.count(1)
     wish = ChangeOperation(operation.id, verb, by, claimed)
     new_id = lambda: f"new-{next(numbers)}"  # noqa: E731
-    return rules.decide(wish, operation, entries, closed_s, last=last or operation.last_at, now=now, new_id=new_id)
+    operation = replace(operation, moved_at=last) if last else operation
+    return rules.decide(wish, operation, entries, closed_s, now=now, new_id=new_id)
 
 
 def at(hour: int, minute: int = 0) -> datetime:
