@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import aiohttp
+
 from gateway.cloud.link import UP, CloudLink, CloudSettings
 from gateway.demo import factory
 from gateway.demo.cloud import StandInCloud
@@ -69,6 +71,14 @@ class Shop:
 
     async def change(self, verb: Verb, operation_id: str, **more) -> None:
         await self.operations.change(ChangeOperation(operation_id, verb, **more), CALLER, None)
+
+    async def in_the_office(self, table: str, row_id: str, **values) -> None:
+        """Somebody else changes a row in the cloud."""
+        headers = {"Authorization": f"Bearer {factory.CLOUD_KEY}"}
+        async with aiohttp.ClientSession(headers=headers) as session:
+            url = f"{self.url}/api-{table.replace('_', '-')}"
+            async with session.patch(url, params={"id": row_id}, json=values) as answer:
+                assert answer.status == 200, await answer.text()
 
     async def count(self, operation_id: str, good: int) -> None:
         given = {"operation_id": operation_id, "quantity_produced": good, "quantity_good": good}
