@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
@@ -12,7 +12,9 @@ from gateway.kernel.ids import NewId
 
 CLOUD = "cloud"  # the origin of what came from upstream; everybody else is a gateway id
 
-encode: Callable[[Any], str] = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+encode: Callable[[Any], str] = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False
+).encode
 
 
 class EventType(StrEnum):
@@ -99,10 +101,10 @@ class Stamp:
     now: datetime
     origin: str
     new_id: NewId
+    text: str = field(init=False)  # `now` as it is written, made once
 
-    @property
-    def text(self) -> str:
-        return time_.text(self.now)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", time_.text(self.now))
 
 
 def job_lane(job_id: str) -> str:

@@ -6,7 +6,7 @@ becomes the error envelope here and nowhere else.
 
 import asyncio
 import re
-import secrets
+import time
 import uuid
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -16,6 +16,7 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from gateway.kernel.errors import BadRequest, GatewayError, NotAllowed, NotFound, TooLarge, Unauthorized
+from gateway.kernel.ids import unique_bytes
 from gateway.outbox.receipts import Answer, Receipt, request_hash
 from gateway.web import body as body_
 from gateway.web import errors
@@ -30,7 +31,10 @@ PARSE_INLINE_MAX_BYTES = (
     64 * 1024
 )  # a larger body is parsed beside the event loop: others want to be answered meanwhile
 KEY_MAX_CHARACTERS = 200
+KEY_BYTES = 8
+UUID_BYTES = 16
 
+_unique_bytes = unique_bytes()
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,200}")
 _PRINTABLE = re.compile(rf"[\x21-\x7e][\x20-\x7e]{{0,{KEY_MAX_CHARACTERS - 1}}}")
 _SECURITY = {
@@ -130,7 +134,7 @@ async def _call(request: web.Request, route: Route, caller: Caller, request_id: 
     raw = await _read(request, route.body_max_bytes) if request.body_exists else b""
     function = request.path.removeprefix(BASES[1]).rstrip("/")
     hashed = request_hash(request.method, function, request.query_string, raw)
-    receipt = Receipt(f"rest:{caller.key_id}", sent or secrets.token_hex(16), hashed, fresh=sent is None)
+    receipt = Receipt(f"rest:{caller.key_id}", sent or _new_key(), hashed, fresh=sent is None)
     body = None
     if route.body is not None and (raw or route.method != "POST" or not route.strict_method):
         body = await _parsed(route.body, raw)
@@ -196,7 +200,12 @@ def _refusal(error: GatewayError, request_id: str, headers: Mapping[str, str] | 
 
 def _request_id(request: web.Request) -> str:
     sent = request.headers.get("X-Request-Id", "")
-    return sent if _REQUEST_ID.fullmatch(sent) else str(uuid.uuid4())
+    return sent if _REQUEST_ID.fullmatch(sent) else str(uuid.UUID(bytes=_unique_bytes(UUID_BYTES), version=4))
+
+
+def _new_key() -> str:
+    """Grows with time, so that the newest keys stand together in their index."""
+    return f"{time.time_ns():x}-{_unique_bytes(KEY_BYTES).hex()}"
 
 
 @web.middleware

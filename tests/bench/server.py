@@ -1,7 +1,7 @@
-"""The real lifecycle route for the write bench: the product, and the two it is held against.
+"""The real lifecycle route for the write bench: the product, and what it is held against.
 
-product: as it ships. bare: the same route, key check and answer, but no database behind it. single: the same, with one
-transaction and one fsync for each request.
+product: as it ships. bare: the same route, key check and answer, but no database behind it. naive: a commit for each request,
+as it is usually written. single: the product's own writer thread, with one transaction and one fsync for each request.
 """
 
 import argparse
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import uvloop
 from aiohttp import web
+from naive import Naive
 
 from gateway.kernel import db as kernel_db
 from gateway.kernel.clock import SystemClock, text
@@ -27,7 +28,7 @@ from gateway.web.limits import Limiter, Rate
 from gateway.web.routes import Caller, Scope
 from gateway.web.server import application, runner
 
-OPERATIONS = 4096
+OPERATIONS = 16_384
 KEY = "ery_live_bench00000000000000000000000000"
 TENANT_ID = "00000000-0000-4000-8000-000000000001"
 
@@ -86,7 +87,11 @@ async def main(mode: str, port: int, folder: Path) -> None:
         keys = Keys(db, clock, new_id)
         await keys.adopt(KEY, NewKey("bench", Scope.ADMIN))
         commands = OperationCommands(db, clock, new_id, "gw-bench")
-        behind = NoDatabase(await example(commands)) if mode == "bare" else commands
+        behind = commands
+        if mode == "bare":
+            behind = NoDatabase(await example(commands))
+        elif mode == "naive":
+            behind = OperationCommands(Naive(db.path), clock, new_id, "gw-bench")
         limiter = Limiter(Rate(per_minute=10**9, burst=10**9), clock, request_max_s=30)  # in the way, and never reached
         served = runner(application(lifecycle(behind), keys, limiter), shutdown_s=1)
         await served.setup()
@@ -97,7 +102,7 @@ async def main(mode: str, port: int, folder: Path) -> None:
 
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser()
-    arguments.add_argument("--mode", choices=("product", "bare", "single"))
+    arguments.add_argument("--mode", choices=("bare", "naive", "single", "product"))
     arguments.add_argument("--port", type=int)
     arguments.add_argument("--folder", type=Path)
     given = arguments.parse_args()

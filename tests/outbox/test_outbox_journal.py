@@ -145,7 +145,7 @@ async def test_a_position_never_goes_back_and_one_that_is_known_is_not_written_a
 
 async def test_events_are_what_the_rules_decided(db):
     of = stamp()
-    assert event(of, "c").changes[0].as_json() == {
+    assert json.loads(event(of, "c").changes[0].written) == {
         "table": "cells",
         "id": "c",
         "op": "insert",
