@@ -57,7 +57,7 @@ def load(path: Path | None = None, data: Path | None = None, environment: Mappin
 
     `data` is the data folder where it was named on the command line. Raises StartupError with file, key, value, way out.
     """
-    chosen = path or next((file for file in CONFIGS if file.exists()), None)
+    chosen = path or next(filter(_there, CONFIGS), None)
     tree = _read(chosen) if chosen else {}
     sources: dict[tuple[str, ...], str] = {}
     for name, where, text in _overrides(os.environ if environment is None else environment):
@@ -94,6 +94,19 @@ def program(name: str) -> str | None:
 
 
 # ------------------------------------------------------------------ reading
+
+
+def _there(path: Path) -> bool:
+    """Raises StartupError for the machine's own file when we may not see it: another data folder would be taken."""
+    try:
+        path.stat()
+    except PermissionError as exc:
+        if path.is_absolute():
+            raise StartupError(f"{path} cannot be looked at ({exc.strerror}): run this as the gateway's user") from None
+        return False  # started in a folder of somebody else's, as root's home
+    except OSError:
+        return False
+    return True
 
 
 def _read(path: Path) -> dict[str, Any]:
