@@ -1,0 +1,152 @@
+"""The service's unit: it fits the code that it starts, and lets it do no more than it needs."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from gateway import app, systemd
+from gateway.settings import CONFIGS
+from gateway.uns import mosquitto
+
+ROOT = Path(__file__).parents[2]
+UNIT = ROOT / "systemd" / "eryxon-gateway.service"
+GUIDE = (ROOT / "docs" / "install.md").read_text()
+ANALYZE = shutil.which("systemd-analyze")
+ENDS_IN_S = 10  # what is promised for SIGTERM
+UNITS_S = {"s": 1, "min": 60}
+
+
+def parsed(text: str) -> dict[str, dict[str, list[str]]]:
+    """Section -> key -> its values, as systemd reads them: a key may stand more than once."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for line in text.splitlines():
+        if line.startswith("["):
+            section = found.setdefault(line.strip("[]"), {})
+        elif line and not line.startswith("#"):
+            key, _, value = line.partition("=")
+            section.setdefault(key, []).append(value)
+    return found
+
+
+WHOLE = parsed(UNIT.read_text())
+SERVICE = WHOLE["Service"]
+
+
+def seconds(span: str) -> float:
+    number, unit = re.fullmatch(r"(\d+)([a-z]+)", span).groups()
+    return int(number) * UNITS_S[unit]
+
+
+def one(key: str, section: str = "Service") -> str:
+    (value,) = WHOLE[section][key]
+    return value
+
+
+# ------------------------------------------------------------------ it fits the program
+
+
+def test_it_starts_the_program_that_the_guide_installs_with_the_configuration_that_every_command_finds():
+    program, *words = one("ExecStart").split()
+    assert words == ["run", "--config", str(CONFIGS[-1])]
+    folder = Path(program).parents[1]
+    assert f"python3 -m venv {folder}" in GUIDE
+    assert str(CONFIGS[-1].parent) in GUIDE
+
+
+def test_its_data_folder_is_the_one_of_the_guide_and_its_owners_alone():
+    folder = f"/var/lib/{one('StateDirectory')}"
+    assert one("WorkingDirectory") == folder
+    assert one("StateDirectoryMode") == "0700"
+    assert f"--data {folder}" in GUIDE
+    assert (one("User"), one("Group")) == ("eryxon-gateway", "eryxon-gateway")
+    assert re.search(rf"useradd .*\b{one('User')}$", GUIDE, re.MULTILINE)
+    assert "DynamicUser" not in SERVICE
+
+
+def test_systemd_hears_from_it_and_ends_it_when_it_is_stuck():
+    assert one("Type") == "notify"
+    watchdog_s = seconds(one("WatchdogSec"))
+    assert watchdog_s == 30
+    assert watchdog_s * systemd.STILL_SHARE == pytest.approx(10)
+    assert watchdog_s * systemd.LOOK_SHARE * 3 < watchdog_s  # two beats may get lost
+
+
+def test_it_has_the_time_that_an_orderly_end_takes_and_ends_its_mosquitto_itself():
+    assert app.REQUESTS_END_S + app.LINKS_END_S < ENDS_IN_S < seconds(one("TimeoutStopSec"))
+    assert mosquitto.END_MAX_S < app.LINKS_END_S
+    assert one("KillMode") == "mixed"  # control-group would end the broker before the goodbye is published
+
+
+def test_it_comes_back_but_not_for_ever():
+    assert one("Restart") == "always"
+    assert one("StartLimitBurst", "Unit") == "5"
+    window_s = seconds(one("StartLimitIntervalSec", "Unit"))
+    assert window_s == 120
+    assert seconds(one("RestartSec")) * 5 < window_s  # else the limit would never be reached
+    assert one("OOMPolicy") == "continue"
+
+
+def test_it_waits_for_somebody_elses_broker_and_for_no_network():
+    after = one("After", "Unit").split()
+    assert {"mosquitto.service", "network.target"} <= set(after)
+    assert "network-online.target" not in after
+    assert not {"Wants", "Requires", "BindsTo", "Requisite"} & WHOLE["Unit"].keys()
+    assert one("WantedBy", "Install") == "multi-user.target"
+
+
+# ------------------------------------------------------------------ it may do little
+
+YES = """NoNewPrivileges PrivateTmp PrivateMounts PrivateDevices PrivateUsers ProtectHome ProtectClock ProtectHostname
+ProtectKernelLogs ProtectKernelModules ProtectKernelTunables ProtectControlGroups RestrictNamespaces RestrictRealtime
+RestrictSUIDSGID RemoveIPC LockPersonality MemoryDenyWriteExecute""".split()
+SET = {
+    "CapabilityBoundingSet": [""],
+    "AmbientCapabilities": [""],
+    "UMask": ["0077"],
+    "ProtectSystem": ["strict"],
+    "DevicePolicy": ["closed"],
+    "ProtectProc": ["invisible"],
+    "ProcSubset": ["pid"],
+    "SystemCallArchitectures": ["native"],
+    "SystemCallFilter": ["@system-service", "~@privileged @resources"],
+    "RestrictAddressFamilies": ["AF_UNIX AF_INET AF_INET6"],  # admin.sock and systemd; the LAN, the broker, the cloud
+}
+
+
+@pytest.mark.parametrize("key", YES)
+def test_what_it_does_not_need_is_taken_away(key):
+    assert one(key) == "yes"
+
+
+@pytest.mark.parametrize("key", SET)
+def test_what_it_needs_is_all_that_it_has(key):
+    assert SERVICE[key] == SET[key]
+
+
+def test_nothing_that_its_work_needs_is_taken_away():
+    """The LAN, the cloud and a broker elsewhere; a child; writing in its data folder."""
+    forbidden = (
+        "PrivateNetwork IPAddressDeny NoExecPaths InaccessiblePaths ReadOnlyPaths RootDirectory LimitNPROC".split()
+    )
+    assert not set(forbidden) & SERVICE.keys()
+
+
+if ANALYZE:  # else the tables above have to do
+
+    def test_systemd_itself_has_nothing_to_complain_about(tmp_path):
+        """Exposure at most 1.5 of 10. The program is not here, so another stands for it."""
+        rated = ran(ANALYZE, "security", "--offline=yes", "--threshold=15", "--no-pager", UNIT)
+        assert rated.returncode == 0, rated.stdout
+        here = tmp_path / UNIT.name
+        here.write_text(UNIT.read_text().replace(one("ExecStart").split()[0], "/bin/true"))
+        complaints = [
+            line for line in ran(ANALYZE, "verify", "--man=no", here).stderr.splitlines() if UNIT.name in line
+        ]
+        assert complaints == []
+
+
+def ran(*command) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False)
