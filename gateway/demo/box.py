@@ -70,9 +70,11 @@ class Box:
         return " / ".join(self.log.read_text(errors="replace").splitlines()[-LAST_WORDS:]) or "it said nothing"
 
     def viewer(self) -> str:
-        """The password of the broker's read-only user."""
-        users: dict[str, str] = json.loads((self.data / "broker" / "users.json").read_text())
-        return users["viewer"]
+        """The password of the broker's read-only user; none before the broker was first started."""
+        with contextlib.suppress(FileNotFoundError):
+            users: dict[str, str] = json.loads((self.data / "broker" / "users.json").read_text())
+            return users["viewer"]
+        return ""
 
     async def power_cut(self) -> None:
         if self._process is not None:

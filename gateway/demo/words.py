@@ -58,9 +58,12 @@ class Invitation:
 
 
 def broker(link: Mapping[str, Any]) -> str:
-    """`link` as in the gateway's health."""
-    embedded = "no Mosquitto here: the gateway's embedded broker takes its place"
-    return embedded if link.get("mode") == "embedded" else str(link.get("version") or "Mosquitto")
+    """Which one it is. `link` as in the gateway's health, as those of `describe`."""
+    if "mode" not in link:
+        return f"it does not answer: {link.get('error') or 'not tried yet'}"
+    if link["mode"] == "embedded":
+        return "no Mosquitto here: the gateway's embedded broker takes its place"
+    return str(link.get("version") or "Mosquitto")
 
 
 def needs(program: str, purpose: str) -> str:
@@ -75,14 +78,16 @@ def shown(program: str, *words: str) -> str:
     return shlex.join([name, *words])
 
 
-def describe(links: Mapping[str, Mapping[str, Any]]) -> str:
+def describe(cloud: Mapping[str, Any], mqtt: Mapping[str, Any]) -> str:
     """The way to the cloud and the one to MQTT, in one line."""
-    told = link(links["cloud"])
-    mqtt = links.get("uns")
-    return f"{told}. MQTT: {count(mqtt['sent'])} published." if mqtt and "sent" in mqtt else f"{told}."
+    if mqtt.get("state") == "up":
+        return f"{way_up(cloud)}. MQTT: {count(mqtt['sent'])} published."
+    return (
+        f"{way_up(cloud)}. MQTT: away ({mqtt.get('error') or 'not tried yet'}); {count(mqtt.get('pending', 0))} wait."
+    )
 
 
-def link(cloud: Mapping[str, Any]) -> str:
+def way_up(cloud: Mapping[str, Any]) -> str:
     pending, oldest_s = cloud["pending"], cloud.get("oldest_s") or 0
     aside = f", {cloud['parked']} set aside" if cloud.get("parked") else ""
     if cloud["state"] == "up":
