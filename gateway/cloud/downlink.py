@@ -6,7 +6,7 @@ yet is never overwritten: `merge.py` decides field by field.
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from gateway.cloud.budget import Budget
 from gateway.cloud.client import CloudClient
 from gateway.cloud.merge import EXECUTION, Merged, merge
 from gateway.cloud.outcome import Kind
-from gateway.cloud.pull import Pull, Pulled, Row
+from gateway.cloud.pull import Here, Pull, Pulled, Row
 from gateway.cloud.rows import Rows
 from gateway.jobs.resources import JOBS, PARTS
 from gateway.kernel import clock as time_
@@ -40,6 +40,13 @@ BUDGET_SHARE = 0.5  # of the day's requests that reading may take: work goes up 
 TABLES: Mapping[str, Resource] = {
     one.table: one for one in (CELLS, RESOURCES, SCRAP_REASONS, JOBS, PARTS, OPERATIONS)
 }  # in the order in which their rows hang on each other
+
+# Not completed here, and once seen over there.
+_OPEN = """
+SELECT o.id, o.part_id, o.cell_id FROM operations o
+JOIN cloud_rows r ON r.table_name = 'operations' AND r.id = o.id AND r.deleted = 0 AND r.base <> '{}'
+WHERE o.deleted_at IS NULL AND o.status <> 'completed'
+"""
 
 log = structlog.get_logger(__name__)
 
@@ -74,6 +81,7 @@ class Downlink:
         self._settings = settings
         self._catalogue_due_s = 0.0
         self._affordable_s = 0.0  # when the day's share allows the next round
+        self._gone: set[str] = set()  # operations that the cloud does not show any more, and people have been told
         self._webhooks: bool | None = None
         self._cells: frozenset[str] | None = None  # the ids of ours, once the cloud has told them
 
@@ -85,36 +93,45 @@ class Downlink:
         """Pull for ever. Raises Unavailable when the cloud does not answer."""
         while True:
             await self._clock.sleep(max(0.0, self._affordable_s - self._clock.monotonic()))
-            await self.pull()
-            if self._link.up():
-                log.info("link.up", link=self._link.name)
+            unknown = await self.pull()
+            if self._link.degraded(unknown) if unknown else self._link.up():
+                log.info("link.up", link=self._link.name, but=unknown or None)
             await self._clock.sleep(self._settings.every_s)
 
-    async def pull(self) -> None:
-        """One round. Raises Unavailable; what it has cost until then has to be earned as well."""
+    async def pull(self) -> str:
+        """One round; returns what is wrong with the configured cells. Raises Unavailable; what it has cost until then has to
+        be earned as well.
+        """
         reading = Pull(self._client, self._settings.cells)
         try:
-            await self._round(reading)
+            return (await self._round(reading)).unknown
         finally:
             if (limit := self._budget.limit) and reading.requests:
                 spent = reading.requests + 1  # the webhooks
                 self._affordable_s = self._clock.monotonic() + spent * DAY_S / (limit * BUDGET_SHARE)
 
-    async def _round(self, reading: Pull) -> None:
+    async def _round(self, reading: Pull) -> Pulled:
         catalogue = self._clock.monotonic() >= self._catalogue_due_s
         started = time_.text(self._clock.now())
-        known, foreign = await self._db.read(_parts, self._cells)
-        pulled = await reading.read(known, catalogue=catalogue, refresh=foreign if catalogue else ())
+        if catalogue:
+            self._gone.clear()
+        here = await self._db.read(_here, self._cells if catalogue else None, self._gone)
+        pulled = await reading.read(here, catalogue=catalogue)
         self._cells = pulled.cells
         news = await self._db.read(_news, pulled)
+        stamp = Stamp(self._clock.now(), CLOUD, self._new_id)
         if news:
-            stamp = Stamp(self._clock.now(), CLOUD, self._new_id)
             counts = await self._db.write(_apply, stamp, news, pulled.cells, started)
             self._rows.forget()
-            log.info("pull.applied", **counts)
+            if counts:
+                log.info("pull.applied", **counts)
+        if pulled.gone:
+            await self._db.write(_tell_gone, stamp, pulled.gone)
+            self._gone |= pulled.gone
         if catalogue:
             await self._look_for_webhooks()
             self._catalogue_due_s = self._clock.monotonic() + CATALOGUE_EVERY_S
+        return pulled
 
     async def _look_for_webhooks(self) -> None:
         outcome = await self._client.call("GET", "api-webhooks", {"active": "true"})
@@ -126,15 +143,13 @@ class Downlink:
 # ------------------------------------------------------------------ what is new
 
 
-def _parts(connection: sqlite3.Connection, cells: frozenset[str] | None) -> tuple[set[str], set[str]]:
-    """(all that we have, those with open operations in cells that are not ours)."""
-    known = {row[0] for row in connection.execute("SELECT id FROM parts")}
-    if cells is None:
-        return known, set()
-    rows = connection.execute(
-        "SELECT part_id, cell_id FROM operations WHERE deleted_at IS NULL AND status <> 'completed'"
-    ).fetchall()
-    return known, {part_id for part_id, cell_id in rows if cell_id not in cells}
+def _here(connection: sqlite3.Connection, cells: frozenset[str] | None, gone: Collection[str]) -> Here:
+    """`cells`: parts with open operations in cells that are not among these are read again."""
+    parts = {row[0] for row in connection.execute("SELECT id FROM parts")}
+    rows = connection.execute(_OPEN).fetchall()
+    foreign = {part_id for _, part_id, cell_id in rows if cells is not None and cell_id not in cells}
+    known = {row_id: (part_id, cell_id) for row_id, part_id, cell_id in rows if row_id not in gone}
+    return Here(parts, foreign, known)
 
 
 def _news(connection: sqlite3.Connection, pulled: Pulled) -> dict[str, list[Row]]:
@@ -204,7 +219,9 @@ def _take(
             told = (stamp.new_id(), table, row_id, one.field, one.ours, one.theirs, one.reason, one.resolution)
             store.record_conflict(tx, told, stamp.text)
         values = _stored(tx, resource, merged.adopt)
-        change = rows_.update(tx, resource, row_id, {**values, "updated_at": stamp.text}) if values else None
+        change = _update(tx, stamp, resource, theirs, values) if values else None
+        if values and change is None:
+            return None, lane
     known.base |= {name: value for name, value in theirs.items() if name != "id"}
     known.lane = known.lane or lane
     store.save(tx, known.packed(stamp.text))
@@ -222,9 +239,19 @@ def _merged(tx: Tx, table: str, ours: Row, theirs: Row, known: store.CloudRow, l
 
 def _insert(tx: Tx, stamp: Stamp, resource: Resource, theirs: Row) -> Change | None:
     row = {"created_at": stamp.text, "updated_at": stamp.text, **_stored(tx, resource, theirs), "id": theirs["id"]}
-    tx.execute("SAVEPOINT pulled")  # one row that does not fit must not keep the others out
+    return _kept(tx, stamp, resource, theirs, lambda: rows_.insert(tx, resource, row))
+
+
+def _update(tx: Tx, stamp: Stamp, resource: Resource, theirs: Row, values: Row) -> Change | None:
+    changed = {**values, "updated_at": stamp.text}
+    return _kept(tx, stamp, resource, theirs, lambda: rows_.update(tx, resource, theirs["id"], changed))
+
+
+def _kept(tx: Tx, stamp: Stamp, resource: Resource, theirs: Row, doing: Callable[[], Change]) -> Change | None:
+    """One row that does not fit must not keep the others out: it is told, and tried again with the next pull."""
+    tx.execute("SAVEPOINT pulled")
     try:
-        return rows_.insert(tx, resource, row)
+        return doing()
     except (Conflict, Invalid) as exc:
         tx.execute("ROLLBACK TO pulled")
         reason = f"the cloud's row cannot be kept here: {exc.message}"
@@ -233,6 +260,14 @@ def _insert(tx: Tx, stamp: Stamp, resource: Resource, theirs: Row) -> Change | N
         return None
     finally:
         tx.execute("RELEASE pulled")
+
+
+def _tell_gone(tx: Tx, stamp: Stamp, gone: Collection[str]) -> None:
+    """They stay here until somebody decides: work may have been booked on them."""
+    reason = "the cloud does not show this operation any more: it was deleted there, or given to another cell"
+    for row_id in sorted(gone):
+        told = (stamp.new_id(), "operations", row_id, "deleted_at", None, "not shown", reason, None)
+        store.record_conflict(tx, told, stamp.text)
 
 
 def _stored(tx: Tx, resource: Resource, values: Row) -> dict[str, Any]:

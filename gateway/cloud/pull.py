@@ -15,6 +15,7 @@ from gateway.kernel.errors import Unavailable
 OPEN = ("not_started", "in_progress", "on_hold")
 SCANS_MAX = 3  # of one list whose total keeps changing
 ROWS_MAX = 200_000  # of one table
+CELLS_TOLD_MAX = 20
 
 Row = Mapping[str, Any]
 
@@ -23,18 +24,32 @@ Row = Mapping[str, Any]
 class Pulled:
     """Rows by table and id, in the cloud's words. `cells`: the ids of the cells that are ours, None for all.
 
-    `requests`: those that were answered.
+    `requests`: those that were answered. `unknown`: cells that we are told to take care of and the cloud does not have.
+    `gone`: operations of ours that the cloud does not show any more.
     """
 
     tables: dict[str, dict[str, Row]] = field(default_factory=dict)
     cells: frozenset[str] | None = None
     requests: int = 0
+    unknown: str = ""
+    gone: set[str] = field(default_factory=set)
 
     def add(self, table: str, rows: Iterable[Row]) -> None:
         self.tables.setdefault(table, {}).update((row["id"], row) for row in rows)
 
     def of(self, table: str) -> dict[str, Row]:
         return self.tables.get(table, {})
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """What we have already. `parts` need not be completed; `refresh`: those to be read whole again; `open`: operations that
+    are not completed here, with their part and cell.
+    """
+
+    parts: Collection[str] = ()
+    refresh: Collection[str] = ()
+    open: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 class Pull:
@@ -50,8 +65,7 @@ class Pull:
         """So many the cloud has answered so far, whatever became of the round."""
         return self._got.requests
 
-    async def read(self, known_parts: Collection[str], *, catalogue: bool, refresh: Collection[str] = ()) -> Pulled:
-        """`known_parts`: parts that need not be completed; `refresh`: those to be read whole again."""
+    async def read(self, here: Here, *, catalogue: bool) -> Pulled:
         got = self._got
         got.add("cells", await self._list("cells", {}))
         if catalogue:
@@ -59,33 +73,44 @@ class Pull:
             for active in ("true", "false"):  # [U] without the parameter only active ones are shown
                 got.add("scrap_reasons", await self._list("scrap_reasons", {"active": active}))
         got.cells = self._ours(got.of("cells"))
-        await self._work(known_parts, refresh)
+        await self._work(here)
         return got
 
     def _ours(self, cells: Mapping[str, Row]) -> frozenset[str] | None:
         if "*" in self._cells:
             return None
         found = frozenset(key for key, cell in cells.items() if key in self._cells or cell["name"] in self._cells)
-        if not found:
-            names = ", ".join(sorted(str(cell["name"]) for cell in cells.values())[:20]) or "none at all"
-            raise Unavailable(f"the cloud has no cell {', '.join(self._cells)}: it has {names}; correct [cloud] cells")
+        known = {name for key in found for name in (key, cells[key]["name"])}
+        if missing := [name for name in self._cells if name not in known]:
+            names = ", ".join(sorted(str(cell["name"]) for cell in cells.values())[:CELLS_TOLD_MAX]) or "none at all"
+            told = f"the cloud has no cell {', '.join(missing)}: it has {names}; correct [cloud] cells"
+            if not found:
+                raise Unavailable(told)
+            self._got.unknown = told
         return found
 
-    async def _work(self, known_parts: Collection[str], refresh: Collection[str]) -> None:
+    async def _work(self, here: Here) -> None:
         got = self._got
         for status in OPEN:
             for cell in sorted(got.cells) if got.cells is not None else (None,):
                 asked = {"status": status} | ({"cell_id": cell} if cell else {})
                 got.add("operations", await self._list("operations", asked))
-        wanted = {row["part_id"] for row in got.of("operations").values()} | set(refresh)
+        vanished = {
+            row_id: part_id
+            for row_id, (part_id, cell_id) in here.open.items()
+            if row_id not in got.of("operations") and (got.cells is None or cell_id in got.cells)
+        }  # somebody has completed them over there, or deleted them
+        refresh = {*here.refresh, *vanished.values()}
+        wanted = {row["part_id"] for row in got.of("operations").values()} | refresh
         for table in ("parts", "jobs"):
             for status in OPEN:
                 got.add(table, await self._list(table, {"status": status}))
         await self._missing("parts", wanted)
         for part_id in sorted(wanted & got.of("parts").keys()):
             started = got.of("parts")[part_id]["status"] != OPEN[0]
-            if part_id in refresh or (part_id not in known_parts and (started or got.cells is not None)):
+            if part_id in refresh or (part_id not in here.parts and (started or got.cells is not None)):
                 got.add("operations", await self._list("operations", {"part_id": part_id}))
+        got.gone = vanished.keys() - got.of("operations").keys()
         self._keep("parts", wanted if got.cells is not None else None)
         jobs = {row["job"]["id"] for row in got.of("parts").values()}
         await self._missing("jobs", jobs)
