@@ -26,6 +26,7 @@ __all__ = [
     "Retention",
     "Settings",
     "Uns",
+    "inherited",
     "is_loopback",
     "load",
     "program",
@@ -86,6 +87,12 @@ def unused(settings: Settings) -> list[str]:
 def supervisor() -> tuple[str, float]:
     """systemd's socket, and within how many seconds it wants to hear from us; empty and 0 without it."""
     return os.environ.get("NOTIFY_SOCKET", ""), int(os.environ.get("WATCHDOG_USEC") or 0) / 1e6
+
+
+def inherited() -> dict[str, str]:
+    """The environment of a child: without our settings, some of which are secrets, and without our line to systemd."""
+    ours = (PREFIX, "NOTIFY_", "WATCHDOG_")
+    return {name: text for name, text in os.environ.items() if not name.startswith(ours)}
 
 
 def program(name: str) -> str | None:
@@ -188,4 +195,8 @@ def _given(settings: BaseModel, where: tuple[str, ...]) -> bool:
     if where[0] not in settings.model_fields_set:
         return False
     inner = getattr(settings, where[0])
-    return _given(inner, where[1:]) if where[1:] else bool(inner) if isinstance(inner, Mapping) else True
+    if where[1:]:
+        return _given(inner, where[1:])
+    if isinstance(inner, BaseModel):
+        return bool(inner.model_fields_set)  # a heading alone, as in the template, sets nothing
+    return bool(inner) if isinstance(inner, Mapping) else True

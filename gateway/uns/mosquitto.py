@@ -13,6 +13,7 @@ import structlog
 
 from gateway.kernel.clock import Clock, text
 from gateway.kernel.errors import Unavailable
+from gateway.settings import inherited
 from gateway.uns import users
 
 END_MAX_S = 3.0
@@ -74,6 +75,7 @@ class Mosquitto:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
+            env=inherited(),  # it would tell systemd that it is ready, in our name
             preexec_fn=_die_with_parent,
         )
         users.write(self._pid, str(self._process.pid))

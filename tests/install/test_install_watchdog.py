@@ -108,6 +108,24 @@ def test_without_a_wish_for_it_there_is_no_watchdog(tmp_path, address, superviso
     assert supervisor.hears() == STOPPING
 
 
+def test_its_mosquitto_says_nothing_in_its_name_and_sees_no_secret(tmp_path, address, supervisor):
+    """Debian's Mosquitto talks to whatever NOTIFY_SOCKET names."""
+    program = Program.at(tmp_path)
+    port = program.free_port()
+    program.configure(f'[broker]\nmode = "managed"\nport = {port}\n')
+    secret = {"GATEWAY_WEBHOOKS__ALLOW_HTTP": "false", "GATEWAY_BROKER__PASSWORD": "hush"}
+    program.environment |= {"NOTIFY_SOCKET": str(address), "LANG": "C", **secret}
+    with program.serving():
+        ends_s = time.monotonic() + HEARD_MAX_S
+        while program.ok("status", "--json").json["links"]["broker"]["state"] != "up":
+            assert time.monotonic() < ends_s
+        child = (program.data / "broker" / "mosquitto.pid").read_text()
+        seen = dict(word.split("=", 1) for word in Path(f"/proc/{child}/environ").read_text().split("\0") if word)
+        assert seen["LANG"] == "C"
+        assert not [name for name in seen if name.startswith(("GATEWAY_", "NOTIFY_", "WATCHDOG_"))]
+    assert list(iter(supervisor.hears, STOPPING)) == [READY]
+
+
 # ------------------------------------------------------------------ the writer
 
 

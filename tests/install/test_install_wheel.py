@@ -71,6 +71,8 @@ def test_init_run_and_import_work_from_it(installed):
     assert key.code == 0, key.err
     assert installed.config.stat().st_mode & 0o777 == 0o600
     assert "# requests_per_minute = 6000" in installed.config.read_text()  # the template of the wheel
+    checked = installed.ok("config", "check")
+    assert "warning" not in checked.out + checked.err  # nothing is wrong with what was just written
     installed.environment |= {"GATEWAY_HTTP__PORT": str(installed.port), "GATEWAY_BROKER__MODE": "off"}
     with installed.serving():
         assert installed.get("/readyz")[0] == 200
