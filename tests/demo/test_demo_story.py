@@ -1,6 +1,7 @@
 """The demo as a newcomer has it: what it prints works, it can be stopped at any moment, and nothing outlives it."""
 
 import contextlib
+import http.client
 import json
 import re
 import shlex
@@ -9,7 +10,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ import pytest
 from program import Program
 
 from gateway.demo import words
+from gateway.demo.run import HOST, free_port, playground
+from gateway.kernel.errors import StartupError
 
 TELLS_MAX_S = 60
 ENDS_MAX_S = 10
@@ -41,7 +43,6 @@ class Playing:
     def ends(self, *signals: int) -> int:
         for number in signals:
             self.process.send_signal(number)
-            time.sleep(0.2 if len(signals) > 1 else 0)  # two at once are one
         began_s = time.monotonic()
         self.told += self.process.communicate(timeout=TELLS_MAX_S)[0]
         assert time.monotonic() - began_s < ENDS_MAX_S
@@ -79,9 +80,11 @@ def done_as_printed(told: str) -> dict[str, Any]:
     (line,) = re.findall(r"^  (\S*curl .*)$", told, flags=re.MULTILINE)
     _, _, method, _, header, url = shlex.split(line)
     name, _, value = header.partition(": ")
-    with urllib.request.urlopen(urllib.request.Request(url, method=method, headers={name: value})) as answer:
-        told_back: dict[str, Any] = json.load(answer)
-        return told_back
+    _, _, address, path = url.split("/", 3)
+    with contextlib.closing(http.client.HTTPConnection(address, timeout=ENDS_MAX_S)) as connection:
+        connection.request(method, f"/{path}", headers={name: value})
+        answered: dict[str, Any] = json.load(connection.getresponse())
+        return answered
 
 
 @pytest.fixture
@@ -138,20 +141,27 @@ def test_ctrl_c_closes_the_factory_in_order_and_counts(program):
         assert not left(program.data)
 
 
-def test_a_folder_in_which_a_demo_plays_is_not_played_in_twice(program):
-    with playing(program) as demo:
-        demo.until("Starting")
-        second = program.call("demo", "--data", str(program.data), "--port", "0", where=False)
-        assert second.code == 1
-        assert "another demo plays in" in second.err
-        demo.ends(signal.SIGINT)
+def test_a_folder_in_which_a_demo_plays_is_not_played_in_twice(tmp_path):
+    with playground(tmp_path), pytest.raises(StartupError, match="another demo plays in"), playground(tmp_path):
+        pass
+    with playground(tmp_path):  # it is free again
+        pass
 
 
-def test_a_port_that_is_taken_is_told_and_another_one_used(program):
-    with socket.create_server(("127.0.0.1", program.port)), playing(program) as demo:
-        demo.until("Starting")
-        assert f"Port {program.port} is taken by another program: using " in demo.told
-        demo.ends(signal.SIGINT)
+def test_a_folder_that_cannot_be_used_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StartupError, match="file/below"), playground(tmp_path / "file" / "below"):
+        pass
+
+
+def test_a_port_that_is_taken_is_told_and_another_one_used(capsys):
+    with socket.create_server((HOST, 0)) as taken:
+        port = taken.getsockname()[1]
+        assert free_port(port) != port
+    assert f"Port {port} is taken by another program: using " in capsys.readouterr().out
+    assert free_port(port) == port
+    assert free_port(port, but=port) != port
+    assert free_port(0) != 0
 
 
 # ------------------------------------------------------------------ the words
