@@ -27,7 +27,7 @@ SETTLE_AFTER_S = 0.6
 PULL_EVERY_S = 2.0
 TIMEOUT_S = 2.0
 WAIT_MAX_S = 20.0
-LOOK_EVERY_S = 0.01
+LOOK_EVERY_S = 0.03
 CALLER = Caller("test", "test", Scope.ADMIN)
 PLANNED_AT = datetime(2026, 11, 2, 6, 0, tzinfo=UTC)  # when the office entered what `furnished` has pulled
 

@@ -191,16 +191,6 @@ async def a_day_later(shop) -> None:
     await shop.db.write(lambda tx: tx.execute("UPDATE event_parked SET parked_at = ?", (parked_at,)).rowcount)
 
 
-async def test_who_is_not_known_over_there_is_named_as_such(shop):
-    sql = "INSERT INTO profiles (id, username, full_name, created_at, updated_at) VALUES ('new', 'n', 'New', '', '')"
-    await shop.db.write(lambda tx: tx.execute(sql).rowcount)
-    await shop.change(Verb.START, CUT, operator_id="new")
-    async with shop.linked():
-        await shop.until(lambda c: c.execute(SQL).fetchall(), "parked")
-    ((_, _, reason), *_) = await shop.ask(SQL)
-    assert reason.startswith(("the cloud does not have the person that it names: ", "the cloud refuses it: "))
-
-
 async def test_a_row_outside_the_job_trees_waits_alone(shop):
     reasons = RowCommands(SCRAP_REASONS, shop.db, shop.clock, shop.new_id, "gw-test")
     twin = shop.cloud.row("scrap_reasons", BURR)
