@@ -84,6 +84,7 @@ class Gateway:
         self._limiter = Limiter(rate, clock, request_max_s=limits.request_timeout)
         self.routes = api_routes(db, clock, new_id, settings.gateway.id)
         self.addresses: list[str] = []
+        self.urls: list[str] = []
         self._clock = clock
         self._started_s = clock.monotonic()
         self._new_id = new_id
@@ -113,8 +114,11 @@ class Gateway:
         await served.setup()
         await local.setup()
         for host, port, context in _listeners(self.settings.http):
+            known = len(served.addresses)
             await _listen(served, host, port, context)
-        self.addresses = [_address(*address[:2]) for address in served.addresses]
+            fresh = [_address(*address[:2]) for address in served.addresses[known:]]
+            self.addresses += fresh
+            self.urls += [f"{'https' if context else 'http'}://{address}" for address in fresh]
         await admin.listen(local, self.settings.data_dir)
 
     async def _stop_serving(self) -> None:
@@ -249,7 +253,7 @@ async def serve(settings: Settings, *, announce: Callable[[Gateway], None]) -> N
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     async with running(settings) as gateway:
-        log.info("gateway.ready", version=__version__, addresses=gateway.addresses, epoch=gateway.identity.epoch)
+        log.info("gateway.ready", version=__version__, urls=gateway.urls, epoch=gateway.identity.epoch)
         announce(gateway)
         async with systemd.told(gateway.db):
             await ended.wait()

@@ -44,7 +44,7 @@ def run(place: Place) -> None:
     _allow_files(settings.limits.connections + OTHER_FILES)
 
     def announce(gateway: app.Gateway) -> None:
-        click.echo(f"ready: http://{', http://'.join(gateway.addresses)}")
+        click.echo(f"ready: {', '.join(gateway.urls)}")
 
     runs: Callable[[Coroutine[Any, Any, None]], None] = asyncio.run
     with contextlib.suppress(ImportError):
