@@ -121,6 +121,7 @@ def test_a_command_may_be_given_in_a_folder_that_is_closed_to_its_user(tmp_path,
 
 
 def test_a_configuration_that_its_user_may_not_see_is_not_passed_over(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # whoever tries the gateway in his clone has a gateway.toml there
     hidden = tmp_path / "etc"
     hidden.mkdir()
     monkeypatch.setattr(settings, "CONFIGS", (Path("gateway.toml"), hidden / "gateway.toml"))

@@ -19,7 +19,8 @@ _STRINGS, _SYMBOLS, _RELOCATIONS, _RELOCATIONS_SIZE, _CALLS, _CALLS_SIZE = 5, 6,
 _SYMBOL_SIZE = 24
 _READ_WRITE = 3
 
-_libc = ctypes.CDLL(None, use_errno=True)
+# By its name: asked of the program itself, a Python at a fixed address (Debian's) gives its table entry, which leads to us.
+_libc = ctypes.CDLL("libc.so.6", use_errno=True)
 _libc.pwrite.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int64)
 _libc.pwrite.restype = ctypes.c_ssize_t
 _Sync = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, use_errno=True)
