@@ -59,7 +59,7 @@ from gateway.web.server import application, runner
 
 BACKLOG = 1024  # connections that the kernel keeps while we are busy
 REQUESTS_END_S = 4.0  # in which requests on their way may finish when we stop
-LINKS_END_S = 4.0  # in which the ways out have to let go; a Mosquitto that does not is killed after 3 s
+LINKS_END_S = 4.0  # in which the ways out have to let go; a Mosquitto that does not is killed after 3.5 s
 BROKER, HOUSEKEEPING = "broker", "housekeeping"  # their names in /healthz
 FIRST_KEY = "first-admin-key"  # a file in the data folder, for its owner only
 VENDOR = Path(__file__).parent / "screens" / "static" / "vendor"

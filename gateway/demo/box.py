@@ -13,6 +13,7 @@ import aiohttp
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.errors import StartupError
+from gateway.kernel.supervise import end
 
 READY_MAX_S = 60.0
 READY_PAUSE_S = 0.1
@@ -45,7 +46,7 @@ class Box:
         try:
             told, complaint = await process.communicate()
         finally:
-            await _end(process, signal.SIGKILL)
+            await end(process, signal.SIGKILL, each_s=STOP_MAX_S)
         if process.returncode:
             raise StartupError(f"eryxon-gateway {' '.join(words)}: {complaint.decode().strip()}")
         lines = told.decode().strip().splitlines()
@@ -78,11 +79,11 @@ class Box:
 
     async def power_cut(self) -> None:
         if self._process is not None:
-            await _end(self._process, signal.SIGKILL)
+            await end(self._process, signal.SIGKILL, each_s=STOP_MAX_S)
 
     async def stop(self) -> None:
         if self._process is not None:
-            await _end(self._process, signal.SIGTERM, signal.SIGKILL)
+            await end(self._process, signal.SIGTERM, signal.SIGKILL, each_s=STOP_MAX_S)
 
     async def _spawn(self, *words: str, **streams: Any) -> asyncio.subprocess.Process:
         """In a session of its own: Ctrl-C is for the demo, which ends the gateway when it is through."""
@@ -93,18 +94,6 @@ class Box:
             preexec_fn=_die_with_parent,
             **streams,
         )
-
-
-async def _end(process: asyncio.subprocess.Process, *signals: int) -> None:
-    """One after the other, until it is gone."""
-    for number in signals:
-        if process.returncode is not None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            process.send_signal(number)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(STOP_MAX_S):
-                await process.wait()
 
 
 def _die_with_parent() -> None:

@@ -1,6 +1,7 @@
 """Keeps a link running: the one place that tries again."""
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Awaitable, Callable
 
@@ -51,3 +52,15 @@ async def stop(task: asyncio.Task[None], *, within_s: float) -> None:
     _, alive = await asyncio.wait({task}, timeout=within_s)
     if alive:
         log.error("task.stuck", task=task.get_name())
+
+
+async def end(process: asyncio.subprocess.Process, *signals: int, each_s: float) -> None:
+    """Send one after the other until it is gone; also from a task that has been cancelled."""
+    for number in signals:
+        if process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(number)
+        with contextlib.suppress(TimeoutError):
+            # Not asyncio.timeout: in a cancelled task that of Python 3.11.2, which is Debian 12's, ends as a cancellation.
+            await asyncio.wait_for(process.wait(), each_s)

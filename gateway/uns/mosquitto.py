@@ -13,10 +13,11 @@ import structlog
 
 from gateway.kernel.clock import Clock, text
 from gateway.kernel.errors import Unavailable
+from gateway.kernel.supervise import end
 from gateway.settings import inherited
 from gateway.uns import users
 
-END_MAX_S = 3.0
+END_MAX_S = 2.0  # with the moment in which its users say goodbye, less than a link has at the end
 END_PAUSE_S = 0.05
 LAST_WORDS_MAX_S = 1.0
 DAMAGED_MAX = 3  # stores that are kept for whoever wants to know
@@ -83,7 +84,7 @@ class Mosquitto:
         try:
             yield
         finally:
-            await self._end(self._process)
+            await end(self._process, signal.SIGTERM, signal.SIGKILL, each_s=END_MAX_S)
             self._listening.cancel()
             await asyncio.wait({self._listening})
             self._pid.unlink(missing_ok=True)
@@ -141,16 +142,6 @@ class Mosquitto:
             words = line.decode(errors="replace").strip()
             self._said.append(words)
             log.debug("broker.said", words=words)
-
-    async def _end(self, process: asyncio.subprocess.Process) -> None:
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            if process.returncode is not None:
-                return
-            with contextlib.suppress(ProcessLookupError):
-                process.send_signal(number)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(END_MAX_S):
-                    await process.wait()
 
 
 def _die_with_parent() -> None:

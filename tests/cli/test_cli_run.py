@@ -258,7 +258,8 @@ def test_a_mosquitto_that_hangs_goes_with_us(program):
     mqtt = program.free_port()
     program.configure(f'[broker]\nmode = "managed"\nport = {mqtt}\n')
     with program.serving() as process:
-        until(lambda: ("127.0.0.1", mqtt) in listening(process.pid))
+        # somebody uses it, whom its end waits for
+        until(lambda: '"link": "uns", "event": "link.up"' in (program.folder / "log").read_text())
         (child,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         os.kill(int(child), signal.SIGSTOP)
         assert stop(process) < STOPS_IN_S

@@ -1,8 +1,10 @@
 """Links are kept running: told once, tried again with jitter, and a bug stops nobody else."""
 
 import asyncio
+import contextlib
 import itertools
 import random
+import signal
 
 import pytest
 from hypothesis import given
@@ -13,7 +15,7 @@ from gateway.kernel import supervise
 from gateway.kernel.clock import ManualClock
 from gateway.kernel.errors import Unavailable
 from gateway.kernel.health import Health, Link
-from gateway.kernel.supervise import BACKOFF_CAP_S, STEADY_S, backoff_s, keep_running, stop
+from gateway.kernel.supervise import BACKOFF_CAP_S, STEADY_S, backoff_s, end, keep_running, stop
 
 
 class Script:
@@ -185,3 +187,23 @@ def test_health_asks_for_problems_when_it_is_asked(clock):
     assert health.problems() == []
     found.append("the disk is nearly full")
     assert health.problems() == ["the disk is nearly full"]
+
+
+async def test_a_child_that_hangs_is_killed_also_by_a_task_that_has_been_cancelled():
+    child = await asyncio.create_subprocess_exec(
+        "sh", "-c", "trap '' TERM; echo; exec sleep 60", stdout=asyncio.subprocess.PIPE
+    )
+    await child.stdout.readline()  # from here on it does not listen
+
+    async def holds_it() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await end(child, signal.SIGTERM, signal.SIGKILL, each_s=0.2)
+
+    task = asyncio.create_task(holds_it())
+    await asyncio.sleep(0)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    assert child.returncode == -signal.SIGKILL
