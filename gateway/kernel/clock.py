@@ -5,12 +5,14 @@ Written like that they sort as text in the order in which they happened.
 """
 
 import asyncio
+import functools
 import heapq
 import itertools
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+TEXTS_KEPT = 1024  # written instants
 # A clock that shows a time before this was never set: the battery is dead, or the network has not told it yet.
 BUILD_DATE = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -79,8 +81,9 @@ def trusted(now: datetime) -> bool:
     return now >= BUILD_DATE
 
 
+@functools.lru_cache(TEXTS_KEPT)
 def text(instant: datetime) -> str:
-    """The one written form of an instant."""
+    """The one written form of an instant. One command writes the same few again and again."""
     return (instant if instant.tzinfo is UTC else instant.astimezone(UTC)).isoformat()
 
 

@@ -2,8 +2,8 @@
 connection takes operation after operation from start to pause, resume and complete.
 
 (a) bare: the same handler without a database: the most that this HTTP server could do.
-(b) naive: the same rules and statements with a commit for each request, every statement a hop to the connection's thread, as
-asynchronous wrappers of SQLite do it. For comparison also single: our own writer thread, one fsync for each request.
+(b) naive: the same rules and statements with a commit for each request, through aiosqlite, as it is usually written. For
+comparison also single: our own writer thread, with one transaction and one fsync for each request.
 Then the same on a disk whose fsync takes 20 ms longer, as an SD card's does. Floors: 0.30 of (a) and 6x of (b) at 64
 connections, 20x of (b) at 20 ms. Noise is large on shared machines: the medians of interleaved rounds are shown.
 """

@@ -1,27 +1,26 @@
-"""What the write path is compared with: a commit for each request, as it is usually written.
+"""What the write path is compared with: a commit for each request, as it is usually written with aiosqlite.
 
-The connection lives on a thread of its own and every statement is a hop to it, as the asynchronous wrappers of SQLite do it;
-a lock keeps the requests apart. Rules, statements and what is stored are the product's own.
+Rules, statements and what is stored are the product's own. They are plain functions, so each runs in a greenlet that hands
+every statement to aiosqlite and goes on when it has been awaited, as SQLAlchemy's asynchronous engine does it.
 """
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from gateway.kernel.connection import connect
+import aiosqlite
+from greenlet import getcurrent, greenlet
 
-PRAGMAS = ("journal_mode=WAL", "synchronous=FULL")
+PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
 
 
 class Rows:
-    """What a statement gave, fetched where it ran."""
+    """What a statement gave."""
 
-    def __init__(self, rows: list[sqlite3.Row], changed: int) -> None:
+    def __init__(self, rows: list[sqlite3.Row]) -> None:
         self._rows = rows
-        self.rowcount = changed
 
     def fetchone(self) -> sqlite3.Row | None:
         return self._rows.pop(0) if self._rows else None
@@ -33,43 +32,48 @@ class Rows:
         return iter(self._rows)
 
 
-class Hopping:
-    """A connection each of whose statements runs on the connection's thread, while the caller waits."""
+class Awaiting:
+    """A connection as the product's functions know it, for use inside `run`."""
 
-    def __init__(self, path: Path) -> None:
-        self._thread = ThreadPoolExecutor(1, "connection")
-        self._connection = self._thread.submit(connect, path, PRAGMAS).result()
+    def __init__(self, connection: aiosqlite.Connection) -> None:
+        self._connection = connection
 
     def execute(self, statement: str, values: Any = ()) -> Rows:
-        return self._thread.submit(self._run, self._connection.execute, statement, values).result()
+        return getcurrent().parent.switch(self._run(statement, values))
 
-    def executemany(self, statement: str, values: Sequence[Any]) -> Rows:
-        return self._thread.submit(self._run, self._connection.executemany, statement, values).result()
+    async def _run(self, statement: str, values: Any) -> Rows:
+        async with self._connection.execute(statement, values) as cursor:
+            return Rows(list(await cursor.fetchall()))
 
-    @staticmethod
-    def _run(execute: Callable[..., sqlite3.Cursor], statement: str, values: Any) -> Rows:
-        cursor = execute(statement, values)
-        return Rows(cursor.fetchall(), cursor.rowcount)
+
+async def run(body: Callable[..., Any], *args: Any) -> Any:
+    """The result of a plain function that waits inside."""
+    running = greenlet(body)
+    step: Any = running.switch(*args)
+    while not running.dead:
+        waiting: Awaitable[Rows] = step
+        step = running.switch(await waiting)
+    return step
 
 
 class Naive:
-    """In the place of the product's database: `write` is BEGIN, the body, COMMIT."""
+    """In the place of the product's database: `write` is BEGIN, the body, COMMIT; a lock keeps the requests apart."""
 
-    def __init__(self, path: Path) -> None:
-        self._connection = Hopping(path)
+    def __init__(self, connection: aiosqlite.Connection) -> None:
+        self._connection = connection
         self._one_at_a_time = asyncio.Lock()
-        self._handlers = ThreadPoolExecutor(1, "handler")
+
+    @classmethod
+    async def open(cls, path: Path) -> "Naive":
+        connection = await aiosqlite.connect(path, isolation_level=None)
+        connection.row_factory = sqlite3.Row
+        for pragma in PRAGMAS:
+            await connection.execute(f"PRAGMA {pragma}")
+        return cls(connection)
 
     async def write(self, body: Callable[..., Any], *args: Any) -> Any:
         async with self._one_at_a_time:
-            return await asyncio.get_running_loop().run_in_executor(self._handlers, self._transaction, body, args)
-
-    def _transaction(self, body: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            result = body(self._connection, *args)
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
-        return result
+            await self._connection.execute("BEGIN IMMEDIATE")
+            result = await run(body, Awaiting(self._connection), *args)
+            await self._connection.commit()
+            return result

@@ -1,7 +1,7 @@
 """The real lifecycle route for the write bench: the product, and what it is held against.
 
 product: as it ships. bare: the same route, key check and answer, but no database behind it. naive: a commit for each request,
-as it is usually written. single: the product's own writer thread, with one transaction and one fsync for each request.
+as it is usually written with aiosqlite. single: the product's own writer thread, with one transaction and one fsync each.
 """
 
 import argparse
@@ -29,6 +29,7 @@ from gateway.web.routes import Caller, Scope
 from gateway.web.server import application, runner
 
 OPERATIONS = 16_384
+OPERATIONS_OF_A_PART, PARTS_OF_A_JOB = 4, 3
 KEY = "ery_live_bench00000000000000000000000000"
 TENANT_ID = "00000000-0000-4000-8000-000000000001"
 
@@ -55,19 +56,23 @@ def seed(tx: Tx, now: str) -> None:
         "INSERT INTO cells (id, name, sequence, created_at, updated_at) VALUES (?, 'Laser', 1, ?, ?)", (cell, *stamps)
     )
     for place, operation in enumerate(ids()):
-        job, part = (str(uuid.UUID(int=(kind << 64) + place)) for kind in (2, 3))
-        tx.execute(
-            "INSERT INTO jobs (id, job_number, created_at, updated_at) VALUES (?, ?, ?, ?)",
-            (job, f"J-{place}", *stamps),
+        job, part = (
+            str(uuid.UUID(int=(kind << 64) + place // below))
+            for kind, below in ((2, PARTS_OF_A_JOB * OPERATIONS_OF_A_PART), (3, OPERATIONS_OF_A_PART))
         )
         tx.execute(
-            "INSERT INTO parts (id, job_id, part_number, material, created_at, updated_at) VALUES (?, ?, ?, 'Steel', ?, ?)",
-            (part, job, f"P-{place}", *stamps),
+            "INSERT OR IGNORE INTO jobs (id, job_number, created_at, updated_at) VALUES (?, ?, ?, ?)",
+            (job, f"J-{job[-12:]}", *stamps),
+        )
+        tx.execute(
+            "INSERT OR IGNORE INTO parts (id, job_id, part_number, material, created_at, updated_at) "
+            "VALUES (?, ?, ?, 'Steel', ?, ?)",
+            (part, job, f"P-{part[-12:]}", *stamps),
         )
         tx.execute(
             "INSERT INTO operations (id, part_id, cell_id, operation_name, sequence, created_at, updated_at) "
-            "VALUES (?, ?, ?, 'Cut', 1, ?, ?)",
-            (operation, part, cell, *stamps),
+            "VALUES (?, ?, ?, 'Cut', ?, ?, ?)",
+            (operation, part, cell, place % OPERATIONS_OF_A_PART + 1, *stamps),
         )
 
 
@@ -91,7 +96,7 @@ async def main(mode: str, port: int, folder: Path) -> None:
         if mode == "bare":
             behind = NoDatabase(await example(commands))
         elif mode == "naive":
-            behind = OperationCommands(Naive(db.path), clock, new_id, "gw-bench")
+            behind = OperationCommands(await Naive.open(db.path), clock, new_id, "gw-bench")
         limiter = Limiter(Rate(per_minute=10**9, burst=10**9), clock, request_max_s=30)  # in the way, and never reached
         served = runner(application(lifecycle(behind), keys, limiter), shutdown_s=1)
         await served.setup()
