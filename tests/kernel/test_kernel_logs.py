@@ -77,7 +77,7 @@ def test_no_secret_in_a_traceback_nor_in_its_cause(configured, capsys):
 
 def test_no_secret_from_a_library_that_logs_by_itself(configured, capsys):
     configured()
-    library = logging.getLogger("a.library")
+    library = logging.getLogger("another.package")
     library.warning("connecting with %s", f"Bearer {CANARY}")
     try:
         fail()
