@@ -87,6 +87,7 @@ def text(instant: datetime) -> str:
     return (instant if instant.tzinfo is UTC else instant.astimezone(UTC)).isoformat()
 
 
+@functools.lru_cache(TEXTS_KEPT)
 def zulu(instant: datetime) -> str:
     """The form of event payloads: milliseconds and `Z`."""
     return instant.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
