@@ -26,7 +26,7 @@ from gateway.cloud import store as cloud_
 from gateway.cloud.link import UP, CloudLink, CloudSettings
 from gateway.identity import Identity
 from gateway.jobs import routes as jobs
-from gateway.kernel import memory
+from gateway.kernel import interpreter
 from gateway.kernel.clock import Clock, SystemClock, text
 from gateway.kernel.db import Database, Tx
 from gateway.kernel.errors import StartupError
@@ -254,7 +254,7 @@ async def serve(settings: Settings, *, announce: Callable[[Gateway], None]) -> N
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     async with running(settings) as gateway:
-        memory.settled()
+        interpreter.settled()
         log.info("gateway.ready", version=__version__, urls=gateway.urls, epoch=gateway.identity.epoch)
         announce(gateway)
         async with systemd.told(gateway.db):

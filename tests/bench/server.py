@@ -15,7 +15,7 @@ from aiohttp import web
 from naive import Naive
 
 from gateway.kernel import db as kernel_db
-from gateway.kernel import memory
+from gateway.kernel import interpreter
 from gateway.kernel.clock import SystemClock, text
 from gateway.kernel.db import Database, Tx
 from gateway.kernel.ids import uuid7
@@ -102,7 +102,7 @@ async def main(mode: str, port: int, folder: Path) -> None:
         served = runner(application(lifecycle(behind), keys, limiter), shutdown_s=1)
         await served.setup()
         await web.TCPSite(served, "127.0.0.1", port, backlog=1024).start()
-        memory.settled()
+        interpreter.settled()
         print(json.dumps({"ready": port}), flush=True)
         await asyncio.Event().wait()
 
