@@ -98,7 +98,7 @@ class Gateway:
     # ------------------------------------------------------------------ HTTP
 
     def _application(self, keys: Keys) -> web.Application:
-        app = application(self.routes, keys, self._limiter)
+        app = application(self.routes, keys, self._limiter, self._new_id)
         Pages(self.db, keys, self.status, self._openapi, VENDOR).add_to(app)
         return app
 

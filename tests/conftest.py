@@ -43,7 +43,7 @@ async def floor(tmp_path, furnished):
     async with Database.open(tmp_path, prepare=lambda path: migrate(path, clock)) as db:
         keys = Keys(db, clock, new_id)
         limiter = Limiter(Rate(per_minute=100_000, burst=100_000), clock, request_max_s=ANSWER_MAX_S)
-        served = runner(application(api_routes(db, clock, new_id, "gw-test"), keys, limiter), shutdown_s=0.1)
+        served = runner(application(api_routes(db, clock, new_id, "gw-test"), keys, limiter, new_id), shutdown_s=0.1)
         await served.setup()
         await web.TCPSite(served, "127.0.0.1", 0).start()
         await keys.load()

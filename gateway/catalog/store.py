@@ -102,7 +102,7 @@ def update(tx: Tx, resource: Resource, row_id: str, values: Mapping[str, Any]) -
     pairs = ", ".join(f"{name} = :{name}" for name in values)
     try:
         version = tx.execute(
-            f"UPDATE {resource.table} SET {pairs}, row_version = row_version + 1 WHERE id = :id RETURNING row_version",  # noqa: S608
+            f"UPDATE {resource.table} SET {pairs}, row_version = row_version + 1 WHERE id = :id RETURNING row_version",  # noqa: S608 -- as above
             {**values, "id": row_id},
         ).fetchone()[0]
     except sqlite3.IntegrityError as exc:

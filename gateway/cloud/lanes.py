@@ -3,7 +3,7 @@
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
-JOB_LANE = "job:"  # how the lanes of job trees begin
+from gateway.outbox.event import JOB_LANE
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from typing import Any
 from gateway.cloud.client import PAGE_MAX, CloudClient
 from gateway.cloud.outcome import Kind, Outcome
 from gateway.kernel.errors import Unavailable
+from gateway.kernel.ids import is_uuid
 
 OPEN = ("not_started", "in_progress", "on_hold")
 SCANS_MAX = 3  # of one list whose total keeps changing
@@ -163,6 +164,6 @@ def _page(table: str, outcome: Outcome) -> tuple[list[Row], int]:
         raise Unavailable(outcome.text or f"the cloud's answer has no list of {table}")
     pagination = (outcome.data or {}).get("pagination")
     total = pagination.get("total") if isinstance(pagination, dict) else None
-    return [row for row in rows if isinstance(row, dict) and "id" in row], total if isinstance(total, int) else len(
-        rows
-    )
+    return [row for row in rows if isinstance(row, dict) and is_uuid(str(row.get("id")))], total if isinstance(
+        total, int
+    ) else len(rows)

@@ -5,7 +5,7 @@ still run after nobody answered is marked unsettled before anything else happens
 """
 
 from collections import Counter, OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -173,13 +173,13 @@ class Rows:
             case _:
                 raise _verdict(outcome, "DELETE", row.table, None)
 
-    async def unsettle(self, row: CloudRow, fields: "set[str] | Any" = ()) -> None:
+    async def unsettle(self, row: CloudRow, fields: Iterable[str] = ()) -> None:
         """Durable before anything else: a request whose outcome is not known may still run."""
         row.unsettled_until = time_.text(self._clock.now() + timedelta(seconds=self._settings.t_late_s))
         row.written |= set(fields)
         await self._db.write(store.save, row.packed(self._now()))
 
-    async def suspect(self, row: CloudRow, fields: "set[str] | Any") -> None:
+    async def suspect(self, row: CloudRow, fields: Iterable[str]) -> None:
         """An earlier self may have sent it just before it died; once marked for that long, a repeat changes nothing."""
         if (row.unsettled_until or "") < self._suspect_until:
             await self.unsettle(row, fields if row.base else ())

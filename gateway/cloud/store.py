@@ -8,6 +8,7 @@ from typing import Any
 
 from gateway.cloud.mapping import cloud_fields
 from gateway.kernel.db import Tx
+from gateway.outbox import journal
 from gateway.outbox.event import CLOUD, Entry, encode
 
 READER = "cloud"
@@ -205,11 +206,8 @@ def save_lane(tx: Tx, lane: str, position: int) -> None:
 
 
 def save_watermark(tx: Tx, position: int) -> None:
-    """Everything up to here is done in every lane; lanes that are not ahead of it need no row.
-
-    Nothing is written when it is known already: each commit wakes the uplink, which says its watermark again.
-    """
-    tx.execute("UPDATE event_readers SET position = ?1 WHERE name = ?2 AND position < ?1", (position, READER))
+    """Everything up to here is done in every lane; lanes that are not ahead of it need no row."""
+    journal.advance(tx, READER, position)
     tx.execute("DELETE FROM event_lanes WHERE reader = ? AND position <= ?", (READER, position))
 
 

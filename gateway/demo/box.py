@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ctypes
 import json
 import signal
 import sys
@@ -13,15 +12,13 @@ import aiohttp
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.errors import StartupError
-from gateway.kernel.supervise import end
+from gateway.kernel.supervise import die_with_parent, end
 
 READY_MAX_S = 60.0
 READY_PAUSE_S = 0.1
 ASK_MAX_S = 1.0
 STOP_MAX_S = 4.0  # then it is killed: nothing that it acknowledged depends on an orderly end
 LAST_WORDS = 3  # lines of its log
-_LIBC = ctypes.CDLL(None)  # loaded here: between fork and exec nothing may be
-_PR_SET_PDEATHSIG = 1
 
 
 class Box:
@@ -91,11 +88,6 @@ class Box:
             *(sys.executable, "-P", "-m", "gateway", *words, "--config", str(self.config)),
             stdin=asyncio.subprocess.DEVNULL,
             start_new_session=True,
-            preexec_fn=_die_with_parent,
+            preexec_fn=die_with_parent,
             **streams,
         )
-
-
-def _die_with_parent() -> None:
-    """In the child, before it becomes the gateway: the kernel ends it, in order, when the demo is gone however it went."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+MINUTE_S = 60
+
 
 class Status(StrEnum):
     """The states of jobs, parts and operations alike."""
@@ -64,4 +66,4 @@ def latest(*instants: datetime | None) -> datetime | None:
 
 def minutes(seconds: int) -> int:
     """Halves go up, as the cloud's rounding does."""
-    return (seconds + 30) // 60
+    return (seconds + MINUTE_S // 2) // MINUTE_S

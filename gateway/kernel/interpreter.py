@@ -3,9 +3,8 @@
 import gc
 import sys
 
-YOUNG_MAX = (
-    20_000  # new objects before it looks at the young ones; a request makes some hundred, and few of them are cycles
-)
+# New objects before it looks at the young ones: a request makes some hundred, and few of them are cycles.
+YOUNG_MAX = 20_000
 MIDDLE_EVERY, OLD_EVERY = 20, 50
 # How long a thread runs before another may force it to stop. Both stop by themselves at every statement and every
 # socket, far sooner; being stopped halfway between two only costs.

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import ctypes
 import random
+import signal
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -14,6 +16,8 @@ from gateway.kernel.health import Link
 BACKOFF_BASE_S = 1.0
 BACKOFF_CAP_S = 30.0
 STEADY_S = 60.0  # a link that ran this long starts over with short pauses
+_LIBC = ctypes.CDLL(None)  # loaded here: between fork and exec nothing may be
+_PR_SET_PDEATHSIG = 1
 
 log = structlog.get_logger(__name__)
 
@@ -64,3 +68,8 @@ async def end(process: asyncio.subprocess.Process, *signals: int, each_s: float)
         with contextlib.suppress(TimeoutError):
             # Not asyncio.timeout: in a cancelled task that of Python 3.11.2, which is Debian 12's, ends as a cancellation.
             await asyncio.wait_for(process.wait(), each_s)
+
+
+def die_with_parent() -> None:
+    """For `preexec_fn`: the kernel ends the child, in order, when we are gone, however that happens."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

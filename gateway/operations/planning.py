@@ -7,7 +7,7 @@ from gateway.catalog import store as rows_
 from gateway.catalog.commands import DELETED
 from gateway.jobs import planning
 from gateway.jobs import store as jobs_
-from gateway.jobs.model import Job, Part, Status, minutes
+from gateway.jobs.model import MINUTE_S, Job, Part, Status, minutes
 from gateway.jobs.rollup import roll_up
 from gateway.jobs.rules import verb_to
 from gateway.kernel.db import Tx
@@ -24,7 +24,6 @@ from gateway.outbox.receipts import Answer, Receipt
 from gateway.web.routes import Caller
 
 Given = Mapping[str, Any]
-MINUTE_S = 60
 
 _RESOURCE = "SELECT 1 FROM resources WHERE id = ? AND deleted_at IS NULL"
 _NEED = """

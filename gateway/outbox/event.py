@@ -10,6 +10,7 @@ from typing import Any, Literal
 from gateway.kernel import clock as time_
 from gateway.kernel.ids import NewId
 
+JOB_LANE = "job:"  # how the lanes of job trees begin
 CLOUD = "cloud"  # the origin of what came from upstream; everybody else is a gateway id
 
 encode: Callable[[Any], str] = json.JSONEncoder(
@@ -109,7 +110,7 @@ class Stamp:
 
 def job_lane(job_id: str) -> str:
     """Everything in one job tree is sent in order."""
-    return f"job:{job_id}"
+    return f"{JOB_LANE}{job_id}"
 
 
 def row_lane(table: str, row_id: str) -> str:

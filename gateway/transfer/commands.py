@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from gateway.catalog.store import refusal
 from gateway.catalog.tables import CELLS, MATERIALS, OPERATORS, PROFILES, RESOURCES, SCRAP_REASONS
+from gateway.jobs.model import MINUTE_S
 from gateway.jobs.model import minutes as minutes_of
 from gateway.jobs.resources import JOBS, PARTS
 from gateway.kernel import clock as time_
@@ -46,7 +47,6 @@ _TIMED = {
     "actual_duration_s": ("actual_duration", "actual_duration_seconds"),
     "duration_s": ("duration", "duration_seconds"),
 }
-_MINUTE_S = 60
 _MADE = ("created_at", "updated_at", "segment_id")  # of a row that is there already they stay
 _IDS = ("id", "_by")
 _TIMES = ("_at", "_date", "_time", "_start", "_end", "_override")
@@ -131,7 +131,7 @@ def _kept(row: Row, columns: set[str]) -> dict[str, Any]:
         elif _TIMED[column][0] in row:
             if minutes is not None and not isinstance(minutes, int | float):
                 raise Invalid(f'{_TIMED[column][0]}: "{minutes}" is no number of minutes')
-            kept[column] = None if minutes is None else round(minutes * _MINUTE_S)
+            kept[column] = None if minutes is None else round(minutes * MINUTE_S)
     return kept
 
 
@@ -162,7 +162,7 @@ def _put(tx: Tx, stamp: Stamp, table: str, columns: set[str], row: dict[str, Any
         return Change(table, row["id"], "insert", 1)
     values = {name: value for name, value in row.items() if before[name] != value and name not in _MADE}
     for column in _TIMED:  # whole minutes say nothing new about the same minutes
-        if column in values and before[column] is not None and values[column] == minutes_of(before[column]) * _MINUTE_S:
+        if column in values and before[column] is not None and values[column] == minutes_of(before[column]) * MINUTE_S:
             del values[column]
     if not values:
         return None

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import signal
 from collections import deque
@@ -13,7 +12,7 @@ import structlog
 
 from gateway.kernel.clock import Clock, text
 from gateway.kernel.errors import Unavailable
-from gateway.kernel.supervise import end
+from gateway.kernel.supervise import die_with_parent, end
 from gateway.settings import inherited
 from gateway.uns import users
 
@@ -25,8 +24,6 @@ SAID_MAX = 20  # of its last lines
 STORE = "mosquitto.db"
 _STORE_IS_BROKEN = ("database", "persist")  # words of the lines in which it says so
 _CRASHED = (-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS)
-_LIBC = ctypes.CDLL(None)  # loaded here: between fork and exec nothing may be
-_PR_SET_PDEATHSIG = 1
 
 _CONFIG = """# Written by eryxon-gateway at every start.
 per_listener_settings false
@@ -77,7 +74,7 @@ class Mosquitto:
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
             env=inherited(),  # it would tell systemd that it is ready, in our name
-            preexec_fn=_die_with_parent,
+            preexec_fn=die_with_parent,
         )
         users.write(self._pid, str(self._process.pid))
         self._listening = asyncio.create_task(self._listen(self._process.stderr))
@@ -142,11 +139,6 @@ class Mosquitto:
             words = line.decode(errors="replace").strip()
             self._said.append(words)
             log.debug("broker.said", words=words)
-
-
-def _die_with_parent() -> None:
-    """In the child, before it becomes Mosquitto: the kernel ends it when we are gone, however that happens."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _alive(pid: int) -> bool:

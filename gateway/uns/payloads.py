@@ -248,6 +248,11 @@ def _shortened(value: Any, length_max: int) -> Any:
     return value
 
 
+def properties(payload: Payload, gateway_id: str) -> tuple[tuple[str, str], ...]:
+    """MQTT 5 user properties: what it is and from whom, without reading it."""
+    return (("schema", payload["schema"]), ("source", gateway_id))
+
+
 def _place(place: Place) -> Payload:
     return {"id": place.cell_id, "name": place.name, "slug": place.slug}
 

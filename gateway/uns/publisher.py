@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
 from gateway.kernel.clock import Clock, text
-from gateway.kernel.db import Database, Tx
+from gateway.kernel.db import Database
 from gateway.kernel.health import Link
 from gateway.outbox import journal
 from gateway.outbox.event import Entry, encode
@@ -82,7 +82,8 @@ class Publisher:
         """Birth, then everything as it stands; events come after it."""
         self._refusals.connected()
         await self._retained.learn()
-        await self._db.write(_keep, self._topics.own)
+        # They stay as long as this gateway is called so: under a new name it takes them back.
+        await self._db.write(store.keep, [Kept(topic, None, None) for topic in self._topics.own])
         slugs = [place.slug for place in self._retained.places.values()]
         birth = payloads.birth(self._source, self._version, self._broker.named, self._since, slugs)
         await self._refusals.publish(session, [self._status(birth)])
@@ -125,7 +126,7 @@ class Publisher:
             yield Message(
                 self._topics.event(entry.type, place, data),
                 payloads.written(told),
-                properties=(("event", entry.type), *self._properties(told)),
+                properties=(("event", entry.type), *payloads.properties(told, self._source.gateway_id)),
             )
             self._prev = entry.seq
 
@@ -141,12 +142,5 @@ class Publisher:
         return self._own(self._topics.status, payload, None)
 
     def _own(self, topic: str, payload: Payload, expires_s: int | None) -> Message:
-        return Message(topic, encode(payload), retain=True, expires_s=expires_s, properties=self._properties(payload))
-
-    def _properties(self, payload: Payload) -> tuple[tuple[str, str], ...]:
-        return (("schema", payload["schema"]), ("source", self._source.gateway_id))
-
-
-def _keep(tx: Tx, topics: Iterable[str]) -> None:
-    """They stay as long as this gateway is called so: under a new name it takes them back."""
-    store.keep(tx, [Kept(topic, None, None) for topic in topics])
+        properties = payloads.properties(payload, self._source.gateway_id)
+        return Message(topic, encode(payload), retain=True, expires_s=expires_s, properties=properties)

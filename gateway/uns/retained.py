@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from gateway.kernel import clock as time_
 from gateway.kernel.clock import Clock, text
-from gateway.kernel.db import Database, Tx
-from gateway.outbox.event import Entry, encode
+from gateway.kernel.db import Database
+from gateway.outbox.event import JOB_LANE, Entry, encode
 from gateway.settings import Uns
 from gateway.uns import payloads, store
 from gateway.uns.client import Message, Session, first
@@ -27,7 +27,6 @@ from gateway.uns.topics import Place, Topics
 COALESCE_S = 0.25
 REFRESH_S = 3_600.0
 EXPIRES_S = 86_400  # a gateway that is gone for good leaves nothing behind
-_JOB_LANE = "job:"
 
 
 class _State(NamedTuple):
@@ -102,7 +101,7 @@ class Retained:
             wanted = {state.kept.topic: state for state in self._states(seen)}
             before = set(seen.kept)
             if fresh := [state.kept for state in wanted.values() if state.kept not in before]:
-                await self._db.write(_keep, fresh)
+                await self._db.write(store.keep, fresh)
             await self._refusals.publish(session, self._changed(wanted))
             gone = [one.topic for one in seen.kept if one.topic not in wanted and one.topic not in self._topics.own]
             if gone:
@@ -120,12 +119,8 @@ class Retained:
                 continue
             self._shown[topic] = told
             stamped = payloads.stamped(payload, self._clock.now())
-            yield Message(
-                topic, payloads.written(stamped), retain=True, expires_s=EXPIRES_S, properties=self._properties(payload)
-            )
-
-    def _properties(self, payload: Payload) -> tuple[tuple[str, str], ...]:
-        return (("schema", payload["schema"]), ("source", self._gateway_id))
+            properties = payloads.properties(payload, self._gateway_id)
+            yield Message(topic, payloads.written(stamped), retain=True, expires_s=EXPIRES_S, properties=properties)
 
     # ------------------------------------------------------------------ readings
 
@@ -160,8 +155,8 @@ def scope_of(entries: Iterable[Entry]) -> Scope:
     """The jobs and cells that these entries are about."""
     jobs, cells = set(), set()
     for entry in entries:
-        if entry.lane.startswith(_JOB_LANE):
-            jobs.add(entry.lane.removeprefix(_JOB_LANE))
+        if entry.lane.startswith(JOB_LANE):
+            jobs.add(entry.lane.removeprefix(JOB_LANE))
         elif about_cells(entry):
             cells |= {change["id"] for change in json.loads(entry.changes) if change["table"] == "cells"}
     return Scope(frozenset(jobs), frozenset(cells))
@@ -169,10 +164,6 @@ def scope_of(entries: Iterable[Entry]) -> Scope:
 
 def about_cells(entry: Entry) -> bool:
     return '"cells"' in entry.changes
-
-
-def _keep(tx: Tx, kept: list[Kept]) -> None:
-    store.keep(tx, kept)
 
 
 def _before(now: str, seconds: float) -> str:

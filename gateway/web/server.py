@@ -6,17 +6,16 @@ becomes the error envelope here and nowhere else.
 
 import asyncio
 import re
-import time
-import uuid
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 from pydantic import BaseModel
 
 from gateway.kernel.errors import BadRequest, GatewayError, NotAllowed, NotFound, TooLarge, Unauthorized
-from gateway.kernel.ids import unique_bytes
+from gateway.kernel.ids import NewId
 from gateway.outbox.receipts import Answer, Receipt, request_hash
 from gateway.web import body as body_
 from gateway.web import errors
@@ -31,10 +30,7 @@ PARSE_INLINE_MAX_BYTES = (
     64 * 1024
 )  # a larger body is parsed beside the event loop: others want to be answered meanwhile
 KEY_MAX_CHARACTERS = 200
-KEY_BYTES = 8
-UUID_BYTES = 16
 
-_unique_bytes = unique_bytes()
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,200}")
 _PRINTABLE = re.compile(rf"[\x21-\x7e][\x20-\x7e]{{0,{KEY_MAX_CHARACTERS - 1}}}")
 _SECURITY = {
@@ -58,16 +54,16 @@ log = structlog.get_logger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def application(routes: Iterable[Route], keys: Keys, limiter: Limiter) -> web.Application:
+def application(routes: Iterable[Route], keys: Keys, limiter: Limiter, new_id: NewId) -> web.Application:
     """The API. Plain pages (`/livez`, `/docs` ...) are added by whoever has them."""
-    app = web.Application(middlewares=[_enveloped])
+    app = web.Application(middlewares=[_enveloped(new_id)])
     functions: defaultdict[str, dict[str, Route]] = defaultdict(dict)
     for route in routes:
         if route.method in functions[route.path]:
             raise ValueError(f"two routes for {route.method} {route.path}")
         functions[route.path][route.method] = route
     for path, methods in functions.items():
-        handler = _function(methods, keys, limiter)
+        handler = _function(methods, keys, limiter, new_id)
         for base in BASES:
             app.router.add_route("*", base + path, handler)
             app.router.add_route("*", base + path + "/", handler)
@@ -87,7 +83,7 @@ def runner(app: web.Application, *, shutdown_s: float, connections: int = CONNEC
     )
 
 
-def _function(methods: Mapping[str, Route], keys: Keys, limiter: Limiter) -> Handler:
+def _function(methods: Mapping[str, Route], keys: Keys, limiter: Limiter, new_id: NewId) -> Handler:
     strict = all(route.strict_method for route in methods.values())
     allowed = ", ".join([*methods, "OPTIONS"])
 
@@ -107,13 +103,13 @@ def _function(methods: Mapping[str, Route], keys: Keys, limiter: Limiter) -> Han
         return route, caller
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        request_id = _request_id(request)
+        request_id = _request_id(request, new_id)
         headers = {**(_JSON_TLS if request.secure else _JSON), "X-Request-Id": request_id}
         try:
             if request.method == "OPTIONS":
                 return web.Response(text="ok", headers={**_PREFLIGHT, "X-Request-Id": request_id})
             route, caller = admit(request, headers)
-            call = await _call(request, route, caller, request_id)
+            call = await _call(request, route, caller, request_id, new_id)
             return _answer(await _in_time(route.handler(call), limiter), call, headers)
         except GatewayError as exc:
             return _refusal(exc, request_id, headers)
@@ -121,7 +117,7 @@ def _function(methods: Mapping[str, Route], keys: Keys, limiter: Limiter) -> Han
     return handle
 
 
-async def _call(request: web.Request, route: Route, caller: Caller, request_id: str) -> Call:
+async def _call(request: web.Request, route: Route, caller: Caller, request_id: str, new_id: NewId) -> Call:
     query: dict[str, str] = {}
     if request.query_string:
         for name, value in request.query.items():
@@ -134,7 +130,7 @@ async def _call(request: web.Request, route: Route, caller: Caller, request_id: 
     raw = await _read(request, route.body_max_bytes) if request.body_exists else b""
     function = request.path.removeprefix(BASES[1]).rstrip("/")
     hashed = request_hash(request.method, function, request.query_string, raw)
-    receipt = Receipt(f"rest:{caller.key_id}", sent or _new_key(), hashed, fresh=sent is None)
+    receipt = Receipt(f"rest:{caller.key_id}", sent or new_id(), hashed, fresh=sent is None)
     body = None
     if route.body is not None and (raw or route.method != "POST" or not route.strict_method):
         body = await _parsed(route.body, raw)
@@ -198,32 +194,32 @@ def _refusal(error: GatewayError, request_id: str, headers: Mapping[str, str] | 
     )
 
 
-def _request_id(request: web.Request) -> str:
+def _request_id(request: web.Request, new_id: NewId) -> str:
     sent = request.headers.get("X-Request-Id", "")
-    return sent if _REQUEST_ID.fullmatch(sent) else str(uuid.UUID(bytes=_unique_bytes(UUID_BYTES), version=4))
+    return sent if _REQUEST_ID.fullmatch(sent) else new_id()
 
 
-def _new_key() -> str:
-    """Grows with time, so that the newest keys stand together in their index."""
-    return f"{time.time_ns():x}-{_unique_bytes(KEY_BYTES).hex()}"
-
-
-@web.middleware
-async def _enveloped(request: web.Request, handler: Handler) -> web.StreamResponse:
+def _enveloped(new_id: NewId) -> Middleware:
     """Whatever is raised gets our envelope: what aiohttp itself refuses, what a page refuses, and our own defects."""
-    request_id = ""  # made when it is needed: this is on the way of every request
-    try:
-        return await handler(request)
-    except web.HTTPNotFound:
-        error: GatewayError = NotFound("Requested function was not found")
-    except web.HTTPMethodNotAllowed as exc:
-        error = NotAllowed(f"Method {request.method} not allowed. Allowed: {', '.join(sorted(exc.allowed_methods))}")
-    except web.HTTPException:
-        raise
-    except GatewayError as exc:
-        error = exc
-    except Exception:
-        request_id = _request_id(request)
-        log.exception("request.failed", method=request.method, path=request.path, request_id=request_id)
-        error = GatewayError("Internal error: the log has it under this request id")
-    return _refusal(error, request_id or _request_id(request))
+
+    @web.middleware
+    async def enveloped(request: web.Request, handler: Handler) -> web.StreamResponse:
+        request_id = ""  # made when it is needed: this is on the way of every request
+        try:
+            return await handler(request)
+        except web.HTTPNotFound:
+            error: GatewayError = NotFound("Requested function was not found")
+        except web.HTTPMethodNotAllowed as exc:
+            allowed = ", ".join(sorted(exc.allowed_methods))
+            error = NotAllowed(f"Method {request.method} not allowed. Allowed: {allowed}")
+        except web.HTTPException:
+            raise
+        except GatewayError as exc:
+            error = exc
+        except Exception:
+            request_id = _request_id(request, new_id)
+            log.exception("request.failed", method=request.method, path=request.path, request_id=request_id)
+            error = GatewayError("Internal error: the log has it under this request id")
+        return _refusal(error, request_id or _request_id(request, new_id))
+
+    return enveloped

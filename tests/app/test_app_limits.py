@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from gateway.kernel.clock import ManualClock
 from gateway.kernel.errors import TooFast
+from gateway.kernel.ids import uuid7
 from gateway.outbox.receipts import Answer
 from gateway.web import limits
 from gateway.web.auth import NewKey
@@ -172,7 +173,7 @@ async def test_a_request_that_takes_too_long_is_503_and_its_write_finishes(box):
 
     route = Route("POST", "/slow", slow, Scope.READ, Cells.NONE, "Slow")
     limiter = Limiter(Rate(60, 60), ManualClock(), request_max_s=0.1)
-    served = runner(application([route], box.gateway.keys, limiter), shutdown_s=0.1)
+    served = runner(application([route], box.gateway.keys, limiter, uuid7(ManualClock())), shutdown_s=0.1)
     await served.setup()
     site = aiohttp.web.TCPSite(served, "127.0.0.1", 0)
     await site.start()

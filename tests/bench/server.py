@@ -99,7 +99,7 @@ async def main(mode: str, port: int, folder: Path) -> None:
         elif mode == "naive":
             behind = OperationCommands(await Naive.open(db.path), clock, new_id, "gw-bench")
         limiter = Limiter(Rate(per_minute=10**9, burst=10**9), clock, request_max_s=30)  # in the way, and never reached
-        served = runner(application(lifecycle(behind), keys, limiter), shutdown_s=1)
+        served = runner(application(lifecycle(behind), keys, limiter, new_id), shutdown_s=1)
         await served.setup()
         await web.TCPSite(served, "127.0.0.1", port, backlog=1024).start()
         interpreter.settled()

@@ -11,6 +11,8 @@ from test_outage import pass_by
 
 from gateway.cloud import store
 from gateway.cloud.downlink import BUDGET_SHARE, DAY_S
+from gateway.cloud.outcome import Kind, Outcome
+from gateway.cloud.pull import Here, Pull
 from gateway.demo import factory
 from gateway.demo.cloud_faults import Faults
 from gateway.kernel.clock import ManualClock
@@ -243,6 +245,21 @@ async def test_a_row_that_does_not_fit_is_told_and_keeps_nobody_out(shop):
     assert (name, ours, shown, resolution) == ("id", None, theirs, None)
     assert reason.startswith("the cloud's row cannot be kept here: ")
     assert "J-TWICE" in reason
+
+
+class OddCloud:
+    """Its own database would not have such a row; a proxy in between, or another cloud, may."""
+
+    async def page(self, table, _query) -> Outcome:
+        rows = [{"id": ASSEMBLY, "name": "Assembly"}, {"id": 'odd","op":"delete', "name": "Odd"}, {"id": None}, "row"]
+        shown = rows if table == "cells" else []
+        return Outcome(Kind.OK, data={table: shown, "pagination": {"total": len(shown)}})
+
+
+async def test_a_row_whose_id_is_none_is_left_out():
+    """Ids go into the journal as they are: nothing else may stand there."""
+    pulled = await Pull(OddCloud(), ("*",)).read(Here(), catalogue=False)
+    assert pulled.of("cells").keys() == {ASSEMBLY}
 
 
 async def test_a_change_that_does_not_fit_is_told_and_keeps_nobody_out(shop):

@@ -129,7 +129,9 @@ async def api(db):
     new_id = uuid7(clock)
     keys = Keys(db, clock, new_id)
     limiter = Limiter(Rate(per_minute=6000, burst=100_000), clock, request_max_s=WAIT_MAX_S)
-    served = runner(application([*api_routes(db, clock, new_id, "gw-test"), *probes()], keys, limiter), shutdown_s=0.1)
+    served = runner(
+        application([*api_routes(db, clock, new_id, "gw-test"), *probes()], keys, limiter, new_id), shutdown_s=0.1
+    )
     await served.setup()
     site = web.TCPSite(served, "127.0.0.1", 0)
     await site.start()

@@ -6,6 +6,7 @@ from typing import Any
 
 from gateway.catalog import store as rows_
 from gateway.catalog.commands import DELETED
+from gateway.jobs.model import MINUTE_S
 from gateway.kernel import clock as time_
 from gateway.kernel.db import Tx
 from gateway.kernel.errors import Conflict, Invalid
@@ -23,7 +24,6 @@ from gateway.outbox.receipts import Answer, Receipt
 from gateway.web.routes import Caller
 
 Given = Mapping[str, Any]
-MINUTE_S = 60
 
 
 class TimeEntryCommands(Commands):
