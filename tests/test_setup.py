@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 import tomllib
-import zipfile
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -266,24 +265,10 @@ def test_a_failed_fetch_leaves_the_files_that_are_there(
     assert assets.ready()
 
 
-# ---------------------------------------------------------------- make, wheel
+# ---------------------------------------------------------------- make
 def test_make_help_shows_every_target() -> None:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     shown = subprocess.run(["make", "help"], cwd=ROOT, env=clean, capture_output=True, text=True, check=True).stdout
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
     assert re.findall(r"^  make (\S+)  -  \S", shown, flags=re.MULTILINE) == targets
     assert {"setup", "run", "test", "check", "drill", "bench", "help", "lock"} <= set(targets)
-
-
-def test_the_wheel_carries_what_its_target_needs_and_no_more(tmp_path: Path) -> None:
-    pytest.importorskip("hatchling", reason="build tools come with `make setup`")
-    as_is = {**os.environ, "GATEWAY_ASSETS": "as-is"}  # no network here
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
-    subprocess.run(build, cwd=ROOT, env=as_is, capture_output=True, check=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    names = set(zipfile.ZipFile(wheel).namelist())
-    assert {name.split("/")[0].split("-")[0] for name in names} == {"gateway", "plugins", "eryxon_gateway"}
-    assert {str(file.relative_to(ROOT)) for file in (ROOT / "gateway").rglob("*.sql")} <= names
-    vendor = load("assets").VENDOR
-    assert {str(file.relative_to(ROOT)) for file in vendor.rglob("*") if file.is_file()} <= names
-    assert any(name.endswith("dist-info/licenses/LICENSE") for name in names)

@@ -2,12 +2,13 @@
 
 import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 import pytest
+from said import Said
 
 from gateway.app import Gateway, running
 from gateway.kernel.clock import ManualClock, SystemClock
@@ -16,17 +17,6 @@ from gateway.web.auth import NewKey
 from gateway.web.routes import Scope
 
 WAIT_MAX_S = 20
-
-
-@dataclass(frozen=True)
-class Said:
-    status: int
-    headers: Mapping[str, str]
-    text: str
-
-    @property
-    def body(self) -> Any:
-        return json.loads(self.text)
 
 
 @dataclass

@@ -51,13 +51,3 @@ async def gathering(db: Database) -> AsyncIterator[None]:
     finally:
         go_on.set()
         await held
-
-
-async def until(fact, what: str = "") -> None:
-    """Wait for a fact."""
-    try:
-        async with asyncio.timeout(WAIT_MAX_S):
-            while not fact():
-                await asyncio.sleep(0.005)
-    except TimeoutError:
-        raise AssertionError(f"waited in vain for {what or fact}") from None

@@ -6,8 +6,9 @@ import sqlite3
 from collections import Counter
 
 import pytest
-from notebook import add, gathering, on_disk, prepare, texts, until
+from notebook import add, gathering, on_disk, prepare, texts
 from structlog.testing import capture_logs
+from waiting import until
 
 from gateway.kernel import db as kernel_db
 from gateway.kernel.errors import Busy, Conflict

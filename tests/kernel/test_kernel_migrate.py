@@ -8,7 +8,7 @@ import sys
 
 import pytest
 from disk_faults import faults
-from notebook import until
+from waiting import until
 
 from gateway.kernel import migrate as migrate_
 from gateway.kernel.clock import ManualClock

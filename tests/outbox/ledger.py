@@ -15,7 +15,6 @@ from gateway.outbox.event import Change, Event, Stamp, row_lane
 from gateway.outbox.receipts import Answer
 
 ORIGIN = "gw-test"
-WAIT_MAX_S = 10
 _INSERT = "INSERT INTO cells (id, name, sequence, created_at, updated_at) VALUES (?, ?, 1, ?, ?)"
 
 
@@ -82,13 +81,3 @@ async def running(coroutine):
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-
-
-async def until(fact, what: str = "") -> None:
-    """Wait for a fact."""
-    try:
-        async with asyncio.timeout(WAIT_MAX_S):
-            while not fact():
-                await asyncio.sleep(0.005)
-    except TimeoutError:
-        raise AssertionError(f"waited in vain for {what or fact}") from None

@@ -3,7 +3,8 @@
 import asyncio
 
 import pytest
-from ledger import append, opened, position, running, stamp, until
+from ledger import append, opened, position, running, stamp
+from waiting import until
 
 from gateway.kernel import db as kernel_db
 from gateway.kernel.clock import ManualClock

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import aiohttp
 import pytest
 from aiohttp import web
+from said import Said
 
 from gateway.app import api_routes
 from gateway.catalog.models import Body
@@ -25,27 +26,6 @@ from gateway.web.server import application, runner
 
 WAIT_MAX_S = 5
 SMALL_BYTES = 100
-
-
-@dataclass(frozen=True)
-class Said:
-    status: int
-    headers: Mapping[str, str]
-    text: str
-
-    @property
-    def body(self) -> Any:
-        return json.loads(self.text)
-
-    @property
-    def data(self) -> Any:
-        assert self.body["success"] is True, self.text
-        return self.body["data"]
-
-    @property
-    def error(self) -> Any:
-        assert self.body["success"] is False, self.text
-        return self.body["error"]
 
 
 @dataclass
