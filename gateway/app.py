@@ -83,7 +83,7 @@ class Gateway:
         limits = settings.limits
         rate = Rate(limits.requests_per_minute, limits.burst)
         self._limiter = Limiter(rate, clock, request_max_s=limits.request_timeout)
-        self.routes = api_routes(db, clock, new_id, settings.gateway.id)
+        self.routes = api_routes(settings, db, self.keys, clock, new_id)
         self.addresses: list[str] = []
         self.urls: list[str] = []
         self._clock = clock
@@ -263,9 +263,9 @@ async def serve(settings: Settings, *, announce: Callable[[Gateway], None]) -> N
     log.info("gateway.stopped")
 
 
-def api_routes(db: Database, clock: Clock, new_id: NewId, origin: str) -> list[Route]:
-    """Every API route. `origin` is the gateway's id."""
-    made = (db, clock, new_id, origin)
+def api_routes(settings: Settings, db: Database, _keys: Keys, clock: Clock, new_id: NewId) -> list[Route]:
+    """Every API route."""
+    made = (db, clock, new_id, settings.gateway.id)
     job_trees = JobTreeCommands(*made)
     return [
         *catalog.routes(db, lambda resource: RowCommands(resource, *made)),
@@ -286,7 +286,7 @@ def check(settings: Settings) -> None:
 def described() -> dict[str, Any]:
     """The REST API as OpenAPI, without a gateway: the routes know their database only when they are called."""
     nobody: Any = None
-    return document(api_routes(nobody, nobody, nobody, ""), version=__version__)
+    return document(api_routes(Settings(), nobody, nobody, nobody, nobody), version=__version__)
 
 
 def _listeners(http: Http) -> list[tuple[str, int, ssl.SSLContext | None]]:

@@ -14,6 +14,7 @@ from gateway.kernel.db import Database
 from gateway.kernel.ids import uuid7
 from gateway.kernel.migrate import migrate
 from gateway.outbox.event import Stamp
+from gateway.sections import Settings
 from gateway.web.auth import Keys, NewKey
 from gateway.web.limits import Limiter, Rate
 from gateway.web.routes import Scope
@@ -42,8 +43,10 @@ async def floor(tmp_path, furnished):
     shutil.copy(furnished, tmp_path)
     async with Database.open(tmp_path, prepare=lambda path: migrate(path, clock)) as db:
         keys = Keys(db, clock, new_id)
+        settings = Settings(gateway={"id": "gw-test", "data_dir": tmp_path})
         limiter = Limiter(Rate(per_minute=100_000, burst=100_000), clock, request_max_s=ANSWER_MAX_S)
-        served = runner(application(api_routes(db, clock, new_id, "gw-test"), keys, limiter, new_id), shutdown_s=0.1)
+        routes = api_routes(settings, db, keys, clock, new_id)
+        served = runner(application(routes, keys, limiter, new_id), shutdown_s=0.1)
         await served.setup()
         await web.TCPSite(served, "127.0.0.1", 0).start()
         await keys.load()

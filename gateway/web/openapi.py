@@ -9,7 +9,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_jso
 from pydantic_core import core_schema
 
 from gateway.web.errors import STATUSES
-from gateway.web.routes import Route
+from gateway.web.routes import Route, Scope
 
 BASE = "/functions/v1"
 _REF = "#/components/schemas/{model}"
@@ -112,13 +112,19 @@ def _operation(route: Route, names: Mapping[Any, str], schemas: dict[str, Any]) 
             },
         },
     }
+    taken: dict[str, Any] = {kind: {} for kind in route.takes}
     if route.body is not None:
-        reference = {"$ref": _REF.format(model=names[route.body])}
-        told["requestBody"] = {"content": {"application/json": {"schema": reference}}}
+        taken["application/json"] = {"schema": {"$ref": _REF.format(model=names[route.body])}}
+    if taken:
+        told["requestBody"] = {"content": taken}
+    if route.scope is Scope.NONE:
+        told["security"] = []
     return told
 
 
 def _answer(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
+    if route.gives:
+        return {"description": "Done.", "content": {route.gives: {}}}
     shown = {name: _shared(schema, schemas) for name, schema in (route.answers or {}).items()}
     envelope = {
         "type": "object",

@@ -3,7 +3,7 @@
 A route without a scope or a cell rule cannot be written: both are arguments without a default.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import Any
@@ -12,17 +12,22 @@ from pydantic import BaseModel
 
 from gateway.kernel.errors import CellNotAllowed, Forbidden
 from gateway.outbox.receipts import Answer, Receipt
+from gateway.web.incoming import Incoming
 
 JSON_MAX_BYTES = 10 * 1024 * 1024
 
 
 class Scope(IntEnum):
-    """Each contains those before it."""
+    """Each contains those before it. NONE: nobody is asked for a key; what is signed in the address is the permission."""
 
+    NONE = 0
     READ = 1
     OPERATE = 2
     PLAN = 3
     ADMIN = 4
+
+
+KEY_SCOPES = tuple(scope for scope in Scope if scope is not Scope.NONE)  # what a key can have
 
 
 class Cells(Enum):
@@ -57,9 +62,16 @@ class Caller:
             raise CellNotAllowed("this key may not write in that cell", {"cell_id": cell_id})
 
 
+NOBODY = Caller("nobody", "nobody", Scope.NONE)  # who calls a route that asks for no key
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One checked request. `query` holds the first of each repeated parameter, `path` the values of `{names}`."""
+    """One checked request. `query` holds the first of each repeated parameter, `path` the values of `{names}`.
+
+    `incoming` instead of `body` when it came in a format that the route takes as it is; the receipt's hash then does not
+    know the body yet.
+    """
 
     caller: Caller
     request_id: str
@@ -67,9 +79,20 @@ class Call:
     path: Mapping[str, str]
     body: Any = None
     receipt: Receipt | None = None
+    incoming: Incoming | None = None
 
 
-Handler = Callable[[Call], Awaitable[Answer]]
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """An answer that is no JSON envelope: a file, an export. Chunks are sent as they come."""
+
+    content_type: str
+    body: bytes | AsyncIterator[bytes]
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Handler = Callable[[Call], Awaitable[Answer | Raw]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +122,9 @@ class Route:
     # [U] the cloud's CRUD functions call an unknown method a bad request, its lifecycles a method that is not allowed
     strict_method: bool = False
     body_max_bytes: int = JSON_MAX_BYTES
+    takes: tuple[str, ...] = ()  # content types of a body that the handler reads itself, `*/*` for any
+    gives: str = ""  # content type of an answer that is no JSON envelope
+    patient: bool = False  # an upload, an import: takes as long as it takes
 
     @property
     def mutates(self) -> bool:

@@ -14,18 +14,18 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 from pydantic import BaseModel
 
-from gateway.kernel.errors import BadRequest, GatewayError, NotAllowed, NotFound, TooLarge, Unauthorized
+from gateway.kernel.errors import BadRequest, GatewayError, NotAllowed, NotFound, Unauthorized, Unsupported
 from gateway.kernel.ids import NewId
 from gateway.outbox.receipts import Answer, Receipt, request_hash
 from gateway.web import body as body_
 from gateway.web import errors
 from gateway.web.auth import Keys
+from gateway.web.incoming import Incoming
 from gateway.web.limits import CONNECTIONS_MAX, Exceeded, Limiter, Runner
-from gateway.web.routes import Call, Caller, Route
+from gateway.web.routes import NOBODY, Call, Caller, Raw, Route, Scope
 
 BASES = ("", "/functions/v1")
 HEADER_MAX_BYTES = 16 * 1024  # one header, or the request line
-BODY_MAX_S = 30.0  # in which a body has to arrive
 PARSE_INLINE_MAX_BYTES = (
     64 * 1024
 )  # a larger body is parsed beside the event loop: others want to be answered meanwhile
@@ -91,6 +91,9 @@ def _function(methods: Mapping[str, Route], keys: Keys, limiter: Limiter, new_id
         route = methods.get("GET" if request.method == "HEAD" else request.method)
         if route is None and strict:
             raise NotAllowed(f"Method {request.method} not allowed. Allowed: {allowed}")
+        if route is not None and route.scope is Scope.NONE:
+            left.update(limiter.take(f"address:{request.remote}"))
+            return route, NOBODY
         try:
             caller = keys.identify(request.headers.get("Authorization"))
         except Unauthorized:
@@ -110,7 +113,11 @@ def _function(methods: Mapping[str, Route], keys: Keys, limiter: Limiter, new_id
                 return web.Response(text="ok", headers={**_PREFLIGHT, "X-Request-Id": request_id})
             route, caller = admit(request, headers)
             call = await _call(request, route, caller, request_id, new_id)
-            return _answer(await _in_time(route.handler(call), limiter), call, headers)
+            answering = route.handler(call)
+            answer = await (answering if route.patient else _in_time(answering, limiter))
+            if isinstance(answer, Raw):
+                return await _raw(request, answer, headers)
+            return _answer(answer, call, headers)
         except GatewayError as exc:
             return _refusal(exc, request_id, headers)
 
@@ -127,8 +134,13 @@ async def _call(request: web.Request, route: Route, caller: Caller, request_id: 
     sent = request.headers.get("Idempotency-Key")
     if sent is not None and _PRINTABLE.fullmatch(sent) is None:
         raise BadRequest(f"Idempotency-Key must be 1 to {KEY_MAX_CHARACTERS} printable characters")
-    raw = await _read(request, route.body_max_bytes) if request.body_exists else b""
     function = request.path.removeprefix(BASES[1]).rstrip("/")
+    incoming = Incoming(request, route.body_max_bytes)
+    if _taken(route, request):
+        hashed = request_hash(request.method, function, request.query_string)
+        receipt = Receipt(f"rest:{caller.key_id}", sent or new_id(), hashed, fresh=sent is None)
+        return Call(caller, request_id, query, request.match_info, None, receipt, incoming)
+    raw = await incoming.whole() if request.body_exists else b""
     hashed = request_hash(request.method, function, request.query_string, raw)
     receipt = Receipt(f"rest:{caller.key_id}", sent or new_id(), hashed, fresh=sent is None)
     body = None
@@ -137,23 +149,15 @@ async def _call(request: web.Request, route: Route, caller: Caller, request_id: 
     return Call(caller, request_id, query, request.match_info, body, receipt)
 
 
-async def _read(request: web.Request, limit: int) -> bytes:
-    """The whole body. Raises TooLarge, as soon as that is known, and BadRequest when it does not come."""
-    too_large = f"the body is larger than {limit} bytes: send it in parts"
-    if (request.content_length or 0) > limit:
-        raise TooLarge(too_large)
-    body = bytearray()
-    try:
-        async with asyncio.timeout(BODY_MAX_S):
-            while chunk := await request.content.readany():
-                body += chunk
-                if len(body) > limit:
-                    raise TooLarge(too_large)
-    except TimeoutError:
-        raise BadRequest(f"the body did not arrive within {BODY_MAX_S:.0f} s") from None
-    except (ConnectionError, web.RequestPayloadError) as exc:
-        raise BadRequest(f"the body broke off: {exc}") from None
-    return bytes(body)
+def _taken(route: Route, request: web.Request) -> bool:
+    """Does the handler read this body itself? Raises Unsupported when it is neither that nor JSON."""
+    if not route.takes:
+        return False
+    if request.content_type in route.takes or "*/*" in route.takes:
+        return True
+    if route.body is None:
+        raise Unsupported(f"{request.content_type} cannot be read here: send {' or '.join(route.takes)}")
+    return False
 
 
 async def _parsed(model: type[BaseModel], raw: bytes) -> BaseModel:
@@ -165,7 +169,7 @@ async def _parsed(model: type[BaseModel], raw: bytes) -> BaseModel:
     return await asyncio.get_running_loop().run_in_executor(None, parse)
 
 
-async def _in_time(answering: Awaitable[Answer], limiter: Limiter) -> Answer:
+async def _in_time(answering: Awaitable[Answer | Raw], limiter: Limiter) -> Answer | Raw:
     """Raises Busy when it takes too long. A write that has been asked for finishes all the same."""
     try:
         async with asyncio.timeout(limiter.request_max_s):
@@ -180,6 +184,26 @@ def _answer(answer: Answer, call: Call, headers: dict[str, str]) -> web.Response
         if answer.replayed:
             headers["Idempotency-Replayed"] = "true"
     return web.Response(status=answer.status, body=f'{{"success":true,"data":{answer.data}}}'.encode(), headers=headers)
+
+
+async def _raw(request: web.Request, answer: Raw, headers: dict[str, str]) -> web.StreamResponse:
+    """A stream that fails in the middle breaks off: the client sees that it is not whole."""
+    headers |= {"Content-Type": answer.content_type, **answer.headers}
+    if isinstance(answer.body, bytes):
+        return web.Response(status=answer.status, body=answer.body, headers=headers)
+    response = web.StreamResponse(status=answer.status, headers=headers)
+    await response.prepare(request)
+    if request.method != "HEAD":
+        try:
+            async for chunk in answer.body:
+                await response.write(chunk)
+        except GatewayError as exc:
+            log.warning("answer.broke_off", path=request.path, error=exc.message)
+            if request.transport is not None:
+                request.transport.abort()
+            return response
+    await response.write_eof()
+    return response
 
 
 def _refusal(error: GatewayError, request_id: str, headers: Mapping[str, str] | None = None) -> web.Response:

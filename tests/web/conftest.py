@@ -16,12 +16,14 @@ from gateway.app import api_routes
 from gateway.catalog.models import Body
 from gateway.kernel.clock import ManualClock
 from gateway.kernel.db import Database
+from gateway.kernel.errors import StorageFailed
 from gateway.kernel.ids import uuid7
 from gateway.kernel.migrate import migrate
 from gateway.outbox.receipts import Answer
+from gateway.sections import Settings
 from gateway.web.auth import Keys, NewKey
 from gateway.web.limits import Limiter, Rate
-from gateway.web.routes import Call, Cells, Route, Scope
+from gateway.web.routes import Call, Cells, Raw, Route, Scope
 from gateway.web.server import application, runner
 
 WAIT_MAX_S = 5
@@ -87,11 +89,42 @@ def probes() -> list[Route]:
     async def take(call: Call) -> Answer:
         return Answer(200, json.dumps({"given": None if call.body is None else call.body.given()}))
 
+    async def weigh(call: Call) -> Answer:
+        return Answer(200, json.dumps({"bytes": sum([len(chunk) async for chunk in call.incoming.chunks()])}))
+
+    async def unfold(call: Call) -> Answer:
+        form = await call.incoming.field("file")
+        size = sum([len(chunk) async for chunk in form.chunks])
+        return Answer(200, json.dumps({"name": form.filename, "kind": form.content_type, "bytes": size}))
+
+    async def pour(call: Call) -> Raw:
+        async def chunks():
+            yield b"half, "
+            if "broken" in call.query:
+                raise StorageFailed("the disk gave an error")
+            yield b"and half"
+
+        return Raw("text/plain", chunks(), headers={"Content-Disposition": "attachment"})
+
     async def break_down(_call: Call) -> Answer:
         raise RuntimeError("the secret recipe is 42")
 
     return [
         Route("POST", "/probe-small", take, Scope.READ, Cells.NONE, "Small", Body, body_max_bytes=SMALL_BYTES),
+        Route(
+            "PUT",
+            "/probe-text",
+            weigh,
+            Scope.NONE,
+            Cells.NONE,
+            "Weigh",
+            takes=("text/plain",),
+            body_max_bytes=SMALL_BYTES,
+        ),
+        Route(
+            "POST", "/probe-form", unfold, Scope.READ, Cells.NONE, "Form", takes=("multipart/form-data",), patient=True
+        ),
+        Route("GET", "/probe-stream", pour, Scope.READ, Cells.NONE, "Stream", gives="text/plain"),
         Route("GET", "/probe-broken", break_down, Scope.READ, Cells.NONE, "Breaks down"),
     ]
 
@@ -108,9 +141,10 @@ async def api(db):
     clock = ManualClock()
     new_id = uuid7(clock)
     keys = Keys(db, clock, new_id)
+    settings = Settings(gateway={"id": "gw-test", "data_dir": db.path.parent})
     limiter = Limiter(Rate(per_minute=6000, burst=100_000), clock, request_max_s=WAIT_MAX_S)
     served = runner(
-        application([*api_routes(db, clock, new_id, "gw-test"), *probes()], keys, limiter, new_id), shutdown_s=0.1
+        application([*api_routes(settings, db, keys, clock, new_id), *probes()], keys, limiter, new_id), shutdown_s=0.1
     )
     await served.setup()
     site = web.TCPSite(served, "127.0.0.1", 0)

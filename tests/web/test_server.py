@@ -4,10 +4,11 @@ import asyncio
 import gzip
 import re
 
+import aiohttp
 import pytest
 import structlog
 
-from gateway.web import server
+from gateway.web import incoming, server
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
@@ -198,7 +199,7 @@ async def test_a_large_body_is_parsed_beside_the_loop_with_the_same_result(api):
 
 
 async def test_a_body_that_never_comes_is_given_up(api, monkeypatch):
-    monkeypatch.setattr(server, "BODY_MAX_S", 0.05)
+    monkeypatch.setattr(incoming, "BODY_MAX_S", 0.05)
     head = f"POST /api-cells HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {api.key}\r\nContent-Length: 20\r\n\r\n"
     assert b" 400 " in await api.wire(head.encode() + b'{"na')
     assert await api.count("cells") == 0
@@ -214,6 +215,61 @@ async def test_a_small_body_that_unpacks_to_a_large_one_is_413(api):
 async def test_what_does_not_unpack_is_a_bad_request(api):
     said = await api.send("POST", "/probe-small", raw=b"no gzip", headers={"Content-Encoding": "gzip"})
     assert (said.status, said.error["code"]) == (400, "BAD_REQUEST")
+
+
+# ------------------------------------------------------------------ what is no JSON
+
+
+async def test_a_route_that_asks_for_no_key_takes_a_body_as_it_comes(api):
+    plain = {"Content-Type": "text/plain; charset=utf-8"}
+    url = f"http://127.0.0.1:{api.port}/probe-text"
+    async with api.session.put(url, data=b"x" * 100, headers=plain) as answer:
+        assert (answer.status, (await answer.json())["data"]) == (200, {"bytes": 100})
+        assert "X-RateLimit-Remaining" in answer.headers
+    async with api.session.put(url, data=b"x" * 101, headers=plain) as answer:
+        assert answer.status == 413
+    async with api.session.put(url, data=b"x", headers={"Content-Type": "image/png"}) as answer:
+        assert (answer.status, (await answer.json())["error"]["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
+
+
+async def test_a_form_is_taken_file_by_file(api):
+    form = aiohttp.FormData()
+    form.add_field("other", b"1")
+    form.add_field("file", b"\x89PNG" * 1000, filename="a.png", content_type="Image/PNG")
+    headers = {"Authorization": f"Bearer {api.key}"}
+    async with api.session.post(f"http://127.0.0.1:{api.port}/probe-form", data=form, headers=headers) as answer:
+        assert (await answer.json())["data"] == {"name": "a.png", "kind": "image/png", "bytes": 4000}
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"no form", b"--b\r\n\r\n", b'--b\r\nContent-Disposition: form-data; name="x"\r\n\r\nv\r\n--b--\r\n']
+)
+async def test_a_form_that_is_none_is_a_bad_request(api, body):
+    said = await api.send("POST", "/probe-form", raw=body, headers={"Content-Type": "multipart/form-data; boundary=b"})
+    assert said.status == 400
+    assert (
+        await api.send("POST", "/probe-form", raw=body, headers={"Content-Type": "multipart/form-data"})
+    ).status == 400
+
+
+async def test_a_stream_goes_out_as_it_comes_and_breaks_off_when_it_fails(api):
+    said = await api.session.get(
+        f"http://127.0.0.1:{api.port}/probe-stream", headers={"Authorization": f"Bearer {api.key}"}
+    )
+    assert (said.content_type, await said.text()) == ("text/plain", "half, and half")
+    assert said.headers["X-Content-Type-Options"] == "nosniff"
+    broken = await api.session.get(
+        f"http://127.0.0.1:{api.port}/probe-stream?broken=1", headers={"Authorization": f"Bearer {api.key}"}
+    )
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await broken.read()
+
+
+async def test_the_head_of_a_stream_is_sent_alone(api):
+    said = await api.session.head(
+        f"http://127.0.0.1:{api.port}/probe-stream", headers={"Authorization": f"Bearer {api.key}"}
+    )
+    assert (said.status, await said.read()) == (200, b"")
 
 
 async def test_somebody_without_a_key_does_not_get_his_body_read(api):

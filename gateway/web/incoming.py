@@ -1,0 +1,99 @@
+"""A body as it comes in, for routes that take something else than JSON; never more of it than the route takes."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
+from aiohttp import BodyPartReader, web
+
+from gateway.kernel.errors import BadRequest, TooLarge, Unsupported
+
+BODY_MAX_S = 30.0  # in which a body has to arrive
+UPLOAD_MAX_S = 600.0  # the same for one that is taken piece by piece: a photo over a bad wireless line
+CHUNK_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One file of a form. `chunks` can be read once."""
+
+    filename: str | None
+    content_type: str
+    chunks: AsyncIterator[bytes]
+
+
+class Incoming:
+    """The body of one request. It can be read once, by one of these."""
+
+    def __init__(self, request: web.Request, limit: int) -> None:
+        self._request = request
+        self._limit = limit
+
+    @property
+    def content_type(self) -> str:
+        """In small letters, without parameters."""
+        return self._request.content_type
+
+    @property
+    def length(self) -> int | None:
+        """As announced."""
+        return self._request.content_length
+
+    async def whole(self) -> bytes:
+        """All of it. Raises TooLarge, as soon as that is known, and BadRequest when it does not come."""
+        self._announced()
+        body = bytearray()
+        try:
+            async with asyncio.timeout(BODY_MAX_S):
+                while chunk := await self._request.content.readany():
+                    body += chunk
+                    self._fits(len(body))
+        except TimeoutError:
+            raise BadRequest(f"the body did not arrive within {BODY_MAX_S:.0f} s") from None
+        except (ConnectionError, web.RequestPayloadError) as exc:
+            raise BadRequest(f"the body broke off: {exc}") from None
+        return bytes(body)
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """Piece by piece. Raises as `whole` does."""
+        return self._bounded(self._request.content.readany)
+
+    async def field(self, name: str) -> Field:
+        """The first file with that name in a form. Raises Unsupported, BadRequest; its chunks also TooLarge."""
+        if not self.content_type.startswith("multipart/"):
+            raise Unsupported(f'send it as multipart/form-data with the field "{name}", not as {self.content_type}')
+        try:
+            reader = await self._request.multipart()
+            while (part := await reader.next()) is not None:
+                if isinstance(part, BodyPartReader) and part.name == name:
+                    kind = part.headers.get("Content-Type", "application/octet-stream").partition(";")[0].strip()
+                    return Field(part.filename, kind.lower(), self._bounded(lambda: part.read_chunk(CHUNK_BYTES)))
+        except (ValueError, web.RequestPayloadError) as exc:
+            raise BadRequest(f"the form cannot be read: {exc}") from exc
+        raise BadRequest(f'the form has no field "{name}"')
+
+    async def _bounded(self, more: Callable[[], Awaitable[bytes]]) -> AsyncIterator[bytes]:
+        self._announced()
+        size = 0
+        ends_s = asyncio.get_running_loop().time() + UPLOAD_MAX_S
+        try:
+            while True:
+                async with asyncio.timeout_at(ends_s):
+                    chunk = await more()
+                if not chunk:
+                    return
+                size += len(chunk)
+                self._fits(size)
+                yield bytes(chunk)
+        except TimeoutError:
+            raise BadRequest(f"the body did not arrive within {UPLOAD_MAX_S:.0f} s") from None
+        except (ConnectionError, ValueError, web.RequestPayloadError) as exc:
+            raise BadRequest(f"the body broke off: {exc}") from None
+
+    def _announced(self) -> None:
+        if self.length is not None:
+            self._fits(self.length)
+
+    def _fits(self, size: int) -> None:
+        if size > self._limit:
+            raise TooLarge(f"the body is larger than {self._limit} bytes: send it in parts")
