@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import io
 import re
 
 import aiohttp
@@ -234,8 +235,8 @@ async def test_a_route_that_asks_for_no_key_takes_a_body_as_it_comes(api):
 
 async def test_a_form_is_taken_file_by_file(api):
     form = aiohttp.FormData()
-    form.add_field("other", b"1")
-    form.add_field("file", b"\x89PNG" * 1000, filename="a.png", content_type="Image/PNG")
+    form.add_field("other", "1")
+    form.add_field("file", io.BytesIO(b"\x89PNG" * 1000), filename="a.png", content_type="Image/PNG")
     headers = {"Authorization": f"Bearer {api.key}"}
     async with api.session.post(f"http://127.0.0.1:{api.port}/probe-form", data=form, headers=headers) as answer:
         assert (await answer.json())["data"] == {"name": "a.png", "kind": "image/png", "bytes": 4000}
