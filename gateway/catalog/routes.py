@@ -56,7 +56,7 @@ def reading(resource: Resource, db: Database) -> list[Route]:
             _cells(resource, Cells.FILTERED),
             f"List {resource.table.replace('_', ' ')}, or show one",
             parameters=(ID, *listing.parameters(asked)),
-            answers=answers | dict.fromkeys(resource.singular, row),
+            answers=(answers, dict.fromkeys(resource.singular, row)),
         )
     ]
 

@@ -22,7 +22,23 @@ _STATUS: dict[type[GatewayError], int] = {
     errors.Unavailable: 503,
     errors.StorageFull: 507,
 }
-STATUSES = frozenset(_STATUS.values()) | {500}
+# What each means, in one line for programs and people who read the description of the API.
+MEANINGS = {
+    400: "Not JSON, an id missing, a state or a method that does not fit",
+    401: "No key, or none that is known",
+    403: "The key's scope is too small, or a write in a cell that is not the key's",
+    404: "No such row, or not to be seen with this key",
+    405: "Another method is needed",
+    409: "Another row is in the way",
+    413: "Too large: send less at once",
+    415: "A format that cannot be read here",
+    422: "Wrong fields; `details` names them. Or an Idempotency-Key that was used for another request",
+    429: "Too fast: wait for as long as Retry-After says",
+    500: "A defect of ours",
+    503: "Not now: try again",
+    507: "The disk is full; nothing was written",
+}
+STATUSES = frozenset(MEANINGS)
 RETRY_AFTER_S = 2  # for 503 and 507: the disk or a queue, both over in seconds or a matter for a person
 
 

@@ -1,14 +1,14 @@
 """The route table as OpenAPI 3.1."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema
 
-from gateway.web.errors import STATUSES
+from gateway.web.errors import MEANINGS
 from gateway.web.routes import Route, Scope
 
 BASE = "/functions/v1"
@@ -21,17 +21,20 @@ _ERROR = {
         "success": {"const": False},
         "error": {
             "type": "object",
-            "required": ["code", "message", "request_id"],
+            "required": ["code", "message", "statusCode", "request_id"],
             "properties": {
                 "code": {"type": "string"},
                 "message": {"type": "string", "description": "Says the wrong value and the way out."},
                 "statusCode": {"type": "integer"},
                 "request_id": {"type": "string"},
-                "details": {},
+                "details": {"type": ["array", "object"], "description": "Of 422: `[{field, message, constraint, value?}]`."},
+                "rateLimitInfo": {"type": "object"},
             },
         },
     },
 }
+_ID = {"type": "string", "format": "uuid"}
+CREATED = 201
 _KEY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -47,7 +50,10 @@ def document(routes: Iterable[Route], *, version: str) -> dict[str, Any]:
     names, schemas = _schemas(bodies)
     paths: dict[str, dict[str, Any]] = {}
     for route in table:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, names, schemas)
+        told = _operation(route, names, schemas)
+        if route.method == "POST" and route.status == CREATED:
+            told["responses"][str(CREATED)]["links"] = dict(_links(route, table))
+        paths.setdefault(route.path, {})[route.method.lower()] = told
     return {
         "openapi": "3.1.0",
         "info": {
@@ -62,8 +68,13 @@ def document(routes: Iterable[Route], *, version: str) -> dict[str, Any]:
         "components": {
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "An API key: ery_live_..."}},
             "schemas": {**schemas, "Error": _ERROR},
+            "responses": {str(status): _refused(meaning) for status, meaning in MEANINGS.items()},
         },
     }
+
+
+def _refused(meaning: str) -> dict[str, Any]:
+    return {"description": meaning, "content": {"application/json": {"schema": {"$ref": _REF.format(model="Error")}}}}
 
 
 class _BodySchema(GenerateJsonSchema):
@@ -88,7 +99,7 @@ def _schemas(bodies: list[type[BaseModel]]) -> tuple[dict[Any, str], dict[str, A
 
 def _operation(route: Route, names: Mapping[Any, str], schemas: dict[str, Any]) -> dict[str, Any]:
     parameters = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        {"name": name, "in": "path", "required": True, "schema": _ID if name.endswith("_id") else {"type": "string"}}
         for name in _IN_PATH.findall(route.path)
     ]
     parameters += [
@@ -106,15 +117,14 @@ def _operation(route: Route, names: Mapping[Any, str], schemas: dict[str, Any]) 
         "parameters": parameters,
         "responses": {
             str(route.status): _answer(route, schemas),
-            "default": {
-                "description": "Refused: " + ", ".join(sorted({str(status) for status in STATUSES})),
-                "content": {"application/json": {"schema": {"$ref": _REF.format(model="Error")}}},
-            },
+            **{str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted(route.statuses)},
         },
     }
     taken: dict[str, Any] = {kind: {} for kind in route.takes}
     if route.body is not None:
         taken["application/json"] = {"schema": {"$ref": _REF.format(model=names[route.body])}}
+        if route.example is not None:
+            taken["application/json"]["examples"] = {"works": {"value": dict(route.example)}}
     if taken:
         told["requestBody"] = {"content": taken}
     if route.scope is Scope.NONE:
@@ -122,16 +132,35 @@ def _operation(route: Route, names: Mapping[Any, str], schemas: dict[str, Any]) 
     return told
 
 
+def _links(made: Route, table: Iterable[Route]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What can be done with a row that was just made: whatever asks for its id, on the same path or about the same thing."""
+    things = {name for shape in made.shapes for name in shape}
+    if not things:
+        return
+    row = next(name for shape in made.shapes for name in shape)
+    for route in table:
+        about = {name for shape in route.shapes for name in shape}
+        by_id = any(one.name == "id" for one in route.parameters)
+        if by_id and (route.path == made.path or things & about):
+            name = _name(route)
+            yield name, {"operationId": name, "parameters": {"id": f"$response.body#/data/{row}/id"}}
+
+
 def _answer(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
     if route.gives:
         return {"description": "Done.", "content": {route.gives: {}}}
-    shown = {name: _shared(schema, schemas) for name, schema in (route.answers or {}).items()}
+    shown = [_data(shape, schemas) for shape in route.shapes]
     envelope = {
         "type": "object",
         "required": ["success", "data"],
-        "properties": {"success": {"const": True}, "data": {"type": "object", "properties": shown}},
+        "properties": {"success": {"const": True}, "data": shown[0] if len(shown) == 1 else {"anyOf": shown}},
     }
     return {"description": "Done.", "content": {"application/json": {"schema": envelope}}}
+
+
+def _data(shape: Mapping[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
+    properties = {name.removesuffix("?"): _shared(schema, schemas) for name, schema in shape.items()}
+    return {"type": "object", "required": [name for name in shape if not name.endswith("?")], "properties": properties}
 
 
 def _shared(schema: Any, schemas: dict[str, Any]) -> Any:

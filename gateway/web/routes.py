@@ -3,7 +3,7 @@
 A route without a scope or a cell rule cannot be written: both are arguments without a default.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import Any
@@ -107,7 +107,11 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`answers` is the key under `data` -> its JSON schema, or the title of one that another route has."""
+    """`answers` is the key under `data` -> its JSON schema, or the title of one that another route has; a key with a `?` behind
+    it may be missing. Several of them: the answer has one of these shapes.
+
+    `refuses` are statuses beyond those that follow from the rest; `example` is a body that works in the example hall.
+    """
 
     method: str
     path: str
@@ -117,8 +121,10 @@ class Route:
     summary: str
     body: type[BaseModel] | None = None
     parameters: tuple[Parameter, ...] = ()
-    answers: Mapping[str, Any] | None = None
+    answers: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
     status: int = 200
+    refuses: frozenset[int] = frozenset()
+    example: Mapping[str, Any] | None = None
     # [U] the cloud's CRUD functions call an unknown method a bad request, its lifecycles a method that is not allowed
     strict_method: bool = False
     body_max_bytes: int = JSON_MAX_BYTES
@@ -129,3 +135,22 @@ class Route:
     @property
     def mutates(self) -> bool:
         return self.method != "GET"
+
+    @property
+    def shapes(self) -> Sequence[Mapping[str, Any]]:
+        """What its answer may look like."""
+        return [self.answers or {}] if self.answers is None or isinstance(self.answers, Mapping) else self.answers
+
+    @property
+    def statuses(self) -> frozenset[int]:
+        """Everything but its success that it may answer."""
+        found = {*self.refuses, 429, 500, 503}
+        if self.scope is not Scope.NONE:
+            found |= {401, 403}
+        if self.parameters or self.mutates or "{" in self.path:
+            found |= {400, 404, 422}
+        if self.mutates:
+            found |= {409, 413, 507}
+        if self.takes and self.body is None:
+            found.add(415)
+        return frozenset(found)

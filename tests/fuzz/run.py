@@ -1,0 +1,64 @@
+"""Throws generated requests at every route of a real gateway, by its own OpenAPI document, and at what follows from them.
+
+Nothing may be answered with 5xx, with a status that is not documented, or with a body outside its schema.
+
+    python tests/fuzz/run.py [--cases N] [--seed N] [--only REGEX]
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from hall import HALL
+from program import Program
+
+CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,ignored_auth"
+CASES = 10_000  # for each route
+BUSY = 10_000_000  # requests a minute and at once: the limit itself is tested elsewhere
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--cases", type=int, default=CASES, help="for each route")
+    arguments.add_argument("--seed", type=int, default=1)
+    arguments.add_argument("--only", default=".", help="routes whose path this expression finds")
+    given = arguments.parse_args()
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
+        return fuzz(Path(folder), given.cases, given.seed, given.only)
+
+
+def fuzz(folder: Path, cases: int, seed: int, only: str = ".") -> int:
+    """0 when nothing was found."""
+    program = Program.at(folder)
+    program.configure(f'[broker]\nmode = "off"\n[limits]\nrequests_per_minute = {BUSY}\nburst = {BUSY}\n')
+    program.ok("import", "-", stdin=json.dumps(HALL))
+    key = program.key()
+    with program.serving() as gateway:
+        code = _throw(program, key, cases, seed, only)
+        if gateway.poll() is not None:
+            print(f"the gateway ended with {gateway.returncode}:\n{(folder / 'log').read_text()[-3000:]}")
+            return 1
+    return code
+
+
+def _throw(program: Program, key: str, cases: int, seed: int, only: str) -> int:
+    command = [
+        *(sys.executable, "-m", "schemathesis.cli", "run", f"{program.url}/openapi.json", "--url", program.url),
+        *("--checks", CHECKS, "--header", f"Authorization: Bearer {key}", "--max-examples", str(cases)),
+        *("--seed", str(seed), "--include-path-regex", only, "--suppress-health-check", "all"),
+        *("--warnings", "off", "--no-color", "--continue-on-failure"),
+    ]
+    environment = program.environment | {"SCHEMATHESIS_HOOKS": "hooks", "PYTHONWARNINGS": "ignore"}
+    folders = (Path(__file__).parent, Path(__file__).parents[1])
+    environment["PYTHONPATH"] = os.pathsep.join([*map(str, folders), environment["PYTHONPATH"]])
+    return subprocess.run(command, env=environment, cwd=program.folder, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
