@@ -27,7 +27,10 @@ _ERROR = {
                 "message": {"type": "string", "description": "Says the wrong value and the way out."},
                 "statusCode": {"type": "integer"},
                 "request_id": {"type": "string"},
-                "details": {"type": ["array", "object"], "description": "Of 422: `[{field, message, constraint, value?}]`."},
+                "details": {
+                    "type": ["array", "object"],
+                    "description": "Of 422: `[{field, message, constraint, value?}]`.",
+                },
                 "rateLimitInfo": {"type": "object"},
             },
         },

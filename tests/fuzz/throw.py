@@ -2,7 +2,7 @@
 
 Nothing may be answered with 5xx, with a status that is not documented, or with a body outside its schema.
 
-    python tests/fuzz/run.py [--cases N] [--seed N] [--only REGEX]
+    python tests/fuzz/throw.py [--cases N] [--seed N] [--only REGEX]
 """
 
 import argparse
