@@ -38,6 +38,9 @@ class Column:
     creatable: bool = True  # a client may give it in a new row
     updatable: bool = True  # a client may change it
     choices: tuple[str, ...] = ()
+    text: bool = (
+        False  # [U] its choices are a check on a text there, no enumeration: a filter with another word finds nothing
+    )
     length_max: int | None = None
     minimum: int | None = None
     maximum: int | None = None
@@ -55,7 +58,7 @@ class Column:
 
     def filter(self, sql: str, default: str | None = None) -> Filter:
         """A query parameter that compares `sql` with a value of this column, exactly."""
-        if self.choices:
+        if self.choices and not self.text:
             schema = {"type": "string", "enum": [*self.choices]}
             return Filter(sql, read=listing.one_of(self.choices), default=default, schema=schema)
         return Filter(sql, read=_READ[self.kind], default=default, schema=_SCHEMA[self.kind])

@@ -76,24 +76,21 @@ def writing(
     rule = _cells(resource, Cells.CHECKED)
     row = dict.fromkeys(resource.singular, models.row_schema(resource))
     message = {"message": {"type": "string"}}
-    asked = (replace(ID, required=True),)
+    changed, deleted = (
+        replace(ID, required=f"ID parameter is required for {what}") for what in ("updates", "deletion")
+    )
 
     async def post(call: Call) -> Answer:
         return await commands.create(call.body.given(), call.caller, call.receipt)
 
     async def update(call: Call) -> Answer:
-        row_id = call.query.get("id")
-        if not row_id:
-            raise BadRequest("ID parameter is required for updates")
-        row_id, given = wanted(resource, row_id), call.body.given()
+        row_id, given = wanted(resource, call.query["id"]), call.body.given()
         if not given:
             raise BadRequest("No valid fields to update")
         return await commands.update(row_id, given, call.caller, call.receipt)
 
     async def delete(call: Call) -> Answer:
-        row_id = call.query.get("id")
-        if not row_id:
-            raise BadRequest("ID parameter is required for deletion")
+        row_id = call.query["id"]
         try:
             return await commands.delete(wanted(resource, row_id), call.caller, call.receipt)
         except NotFound:  # [U] whoever deletes twice, or asks again after a lost answer, has what he wants
@@ -102,9 +99,9 @@ def writing(
 
     return [
         Route("POST", resource.path, post, scope, rule, f"Create {one}", body, (), row, 201),
-        Route("PATCH", resource.path, update, scope, rule, f"Update {one}", changes, asked, row),
-        Route("PUT", resource.path, update, scope, rule, f"Update {one} (the same as PATCH)", changes, asked, row),
-        Route("DELETE", resource.path, delete, scope, rule, f"Delete {one}", None, asked, message),
+        Route("PATCH", resource.path, update, scope, rule, f"Update {one}", changes, (changed,), row),
+        Route("PUT", resource.path, update, scope, rule, f"Update {one} (the same as PATCH)", changes, (changed,), row),
+        Route("DELETE", resource.path, delete, scope, rule, f"Delete {one}", None, (deleted,), message),
     ]
 
 

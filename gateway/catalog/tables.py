@@ -80,7 +80,7 @@ SCRAP_REASONS = Resource(
     columns=(
         Column("code", required=True, length_max=TEXT_MAX),
         Column("description", required=True),
-        Column("category", required=True, choices=CATEGORIES),
+        Column("category", required=True, choices=CATEGORIES, text=True),
         Column("active", Kind.BOOLEAN, nullable=False),
         Column("metadata", Kind.JSON, nullable=False),
         *_STAMPS,

@@ -28,13 +28,14 @@ SELECT 1 FROM above WHERE id = ?2
 
 @dataclass(frozen=True, slots=True)
 class ChangeJob:
-    """A wish to move a job. `occurred_at` is when it happened, as the sender says."""
+    """A wish to move a job. `occurred_at` is when it happened, as the sender says; `called` is the verb in his words."""
 
     job_id: str
     verb: str
     occurred_at: datetime | None = None
     notes: str | None = None
     cause: str = "rest"
+    called: str = ""
 
 
 class JobCommands(Commands):
@@ -63,7 +64,7 @@ def _change(tx: Tx, stamp: Stamp, wish: ChangeJob, caller: Caller) -> Answer:
     warned = rules.unfinished(after, store.below_job(tx, before.id))
     warnings = f',"warnings":{encode([warned])}' if warned else ""
     states = f'"previous_status":"{before.status}","new_status":"{after.status}"'
-    return Answer(200, f'{{"job":{row},"operation":"{wish.verb}",{states}{warnings}}}')
+    return Answer(200, f'{{"job":{row},"operation":"{wish.called or wish.verb}",{states}{warnings}}}')
 
 
 def _move(tx: Tx, stamp: Stamp, before: Job, after: Job, wish: ChangeJob, at: datetime) -> None:

@@ -37,7 +37,7 @@ def lifecycle(commands: JobCommands) -> list[Route]:
         if verb not in rules.VERBS:
             known = ", ".join([*rules.VERBS, *rules.ALIASES])
             raise BadRequest(f"Invalid operation '{action}'. Supported operations: {known}", code="INVALID_OPERATION")
-        wish = ChangeJob(job_id.lower(), verb, body.occurred_at, body.notes)
+        wish = ChangeJob(job_id.lower(), verb, body.occurred_at, body.notes, called=action)
         return await commands.change(wish, call.caller, call.receipt)
 
     return [

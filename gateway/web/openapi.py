@@ -106,7 +106,7 @@ def _operation(route: Route, names: Mapping[Any, str], schemas: dict[str, Any]) 
         for name in _IN_PATH.findall(route.path)
     ]
     parameters += [
-        {"name": one.name, "in": "query", "required": one.required, "schema": dict(one.schema)}
+        {"name": one.name, "in": "query", "required": bool(one.required), "schema": dict(one.schema)}
         | ({"description": one.about} if one.about else {})
         for one in route.parameters
     ]

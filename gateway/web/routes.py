@@ -102,7 +102,7 @@ class Parameter:
     name: str
     schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
     about: str = ""
-    required: bool = False
+    required: str = ""  # what to say to who leaves it out; asked before the body is looked at
 
 
 @dataclass(frozen=True, slots=True)

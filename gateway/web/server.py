@@ -129,6 +129,9 @@ async def _call(request: web.Request, route: Route, caller: Caller, request_id: 
     if request.query_string:
         for name, value in request.query.items():
             query.setdefault(name, value)
+    for one in route.parameters:
+        if one.required and not query.get(one.name):
+            raise BadRequest(one.required)
     if not route.mutates:
         return Call(caller, request_id, query, request.match_info)
     sent = request.headers.get("Idempotency-Key")

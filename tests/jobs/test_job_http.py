@@ -32,7 +32,7 @@ async def test_both_dialects_take_a_job_from_start_to_end(floor, dialect, stop):
         await floor.clock.advance(600)
     assert steps == [
         ("start", "not_started", "in_progress"),
-        ("stop", "in_progress", "on_hold"),
+        (stop, "in_progress", "on_hold"),
         ("resume", "on_hold", "in_progress"),
         ("complete", "in_progress", "completed"),
     ]

@@ -19,7 +19,7 @@ TIME_ENTRIES = Resource(
     columns=(
         Column("operation_id", Kind.UUID, required=True, updatable=False, references="operations"),
         Column("operator_id", Kind.UUID, required=True, updatable=False, references="profiles", aliases=("user_id",)),
-        Column("time_type", nullable=False, choices=TIME_TYPES),
+        Column("time_type", nullable=False, choices=TIME_TYPES, text=True),
         Column("start_time", Kind.TIME, nullable=False, about="Now when not given."),
         Column("end_time", Kind.TIME, about="An entry without an end is running."),
         Column(
