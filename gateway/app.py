@@ -19,7 +19,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-from gateway import __version__, admin, housekeeping, identity, systemd
+from gateway import __version__, admin, examples, housekeeping, identity, systemd
 from gateway.catalog import routes as catalog
 from gateway.catalog.commands import RowCommands
 from gateway.cloud import store as cloud_
@@ -103,7 +103,7 @@ class Gateway:
         return app
 
     def _openapi(self) -> dict[str, Any]:
-        return document(self.routes, version=__version__)
+        return document(self.routes, examples, version=__version__)
 
     async def _serve(self) -> None:
         """Plain HTTP, TLS when there is a certificate, and the socket in the data folder."""
@@ -286,7 +286,7 @@ def check(settings: Settings) -> None:
 def described() -> dict[str, Any]:
     """The REST API as OpenAPI, without a gateway: the routes know their database only when they are called."""
     nobody: Any = None
-    return document(api_routes(Settings(), nobody, nobody, nobody, nobody), version=__version__)
+    return document(api_routes(Settings(), nobody, nobody, nobody, nobody), examples, version=__version__)
 
 
 def _listeners(http: Http) -> list[tuple[str, int, ssl.SSLContext | None]]:

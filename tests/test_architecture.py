@@ -14,7 +14,7 @@ LINES_MAX = 400
 # Who may import whom, below `gateway`. A name that is not here may not exist: say where it stands first.
 TOOLS = {"kernel", "outbox"}
 WORK = TOOLS | {"web"}
-FRAME = {"status", "identity", "housekeeping", "systemd"}
+FRAME = {"examples", "status", "identity", "housekeeping", "systemd"}
 MAY = {
     "kernel": set(),
     "outbox": {"kernel"},
@@ -29,6 +29,7 @@ MAY = {
     "transfer": TOOLS | {"catalog", "jobs", "operations"},
     "status": TOOLS | {"cloud"},
     "identity": TOOLS,
+    "examples": set(),
     "housekeeping": TOOLS | {"cloud", "settings"},
     "systemd": {"kernel", "settings"},
     "admin": WORK | {"settings", "status", "transfer"},

@@ -105,7 +105,7 @@ def row_schema(resource: Resource) -> dict[str, Any]:
     names = ["id", *(["tenant_id"] if resource.tenant else [])]
     properties: dict[str, Any] = {name: {"type": "string", "format": "uuid"} for name in names}
     properties |= {column.name: _shown(column) for column in resource.columns}
-    properties |= {name: {} for name in resource.derived if name not in properties}
+    properties |= {name: _derived(name, sql) for name, sql in resource.derived.items() if name not in properties}
     return {"title": resource.title, "type": "object", "properties": properties, "required": list(properties)}
 
 
@@ -244,3 +244,14 @@ def _shown(column: Column) -> dict[str, Any]:
     if column.about:
         schema["description"] = column.about
     return schema
+
+
+def _derived(name: str, sql: str) -> dict[str, Any]:
+    """What its name and its SQL say of it: embedded rows are objects, lists of them arrays."""
+    if sql.startswith("(SELECT json_group_array("):
+        return {"type": "array", "items": {"type": "object"}}
+    if sql.startswith("(SELECT json_object("):
+        return {"type": ["object", "null"]}
+    if name.endswith("_id"):
+        return {"type": ["string", "null"], "format": "uuid"}
+    return {"type": ["integer", "null"]} if name.endswith("_seconds") else {}

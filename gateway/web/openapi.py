@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
@@ -46,7 +46,15 @@ _KEY = {
 }
 
 
-def document(routes: Iterable[Route], *, version: str) -> dict[str, Any]:
+class Examples(Protocol):
+    """What is shown beside the schemas: see gateway/examples.py."""
+
+    def bodies(self, method: str, path: str) -> Mapping[str, Mapping[str, Any]]: ...
+
+    def row(self, path: str) -> str | None: ...
+
+
+def document(routes: Iterable[Route], examples: Examples, *, version: str) -> dict[str, Any]:
     """Everything that can be called. Each route is also served without the base path."""
     table = list(routes)
     bodies = sorted({route.body for route in table if route.body is not None}, key=lambda model: model.__name__)
@@ -54,6 +62,7 @@ def document(routes: Iterable[Route], *, version: str) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for route in table:
         told = _operation(route, names, schemas)
+        _show(told, route, examples)
         if route.method == "POST" and route.status == CREATED:
             told["responses"][str(CREATED)]["links"] = dict(_links(route, table))
         paths.setdefault(route.path, {})[route.method.lower()] = told
@@ -126,13 +135,23 @@ def _operation(route: Route, names: Mapping[Any, str], schemas: dict[str, Any]) 
     taken: dict[str, Any] = {kind: {} for kind in route.takes}
     if route.body is not None:
         taken["application/json"] = {"schema": {"$ref": _REF.format(model=names[route.body])}}
-        if route.example is not None:
-            taken["application/json"]["examples"] = {"works": {"value": dict(route.example)}}
     if taken:
         told["requestBody"] = {"content": taken}
     if route.scope is Scope.NONE:
         told["security"] = []
     return told
+
+
+def _show(told: dict[str, Any], route: Route, examples: Examples) -> None:
+    shown = {
+        name: {"summary": name, "value": dict(body)} for name, body in examples.bodies(route.method, route.path).items()
+    }
+    if shown and route.body is not None:
+        told["requestBody"]["content"]["application/json"]["examples"] = shown
+    row = examples.row(route.path)
+    for parameter in told["parameters"]:
+        if parameter["name"] == "id" and row:
+            parameter["example"] = row
 
 
 def _links(made: Route, table: Iterable[Route]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -110,7 +110,7 @@ class Route:
     """`answers` is the key under `data` -> its JSON schema, or the title of one that another route has; a key with a `?` behind
     it may be missing. Several of them: the answer has one of these shapes.
 
-    `refuses` are statuses beyond those that follow from the rest; `example` is a body that works in the example hall.
+    `refuses` are statuses beyond those that follow from the rest.
     """
 
     method: str
@@ -124,7 +124,6 @@ class Route:
     answers: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
     status: int = 200
     refuses: frozenset[int] = frozenset()
-    example: Mapping[str, Any] | None = None
     # [U] the cloud's CRUD functions call an unknown method a bad request, its lifecycles a method that is not allowed
     strict_method: bool = False
     body_max_bytes: int = JSON_MAX_BYTES

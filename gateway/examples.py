@@ -1,0 +1,112 @@
+"""The examples in the description of the API. Each works as it stands in the example hall, which has the rows of IDS."""
+
+from collections.abc import Mapping
+from typing import Any
+
+Body = Mapping[str, Any]
+
+_ID = "0199c0de-0000-7000-8000-{:012x}"
+JOB, PART, OPERATION, CELL, RESOURCE, OPERATOR, REASON = map(_ID.format, range(1, 8))
+
+# function -> the row that an `?id=` in its examples means
+IDS = {
+    "api-jobs": JOB,
+    "api-job-lifecycle": JOB,
+    "api-parts": PART,
+    "api-operations": OPERATION,
+    "api-operation-lifecycle": OPERATION,
+    "api-cells": CELL,
+    "api-resources": RESOURCE,
+    "api-scrap-reasons": REASON,
+    "api-time-entries": _ID.format(8),
+    "api-operation-quantities": _ID.format(9),
+}
+
+_TREE = {
+    "job_number": "JOB-2026-001",
+    "customer_name": "Acme Corp",
+    "due_date": "2026-12-18",
+    "priority": 1,
+    "parts": [
+        {
+            "part_number": "BRACKET-A1",
+            "material": "Steel 304",
+            "quantity": 50,
+            "operations": [
+                {
+                    "operation_name": "Laser cutting",
+                    "sequence": 1,
+                    "cell_id": CELL,
+                    "estimated_time_minutes": 30,
+                    "resources": [{"resource_id": RESOURCE, "quantity": 1}],
+                }
+            ],
+        }
+    ],
+}
+
+# (methods, path) -> bodies, the first of them to be shown first
+BODIES: Mapping[tuple[str, str], Mapping[str, Body]] = {
+    ("POST", "/api-jobs"): {"a job with a part and an operation": _TREE, "a job alone": {"job_number": "JOB-2026-002"}},
+    ("PATCH PUT", "/api-jobs"): {"another date": {"due_date": "2026-12-22", "notes": "moved by the customer"}},
+    ("POST", "/api-parts"): {
+        "a part of a job": {"job_id": JOB, "part_number": "BRACKET-A2", "material": "Steel 304", "quantity": 10}
+    },
+    ("PATCH PUT", "/api-parts"): {"more pieces": {"quantity": 60}},
+    ("POST", "/api-operations"): {
+        "one more step": {"part_id": PART, "cell_id": CELL, "operation_name": "Deburring", "estimated_time_minutes": 10}
+    },
+    ("PATCH PUT", "/api-operations"): {
+        "planned": {"planned_start": "2026-12-01T07:00:00Z", "assigned_operator_id": OPERATOR}
+    },
+    ("POST", "/api-cells"): {"a cell": {"name": "Bending", "color": "#2266cc", "capacity_hours_per_day": 16}},
+    ("PATCH PUT", "/api-cells"): {"out of use": {"active": False}},
+    ("POST", "/api-resources"): {"a mold": {"name": "Mold 7", "type": "mold", "location": "Rack B2"}},
+    ("PATCH PUT", "/api-resources"): {"in the workshop": {"status": "maintenance"}},
+    ("POST", "/api-scrap-reasons"): {
+        "a reason": {"code": "PORE", "description": "Pore in the weld", "category": "process"}
+    },
+    ("PATCH PUT", "/api-scrap-reasons"): {"no longer used": {"active": False}},
+    ("POST", "/api-operation-lifecycle"): {
+        "somebody starts": {"operation_id": OPERATION, "action": "start", "operator_id": OPERATOR}
+    },
+    ("POST", "/api-operation-lifecycle/{action}"): {
+        "late, with its true time": {"occurred_at": "2026-11-02T06:12:00Z"}
+    },
+    ("POST", "/api-job-lifecycle"): {"start": {"job_id": JOB, "action": "start"}},
+    ("POST", "/api-job-lifecycle/{action}"): {"with a note": {"notes": "material is there"}},
+    ("POST", "/api-time-entries"): {
+        "half an hour, afterwards": {
+            "operation_id": OPERATION,
+            "operator_id": OPERATOR,
+            "start_time": "2026-11-02T05:00:00Z",
+            "end_time": "2026-11-02T05:30:00Z",
+            "time_type": "setup",
+        }
+    },
+    ("PATCH PUT", "/api-time-entries"): {"a note": {"notes": "waited for the crane"}},
+    ("POST", "/api-operation-quantities"): {
+        "with scrap and its reasons": {
+            "operation_id": OPERATION,
+            "quantity_produced": 50,
+            "quantity_good": 47,
+            "quantity_scrap": 3,
+            "quantity_rework": 0,
+            "scrap_reasons": [{"reason_id": REASON, "quantity": 3}],
+        }
+    },
+    ("PATCH PUT", "/api-operation-quantities"): {"counted again": {"quantity_good": 10}},
+}
+
+
+def bodies(method: str, path: str) -> Mapping[str, Body]:
+    """By what they say."""
+    for (methods, of), found in BODIES.items():
+        if of == path and method in methods.split():
+            return found
+    return {}
+
+
+def row(path: str) -> str | None:
+    """The id that stands for a row of this function."""
+    return IDS.get(path.split("/")[1])
