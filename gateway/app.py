@@ -25,6 +25,8 @@ from gateway.catalog.commands import RowCommands
 from gateway.cloud import store as cloud_
 from gateway.cloud.link import UP, CloudLink, CloudSettings
 from gateway.identity import Identity
+from gateway.issues import routes as issues
+from gateway.issues.commands import IssueCommands
 from gateway.jobs import routes as jobs
 from gateway.kernel import interpreter
 from gateway.kernel.clock import Clock, SystemClock, text
@@ -274,6 +276,7 @@ def api_routes(settings: Settings, db: Database, _keys: Keys, clock: Clock, new_
         *operations.routes(db, OperationPlanning(*made)),
         *time_entries.routes(db, TimeEntryCommands(*made)),
         *quantities.routes(db, QuantityCommands(*made)),
+        *issues.routes(db, IssueCommands(*made)),
     ]
 
 

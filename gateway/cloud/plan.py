@@ -13,6 +13,7 @@ from typing import Any
 
 from gateway.cloud.mapping import WHOLE, cloud_fields, forwarded
 from gateway.kernel import clock as time_
+from gateway.operations.model import STANDSTILL
 from gateway.outbox.event import CLOUD, Entry
 
 FRESH = timedelta(seconds=60)
@@ -67,7 +68,7 @@ def steps(entries: Sequence[Entry], *, now: datetime, live: bool) -> list[Step]:
     """`entries` of one lane in order. `live`: lifecycle calls may be used for what is fresh."""
     cut: list[Step] = []
     for entry in entries:
-        verb = LIFECYCLE.get(entry.type or "") if live and entry.origin != CLOUD and fresh(entry, now) else None
+        verb = _verb(entry) if live and entry.origin != CLOUD and fresh(entry, now) else None
         if verb or not cut or cut[-1].verb:
             cut.append(Step([], [], verb))
         cut[-1].entries.append(entry)
@@ -87,13 +88,19 @@ def stamps(entry: Entry) -> dict[str, Any]:
     """The columns of the operation as a lifecycle event left them, in the cloud's words."""
     data = json.loads(entry.data or "{}")
     status, column, emptied = EFFECTS[LIFECYCLE[entry.type or ""]]
-    values = {"status": status, **dict.fromkeys(emptied)}
-    if data.get(column):
+    values = {"status": data.get("new_status", status), **dict.fromkeys(emptied)}
+    if data.get(column) and data.get("cause") != STANDSTILL:
         values[column] = data[column]
     for name in ("actual_time", "completion_percentage"):
         if data.get(name) is not None:
             values[name] = data[name]
     return values
+
+
+def _verb(entry: Entry) -> str | None:
+    """A standstill is no press of a button: the cloud's call would end the time of everybody who waits beside it."""
+    verb = LIFECYCLE.get(entry.type or "")
+    return None if verb and json.loads(entry.data or "{}").get("cause") == STANDSTILL else verb
 
 
 def _fill(step: Step) -> None:

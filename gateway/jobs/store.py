@@ -26,7 +26,7 @@ SELECT {PART_COLUMNS}, {JOB_COLUMNS} FROM parts p JOIN jobs j ON j.id = p.job_id
 _BELOW_PART = """
 SELECT count(*), coalesce(sum(o.status = 'completed'), 0),
   coalesce(max(o.status IN ('in_progress', 'completed')
-    OR o.status = 'on_hold' AND coalesce(o.started_at, o.paused_at) IS NOT NULL), 0),
+    OR o.status = 'on_hold' AND (coalesce(o.started_at, o.paused_at) IS NOT NULL OR o.status_before_hold = 'in_progress')), 0),
   (SELECT r.cell_id FROM operations r JOIN cells c ON c.id = r.cell_id
    WHERE r.part_id = ?1 AND r.deleted_at IS NULL AND r.status = 'in_progress' ORDER BY c.sequence, r.sequence, r.id LIMIT 1)
 FROM operations o WHERE o.part_id = ?1 AND o.deleted_at IS NULL

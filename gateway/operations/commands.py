@@ -1,11 +1,14 @@
 """What happens when Start is pressed: read, decide, save, record, in one transaction. The only place that orders the steps."""
 
+from collections.abc import Callable
+from datetime import datetime
+
 from gateway.jobs.model import Status
 from gateway.jobs.rollup import roll_up
 from gateway.kernel.db import Tx
-from gateway.kernel.errors import OperatorBusy
+from gateway.kernel.errors import NotFound, OperatorBusy
 from gateway.operations import rules, store
-from gateway.operations.model import ChangeOperation, Verb
+from gateway.operations.model import STANDSTILL, ChangeOperation, Verb
 from gateway.operations.time_entries import store as entries_
 from gateway.outbox import journal
 from gateway.outbox.command import Commands
@@ -28,6 +31,39 @@ def change(tx: Tx, stamp: Stamp, wish: ChangeOperation, caller: Caller) -> Answe
     closed_s = entries_.closed_s(tx, operation.id) if entries else 0
     decision = rules.decide(wish, operation, entries, closed_s, now=stamp.now, new_id=stamp.new_id)
 
+    told, row = _save(tx, stamp, decision, wish, operator_name)
+    journal.append(tx, stamp, told)
+    return Answer(200, _answer(decision, row))
+
+
+def hold(tx: Tx, stamp: Stamp, operation_id: str, by: str | None, occurred_at: datetime) -> list[Event]:
+    """A standstill issue is pending: its operation is parked. What is to be told, none when nothing moved."""
+    wish = ChangeOperation(operation_id, Verb.PAUSE, by, occurred_at, cause=STANDSTILL)
+    return _settle(tx, stamp, wish, rules.hold)
+
+
+def release(tx: Tx, stamp: Stamp, operation_id: str, by: str | None, occurred_at: datetime) -> list[Event]:
+    """A standstill issue is pending no longer: its operation goes on, unless another one holds it."""
+    wish = ChangeOperation(operation_id, Verb.RESUME, by, occurred_at, cause=STANDSTILL)
+    return _settle(tx, stamp, wish, rules.release)
+
+
+def _settle(tx: Tx, stamp: Stamp, wish: ChangeOperation, rule: Callable[..., rules.Decision | None]) -> list[Event]:
+    try:
+        operation = store.get(tx, wish.operation_id)
+    except NotFound:  # deleted since: nobody works on it any more
+        return []
+    decision = rule(wish, operation, now=stamp.now)
+    if decision is None:
+        return []
+    return _save(tx, stamp, decision, wish, store.profile_name(tx, wish.operator_id))[0]
+
+
+def _save(
+    tx: Tx, stamp: Stamp, decision: rules.Decision, wish: ChangeOperation, operator_name: str | None
+) -> tuple[list[Event], str]:
+    """What is to be told, the part and the job included; the row as clients see it."""
+    operation = decision.before
     saved, row = store.save(tx, decision, stamp.text)
     changes = (saved, *entries_.save(tx, decision.time, wish, stamp))
     data = rules.event_data(decision, wish, operator_name)
@@ -35,8 +71,7 @@ def change(tx: Tx, stamp: Stamp, wish: ChangeOperation, caller: Caller) -> Answe
         job_lane(operation.job.id), f"operation:{operation.id}", decision.at, changes, rules.EVENTS[wish.verb], data
     )
     follows = roll_up(tx, stamp, operation.part, operation.job, decision.at) if _moves_above(decision) else ()
-    journal.append(tx, stamp, [event, *follows])
-    return Answer(200, _answer(decision, row))
+    return [event, *follows], row
 
 
 def _moves_above(decision: rules.Decision) -> bool:

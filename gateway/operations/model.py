@@ -6,6 +6,8 @@ from enum import StrEnum
 
 from gateway.jobs.model import Job, Part, Status, latest
 
+STANDSTILL = "standstill"  # the cause of a hold that an issue brought about
+
 
 class Verb(StrEnum):
     START = "start"
@@ -18,7 +20,7 @@ class Verb(StrEnum):
 class Operation:
     """Minutes as planned, seconds as worked. Its part and job come with it: they follow it, and its events name them.
 
-    `status_before_hold` is set while a standstill issue holds it.
+    `held`: an issue that causes a standstill is pending on it. `status_before_hold` is what it goes back to afterwards.
     """
 
     id: str
@@ -37,6 +39,7 @@ class Operation:
     completed_at: datetime | None
     status_before_hold: Status | None = None
     moved_at: datetime | None = None
+    held: bool = False
 
     @property
     def last_at(self) -> datetime | None:

@@ -13,7 +13,7 @@ from gateway.jobs.rules import Table, effective, require
 from gateway.kernel import clock as time_
 from gateway.kernel.errors import InvalidTransition
 from gateway.kernel.ids import NewId
-from gateway.operations.model import ChangeOperation, Operation, Pause, TimeEntry, Verb, seconds
+from gateway.operations.model import STANDSTILL, ChangeOperation, Operation, Pause, TimeEntry, Verb, seconds
 from gateway.outbox.event import EventType
 
 COMPLETE_PERCENTAGE = 100
@@ -81,10 +81,10 @@ def decide(
     """`entries`: the open ones on this operation; `closed_s`: what the closed ones add up to. Raises InvalidTransition."""
     allowed, target = VERBS[wish.verb]
     require("operation", wish.verb, operation.status, allowed)
-    if operation.status_before_hold and target is Status.IN_PROGRESS:
+    if operation.held and target is Status.IN_PROGRESS:
         raise InvalidTransition(
             f"Cannot {wish.verb} operation with status 'on_hold': an open standstill issue holds it. Close the issue first.",
-            {"current_status": operation.status, "requested": wish.verb, "allowed_from": [], "reason": "standstill"},
+            {"current_status": operation.status, "requested": wish.verb, "allowed_from": [], "reason": STANDSTILL},
         )
     at = effective(wish.occurred_at, operation.last_at, now)
     values, time = _BY_VERB[wish.verb](wish, operation, entries, at, new_id)
@@ -92,6 +92,32 @@ def decide(
         later = {entry.id: entry for entry in (*time.paused, *time.closed)}
         values["actual_time_s"] = closed_s + sum(later.get(entry.id, entry).counted_s for entry in entries)
     return Decision(wish.verb, operation, replace(operation, status=target, moved_at=at, **values), at, time)
+
+
+def hold(wish: ChangeOperation, operation: Operation, *, now: datetime) -> Decision | None:
+    """A standstill issue parks the operation; None when it stands already, or is done.
+
+    [U] No stamp of its own, and nobody's time is touched: whoever is booked on it waits beside it.
+    """
+    if operation.status in (Status.ON_HOLD, Status.COMPLETED):
+        return None
+    return _moved(wish, operation, now, status=Status.ON_HOLD, status_before_hold=operation.status)
+
+
+def release(wish: ChangeOperation, operation: Operation, *, now: datetime) -> Decision | None:
+    """The last standstill issue is settled; None while another one holds it, or when it does not stand any more.
+
+    [U] What somebody had paused before the issue came is in progress afterwards.
+    """
+    if operation.held or operation.status is not Status.ON_HOLD:
+        return None
+    status = operation.status_before_hold or Status.IN_PROGRESS
+    return _moved(wish, operation, now, status=status, status_before_hold=None, paused_at=None)
+
+
+def _moved(wish: ChangeOperation, operation: Operation, now: datetime, **values: Any) -> Decision:
+    at = effective(wish.occurred_at, operation.last_at, now)
+    return Decision(wish.verb, operation, replace(operation, moved_at=at, **values), at, Time())
 
 
 def closed(entry: TimeEntry, at: datetime) -> TimeEntry:
@@ -104,7 +130,7 @@ def closed(entry: TimeEntry, at: datetime) -> TimeEntry:
 def event_data(decision: Decision, wish: ChangeOperation, operator_name: str | None) -> dict[str, Any]:
     """The payload: every field that any of today's consumers reads. Minutes as the cloud has them, seconds beside them."""
     before, after, at = decision.before, decision.after, decision.at
-    stamp = _STAMP_OF[decision.verb]
+    first = after.started_at if decision.verb is Verb.START else None
     data: dict[str, Any] = {
         "operation_id": after.id,
         "operation_name": after.operation_name,
@@ -120,7 +146,7 @@ def event_data(decision: Decision, wish: ChangeOperation, operator_name: str | N
         "previous_status": before.status,
         "new_status": after.status,
         "timestamp": time_.zulu(at),
-        stamp: time_.text(getattr(after, stamp)),
+        _STAMP_OF[decision.verb]: time_.text(first or at),
         "estimated_time": after.estimated_time,
         "estimated_time_seconds": after.estimated_time * 60,
         "actual_time": minutes(after.actual_time_s),
@@ -129,8 +155,9 @@ def event_data(decision: Decision, wish: ChangeOperation, operator_name: str | N
         "time_entry_id": decision.time_entry_id,
         "cause": wish.cause,
     }
-    if decision.verb is Verb.RESUME and before.paused_at:
-        data["pause_duration_seconds"] = seconds(before.paused_at, at)
+    since = before.paused_at or before.moved_at
+    if decision.verb is Verb.RESUME and since:
+        data["pause_duration_seconds"] = seconds(since, at)
     if wish.notes:
         data["notes"] = wish.notes
     if wish.occurred_at and wish.occurred_at != at:
@@ -141,7 +168,8 @@ def event_data(decision: Decision, wish: ChangeOperation, operator_name: str | N
 def _start(
     wish: ChangeOperation, operation: Operation, entries: Sequence[TimeEntry], at: datetime, new_id: NewId
 ) -> _Verdict:
-    stamps = {"started_at": operation.started_at or at, "paused_at": None}  # the first start is the one that counts
+    started_at = operation.started_at or at  # the first start is the one that counts
+    stamps = {"started_at": started_at, "paused_at": None, "status_before_hold": None}
     mine = tuple(entry for entry in entries if entry.operator_id == wish.operator_id)
     if not mine:
         return stamps, Time(opened=_opened(wish, at, new_id))
@@ -161,9 +189,8 @@ def _resume(
 ) -> _Verdict:
     resumed = tuple(_resumed(entry, at) for entry in entries if entry.paused and not entry.elsewhere)
     mine = any(entry.operator_id == wish.operator_id for entry in entries)
-    return {"resumed_at": at, "paused_at": None}, Time(
-        opened=None if mine else _opened(wish, at, new_id), resumed=resumed
-    )
+    opened = None if mine else _opened(wish, at, new_id)
+    return {"resumed_at": at, "paused_at": None, "status_before_hold": None}, Time(opened=opened, resumed=resumed)
 
 
 def _complete(

@@ -14,19 +14,20 @@ from gateway.outbox.event import Change
 
 _DELETED_AT = 13
 _MOVED_AT = 14
-_OPERATION_WIDTH = 15
+_HELD = 15
+_OPERATION_WIDTH = 16
 _GET = f"""
 SELECT o.id, o.cell_id, c.name, o.operation_name, o.status, o.estimated_time, o.actual_time_s, o.completion_percentage,
   o.started_at, o.paused_at, o.resumed_at, o.completed_at, o.status_before_hold, o.deleted_at, o.moved_at,
+  EXISTS (SELECT 1 FROM issues i WHERE i.operation_id = o.id AND i.status = 'pending' AND i.causes_standstill = 1),
   {PART_COLUMNS}, {JOB_COLUMNS}
 FROM operations o JOIN parts p ON p.id = o.part_id JOIN jobs j ON j.id = p.job_id JOIN cells c ON c.id = o.cell_id
 WHERE o.id = ?
 """  # noqa: S608 -- constants only
 _SAVE = f"""
-UPDATE operations SET status = :status, started_at = :started_at, paused_at = :paused_at, resumed_at = :resumed_at,
-  completed_at = :completed_at, moved_at = :moved_at, completion_percentage = :percentage,
-  actual_time_s = :actual_time_s, updated_at = :now,
-  row_version = row_version + 1
+UPDATE operations SET status = :status, status_before_hold = :status_before_hold, started_at = :started_at,
+  paused_at = :paused_at, resumed_at = :resumed_at, completed_at = :completed_at, moved_at = :moved_at,
+  completion_percentage = :percentage, actual_time_s = :actual_time_s, updated_at = :now, row_version = row_version + 1
 WHERE id = :id AND status = :expected
 RETURNING row_version, {OPERATIONS.row_json}
 """  # noqa: S608 -- declared names only
@@ -44,7 +45,7 @@ WHERE {} = ? AND o.deleted_at IS NULL AND p.deleted_at IS NULL ORDER BY p.rowid,
 """
 _BELOW_PART = _LIVE_BELOW.format("p.id")
 _BELOW_JOB = _LIVE_BELOW.format("p.job_id")
-_STAMPS = ("started_at", "paused_at", "resumed_at", "completed_at", "completion_percentage")
+_TRACKED = ("status_before_hold", "started_at", "paused_at", "resumed_at", "completed_at", "completion_percentage")
 
 
 def get(connection: sqlite3.Connection, operation_id: str, *, deleted_too: bool = False) -> Operation:
@@ -57,9 +58,9 @@ def get(connection: sqlite3.Connection, operation_id: str, *, deleted_too: bool 
         raise NotFound("Operation not found")
     above = row[_OPERATION_WIDTH:]
     stamps = (at(row[8]), at(row[9]), at(row[10]), at(row[11]))
-    held = Status(row[12]) if row[12] else None
+    before_hold = Status(row[12]) if row[12] else None
     part, job = part_of(above), job_of(above[PART_WIDTH:])
-    state = (Status(row[4]), row[5], row[6], row[7], *stamps, held, at(row[_MOVED_AT]))
+    state = (Status(row[4]), row[5], row[6], row[7], *stamps, before_hold, at(row[_MOVED_AT]), bool(row[_HELD]))
     return Operation(row[0], part, job, row[1], row[2], row[3], *state)
 
 
@@ -70,6 +71,7 @@ def save(tx: Tx, decision: Decision, now: str) -> tuple[Change, str]:
         _SAVE,
         {
             "status": after.status,
+            "status_before_hold": after.status_before_hold,
             "started_at": text(after.started_at),
             "paused_at": text(after.paused_at),
             "resumed_at": text(after.resumed_at),
@@ -84,7 +86,7 @@ def save(tx: Tx, decision: Decision, now: str) -> tuple[Change, str]:
     ).fetchone()
     if row is None:
         raise missing(OPERATIONS, after.id)
-    fields = ["status", *(name for name in _STAMPS if getattr(after, name) != getattr(before, name)), "updated_at"]
+    fields = ["status", *(name for name in _TRACKED if getattr(after, name) != getattr(before, name)), "updated_at"]
     if after.actual_time_s != before.actual_time_s:
         fields.append("actual_time")
     return Change("operations", after.id, "update", row[0], tuple(fields)), row[1]
@@ -106,6 +108,12 @@ def operator_name(connection: sqlite3.Connection, operator_id: str, field: str =
         raise Invalid(message, [{"field": field, "message": message, "constraint": "FK_CONSTRAINT"}])
     name: str = row[0]
     return name
+
+
+def profile_name(connection: sqlite3.Connection, profile_id: str | None) -> str | None:
+    """Of somebody who need not be at work here any more."""
+    row = connection.execute("SELECT full_name FROM profiles WHERE id = ?", (profile_id,)).fetchone()
+    return row[0] if row else None
 
 
 def busy_elsewhere(connection: sqlite3.Connection, operator_id: str, operation_id: str) -> tuple[str, str] | None:

@@ -37,6 +37,9 @@ class EventType(StrEnum):
     OPERATION_COMPLETED = "operation.completed"
     QUANTITY_REPORTED = "production.quantity_reported"
     SCRAP_RECORDED = "production.scrap_recorded"
+    ISSUE_CREATED = "issue.created"
+    NCR_CREATED = "ncr.created"
+    NCR_VERIFIED = "ncr.verified"
     RESOURCE_CREATED = "resource.created"
     RESOURCE_UPDATED = "resource.updated"
 

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from gateway.catalog.store import refusal
 from gateway.catalog.tables import CELLS, MATERIALS, OPERATORS, PROFILES, RESOURCES, SCRAP_REASONS
+from gateway.issues.resources import ISSUE_CATEGORIES, ISSUES
 from gateway.jobs.model import MINUTE_S
 from gateway.jobs.model import minutes as minutes_of
 from gateway.jobs.resources import JOBS, PARTS
@@ -32,13 +33,14 @@ EVENT_ROWS = 200  # changes in one journal entry
 # In the order in which their rows hang on each other. Tables of the cloud that are not here are not kept here.
 TABLES = (
     "profiles operators cells resources materials scrap_reasons substep_templates substep_template_items jobs parts operations "
-    "operation_resources time_entries time_entry_pauses operation_quantities operation_quantity_scrap_reasons"
+    "operation_resources time_entries time_entry_pauses operation_quantities operation_quantity_scrap_reasons "
+    "issue_categories issues"
 ).split()
 _DECLARED = {
     one.table: one
     for one in (
         *(PROFILES, OPERATORS, CELLS, RESOURCES, MATERIALS, SCRAP_REASONS),
-        *(JOBS, PARTS, OPERATIONS, TIME_ENTRIES, QUANTITIES),
+        *(JOBS, PARTS, OPERATIONS, TIME_ENTRIES, QUANTITIES, ISSUE_CATEGORIES, ISSUES),
     )
 }
 # column -> what it is called outside: whole minutes, and the seconds beside them, which are exact
@@ -58,6 +60,8 @@ _LANE_OF_JOB = {
     "JOIN parts p ON p.id = o.part_id WHERE e.id = ?",
     "operation_quantities": "SELECT p.job_id FROM operation_quantities q JOIN operations o ON o.id = q.operation_id "
     "JOIN parts p ON p.id = o.part_id WHERE q.id = ?",
+    "issues": "SELECT p.job_id FROM issues i JOIN operations o ON o.id = i.operation_id "
+    "JOIN parts p ON p.id = o.part_id WHERE i.id = ?",
 }
 
 

@@ -82,7 +82,7 @@ def test_a_verb_leads_where_the_contract_says_or_is_refused(pair, target):
 
 @pytest.mark.parametrize("verb", [Verb.START, Verb.RESUME])
 def test_nobody_starts_or_resumes_what_a_standstill_holds(verb):
-    held = replace(NEW, status=Status.ON_HOLD, status_before_hold=Status.IN_PROGRESS)
+    held = replace(NEW, status=Status.ON_HOLD, status_before_hold=Status.IN_PROGRESS, held=True)
     with pytest.raises(InvalidTransition, match="standstill") as refused:
         decide(verb, held)
     assert refused.value.details["reason"] == "standstill"
