@@ -11,6 +11,7 @@ from shift import CALLER, CUT, OTTO
 
 from gateway.cloud import mapping
 from gateway.demo import factory
+from gateway.issues.commands import IssueCommands
 from gateway.kernel.clock import ManualClock
 from gateway.operations.model import Verb
 
@@ -89,6 +90,24 @@ async def test_a_start_never_names_a_user(shop):
     (call,) = [one for one in shop.mutations() if "lifecycle" in one.path]
     assert call.body is None
     assert "user" not in call.query
+
+
+async def test_a_standstill_goes_up_as_it_stands_and_ends_nobodys_time(shop):
+    issues = IssueCommands(shop.db, shop.clock, shop.new_id, "gw-test")
+    async with shop.online():
+        await step(shop, START, AGO_S)
+        before = len(shop.mutations())
+        given = {"operation_id": CUT, "description": "smoke", "causes_standstill": True}
+        issue = json.loads((await issues.create(given, CALLER, None)).data)["issue"]
+        await shop.sent()
+        assert told(shop, before) == ["PATCH operations status"]
+        assert shop.cloud.row("operations", CUT)["status"] == "on_hold"
+        [entry] = [row for row in shop.cloud.rows("time_entries") if row["operation_id"] == CUT]
+        assert entry["end_time"] is None
+        await issues.update(issue["id"], {"status": "closed"}, CALLER, None)
+        await shop.sent()
+        assert told(shop, before) == ["PATCH operations status"] * 2
+        assert await shop.db.read(differences, shop.cloud) == []
 
 
 async def test_the_end_of_the_last_operation_tells_the_part_as_well(shop):

@@ -54,6 +54,27 @@ def test_fresh_transitions_stand_alone_and_the_rest_is_folded():
     assert [intent.id for intent in steps[1].intents] == ["q2", "q3"]
 
 
+def test_a_standstill_is_no_press_of_a_button():
+    data = {
+        "previous_status": "not_started",
+        "new_status": "on_hold",
+        "paused_at": NOW.isoformat(),
+        "cause": "standstill",
+    }
+    held = entry(1, "operation.paused", ("operations", "o1"), data=data)
+    data = {
+        "previous_status": "on_hold",
+        "new_status": "not_started",
+        "resumed_at": NOW.isoformat(),
+        "cause": "standstill",
+    }
+    released = entry(2, "operation.resumed", ("operations", "o1"), data=data)
+    (step,) = plan.steps([held], now=NOW, live=True)
+    assert (step.verb, step.execution) == (None, {"o1": {"status": "on_hold"}})
+    (step,) = plan.steps([held, released], now=NOW, live=True)
+    assert (step.verb, step.execution) == (None, {"o1": {"status": "not_started", "paused_at": None}})
+
+
 def test_late_transitions_are_folded_into_one_change():
     steps = plan.steps([started(1, age_s=600), quantity(2), completed(3, age_s=500)], now=NOW, live=True)
     assert verbs(steps) == [None]

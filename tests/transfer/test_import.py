@@ -12,7 +12,9 @@ from gateway.transfer.commands import bring_in, planned, read_file
 
 AT = "2026-11-23T18:03:10.070172+00:00"
 JOB, PART, CHILD = (f"00000000-0000-4000-8000-00000000d00{n}" for n in (1, 2, 3))
-OPERATION, ENTRY, PAUSE, QUANTITY, NEED, SPLIT = (f"00000000-0000-4000-8000-00000000e00{n}" for n in range(1, 7))
+OPERATION, ENTRY, PAUSE, QUANTITY, NEED, SPLIT, ISSUE, CATEGORY = (
+    f"00000000-0000-4000-8000-00000000e00{n}" for n in range(1, 9)
+)
 # in the cloud's words and in no order
 WORK = {
     "time_entry_pauses": [
@@ -79,6 +81,26 @@ WORK = {
         {"id": SPLIT, "operation_quantity_id": QUANTITY, "scrap_reason_id": Floor.BURR, "quantity": 1}
     ],
     "operation_resources": [{"id": NEED, "operation_id": OPERATION, "resource_id": Floor.JIG, "quantity": 1}],
+    "issues": [
+        {
+            "id": ISSUE,
+            "operation_id": OPERATION,
+            "title": None,
+            "description": "burnt",
+            "severity": "high",
+            "status": "approved",
+            "issue_type": "ncr",
+            "ncr_number": "NCR-1",
+            "causes_standstill": True,
+            "verification_required": None,
+            "image_paths": ["a/b.png"],
+            "metadata": {"ncr_category": "supplier"},
+            "reviewed_at": "2026-11-01T08:20:00Z",
+            "reviewed_by": Floor.BEN,
+            "created_at": AT,
+        }
+    ],
+    "issue_categories": [{"id": CATEGORY, "code": "M", "description": "Machine", "active": True}],
 }
 
 
@@ -118,6 +140,10 @@ async def test_rows_come_in_with_their_ids_in_whatever_order_the_file_has(floor)
     assert (await floor.part(CHILD))["parent_part_id"] == PART
     row = (await floor.get(f"/api-operation-quantities?id={QUANTITY}"))["operation_quantity"]
     assert (row["yield_percentage"], row["scrap_reasons"][0]["code"]) == (66.67, "BURR")
+    issue = (await floor.get(f"/api-issues?id={ISSUE}"))["issue"]
+    given = {**WORK["issues"][0], "reviewed_at": "2026-11-01T08:20:00+00:00"}
+    assert issue.items() >= given.items()
+    assert await floor.query("SELECT code, severity_default, active FROM issue_categories") == [("M", "medium", 1)]
 
 
 async def test_a_second_time_changes_nothing_and_tells_nobody(floor):
@@ -162,9 +188,9 @@ async def test_the_ways_out_learn_of_every_row_in_the_lane_of_its_job(floor):
         for change in event["changes"]
         if event["origin"] == "gw-test"
     }
-    assert {lanes[name] for name in ("jobs", "parts", "operations", "time_entries", "operation_quantities")} == {
-        f"job:{JOB}"
-    }
+    assert {
+        lanes[name] for name in ("jobs", "parts", "operations", "time_entries", "operation_quantities", "issues")
+    } == {f"job:{JOB}"}
     assert await floor.events("job.created", "part.created", "operation.started") == []
 
 
@@ -213,6 +239,9 @@ async def test_a_file_of_the_wrong_shape_is_said_by_table_and_place(floor, table
         (changed("parts", 0, part_number="P-1"), Conflict, f"parts[0] {CHILD}: "),
         (changed("operation_quantities", 0, quantity_produced=4), Invalid, f"operation_quantities[0] {QUANTITY}: "),
         (changed("operation_resources", 0, resource_id=Floor.NOWHERE), Invalid, f"operation_resources[0] {NEED}: "),
+        (changed("issues", 0, ncr_category="material"), Invalid, f"issues[0] {ISSUE}: "),
+        (changed("issues", 0, description=None), Invalid, f"issues[0] {ISSUE}: "),
+        (changed("issue_categories", 0, severity_default="x"), Invalid, f"issue_categories[0] {CATEGORY}: "),
         (changed("time_entries", 0, operator_id=Floor.NOWHERE), Invalid, f"time_entries[0] {ENTRY}: "),
     ],
 )
