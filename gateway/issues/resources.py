@@ -30,7 +30,7 @@ ISSUES = Resource(
     cell="(SELECT o.cell_id FROM operations o WHERE o.id = issues.operation_id)",
     columns=(
         Column("operation_id", Kind.UUID, required=True, updatable=False, references="operations"),
-        Column("title", required=True, length_max=TITLE_MAX),
+        Column("title", length_max=TITLE_MAX),
         Column("description", required=True, length_max=DESCRIPTION_MAX),
         Column("severity", nullable=False, choices=SEVERITIES, ranked=True, about="`medium` when not given."),
         Column("status", nullable=False, choices=STATES, ranked=True, about="A change must be a legal transition."),

@@ -15,6 +15,10 @@ from gateway.web.routes import Route, Scope
 _CATEGORY: Any = Literal[(*CATEGORIES, *CATEGORY_WORDS)]
 _DISPOSITION: Any = Literal[(*DISPOSITIONS, *DISPOSITION_WORDS)]
 _MORE: dict[str, tuple[Any, Any]] = {
+    "title": (
+        Annotated[StrictStr, Field(min_length=1, max_length=TITLE_MAX)],
+        Field(None, description="The beginning of the description when not given."),
+    ),
     "ncr_category": (_CATEGORY | None, Field(None, description="In either of the cloud's two vocabularies.")),
     "disposition": (
         _DISPOSITION | None,
@@ -26,13 +30,9 @@ _MORE: dict[str, tuple[Any, Any]] = {
     ),
     "verified": (StrictBool, Field(None, description="It was verified; false takes that back.")),
 }
-_TITLE = (
-    Annotated[StrictStr, Field(min_length=1, max_length=TITLE_MAX)],
-    Field(None, description="The beginning of the description when not given."),
-)
 
 
 def routes(db: Database, commands: IssueCommands) -> list[Route]:
-    create = models.create_model(ISSUES, more={**_MORE, "title": _TITLE})
+    create = models.create_model(ISSUES, more=_MORE)
     patch = models.patch_model(ISSUES, more=_MORE)
     return [*reading(ISSUES, db), *writing(ISSUES, commands, create=create, patch=patch, scope=Scope.OPERATE)]

@@ -93,7 +93,9 @@ def require_free(tx: Tx, operator_id: str, name: str, operation_id: str) -> None
     """Raises OperatorBusy while this person's time runs on another operation."""
     if other := store.busy_elsewhere(tx, operator_id, operation_id):
         details = {"operation_id": other[0], "operation_name": other[1]}
-        raise OperatorBusy(f'{name} is still working on "{other[1]}": pause or complete that first', details)
+        raise OperatorBusy(
+            f'{name} is still working on "{other[1]}": pause or complete that, or end the time entry', details
+        )
 
 
 def _answer(decision: rules.Decision, row: str) -> str:
