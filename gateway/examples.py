@@ -20,6 +20,7 @@ IDS = {
     "api-scrap-reasons": REASON,
     "api-time-entries": _ID.format(8),
     "api-operation-quantities": _ID.format(9),
+    "api-issues": _ID.format(10),
 }
 
 _TREE = {
@@ -96,6 +97,27 @@ BODIES: Mapping[tuple[str, str], Mapping[str, Body]] = {
         }
     },
     ("PATCH PUT", "/api-operation-quantities"): {"counted again": {"quantity_good": 10}},
+    ("POST", "/api-issues"): {
+        "an issue": {
+            "operation_id": OPERATION,
+            "title": "Burr",
+            "description": "A burr on the left edge",
+            "severity": "low",
+        },
+        "a non-conformance that stops the work": {
+            "operation_id": OPERATION,
+            "title": "Wrong steel",
+            "description": "The sheet is S355, the drawing says S235",
+            "severity": "high",
+            "created_by": OPERATOR,
+            "issue_type": "ncr",
+            "ncr_category": "material",
+            "ncr_disposition": "return_to_supplier",
+            "affected_quantity": 12,
+            "causes_standstill": True,
+        },
+    },
+    ("PATCH PUT", "/api-issues"): {"settled": {"status": "closed", "resolution_notes": "another sheet"}},
 }
 
 

@@ -51,6 +51,15 @@ HALL: dict[str, list[dict[str, Any]]] = {
             "recorded_at": "2026-11-01T07:00:00Z",
         }
     ],
+    "issues": [
+        {
+            "id": examples.IDS["api-issues"],
+            "operation_id": examples.OPERATION,
+            "description": "It rattles",
+            "severity": "low",
+            "reported_by_id": examples.OPERATOR,
+        }
+    ],
 }
 OPERATIONS = [
     (method.upper(), path, operation)
