@@ -26,6 +26,8 @@ from gateway.cloud import store as cloud_
 from gateway.cloud.link import UP, CloudLink, CloudSettings
 from gateway.identity import Identity
 from gateway.jobs import routes as jobs
+from gateway.jobs.assignments import routes as assignments
+from gateway.jobs.assignments.commands import AssignmentCommands
 from gateway.kernel import interpreter
 from gateway.kernel.clock import Clock, SystemClock, text
 from gateway.kernel.db import Database, Tx
@@ -38,6 +40,8 @@ from gateway.operations import routes as operations
 from gateway.operations.planning import OperationPlanning
 from gateway.operations.quantities import routes as quantities
 from gateway.operations.quantities.commands import QuantityCommands
+from gateway.operations.substeps import routes as substeps
+from gateway.operations.substeps.commands import SubstepCommands
 from gateway.operations.time_entries import routes as time_entries
 from gateway.operations.time_entries.commands import TimeEntryCommands
 from gateway.operations.trees import routes as trees
@@ -274,6 +278,8 @@ def api_routes(settings: Settings, db: Database, _keys: Keys, clock: Clock, new_
         *operations.routes(db, OperationPlanning(*made)),
         *time_entries.routes(db, TimeEntryCommands(*made)),
         *quantities.routes(db, QuantityCommands(*made)),
+        *substeps.routes(db, SubstepCommands(*made)),
+        *assignments.routes(db, AssignmentCommands(*made)),
     ]
 
 

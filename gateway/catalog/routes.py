@@ -7,10 +7,10 @@ from typing import Any, Protocol
 import structlog
 
 from gateway.catalog import models, store
-from gateway.catalog.commands import DELETED
+from gateway.catalog.commands import deleted
 from gateway.catalog.models import Body
 from gateway.catalog.resources import Resource
-from gateway.catalog.tables import CELLS, RESOURCES, SCRAP_REASONS
+from gateway.catalog.tables import CELLS, RESOURCES, SCRAP_REASONS, SUBSTEP_TEMPLATES
 from gateway.kernel.db import Database
 from gateway.kernel.errors import BadRequest, NotFound
 from gateway.kernel.ids import is_uuid
@@ -95,7 +95,7 @@ def writing(
             return await commands.delete(wanted(resource, row_id), call.caller, call.receipt)
         except NotFound:  # [U] whoever deletes twice, or asks again after a lost answer, has what he wants
             log.info("row.deleted_already", table=resource.table, id=row_id, request_id=call.request_id)
-            return Answer(200, DELETED)
+            return Answer(200, deleted(resource))
 
     return [
         Route("POST", resource.path, post, scope, rule, f"Create {one}", body, (), row, 201),
@@ -120,7 +120,7 @@ def routes(db: Database, commands: Callable[[Resource], Writes]) -> list[Route]:
     """The plain tables; `commands` makes what changes one of them."""
     plain = [
         route
-        for resource in (CELLS, RESOURCES, SCRAP_REASONS)
+        for resource in (CELLS, RESOURCES, SCRAP_REASONS, SUBSTEP_TEMPLATES)
         for route in (*reading(resource, db), *writing(resource, commands(resource)))
     ]
     return [*plain, _materials(db)]

@@ -37,6 +37,8 @@ class EventType(StrEnum):
     OPERATION_COMPLETED = "operation.completed"
     QUANTITY_REPORTED = "production.quantity_reported"
     SCRAP_RECORDED = "production.scrap_recorded"
+    STEP_ADDED = "step.added"
+    STEP_COMPLETED = "step.completed"
     RESOURCE_CREATED = "resource.created"
     RESOURCE_UPDATED = "resource.updated"
 
