@@ -41,6 +41,7 @@ class Column:
     text: bool = (
         False  # [U] its choices are a check on a text there, no enumeration: a filter with another word finds nothing
     )
+    ranked: tuple[str, ...] = ()  # its values in the order in which lists sort them; without that, as text
     length_max: int | None = None
     minimum: int | None = None
     maximum: int | None = None
@@ -175,4 +176,6 @@ class Resource:
 
     def _sorted(self, name: str) -> str:
         column = self._by_name[name]
-        return column.stored or f"{self.table}.{name}"
+        value = column.stored or f"{self.table}.{name}"
+        ranks = " ".join(f"WHEN '{one}' THEN {rank}" for rank, one in enumerate(column.ranked))
+        return f"CASE {value} {ranks} END" if ranks else value

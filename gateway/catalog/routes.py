@@ -76,7 +76,7 @@ def writing(
     rule = _cells(resource, Cells.CHECKED)
     row = dict.fromkeys(resource.singular, models.row_schema(resource))
     message = {"message": {"type": "string"}}
-    changed, deleted = (
+    changed, gone = (
         replace(ID, required=f"ID parameter is required for {what}") for what in ("updates", "deletion")
     )
 
@@ -101,7 +101,7 @@ def writing(
         Route("POST", resource.path, post, scope, rule, f"Create {one}", body, (), row, 201),
         Route("PATCH", resource.path, update, scope, rule, f"Update {one}", changes, (changed,), row),
         Route("PUT", resource.path, update, scope, rule, f"Update {one} (the same as PATCH)", changes, (changed,), row),
-        Route("DELETE", resource.path, delete, scope, rule, f"Delete {one}", None, (deleted,), message),
+        Route("DELETE", resource.path, delete, scope, rule, f"Delete {one}", None, (gone,), message),
     ]
 
 

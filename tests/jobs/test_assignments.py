@@ -202,7 +202,7 @@ async def test_lists(floor):
 
     assert await found("") == ["piet", "ben", "anna"]
     assert await found("order=asc") == ["anna", "ben", "piet"]
-    assert await found("sort=status&order=asc") == ["anna", "piet", "ben"]
+    assert await found("sort=status&order=asc") == ["anna", "ben", "piet"]
     assert await found(f"job_id={job['id']}") == ["anna"]
     assert await found(f"part_id={part_id}") == ["ben"]
     assert await found(f"operator_id={floor.BEN}") == ["ben"]

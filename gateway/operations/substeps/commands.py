@@ -55,6 +55,9 @@ def _update(tx: Tx, stamp: Stamp, row_id: str, given: Given, caller: Caller) -> 
     before = dict(rows_.fetch(tx, SUBSTEPS, row_id))
     operation = operations_.get(tx, before["operation_id"], deleted_too=True)
     caller.may_write(operation.cell_id)
+    if given.get("operation_id", operation.id) != operation.id:
+        operation = operation_of(tx, given["operation_id"])
+        caller.may_write(operation.cell_id)
     status = rules.status_in(given, Status(before["status"]))
     wanted = {**_columns(given), "status": status}
     wanted |= rules.completion(given, before, status, by=caller.operator_id, now=stamp.text)

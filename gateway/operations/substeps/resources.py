@@ -14,11 +14,11 @@ SUBSTEPS = Resource(
     singular=("substep",),
     cell="(SELECT o.cell_id FROM operations o WHERE o.id = substeps.operation_id)",
     columns=(
-        Column("operation_id", Kind.UUID, required=True, updatable=False, references="operations"),
+        Column("operation_id", Kind.UUID, required=True, references="operations"),
         Column("name", required=True, aliases=("description",)),
         Column("icon_name", length_max=100),
         Column("sequence", Kind.INTEGER, about="The next free one when not given."),
-        Column("status", nullable=False, choices=STATES),
+        Column("status", nullable=False, choices=STATES, text=True),
         Column("notes"),
         Column("completed_at", Kind.TIME, about="Kept while it is completed; now when not given."),
         Column(
