@@ -76,9 +76,7 @@ def writing(
     rule = _cells(resource, Cells.CHECKED)
     row = dict.fromkeys(resource.singular, models.row_schema(resource))
     message = {"message": {"type": "string"}}
-    changed, gone = (
-        replace(ID, required=f"ID parameter is required for {what}") for what in ("updates", "deletion")
-    )
+    changed, gone = (replace(ID, required=f"ID parameter is required for {what}") for what in ("updates", "deletion"))
 
     async def post(call: Call) -> Answer:
         return await commands.create(call.body.given(), call.caller, call.receipt)
