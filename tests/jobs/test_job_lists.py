@@ -12,7 +12,7 @@ async def test_the_order_of_the_states_is_that_of_the_cloud(floor, table):
     states = ("not_started", "in_progress", "completed", "on_hold")
     for number, state in enumerate(sorted(states)):
         await floor.job(f"J-{number}", (floor.LASER,))
-        await floor.do(f"UPDATE {table} SET status = ? WHERE rowid = (SELECT max(rowid) FROM {table})", state)  # noqa: S608 -- named above
+        await floor.do(f"UPDATE {table} SET status = ? WHERE rowid = (SELECT max(rowid) FROM {table})", state)
     for order, found in (("asc", [*states]), ("desc", [*reversed(states)])):
         rows = (await floor.get(f"/api-{table}?sort=status&order={order}"))[table]
         assert [row["status"] for row in rows] == found
