@@ -28,6 +28,8 @@ from gateway.identity import Identity
 from gateway.issues import routes as issues
 from gateway.issues.commands import IssueCommands
 from gateway.jobs import routes as jobs
+from gateway.jobs.assignments import routes as assignments
+from gateway.jobs.assignments.commands import AssignmentCommands
 from gateway.kernel import interpreter
 from gateway.kernel.clock import Clock, SystemClock, text
 from gateway.kernel.db import Database, Tx
@@ -40,6 +42,8 @@ from gateway.operations import routes as operations
 from gateway.operations.planning import OperationPlanning
 from gateway.operations.quantities import routes as quantities
 from gateway.operations.quantities.commands import QuantityCommands
+from gateway.operations.substeps import routes as substeps
+from gateway.operations.substeps.commands import SubstepCommands
 from gateway.operations.time_entries import routes as time_entries
 from gateway.operations.time_entries.commands import TimeEntryCommands
 from gateway.operations.trees import routes as trees
@@ -277,6 +281,8 @@ def api_routes(settings: Settings, db: Database, _keys: Keys, clock: Clock, new_
         *time_entries.routes(db, TimeEntryCommands(*made)),
         *quantities.routes(db, QuantityCommands(*made)),
         *issues.routes(db, IssueCommands(*made)),
+        *substeps.routes(db, SubstepCommands(*made)),
+        *assignments.routes(db, AssignmentCommands(*made)),
     ]
 
 

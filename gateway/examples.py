@@ -20,7 +20,10 @@ IDS = {
     "api-scrap-reasons": REASON,
     "api-time-entries": _ID.format(8),
     "api-operation-quantities": _ID.format(9),
-    "api-issues": _ID.format(10),
+    "api-issues": _ID.format(13),
+    "api-substeps": _ID.format(10),
+    "api-assignments": _ID.format(11),
+    "api-templates": _ID.format(12),
 }
 
 _TREE = {
@@ -118,6 +121,17 @@ BODIES: Mapping[tuple[str, str], Mapping[str, Body]] = {
         },
     },
     ("PATCH PUT", "/api-issues"): {"settled": {"status": "closed", "resolution_notes": "another sheet"}},
+    ("POST", "/api-substeps"): {"one more step": {"operation_id": OPERATION, "name": "Deburr the edges"}},
+    ("PATCH PUT", "/api-substeps"): {
+        "done": {"status": "completed", "completed_by": OPERATOR},
+        "done, in the older words": {"completed": True},
+    },
+    ("POST", "/api-assignments"): {
+        "a part for somebody": {"part_id": PART, "operator_id": OPERATOR, "assigned_by": OPERATOR}
+    },
+    ("PATCH PUT", "/api-assignments"): {"accepted": {"status": "accepted"}},
+    ("POST", "/api-templates"): {"a template": {"name": "Weld set", "operation_type": "welding"}},
+    ("PATCH PUT", "/api-templates"): {"for everybody": {"is_global": True}},
 }
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from gateway.catalog import store
 from gateway.catalog.resources import Resource
-from gateway.catalog.tables import CELLS
+from gateway.catalog.tables import CELLS, RESOURCES
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database, Tx
 from gateway.kernel.ids import NewId
@@ -16,9 +16,15 @@ from gateway.outbox.receipts import Answer, Receipt
 from gateway.web.routes import Caller
 
 DELETED = '{"message":"Deleted successfully"}'
+_DELETED = {"scrap_reasons": '{"message":"Scrap reason deleted successfully"}'}
 _CREATED = {"resources": EventType.RESOURCE_CREATED}
 _UPDATED = {"resources": EventType.RESOURCE_UPDATED}
 _NEXT_SEQUENCE = "SELECT coalesce(max(sequence), 0) + 1 FROM cells"
+
+
+def deleted(resource: Resource) -> str:
+    """The `data` of an answer to a DELETE."""
+    return _DELETED.get(resource.table, DELETED)
 
 
 class RowCommands(Commands):
@@ -67,13 +73,15 @@ def _update(tx: Tx, stamp: Stamp, resource: Resource, row_id: str, given: Mappin
 def _delete(tx: Tx, stamp: Stamp, resource: Resource, row_id: str, caller: Caller) -> Answer:
     before = dict(store.fetch(tx, resource, row_id))
     store.require_cell(tx, resource, row_id, caller.cells)
+    if resource is RESOURCES:
+        store.require_unneeded(tx, row_id)
     if resource.soft_delete:
         change = store.update(tx, resource, row_id, {"deleted_at": stamp.text, "updated_at": stamp.text})
         change = Change(change.table, change.id, "delete", change.version, before)
     else:
         change = store.delete(tx, resource, row_id)
     _record(tx, stamp, resource, before, change, None)
-    return Answer(200, DELETED)
+    return Answer(200, deleted(resource))
 
 
 def _record(

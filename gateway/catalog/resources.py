@@ -41,7 +41,7 @@ class Column:
     text: bool = (
         False  # [U] its choices are a check on a text there, no enumeration: a filter with another word finds nothing
     )
-    ranked: bool = False  # sorted as its choices stand, not by letters: an enumeration of the cloud's database
+    ranked: tuple[str, ...] = ()  # its values in the order in which lists sort them; without that, as text
     length_max: int | None = None
     minimum: int | None = None
     maximum: int | None = None
@@ -177,7 +177,5 @@ class Resource:
     def _sorted(self, name: str) -> str:
         column = self._by_name[name]
         value = column.stored or f"{self.table}.{name}"
-        if not column.ranked:
-            return value
-        places = " ".join(f"WHEN '{choice}' THEN {place}" for place, choice in enumerate(column.choices))
-        return f"CASE {value} {places} END"
+        ranks = " ".join(f"WHEN '{one}' THEN {rank}" for rank, one in enumerate(column.ranked))
+        return f"CASE {value} {ranks} END" if ranks else value

@@ -7,10 +7,10 @@ from typing import Any, Protocol
 import structlog
 
 from gateway.catalog import models, store
-from gateway.catalog.commands import DELETED
+from gateway.catalog.commands import deleted
 from gateway.catalog.models import Body
 from gateway.catalog.resources import Resource
-from gateway.catalog.tables import CELLS, RESOURCES, SCRAP_REASONS
+from gateway.catalog.tables import CELLS, RESOURCES, SCRAP_REASONS, SUBSTEP_TEMPLATES
 from gateway.kernel.db import Database
 from gateway.kernel.errors import BadRequest, NotFound
 from gateway.kernel.ids import is_uuid
@@ -76,9 +76,7 @@ def writing(
     rule = _cells(resource, Cells.CHECKED)
     row = dict.fromkeys(resource.singular, models.row_schema(resource))
     message = {"message": {"type": "string"}}
-    changed, deleted = (
-        replace(ID, required=f"ID parameter is required for {what}") for what in ("updates", "deletion")
-    )
+    changed, gone = (replace(ID, required=f"ID parameter is required for {what}") for what in ("updates", "deletion"))
 
     async def post(call: Call) -> Answer:
         return await commands.create(call.body.given(), call.caller, call.receipt)
@@ -95,13 +93,13 @@ def writing(
             return await commands.delete(wanted(resource, row_id), call.caller, call.receipt)
         except NotFound:  # [U] whoever deletes twice, or asks again after a lost answer, has what he wants
             log.info("row.deleted_already", table=resource.table, id=row_id, request_id=call.request_id)
-            return Answer(200, DELETED)
+            return Answer(200, deleted(resource))
 
     return [
         Route("POST", resource.path, post, scope, rule, f"Create {one}", body, (), row, 201),
         Route("PATCH", resource.path, update, scope, rule, f"Update {one}", changes, (changed,), row),
         Route("PUT", resource.path, update, scope, rule, f"Update {one} (the same as PATCH)", changes, (changed,), row),
-        Route("DELETE", resource.path, delete, scope, rule, f"Delete {one}", None, (deleted,), message),
+        Route("DELETE", resource.path, delete, scope, rule, f"Delete {one}", None, (gone,), message),
     ]
 
 
@@ -120,7 +118,7 @@ def routes(db: Database, commands: Callable[[Resource], Writes]) -> list[Route]:
     """The plain tables; `commands` makes what changes one of them."""
     plain = [
         route
-        for resource in (CELLS, RESOURCES, SCRAP_REASONS)
+        for resource in (CELLS, RESOURCES, SCRAP_REASONS, SUBSTEP_TEMPLATES)
         for route in (*reading(resource, db), *writing(resource, commands(resource)))
     ]
     return [*plain, _materials(db)]

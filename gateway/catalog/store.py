@@ -16,6 +16,10 @@ from gateway.web.listing import Listing
 
 MATERIALS_MAX = 1_000
 _PLACE = re.compile(r"\[(\d+)\]\.$")
+_NEEDED = """
+SELECT o.operation_name FROM operation_resources n JOIN operations o ON o.id = n.operation_id
+WHERE n.resource_id = ? AND o.deleted_at IS NULL AND o.status <> 'completed' LIMIT 1
+"""
 _SOFT_DELETED = frozenset(("cells", "resources", "jobs", "parts", "operations"))
 
 
@@ -118,6 +122,12 @@ def delete(tx: Tx, resource: Resource, row_id: str) -> Change:
     except sqlite3.IntegrityError as exc:
         raise Conflict(f"{resource.singular[0]} {row_id} is in use: deactivate it instead (active=false)") from exc
     return Change(resource.table, row_id, "delete", old.get("row_version", 1), old)
+
+
+def require_unneeded(connection: sqlite3.Connection, resource_id: str) -> None:
+    """Raises Conflict while there is work that needs this tool, fixture or the like."""
+    if needing := connection.execute(_NEEDED, (resource_id,)).fetchone():
+        raise Conflict(f'resource {resource_id} is needed by "{needing[0]}": deactivate it instead (active=false)')
 
 
 def stored(resource: Resource, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -93,6 +93,29 @@ SCRAP_REASONS = Resource(
     default_sort=(("category", "ASC"), ("code", "ASC")),
 )
 
+_ITEMS = """(SELECT json_group_array(json_object('id', i.id, 'name', i.name, 'notes', i.notes, 'sequence', i.sequence))
+  FROM (SELECT * FROM substep_template_items WHERE template_id = {t}.id ORDER BY sequence) i)"""
+
+# [U] Its items cannot be written over REST: they come by import.
+SUBSTEP_TEMPLATES = Resource(
+    table="substep_templates",
+    path="/api-templates",
+    singular=("substep_template",),
+    columns=(
+        Column("name", required=True, length_max=TEXT_MAX),
+        Column("description"),
+        Column("operation_type"),
+        Column("is_global", Kind.BOOLEAN, nullable=False),
+        Column("created_by", Kind.UUID, references="profiles"),
+        *_STAMPS,
+    ),
+    derived={"substep_template_id": "{t}.id", "items": _ITEMS},
+    filters={name: f"substep_templates.{name}" for name in ("operation_type", "is_global")},
+    search=("substep_templates.name", "substep_templates.description"),
+    sort=("name", "operation_type", "created_at"),
+    default_sort=(("name", "ASC"),),
+)
+
 # People, machines and materials have no endpoint that makes them: they come by import. [U] An API key cannot read them.
 PROFILES = Resource(
     table="profiles",

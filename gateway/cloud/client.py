@@ -27,6 +27,9 @@ ENDPOINTS = {
     "scrap_reasons": "api-scrap-reasons",
     "time_entries": "api-time-entries",
     "operation_quantities": "api-operation-quantities",
+    "substeps": "api-substeps",
+    "assignments": "api-assignments",
+    "substep_templates": "api-templates",
 }
 
 

@@ -39,12 +39,13 @@ _PLAIN: dict[str, Sequence[str]] = {
         "operation_id recorded_by quantity_produced quantity_good quantity_scrap quantity_rework scrap_reason_id material_lot "
         "material_supplier material_cert_number recorded_at notes metadata created_at"
     ).split(),
+    "substeps": "operation_id name icon_name sequence status notes completed_at completed_by created_at".split(),
+    "assignments": "job_id part_id operator_id shop_floor_operator_id assigned_by status created_at".split(),
+    "substep_templates": "name description operation_type is_global created_by created_at".split(),
 }
 _JSON = frozenset(("metadata", "file_paths"))
-_BOOLEAN = frozenset(("active", "enforce_wip_limit", "show_capacity_warning", "is_bullet_card"))
-_HAS_UPDATED_AT = frozenset(
-    ("jobs", "parts", "operations", "cells", "resources", "scrap_reasons", "operation_quantities")
-)
+_BOOLEAN = frozenset(("active", "enforce_wip_limit", "show_capacity_warning", "is_bullet_card", "is_global"))
+_HAS_UPDATED_AT = frozenset(_PLAIN)
 _UNIQUE = {"jobs": "job_number", "parts": "part_number", "resources": "name", "operations": None}
 WHOLE = frozenset(
     ("time_entries", "operation_quantities")

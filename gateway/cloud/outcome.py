@@ -13,7 +13,7 @@ from typing import Any
 
 PRIMARY_KEYS = frozenset(
     "jobs_pkey parts_pkey tasks_pkey stages_pkey resources_pkey time_entries_pkey operation_quantities_pkey issues_pkey "
-    "substeps_pkey assignments_pkey scrap_reasons_pkey".split()
+    "substeps_pkey assignments_pkey scrap_reasons_pkey substep_templates_pkey".split()
 )
 OK_STATUSES = (200, 201)
 TOO_MANY = 429
@@ -44,6 +44,8 @@ _POINTS_AT = {
     "operator_id": "person",
     "recorded_by": "person",
     "created_by": "person",
+    "assigned_by": "person",
+    "completed_by": "person",
     "scrap_reason_id": "scrap reason",
 }
 

@@ -20,7 +20,12 @@ from gateway.kernel.db import Database
 from gateway.kernel.ids import NewId
 
 CACHE_MAX = 5_000  # rows kept in memory; far more than are touched before the last second's are on disk
-NOT_BY_ID = ("time_entries", "operation_quantities", "scrap_reasons")  # [U] `?id=` of these lists is broken
+NOT_BY_ID = (
+    "time_entries",
+    "operation_quantities",
+    "scrap_reasons",
+    "substep_templates",
+)  # [U] `?id=` of these lists is broken
 
 
 class Again(Exception):

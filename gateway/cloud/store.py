@@ -31,6 +31,8 @@ _BELOW = {
 _PARENT = {
     "time_entry": ("operation", "SELECT operation_id FROM time_entries WHERE id = ?"),
     "quantity": ("operation", "SELECT operation_id FROM operation_quantities WHERE id = ?"),
+    "substep": ("operation", "SELECT operation_id FROM substeps WHERE id = ?"),
+    "assignments": ("part", "SELECT part_id FROM assignments WHERE id = ?"),
     "operation": ("part", "SELECT part_id FROM operations WHERE id = ?"),
     "part": ("job", "SELECT job_id FROM parts WHERE id = ?"),
 }
@@ -45,10 +47,15 @@ WHERE e.lane = :lane AND e.origin <> :cloud AND (
 _BOOKED = (
     "SELECT EXISTS (SELECT 1 FROM operations o JOIN parts p ON p.id = o.part_id WHERE {} = ?1 AND ("
     "EXISTS (SELECT 1 FROM time_entries e WHERE e.operation_id = o.id) "
-    "OR EXISTS (SELECT 1 FROM operation_quantities q WHERE q.operation_id = o.id)))"
+    "OR EXISTS (SELECT 1 FROM operation_quantities q WHERE q.operation_id = o.id) "
+    "OR EXISTS (SELECT 1 FROM substeps s WHERE s.operation_id = o.id)))"
 )
+_ASSIGNED = " OR EXISTS (SELECT 1 FROM assignments a WHERE {})"
 _BOOKED_ON = {
-    table: _BOOKED.format(key) for table, key in (("jobs", "p.job_id"), ("parts", "p.id"), ("operations", "o.id"))
+    "jobs": _BOOKED.format("p.job_id")
+    + _ASSIGNED.format("a.job_id = ?1 OR a.part_id IN (SELECT id FROM parts WHERE job_id = ?1)"),
+    "parts": _BOOKED.format("p.id") + _ASSIGNED.format("a.part_id = ?1"),
+    "operations": _BOOKED.format("o.id"),
 }
 _KIND = {  # what an aggregate of a table is called
     "jobs": "job",
@@ -56,8 +63,12 @@ _KIND = {  # what an aggregate of a table is called
     "operations": "operation",
     "time_entries": "time_entry",
     "operation_quantities": "quantity",
+    "substeps": "substep",
 }
-_TABLES = frozenset("jobs parts operations cells resources scrap_reasons time_entries operation_quantities".split())
+_TABLES = frozenset(
+    "jobs parts operations cells resources scrap_reasons time_entries operation_quantities substeps assignments "
+    "substep_templates".split()
+)
 
 
 @dataclass(slots=True)
@@ -143,7 +154,7 @@ def entry_of_segment(connection: sqlite3.Connection, segment_id: str) -> str:
 
 
 def booked_on(connection: sqlite3.Connection, table: str, row_id: str) -> bool:
-    """Has anybody booked time or quantities on it or below it?"""
+    """Does anything stand on it, or on what is below it: time, quantities, substeps, assignments?"""
     return table in _BOOKED_ON and bool(connection.execute(_BOOKED_ON[table], (row_id,)).fetchone()[0])
 
 

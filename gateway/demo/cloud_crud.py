@@ -7,7 +7,7 @@ from typing import Any
 from gateway.demo.cloud_answer import Answer, Call, Refused, broken, done, not_found
 from gateway.demo.cloud_database import Database, Row
 from gateway.demo.cloud_resources import RESOURCES, Resource
-from gateway.demo.cloud_schema import TABLES
+from gateway.demo.cloud_schema import ENUMS, TABLES
 from gateway.demo.cloud_values import DatabaseError, stored
 
 LIMIT_DEFAULT = 100
@@ -228,6 +228,8 @@ def _sorted(rows: list[Row], resource: Resource, query: Mapping[str, str]) -> li
 
 
 def _sortable(kind: str, value: Any) -> Any:
+    if kind in ENUMS:
+        return ENUMS[kind].index(value)
     return _moment(value) if kind == "timestamptz" else value
 
 

@@ -216,6 +216,8 @@ RESOURCES = {
         exact=("operation_type", "is_global"),
         search=("name", "description"),
         sort=_words("name operation_type created_at"),
+        order=("name",),
+        ascending=True,
         runs_early=True,
     ),
     "api-webhooks": Resource(

@@ -16,6 +16,10 @@ class Status(StrEnum):
     COMPLETED = "completed"
 
 
+# [U] Lists that are sorted by the state have it in this order: that of the enumeration in the cloud's database.
+RANKED = (Status.NOT_STARTED, Status.IN_PROGRESS, Status.COMPLETED, Status.ON_HOLD)
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     id: str

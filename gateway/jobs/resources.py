@@ -1,7 +1,7 @@
 """How jobs and parts look from outside."""
 
 from gateway.catalog.resources import Column, Kind, Resource
-from gateway.jobs.model import Status
+from gateway.jobs.model import RANKED, Status
 
 STATES = tuple(Status)
 TEXT_MAX = 255
@@ -41,7 +41,7 @@ JOBS = Resource(
         Column("customer", length_max=TEXT_MAX, aliases=("customer_name",)),
         Column("due_date", Kind.TIME),
         Column("due_date_override", Kind.TIME),
-        Column("status", nullable=False, choices=STATES, about="A change must be a legal transition."),
+        Column("status", nullable=False, choices=STATES, ranked=RANKED, about="A change must be a legal transition."),
         Column("priority", Kind.INTEGER, minimum=0),
         Column("current_cell_id", Kind.UUID, references="cells"),
         Column("notes", aliases=("description",)),
@@ -96,7 +96,7 @@ PARTS = Resource(
         Column("part_number", required=True, length_max=TEXT_MAX),
         Column("material", about="`Unknown` when not given."),
         Column("quantity", Kind.INTEGER, nullable=False, minimum=1, about="1 when not given."),
-        Column("status", nullable=False, choices=STATES, about="A change must be a legal transition."),
+        Column("status", nullable=False, choices=STATES, ranked=RANKED, about="A change must be a legal transition."),
         Column("current_cell_id", Kind.UUID, references="cells"),
         Column("file_paths", Kind.LIST),
         Column("image_paths", Kind.LIST, nullable=False),

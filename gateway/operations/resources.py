@@ -1,6 +1,7 @@
 """How operations look from outside."""
 
 from gateway.catalog.resources import Column, Kind, Resource
+from gateway.jobs.model import RANKED
 
 STATES = ("not_started", "in_progress", "on_hold", "completed")
 TEXT_MAX = 255
@@ -31,7 +32,7 @@ OPERATIONS = Resource(
             stored="CAST(round(operations.actual_time_s / 60.0) AS INTEGER)",
             about="Minutes, the sum over the time entries; may be given as long as there are none.",
         ),
-        Column("status", nullable=False, choices=STATES, about="A change must be a legal transition."),
+        Column("status", nullable=False, choices=STATES, ranked=RANKED, about="A change must be a legal transition."),
         Column("completion_percentage", Kind.INTEGER, minimum=0, maximum=100),
         Column("notes", aliases=("instructions",)),
         Column("metadata", Kind.JSON),

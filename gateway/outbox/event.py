@@ -40,6 +40,8 @@ class EventType(StrEnum):
     ISSUE_CREATED = "issue.created"
     NCR_CREATED = "ncr.created"
     NCR_VERIFIED = "ncr.verified"
+    STEP_ADDED = "step.added"
+    STEP_COMPLETED = "step.completed"
     RESOURCE_CREATED = "resource.created"
     RESOURCE_UPDATED = "resource.updated"
 

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 from gateway.catalog.store import refusal
-from gateway.catalog.tables import CELLS, MATERIALS, OPERATORS, PROFILES, RESOURCES, SCRAP_REASONS
+from gateway.catalog.tables import CELLS, MATERIALS, OPERATORS, PROFILES, RESOURCES, SCRAP_REASONS, SUBSTEP_TEMPLATES
 from gateway.issues.resources import ISSUE_CATEGORIES, ISSUES
+from gateway.jobs.assignments.resources import ASSIGNMENTS
 from gateway.jobs.model import MINUTE_S
 from gateway.jobs.model import minutes as minutes_of
 from gateway.jobs.resources import JOBS, PARTS
@@ -20,6 +21,7 @@ from gateway.kernel.errors import Conflict, Invalid
 from gateway.kernel.ids import is_uuid
 from gateway.operations.quantities.resources import QUANTITIES
 from gateway.operations.resources import OPERATIONS
+from gateway.operations.substeps.resources import SUBSTEPS
 from gateway.operations.time_entries.resources import TIME_ENTRIES
 from gateway.outbox import journal
 from gateway.outbox.event import Change, Event, Stamp, encode, job_lane, row_lane
@@ -33,14 +35,14 @@ EVENT_ROWS = 200  # changes in one journal entry
 # In the order in which their rows hang on each other. Tables of the cloud that are not here are not kept here.
 TABLES = (
     "profiles operators cells resources materials scrap_reasons substep_templates substep_template_items jobs parts operations "
-    "operation_resources time_entries time_entry_pauses operation_quantities operation_quantity_scrap_reasons "
-    "issue_categories issues"
+    "operation_resources substeps assignments time_entries time_entry_pauses operation_quantities "
+    "operation_quantity_scrap_reasons issue_categories issues"
 ).split()
 _DECLARED = {
     one.table: one
     for one in (
-        *(PROFILES, OPERATORS, CELLS, RESOURCES, MATERIALS, SCRAP_REASONS),
-        *(JOBS, PARTS, OPERATIONS, TIME_ENTRIES, QUANTITIES, ISSUE_CATEGORIES, ISSUES),
+        *(PROFILES, OPERATORS, CELLS, RESOURCES, MATERIALS, SCRAP_REASONS, SUBSTEP_TEMPLATES),
+        *(JOBS, PARTS, ASSIGNMENTS, OPERATIONS, SUBSTEPS, TIME_ENTRIES, QUANTITIES, ISSUE_CATEGORIES, ISSUES),
     )
 }
 # column -> what it is called outside: whole minutes, and the seconds beside them, which are exact
@@ -62,6 +64,10 @@ _LANE_OF_JOB = {
     "JOIN parts p ON p.id = o.part_id WHERE q.id = ?",
     "issues": "SELECT p.job_id FROM issues i JOIN operations o ON o.id = i.operation_id "
     "JOIN parts p ON p.id = o.part_id WHERE i.id = ?",
+    "substeps": "SELECT p.job_id FROM substeps s JOIN operations o ON o.id = s.operation_id "
+    "JOIN parts p ON p.id = o.part_id WHERE s.id = ?",
+    "assignments": "SELECT job_id FROM (SELECT coalesce(a.job_id, p.job_id) AS job_id FROM assignments a "
+    "LEFT JOIN parts p ON p.id = a.part_id WHERE a.id = ?) WHERE job_id IS NOT NULL",
 }
 
 

@@ -1,4 +1,4 @@
-"""Cells, resources, scrap reasons and materials over real HTTP: one manner for every plain table."""
+"""Cells, resources, scrap reasons, templates and materials over real HTTP: one manner for every plain table."""
 
 import pytest
 from hall import Floor
@@ -13,7 +13,10 @@ NEW = {
         {"code": "DIM", "description": "Out of tolerance", "category": "process"},
         {"description": "Dimension"},
     ),
+    "/api-templates": ("substep_template", {"name": "Deburr set"}, {"operation_type": "cutting"}),
 }
+FLAG = {"/api-templates": "is_global"}  # what the others call `active`
+SAID = {"/api-scrap-reasons": "Scrap reason deleted successfully"}
 ALL = pytest.mark.parametrize("path", NEW)
 
 
@@ -22,7 +25,8 @@ ALL = pytest.mark.parametrize("path", NEW)
 async def test_a_row_is_made_read_changed_and_deleted(floor, path, base):
     one, body, change = NEW[path]
     made = (await floor.make(base + path, body))[one]
-    assert made.items() >= {**body, f"{one}_id": made["id"], "active": True}.items()
+    flag = FLAG.get(path, "active")
+    assert made.items() >= {**body, f"{one}_id": made["id"], flag: flag == "active"}.items()
     assert (await floor.get(f"{base}{path}?id={made['id']}"))[one] == made
     await floor.clock.advance(60)
     changed = (await floor.send("PATCH", f"{base}{path}?id={made['id']}", change)).data[one]
@@ -30,11 +34,11 @@ async def test_a_row_is_made_read_changed_and_deleted(floor, path, base):
         changed.items()
         >= {**change, "updated_at": "2026-11-02T07:01:00+00:00", "created_at": made["created_at"]}.items()
     )
-    put = (await floor.send("PUT", f"{base}{path}/?id={made['id'].upper()}", {"active": False})).data[one]
-    assert put["active"] is False
+    put = (await floor.send("PUT", f"{base}{path}/?id={made['id'].upper()}", {flag: flag != "active"})).data[one]
+    assert put[flag] is (flag != "active")
     for _ in range(2):
         reply = await floor.send("DELETE", f"{base}{path}?id={made['id']}")
-        assert (reply.status, reply.data) == (200, {"message": "Deleted successfully"})
+        assert (reply.status, reply.data) == (200, {"message": SAID.get(path, "Deleted successfully")})
     assert (await floor.send("GET", f"{base}{path}?id={made['id']}")).status == 404
 
 
@@ -44,17 +48,18 @@ async def test_a_row_is_made_read_changed_and_deleted(floor, path, base):
     [
         ("GET", "?id=zz", None, 404, "NOT_FOUND"),
         ("GET", f"?id={Floor.NOWHERE}", None, 404, "NOT_FOUND"),
-        ("GET", "?active=maybe", None, 422, "VALIDATION_ERROR"),
+        ("GET", "?{flag}=maybe", None, 422, "VALIDATION_ERROR"),
         ("GET", "/sub/path", None, 404, "NOT_FOUND"),
         ("POST", "", {}, 422, "VALIDATION_ERROR"),
         ("POST", "", {"colour": "red"}, 422, "VALIDATION_ERROR"),
-        ("PATCH", "", {"active": True}, 400, "BAD_REQUEST"),
+        ("PATCH", "", {"{flag}": True}, 400, "BAD_REQUEST"),
+        ("PUT", "?id=", {"colour": "red"}, 400, "BAD_REQUEST"),
         ("PATCH", "?id={id}", {}, 400, "BAD_REQUEST"),
         ("PATCH", "?id={id}", {"id": Floor.NOWHERE}, 400, "BAD_REQUEST"),
         ("PATCH", "?id={id}", {"colour": "red"}, 422, "VALIDATION_ERROR"),
-        ("PATCH", "?id={id}", {"active": "yes"}, 422, "VALIDATION_ERROR"),
-        ("PATCH", "?id=zz", {"active": True}, 404, "NOT_FOUND"),
-        ("PATCH", f"?id={Floor.NOWHERE}", {"active": True}, 404, "NOT_FOUND"),
+        ("PATCH", "?id={id}", {"{flag}": "yes"}, 422, "VALIDATION_ERROR"),
+        ("PATCH", "?id=zz", {"{flag}": True}, 404, "NOT_FOUND"),
+        ("PATCH", f"?id={Floor.NOWHERE}", {"{flag}": True}, 404, "NOT_FOUND"),
         ("DELETE", "", None, 400, "BAD_REQUEST"),
         ("REPORT", "", None, 400, "BAD_REQUEST"),
     ],
@@ -62,7 +67,10 @@ async def test_a_row_is_made_read_changed_and_deleted(floor, path, base):
 async def test_what_is_wrong_is_said_by_name(floor, path, method, query, given, status, code):
     one, body, _ = NEW[path]
     made = (await floor.make(path, body))[one]
-    reply = await floor.send(method, path + query.replace("{id}", made["id"]), given)
+    flag = FLAG.get(path, "active")
+    given = given and {name.replace("{flag}", flag): value for name, value in given.items()}
+    asked = path + query.replace("{id}", made["id"]).replace("{flag}", flag)
+    reply = await floor.send(method, asked, given)
     assert (reply.status, reply.error["code"]) == (status, code)
     assert (await floor.get(f"{path}?id={made['id']}"))[one] == made
 
@@ -77,7 +85,9 @@ async def test_a_row_that_was_sent_back_unchanged_leaves_no_trace(floor, path):
     assert await floor.events() == before
 
 
-@pytest.mark.parametrize(("path", "field"), [("/api-resources", "name"), ("/api-scrap-reasons", "code")])
+@pytest.mark.parametrize(
+    ("path", "field"), [("/api-resources", "name"), ("/api-scrap-reasons", "code"), ("/api-templates", "name")]
+)
 async def test_a_taken_name_is_a_conflict(floor, path, field):
     one, body, _ = NEW[path]
     await floor.make(path, body)
@@ -118,7 +128,7 @@ async def test_a_create_sent_again_under_its_key_makes_one_row(floor, path):
     first = await floor.send("POST", path, body, headers=once)
     again = await floor.send("POST", path, body, headers=once)
     assert (again.status, again.data, again.headers["Idempotency-Replayed"]) == (201, first.data, "true")
-    reply = await floor.send("POST", path, {**body, "active": False}, headers=once)
+    reply = await floor.send("POST", path, {**body, FLAG.get(path, "active"): False}, headers=once)
     assert (reply.status, reply.error["code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
     assert first.data[one]["id"] == again.data[one]["id"]
 
@@ -228,6 +238,71 @@ async def test_only_active_scrap_reasons_are_listed_unless_asked(floor):
     assert await found("search=scratch") == ["SCR"]
     reply = await floor.send("POST", "/api-scrap-reasons", {"code": "B", "description": "x", "category": "surface"})
     assert (reply.status, reply.error["details"][0]["constraint"]) == (422, "ENUM_CONSTRAINT")
+
+
+async def test_a_scrap_reason_in_use_stays(floor):
+    operation_id = (await floor.job())["parts"][0]["operations"][0]["id"]
+    booked = {"operation_id": operation_id, "quantity_scrap": 3}
+    split = [{"scrap_reason_id": one, "quantity": 1} for one in (floor.BURR, floor.SCRATCH)]
+    await floor.make("/api-operation-quantities", {**booked, "scrap_reasons": split})
+    for one in (floor.BURR, floor.SCRATCH):
+        reply = await floor.send("DELETE", f"/api-scrap-reasons?id={one}")
+        assert (reply.status, reply.error["code"]) == (409, "CONFLICT")
+        assert "active=false" in reply.error["message"]
+
+
+async def test_a_category_that_does_not_exist_has_no_reasons(floor):
+    assert (await floor.get("/api-scrap-reasons?category=magic"))["scrap_reasons"] == []
+
+
+async def test_a_resource_stays_while_work_needs_it(floor):
+    part_id = (await floor.job())["parts"][0]["id"]
+    body = {
+        "part_id": part_id,
+        "cell_id": floor.SAW,
+        "operation_name": "Bend",
+        "resources": [{"resource_id": floor.JIG}],
+    }
+    operation = (await floor.make("/api-operations", body))["operation"]
+    reply = await floor.send("DELETE", f"/api-resources?id={floor.JIG}")
+    assert (reply.status, reply.error["code"]) == (409, "CONFLICT")
+    assert '"Bend"' in reply.error["message"]
+    await floor.pressed(("start", operation["id"]), ("complete", operation["id"]))
+    assert (await floor.send("DELETE", f"/api-resources?id={floor.JIG}")).status == 200
+
+
+async def test_templates_have_their_items_and_are_listed_by_name(floor):
+    made = (await floor.make("/api-templates", {"name": "Weld set", "description": "Seams", "is_global": True}))[
+        "substep_template"
+    ]
+    assert made["items"] == []
+    for place, name in ((2, "Clean"), (1, "Tack")):
+        values = (f"{floor.NOWHERE[:-1]}{place}", made["id"], name, place)
+        await floor.do(
+            "INSERT INTO substep_template_items (id, template_id, name, sequence, created_at, updated_at) "
+            "VALUES (?, ?, ?, ?, '', '')",
+            *values,
+        )
+    await floor.clock.advance(1)
+    await floor.make("/api-templates", {"name": "Cut set", "operation_type": "cutting"})
+
+    async def found(query: str) -> list[str]:
+        return [row["name"] for row in (await floor.get(f"/api-templates?{query}"))["substep_templates"]]
+
+    assert await found("") == ["Cut set", "Weld set"]
+    assert await found("order=desc") == ["Weld set", "Cut set"]
+    assert await found("operation_type=cutting") == await found("is_global=false") == ["Cut set"]
+    assert await found("search=seam") == ["Weld set"]
+    assert await found("sort=created_at&order=desc&limit=1") == ["Cut set"]
+    items = (await floor.get(f"/api-templates?id={made['id']}"))["substep_template"]["items"]
+    assert [(item["name"], item["sequence"], item["notes"]) for item in items] == [
+        ("Tack", 1, None),
+        ("Clean", 2, None),
+    ]
+    reply = await floor.send("PATCH", f"/api-templates?id={made['id']}", {"items": []})
+    assert (reply.status, reply.error["details"][0]["field"]) == (422, "items")
+    assert (await floor.send("DELETE", f"/api-templates?id={made['id']}")).status == 200
+    assert await floor.query("SELECT * FROM substep_template_items") == []
 
 
 async def test_materials_are_the_catalogue_and_what_parts_are_made_of(floor):

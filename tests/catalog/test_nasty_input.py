@@ -52,6 +52,9 @@ KNOWN = {
     "recorded_by": (ANNA, BEN),
     "user_id": (ANNA, BEN),
     "assigned_operator_id": (ANNA, BEN),
+    "assigned_by": (ANNA, BEN),
+    "completed_by": (ANNA, BEN),
+    "created_by": (ANNA, BEN),
 }
 KNOWN |= {
     "cell_id": (LASER, SAW),
@@ -74,6 +77,9 @@ FUNCTIONS = {
     "api-resources": "resources",
     "api-scrap-reasons": "scrap_reasons",
     "api-materials": "materials",
+    "api-substeps": "substeps",
+    "api-assignments": "assignments",
+    "api-templates": "substep_templates",
 }
 
 

@@ -4,14 +4,16 @@ import random
 from datetime import UTC, datetime, timedelta
 
 from gateway.catalog.commands import RowCommands
-from gateway.catalog.tables import CELLS, RESOURCES, SCRAP_REASONS
+from gateway.catalog.tables import CELLS, RESOURCES, SCRAP_REASONS, SUBSTEP_TEMPLATES
 from gateway.cloud import mapping, store
 from gateway.demo import factory
+from gateway.jobs.assignments.commands import AssignmentCommands
 from gateway.jobs.commands import ChangeJob
 from gateway.kernel.errors import GatewayError
 from gateway.operations.model import ChangeOperation, Verb
 from gateway.operations.planning import OperationPlanning
 from gateway.operations.quantities.commands import QuantityCommands
+from gateway.operations.substeps.commands import SubstepCommands
 from gateway.operations.time_entries.commands import TimeEntryCommands
 from gateway.operations.trees.commands import JobTreeCommands, PartTreeCommands
 from gateway.web.routes import Caller, Scope
@@ -27,6 +29,9 @@ FORWARDED = (
     "operations",
     "time_entries",
     "operation_quantities",
+    "substeps",
+    "assignments",
+    "substep_templates",
 )
 LATE_MAX_MIN = 300
 STAMPS = ("started_at", "paused_at", "resumed_at", "completed_at")  # of fresh work the cloud's own clock will do
@@ -45,7 +50,10 @@ class Floor:
         self._parts = PartTreeCommands(*made)
         self._quantities = QuantityCommands(*made)
         self._entries = TimeEntryCommands(*made)
-        self._plain = {one.table: RowCommands(one, *made) for one in (CELLS, RESOURCES, SCRAP_REASONS)}
+        self._steps = SubstepCommands(*made)
+        self._assignments = AssignmentCommands(*made)
+        plain = (CELLS, RESOURCES, SCRAP_REASONS, SUBSTEP_TEMPLATES)
+        self._plain = {one.table: RowCommands(one, *made) for one in plain}
         self._new_id = shop.new_id
         self.acted: dict[str, int] = {}
 
@@ -55,6 +63,10 @@ class Floor:
             self.count: 6,
             self.recount: 2,
             self.book: 3,
+            self.add_step: 2,
+            self.tick: 3,
+            self.assign: 2,
+            self.take: 2,
             self.rebook: 2,
             self.move_job: 2,
             self.plan_job: 1,
@@ -110,6 +122,30 @@ class Floor:
         else:
             await self._entries.update(row_id, {"notes": self._word(), "time_type": "setup"}, CALLER, None)
 
+    async def add_step(self) -> None:
+        await self._steps.create({"operation_id": await self._any("operations"), "name": self._word()}, CALLER, None)
+
+    async def tick(self) -> None:
+        row_id = await self._any("substeps", alive="1")
+        if self._rng.random() < 0.2:
+            await self._steps.delete(row_id, CALLER, None)
+        else:
+            given = {"status": self._rng.choice(("completed", "blocked")), "completed_by": self._rng.choice(PEOPLE)}
+            await self._steps.update(row_id, given, CALLER, None)
+
+    async def assign(self) -> None:
+        given = {"operator_id": self._rng.choice(PEOPLE), "assigned_by": self._rng.choice(PEOPLE)}
+        what = self._rng.choice(("job", "part"))
+        await self._assignments.create({f"{what}_id": await self._any(f"{what}s"), **given}, CALLER, None)
+
+    async def take(self) -> None:
+        row_id = await self._any("assignments", alive="1")
+        if self._rng.random() < 0.2:
+            await self._assignments.delete(row_id, CALLER, None)
+        else:
+            given = {"status": self._rng.choice(("accepted", "completed")), "operator_id": self._rng.choice(PEOPLE)}
+            await self._assignments.update(row_id, given, CALLER, None)
+
     async def move_job(self) -> None:
         verb = self._rng.choice(("start", "stop", "resume", "complete"))
         await self._jobs.change(ChangeJob(await self._any("jobs"), verb, self._at()), CALLER, None)
@@ -149,24 +185,26 @@ class Floor:
         await commands.delete(await self._any(what), CALLER, None)
 
     async def keep_house(self) -> None:
-        table = self._rng.choice(("cells", "resources", "scrap_reasons"))
+        table = self._rng.choice(tuple(self._plain))
         commands = self._plain[table]
         given = {
             "cells": {"name": self._word()},
             "resources": {"name": self._word(), "type": "tooling"},
             "scrap_reasons": {"code": self._word(), "description": "odd", "category": "other"},
+            "substep_templates": {"name": self._word(), "is_global": self._rng.random() < 0.5},
         }[table]
         chance = self._rng.random()
         if chance < 0.5:
             await commands.create(given, CALLER, None)
         elif chance < 0.8:
-            await commands.update(await self._any(table), {"active": True, **given}, CALLER, None)
+            flag = {} if table == "substep_templates" else {"active": True}
+            await commands.update(await self._any(table), {**flag, **given}, CALLER, None)
         else:
             await commands.delete(await self._any(table), CALLER, None)
 
     async def _any(self, table: str, where: str = "1", *, alive: str | None = None) -> str:
         """The id of a row that is there. Raises IndexError when there is none."""
-        alive = alive or ("1" if table == "scrap_reasons" else "deleted_at IS NULL")
+        alive = alive or ("1" if table in ("scrap_reasons", "substep_templates") else "deleted_at IS NULL")
         sql = f"SELECT id FROM {table} WHERE {alive} AND {where} ORDER BY id"
         return self._rng.choice([row[0] for row in await self._db.read(lambda c: c.execute(sql).fetchall())])
 

@@ -7,6 +7,17 @@ from gateway.web.routes import KEY_SCOPES, Scope
 LIFECYCLE = "/api-job-lifecycle"
 
 
+@pytest.mark.parametrize("table", ["jobs", "parts", "operations"])
+async def test_the_order_of_the_states_is_that_of_the_cloud(floor, table):
+    states = ("not_started", "in_progress", "completed", "on_hold")
+    for number, state in enumerate(sorted(states)):
+        await floor.job(f"J-{number}", (floor.LASER,))
+        await floor.do(f"UPDATE {table} SET status = ? WHERE rowid = (SELECT max(rowid) FROM {table})", state)
+    for order, found in (("asc", [*states]), ("desc", [*reversed(states)])):
+        rows = (await floor.get(f"/api-{table}?sort=status&order={order}"))[table]
+        assert [row["status"] for row in rows] == found
+
+
 async def test_jobs_are_filtered_sorted_and_cut(floor):
     for number, customer in (("A-1", "Acme"), ("A%2", "acme b.v."), ("B_3", "Müller"), ("B-4", None)):
         await floor.job(number, (floor.LASER,), customer=customer)

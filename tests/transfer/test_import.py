@@ -15,6 +15,7 @@ JOB, PART, CHILD = (f"00000000-0000-4000-8000-00000000d00{n}" for n in (1, 2, 3)
 OPERATION, ENTRY, PAUSE, QUANTITY, NEED, SPLIT, ISSUE, CATEGORY = (
     f"00000000-0000-4000-8000-00000000e00{n}" for n in range(1, 9)
 )
+STEP, ASSIGNED, LOOSE, TEMPLATE, ITEM, PIET = (f"00000000-0000-4000-8000-00000000f00{n}" for n in range(1, 7))
 # in the cloud's words and in no order
 WORK = {
     "time_entry_pauses": [
@@ -101,6 +102,24 @@ WORK = {
         }
     ],
     "issue_categories": [{"id": CATEGORY, "code": "M", "description": "Machine", "active": True}],
+    "substeps": [
+        {
+            "id": STEP,
+            "operation_id": OPERATION,
+            "name": "Deburr",
+            "sequence": 1,
+            "status": "completed",
+            "completed_at": AT,
+            "completed_by": Floor.ANNA.upper(),
+        }
+    ],
+    "assignments": [
+        {"id": ASSIGNED, "part_id": PART, "operator_id": Floor.ANNA, "assigned_by": Floor.BEN, "status": "accepted"},
+        {"id": LOOSE, "shop_floor_operator_id": PIET, "assigned_by": Floor.BEN},
+    ],
+    "operators": [{"id": PIET, "employee_id": "E001", "full_name": "Piet", "active": True}],
+    "substep_template_items": [{"id": ITEM, "template_id": TEMPLATE, "name": "Clean", "sequence": 1}],
+    "substep_templates": [{"id": TEMPLATE, "name": "Deburr set", "is_global": False}],
 }
 
 
@@ -144,6 +163,12 @@ async def test_rows_come_in_with_their_ids_in_whatever_order_the_file_has(floor)
     given = {**WORK["issues"][0], "reviewed_at": "2026-11-01T08:20:00+00:00"}
     assert issue.items() >= given.items()
     assert await floor.query("SELECT code, severity_default, active FROM issue_categories") == [("M", "medium", 1)]
+    step = (await floor.get(f"/api-substeps?id={STEP}"))["substep"]
+    assert (step["completed"], step["completed_at"], step["completed_by"]) == (True, AT, floor.ANNA)
+    assignment = (await floor.get(f"/api-assignments?id={ASSIGNED}"))["assignment"]
+    assert (assignment["part"]["part_number"], assignment["status"]) == ("P-1", "accepted")
+    template = (await floor.get(f"/api-templates?id={TEMPLATE}"))["substep_template"]
+    assert template["items"] == [{"id": ITEM, "name": "Clean", "notes": None, "sequence": 1}]
 
 
 async def test_a_second_time_changes_nothing_and_tells_nobody(floor):
@@ -183,14 +208,14 @@ async def test_the_ways_out_learn_of_every_row_in_the_lane_of_its_job(floor):
     await floor.db.write(lambda tx: tx.execute("DELETE FROM events") and None)
     await bring(floor, WORK)
     lanes = {
-        change["table"]: event["lane"]
+        change["table"] if change["id"] != LOOSE else "loose": event["lane"]
         for event in await floor.events()
         for change in event["changes"]
         if event["origin"] == "gw-test"
     }
-    assert {
-        lanes[name] for name in ("jobs", "parts", "operations", "time_entries", "operation_quantities", "issues")
-    } == {f"job:{JOB}"}
+    below = "jobs parts operations substeps assignments time_entries operation_quantities issues".split()
+    assert {lanes[name] for name in below} == {f"job:{JOB}"}
+    assert lanes["loose"] == f"assignments:{LOOSE}"
     assert await floor.events("job.created", "part.created", "operation.started") == []
 
 

@@ -60,6 +60,18 @@ HALL: dict[str, list[dict[str, Any]]] = {
             "reported_by_id": examples.OPERATOR,
         }
     ],
+    "substeps": [
+        {"id": examples.IDS["api-substeps"], "operation_id": examples.OPERATION, "name": "Clean", "sequence": 1}
+    ],
+    "assignments": [
+        {
+            "id": examples.IDS["api-assignments"],
+            "job_id": examples.JOB,
+            "operator_id": examples.OPERATOR,
+            "assigned_by": examples.OPERATOR,
+        }
+    ],
+    "substep_templates": [{"id": examples.IDS["api-templates"], "name": "Deburr set"}],
 }
 OPERATIONS = [
     (method.upper(), path, operation)

@@ -1,0 +1,1 @@
+"""Assignments: who is to work on a job or part, and how far he is with it."""

@@ -1,0 +1,1 @@
+"""Substeps: the checklist of an operation. An operation may be completed without them."""
