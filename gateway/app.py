@@ -20,6 +20,8 @@ import structlog
 from aiohttp import web
 
 from gateway import __version__, admin, examples, housekeeping, identity, systemd
+from gateway.batches import routes as batches
+from gateway.batches.commands import BatchCommands
 from gateway.catalog import routes as catalog
 from gateway.catalog.commands import RowCommands
 from gateway.cloud import store as cloud_
@@ -277,6 +279,7 @@ def api_routes(settings: Settings, db: Database, _keys: Keys, clock: Clock, new_
         *time_entries.routes(db, TimeEntryCommands(*made)),
         *quantities.routes(db, QuantityCommands(*made)),
         *issues.routes(db, IssueCommands(*made)),
+        *batches.routes(db, BatchCommands(*made)),
     ]
 
 

@@ -40,6 +40,8 @@ class EventType(StrEnum):
     ISSUE_CREATED = "issue.created"
     NCR_CREATED = "ncr.created"
     NCR_VERIFIED = "ncr.verified"
+    BATCH_STARTED = "batch.started"
+    BATCH_COMPLETED = "batch.completed"
     RESOURCE_CREATED = "resource.created"
     RESOURCE_UPDATED = "resource.updated"
 
