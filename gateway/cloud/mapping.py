@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from gateway.operations.model import shares
+
 Row = Mapping[str, Any]
 
 # Columns that only we have, or that the cloud makes itself.
@@ -156,22 +158,30 @@ _EXTRA: dict[str, Callable[[Row, Mapping[str, Any], Sequence[Row]], dict[str, An
 
 
 def _segments(entry: Row, pauses: Sequence[Row]) -> list[Wanted]:
-    """`pauses` in order of time. While paused, or between its pauses, nothing runs: no entry there."""
+    """`pauses` in order of time. While paused, or between its pauses, nothing runs: no entry there.
+
+    What the entry counts need not be what the clock says: somebody may have said it, or it is a share of a batch's time.
+    """
     ends = [pause["paused_at"] for pause in pauses] + [entry["end_time"]]
     begins = [(entry["id"], entry["start_time"])]
     begins += [(pause["segment_id"], pause["resumed_at"]) for pause in pauses if pause["resumed_at"]]
+    stretches = [(one, start, end) for (one, start), end in zip(begins, ends, strict=False)]
+    worked = [_worked_s(start, end) for _, start, end in stretches]
+    counted = worked if entry["duration_s"] is None else shares(entry["duration_s"], [one or 0 for one in worked])
     segments = []
-    for (segment_id, start), end in zip(begins, ends, strict=False):
+    for (segment_id, start, end), seconds in zip(stretches, counted, strict=True):
         empty = segment_id != entry["id"] and end == start  # resumed and ended in one moment: nobody worked
-        segments.append(Wanted("time_entries", segment_id, _entry(entry, start, end, alone=len(begins) == 1), empty))
+        segments.append(Wanted("time_entries", segment_id, _entry(entry, start, end, seconds), empty))
     return segments
 
 
-def _entry(entry: Row, start: str, end: str | None, *, alone: bool) -> dict[str, Any]:
-    seconds = None
-    if end is not None:
-        worked = (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
-        seconds = entry["duration_s"] if alone and entry["duration_s"] is not None else max(0, round(worked))
+def _worked_s(start: str, end: str | None) -> int | None:
+    if end is None:
+        return None
+    return max(0, round((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()))
+
+
+def _entry(entry: Row, start: str, end: str | None, seconds: int | None) -> dict[str, Any]:
     return {
         "operation_id": entry["operation_id"],
         "operator_id": entry["operator_id"],
