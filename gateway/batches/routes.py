@@ -26,19 +26,23 @@ _IDS: tuple[Any, Any] = (
 )
 
 
-_INTEGER = {"type": "integer"}
+_INTEGER, _TEXT = {"type": "integer"}, {"type": "string"}
 _INSTANT = {"type": "string", "format": "date-time"}
-_ANSWERS: dict[str, Any] = {  # of all four; each gives its own
-    **{name: {"type": "string"} for name in ("batch_id", "status", "monitoring_source", "distribution_method")},
-    **dict.fromkeys(("operations_started", "operations_added", "total_minutes", "total_seconds"), _INTEGER),
-    **dict.fromkeys(("monitored_batches", "overdue_batches", "created_exceptions"), _INTEGER),
-    **dict.fromkeys(("started_at", "completed_at", "monitored_at"), _INSTANT),
-    "operations": {
-        "type": "array",
-        "items": {"type": "object", "properties": {"id": {"type": "string"}, "minutes": _INTEGER, "seconds": _INTEGER}},
-    },
-    "warnings": {"type": "array", "items": {"type": "string"}},
+_SHARE = {"type": "object", "properties": {"id": _TEXT, "minutes": _INTEGER, "seconds": _INTEGER}}
+_MOVED = {"batch_id": _TEXT, "status": _TEXT, "monitoring_source": {"type": "string", "enum": ["operator", "machine"]}}
+_STARTED = {**_MOVED, "operations_started": _INTEGER, "started_at": _INSTANT}
+_STOPPED = {
+    **_MOVED,
+    "completed_at": _INSTANT,
+    "total_minutes": _INTEGER,
+    "total_seconds": _INTEGER,
+    "distribution_method": {"type": "string", "enum": ["weighted", "equal", "none"]},
+    "operations": {"type": "array", "items": _SHARE},
+    "warnings?": {"type": "array", "items": _TEXT},
 }
+_ADDED = {"batch_id": _TEXT, "operations_added": _INTEGER}
+_WATCHED: dict[str, Any] = dict.fromkeys(("monitored_batches", "overdue_batches", "created_exceptions"), _INTEGER)
+_WATCHED |= {"monitored_at": _INSTANT}
 
 
 class BatchLifecycleBody(BaseModel):
@@ -84,7 +88,7 @@ def lifecycle(commands: BatchCommands) -> list[Route]:
             "Start or stop a batch, add operations to it, look for overdue ones",
             body=BatchLifecycleBody,
             parameters=(Parameter("id", about="The batch."),),
-            answers=_ANSWERS,
+            answers=(_STARTED, _STOPPED, _ADDED, _WATCHED),
             strict_method=True,
         )
         for path in ("/api-batch-lifecycle", "/api-batch-lifecycle/{action}")
