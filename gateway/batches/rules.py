@@ -15,7 +15,7 @@ from gateway.kernel.ids import is_uuid
 from gateway.operations.model import Operation, TimeEntry, Verb, shares
 from gateway.operations.rules import require_free_of_standstill
 
-OPERATIONS_MAX = 500  # in one batch
+OPERATIONS_MAX = 200  # in one batch: all of them are started, and stopped, in one transaction
 _ROUNDS_DOWN_S, _ROUNDS_UP_S = MINUTE_S // 2 - 1, MINUTE_S // 2  # beyond a whole minute, and before it
 
 # action -> (states it is allowed from, state it leads to)
