@@ -35,9 +35,7 @@ MAY = {
     "housekeeping": TOOLS | {"cloud", "settings"},
     "systemd": {"kernel", "settings"},
     "admin": WORK | {"settings", "status", "transfer"},
-    "app": WORK
-    | FRAME
-    | {"settings", "admin", "catalog", "jobs", "operations", "issues", "batches", "uns", "cloud"},
+    "app": WORK | FRAME | {"settings", "admin", "catalog", "jobs", "operations", "issues", "batches", "uns", "cloud"},
     "demo": {"kernel"},
     "cli": WORK | FRAME | {"settings", "admin", "app", "transfer", "demo"},
     "__main__": {"cli"},

@@ -198,7 +198,7 @@ def _start(tx: Tx, stamp: Stamp, wish: ChangeBatch, caller: Caller) -> Answer:
 def _stop(tx: Tx, stamp: Stamp, wish: ChangeBatch, caller: Caller) -> Answer:
     before, operations = _asked(tx, wish, caller)
     after = rules.stopped(before, operations, wish, stamp.now)
-    name = operations_.operator_name(tx, wish.by) if wish.by else after.started_by_name
+    name = operations_.operator_name(tx, wish.by) if wish.by else operations_.profile_name(tx, after.started_by)
     operator, at = (wish.by or after.started_by, name), rules.moment(after)
     ended = rules.unfinished(operations)
     time = _share_out(tx, stamp, after, ended, Together(at, *operator, told=rules.about(after)))

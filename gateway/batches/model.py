@@ -43,7 +43,6 @@ class Batch:
     cell_id: str
     cell_name: str
     started_by: str | None = None
-    started_by_name: str | None = None
     started_at: datetime | None = None
     completed_at: datetime | None = None
 

@@ -23,8 +23,14 @@ BATCHES = Resource(
     cell="operation_batches.cell_id",
     columns=(
         Column("batch_number", required=True, length_max=TEXT_MAX),
-        Column("batch_type", nullable=False, choices=tuple(Type)),
-        Column("status", nullable=False, choices=tuple(BatchStatus), about="A change must be a legal transition."),
+        Column("batch_type", nullable=False, choices=tuple(Type), ranked=True),
+        Column(
+            "status",
+            nullable=False,
+            choices=tuple(BatchStatus),
+            ranked=True,
+            about="A change must be a legal transition.",
+        ),
         Column("production_mode", nullable=False, choices=tuple(Mode), about="`automated` is for laser_nesting only."),
         Column("cell_id", Kind.UUID, required=True, references="cells"),
         Column("parent_batch_id", Kind.UUID, references="operation_batches"),

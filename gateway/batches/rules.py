@@ -148,7 +148,7 @@ def held(operations: Sequence[Operation]) -> list[str]:
     return [
         f'operation {one.id} "{one.operation_name}" stays on hold: an open standstill issue holds it; its time is booked'
         for one in operations
-        if one.status_before_hold
+        if one.held and one.status is Status.ON_HOLD
     ]
 
 

@@ -9,9 +9,9 @@ from gateway.jobs.store import at
 from gateway.outbox.event import encode
 
 _GET = """
-SELECT b.id, b.batch_number, b.batch_type, b.production_mode, b.status, b.cell_id, c.name, b.started_by, p.full_name,
-  b.started_at, b.completed_at
-FROM operation_batches b JOIN cells c ON c.id = b.cell_id LEFT JOIN profiles p ON p.id = b.started_by WHERE b.id = ?
+SELECT b.id, b.batch_number, b.batch_type, b.production_mode, b.status, b.cell_id, c.name, b.started_by, b.started_at,
+  b.completed_at
+FROM operation_batches b JOIN cells c ON c.id = b.cell_id WHERE b.id = ?
 """
 _MEMBERS = """
 SELECT o.id FROM batch_operations b JOIN operations o ON o.id = b.operation_id
@@ -49,7 +49,7 @@ def get(connection: sqlite3.Connection, batch_id: str) -> Batch | None:
     if row is None:
         return None
     kinds = (Type(row[2]), Mode(row[3]), BatchStatus(row[4]))
-    return Batch(row[0], row[1], *kinds, row[5], row[6], row[7], row[8], at(row[9]), at(row[10]))
+    return Batch(row[0], row[1], *kinds, row[5], row[6], row[7], at(row[8]), at(row[9]))
 
 
 def members(connection: sqlite3.Connection, batch_id: str) -> list[str]:

@@ -53,7 +53,7 @@ def finish(tx: Tx, stamp: Stamp, operation: Operation, together: Together, share
 
     What an open standstill issue holds stays on hold: only the time on it ends.
     """
-    if operation.status_before_hold:
+    if operation.held and operation.status is Status.ON_HOLD:
         open_ = entries_.open_on(tx, operation.id)
         _end(tx, stamp, operation, [rules.closed(one, together.at, share_s.get(one.id)) for one in open_], together.at)
         return

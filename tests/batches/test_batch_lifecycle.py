@@ -14,8 +14,9 @@ async def open_entries(floor) -> int:
 
 async def hold(floor, operation_id: str) -> None:
     """An open standstill issue holds it."""
-    sql = "UPDATE operations SET status = 'on_hold', status_before_hold = 'in_progress' WHERE id = ?"
-    await floor.do(sql, operation_id)
+    given = {"operation_id": operation_id, "description": "wrong steel", "causes_standstill": True}
+    await floor.make("/api-issues", given)
+    assert (await floor.operation(operation_id))["status"] == "on_hold"
 
 
 # ------------------------------------------------------------------ start

@@ -84,6 +84,12 @@ async def test_lists_are_filtered_searched_and_sorted(floor):
     assert await found("search=oak") == [second["id"]]
     assert await found("limit=1&offset=1") == [second["id"]]
     assert (await floor.send("GET", f"{PATH}?status=odd")).status == 422
+    for order in (
+        "batch_type",
+        "status",
+    ):  # as the cloud's enumerations stand: saw_batch before general, draft before ready
+        listed = (await floor.get(f"{PATH}?sort={order}&order=asc"))["operation_batches"]
+        assert [one["id"] for one in listed] == [first["id"], second["id"]]
     listed = (await floor.get(PATH))["operation_batches"][0]
     assert set(COLUMNS) <= listed.keys()
 
