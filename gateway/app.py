@@ -20,6 +20,8 @@ import structlog
 from aiohttp import web
 
 from gateway import __version__, admin, examples, housekeeping, identity, systemd
+from gateway.batches import routes as batches
+from gateway.batches.commands import BatchCommands
 from gateway.catalog import routes as catalog
 from gateway.catalog.commands import RowCommands
 from gateway.cloud import store as cloud_
@@ -283,6 +285,7 @@ def api_routes(settings: Settings, db: Database, _keys: Keys, clock: Clock, new_
         *issues.routes(db, IssueCommands(*made)),
         *substeps.routes(db, SubstepCommands(*made)),
         *assignments.routes(db, AssignmentCommands(*made)),
+        *batches.routes(db, BatchCommands(*made)),
     ]
 
 

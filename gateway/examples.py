@@ -7,6 +7,7 @@ Body = Mapping[str, Any]
 
 _ID = "0199c0de-0000-7000-8000-{:012x}"
 JOB, PART, OPERATION, CELL, RESOURCE, OPERATOR, REASON = map(_ID.format, range(1, 8))
+BATCH, MEMBER, NEXT_OPERATION = map(_ID.format, range(0x90, 0x93))
 
 # function -> the row that an `?id=` in its examples means
 IDS = {
@@ -24,6 +25,8 @@ IDS = {
     "api-substeps": _ID.format(10),
     "api-assignments": _ID.format(11),
     "api-templates": _ID.format(12),
+    "api-batches": BATCH,
+    "api-batch-lifecycle": BATCH,
 }
 
 _TREE = {
@@ -132,6 +135,31 @@ BODIES: Mapping[tuple[str, str], Mapping[str, Body]] = {
     ("PATCH PUT", "/api-assignments"): {"accepted": {"status": "accepted"}},
     ("POST", "/api-templates"): {"a template": {"name": "Weld set", "operation_type": "welding"}},
     ("PATCH PUT", "/api-templates"): {"for everybody": {"is_global": True}},
+    ("POST", "/api-batches"): {
+        "a nest with its operations": {
+            "batch_number": "NEST-2026-002",
+            "batch_type": "laser_nesting",
+            "cell_id": CELL,
+            "material": "Steel 304",
+            "thickness_mm": 2.5,
+            "operation_ids": [NEXT_OPERATION],
+        },
+        "a nest that the machine cuts alone": {
+            "batch_number": "NEST-2026-003",
+            "batch_type": "laser_nesting",
+            "production_mode": "automated",
+            "cell_id": CELL,
+        },
+    },
+    ("PATCH PUT", "/api-batches"): {"ready to be cut": {"status": "ready"}},
+    ("POST", "/api-batch-lifecycle"): {
+        "somebody starts": {"batch_id": BATCH, "action": "start", "operator_id": OPERATOR},
+        "one more operation": {"batch_id": BATCH, "action": "add-operations", "operation_ids": [NEXT_OPERATION]},
+        "which are overdue": {"action": "monitor"},
+    },
+    ("POST", "/api-batch-lifecycle/{action}"): {
+        "late, with its true time": {"operator_id": OPERATOR, "occurred_at": "2026-11-02T06:12:00Z"}
+    },
 }
 
 

@@ -92,12 +92,13 @@ def patch_model(
     name: str | None = None,
     without: Collection[str] = (),
     more: Mapping[str, tuple[Any, Any]] | None = None,
+    dropped: Collection[str] = (),
 ) -> type[Body]:
-    """The body of an update: every field optional. Id, tenant and stamps may be there and are left alone."""
+    """The body of an update: every field optional. Id, tenant and stamps may be there and are left alone, as are `dropped`."""
     columns = [column for column in resource.columns if column.updatable]
     fields = {column.name: _field(column, required=False) for column in columns if column.name not in without}
-    dropped = dict.fromkeys((protected for protected in _PROTECTED if protected not in fields), _DROPPED)
-    return _model(name or f"{resource.title}Update", resource, columns, dropped | fields | dict(more or {}))
+    ignored = dict.fromkeys((one for one in (*_PROTECTED, *dropped) if one not in fields), _DROPPED)
+    return _model(name or f"{resource.title}Update", resource, columns, ignored | fields | dict(more or {}))
 
 
 def row_schema(resource: Resource) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from gateway.operations.model import shares
+
 Row = Mapping[str, Any]
 
 # Columns that only we have, or that the cloud makes itself.
@@ -161,25 +163,41 @@ def _segments(entry: Row, pauses: Sequence[Row]) -> list[Wanted]:
     ends = [pause["paused_at"] for pause in pauses] + [entry["end_time"]]
     begins = [(entry["id"], entry["start_time"])]
     begins += [(pause["segment_id"], pause["resumed_at"]) for pause in pauses if pause["resumed_at"]]
+    stretches = [(one, start, end) for (one, start), end in zip(begins, ends, strict=False)]
+    counted = _counted_min(entry["duration_s"], [_worked_s(start, end) for _, start, end in stretches])
     segments = []
-    for (segment_id, start), end in zip(begins, ends, strict=False):
+    for (segment_id, start, end), minutes in zip(stretches, counted, strict=True):
         empty = segment_id != entry["id"] and end == start  # resumed and ended in one moment: nobody worked
-        segments.append(Wanted("time_entries", segment_id, _entry(entry, start, end, alone=len(begins) == 1), empty))
+        segments.append(Wanted("time_entries", segment_id, _entry(entry, start, end, minutes), empty))
     return segments
 
 
-def _entry(entry: Row, start: str, end: str | None, *, alone: bool) -> dict[str, Any]:
-    seconds = None
-    if end is not None:
-        worked = (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
-        seconds = entry["duration_s"] if alone and entry["duration_s"] is not None else max(0, round(worked))
+def _counted_min(duration_s: int | None, worked_s: Sequence[int | None]) -> list[int | None]:
+    """What each stretch counts: what the clock says, unless the entry counts something else. Somebody may have said that, or
+    it is a share of a batch's time; the stretches then add up to it. Seconds that were lost by rounding are no reason to
+    change what is over there already.
+    """
+    clock_s = [one or 0 for one in worked_s]
+    rounding_s = len(clock_s) if len(clock_s) > 1 else 0
+    if duration_s is None or abs(sum(clock_s) - duration_s) <= rounding_s:
+        return [_minutes(one) for one in worked_s]
+    return [*shares(_minutes(duration_s) or 0, clock_s)]
+
+
+def _worked_s(start: str, end: str | None) -> int | None:
+    if end is None:
+        return None
+    return max(0, round((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()))
+
+
+def _entry(entry: Row, start: str, end: str | None, minutes: int | None) -> dict[str, Any]:
     return {
         "operation_id": entry["operation_id"],
         "operator_id": entry["operator_id"],
         "time_type": entry["time_type"],
         "start_time": start,
         "end_time": end,
-        "duration": _minutes(seconds),
+        "duration": minutes,
         "notes": entry["notes"],
         "created_at": entry["created_at"],
     }

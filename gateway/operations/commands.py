@@ -1,14 +1,15 @@
 """What happens when Start is pressed: read, decide, save, record, in one transaction. The only place that orders the steps."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Any
 
 from gateway.jobs.model import Status
 from gateway.jobs.rollup import roll_up
 from gateway.kernel.db import Tx
 from gateway.kernel.errors import NotFound, OperatorBusy
 from gateway.operations import rules, store
-from gateway.operations.model import STANDSTILL, ChangeOperation, Verb
+from gateway.operations.model import STANDSTILL, ChangeOperation, Operation, Verb
 from gateway.operations.time_entries import store as entries_
 from gateway.outbox import journal
 from gateway.outbox.command import Commands
@@ -27,13 +28,26 @@ def change(tx: Tx, stamp: Stamp, wish: ChangeOperation, caller: Caller) -> Answe
     operation = store.get(tx, wish.operation_id)
     caller.may_write(operation.cell_id)
     operator_name = _operator(tx, wish)
+    decision, row = carry_out(tx, stamp, wish, operation, operator_name)
+    return Answer(200, _answer(decision, row))
+
+
+def carry_out(
+    tx: Tx,
+    stamp: Stamp,
+    wish: ChangeOperation,
+    operation: Operation,
+    operator_name: str | None,
+    told: Mapping[str, Any] | None = None,
+) -> tuple[rules.Decision, str]:
+    """(what was decided, the row as clients see it). `told`: more for the event. Raises InvalidTransition."""
     entries = entries_.open_on(tx, operation.id)
     closed_s = entries_.closed_s(tx, operation.id) if entries else 0
     decision = rules.decide(wish, operation, entries, closed_s, now=stamp.now, new_id=stamp.new_id)
 
-    told, row = _save(tx, stamp, decision, wish, operator_name)
-    journal.append(tx, stamp, told)
-    return Answer(200, _answer(decision, row))
+    happened, row = _save(tx, stamp, decision, wish, operator_name, told)
+    journal.append(tx, stamp, happened)
+    return decision, row
 
 
 def hold(tx: Tx, stamp: Stamp, operation_id: str, by: str | None, occurred_at: datetime) -> list[Event]:
@@ -60,13 +74,18 @@ def _settle(tx: Tx, stamp: Stamp, wish: ChangeOperation, rule: Callable[..., rul
 
 
 def _save(
-    tx: Tx, stamp: Stamp, decision: rules.Decision, wish: ChangeOperation, operator_name: str | None
+    tx: Tx,
+    stamp: Stamp,
+    decision: rules.Decision,
+    wish: ChangeOperation,
+    operator_name: str | None,
+    told: Mapping[str, Any] | None = None,
 ) -> tuple[list[Event], str]:
     """What is to be told, the part and the job included; the row as clients see it."""
     operation = decision.before
     saved, row = store.save(tx, decision, stamp.text)
     changes = (saved, *entries_.save(tx, decision.time, wish, stamp))
-    data = rules.event_data(decision, wish, operator_name)
+    data = {**rules.event_data(decision, wish, operator_name), **(told or {})}
     event = Event(
         job_lane(operation.job.id), f"operation:{operation.id}", decision.at, changes, rules.EVENTS[wish.verb], data
     )

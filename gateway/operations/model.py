@@ -1,6 +1,7 @@
 """What the rules know of an operation and of the time that people spend on it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -59,7 +60,7 @@ class Pause:
 class TimeEntry:
     """One stretch of one person's work, with its pauses in order of time; at most the last of them is open.
 
-    `elsewhere`: this person's time runs on another operation by now.
+    `elsewhere`: this person's time runs on another operation by now, one that is not of the same running batch.
     """
 
     id: str
@@ -88,9 +89,27 @@ def seconds(since: datetime, until: datetime, pauses: tuple[Pause, ...] = ()) ->
     return max(0, round((until - since).total_seconds()) - sum(pause.duration_s for pause in pauses))
 
 
+def shares(total: int, weights: Sequence[int]) -> list[int]:
+    """`total` in whole pieces by weight: largest remainder, the first of equals first. Never negative, adds up exactly,
+    and who weighs more never gets less. Without any weight the first takes it all.
+    """
+    whole = sum(weights)
+    if not whole:
+        return [total, *[0] * (len(weights) - 1)][: len(weights)]
+    parts = [divmod(total * weight, whole) for weight in weights]
+    found = [part for part, _ in parts]
+    by_rest = sorted(range(len(parts)), key=lambda place: -parts[place][1])
+    for place in by_rest[: total - sum(found)]:
+        found[place] += 1
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class ChangeOperation:
-    """A wish to move an operation. `occurred_at` is when it happened, as the sender says."""
+    """A wish to move an operation. `occurred_at` is when it happened, as the sender says.
+
+    `worked_s`: entry id -> the seconds that it counts once closed, where those are not what the clock says.
+    """
 
     operation_id: str
     verb: Verb
@@ -99,3 +118,4 @@ class ChangeOperation:
     time_type: str = "run"
     notes: str | None = None
     cause: str = "rest"
+    worked_s: Mapping[str, int] = field(default_factory=dict)

@@ -3,7 +3,7 @@
 Pauses stay inside one time entry. Someone who works elsewhere by now is not pulled back when others resume.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -36,6 +36,15 @@ _STAMP_OF = {
     Verb.PAUSE: "paused_at",
     Verb.RESUME: "resumed_at",
     Verb.COMPLETE: "completed_at",
+}
+
+
+# state -> the verbs that lead from it to the end, for what is ended with everything around it
+TO_THE_END: Mapping[Status, tuple[Verb, ...]] = {
+    Status.NOT_STARTED: (Verb.START, Verb.COMPLETE),
+    Status.IN_PROGRESS: (Verb.COMPLETE,),
+    Status.ON_HOLD: (Verb.RESUME, Verb.COMPLETE),
+    Status.COMPLETED: (),
 }
 
 
@@ -81,17 +90,29 @@ def decide(
     """`entries`: the open ones on this operation; `closed_s`: what the closed ones add up to. Raises InvalidTransition."""
     allowed, target = VERBS[wish.verb]
     require("operation", wish.verb, operation.status, allowed)
-    if operation.held and target is Status.IN_PROGRESS:
-        raise InvalidTransition(
-            f"Cannot {wish.verb} operation with status 'on_hold': an open standstill issue holds it. Close the issue first.",
-            {"current_status": operation.status, "requested": wish.verb, "allowed_from": [], "reason": STANDSTILL},
-        )
+    if target is Status.IN_PROGRESS:
+        require_free_of_standstill(operation, wish.verb)
     at = effective(wish.occurred_at, operation.last_at, now)
     values, time = _BY_VERB[wish.verb](wish, operation, entries, at, new_id)
     if entries and wish.verb in (Verb.PAUSE, Verb.COMPLETE):
         later = {entry.id: entry for entry in (*time.paused, *time.closed)}
         values["actual_time_s"] = closed_s + sum(later.get(entry.id, entry).counted_s for entry in entries)
     return Decision(wish.verb, operation, replace(operation, status=target, moved_at=at, **values), at, time)
+
+
+def require_free_of_standstill(operation: Operation, verb: Verb) -> None:
+    """Raises InvalidTransition while an open issue holds the operation."""
+    if operation.held:
+        raise InvalidTransition(
+            f"Cannot {verb} operation with status 'on_hold': an open standstill issue holds it. Close the issue first.",
+            {
+                "operation_id": operation.id,
+                "current_status": operation.status,
+                "requested": verb,
+                "allowed_from": [],
+                "reason": STANDSTILL,
+            },
+        )
 
 
 def hold(wish: ChangeOperation, operation: Operation, *, now: datetime) -> Decision | None:
@@ -120,11 +141,15 @@ def _moved(wish: ChangeOperation, operation: Operation, now: datetime, **values:
     return Decision(wish.verb, operation, replace(operation, moved_at=at, **values), at, Time())
 
 
-def closed(entry: TimeEntry, at: datetime) -> TimeEntry:
-    """An entry that ends at `at`, or where it began if somebody claims an earlier end. An open pause ends with it."""
+def closed(entry: TimeEntry, at: datetime, worked_s: int | None = None) -> TimeEntry:
+    """An entry that ends at `at`, or where it began if somebody claims an earlier end. An open pause ends with it.
+
+    `worked_s` overrules what the clock says.
+    """
     end = max(at, entry.start_time)
     pauses = _resumed(entry, end).pauses
-    return replace(entry, end_time=end, pauses=pauses, duration_s=seconds(entry.start_time, end, pauses))
+    duration_s = seconds(entry.start_time, end, pauses) if worked_s is None else worked_s
+    return replace(entry, end_time=end, pauses=pauses, duration_s=duration_s)
 
 
 def event_data(decision: Decision, wish: ChangeOperation, operator_name: str | None) -> dict[str, Any]:
@@ -194,10 +219,10 @@ def _resume(
 
 
 def _complete(
-    _wish: ChangeOperation, _operation: Operation, entries: Sequence[TimeEntry], at: datetime, _new_id: NewId
+    wish: ChangeOperation, _operation: Operation, entries: Sequence[TimeEntry], at: datetime, _new_id: NewId
 ) -> _Verdict:
     stamps = {"completed_at": at, "completion_percentage": COMPLETE_PERCENTAGE}
-    return stamps, Time(closed=tuple(closed(entry, at) for entry in entries))
+    return stamps, Time(closed=tuple(closed(entry, at, wish.worked_s.get(entry.id)) for entry in entries))
 
 
 def _resumed(entry: TimeEntry, at: datetime) -> TimeEntry:

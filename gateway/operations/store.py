@@ -34,10 +34,17 @@ RETURNING row_version, {OPERATIONS.row_json}
 _SET_ACTUAL_TIME = """
 UPDATE operations SET actual_time_s = ?, updated_at = ?, row_version = row_version + 1 WHERE id = ? RETURNING row_version
 """
-_BUSY_ELSEWHERE = """
-SELECT o.id, o.operation_name FROM time_entries e JOIN operations o ON o.id = e.operation_id
-WHERE e.operator_id = ? AND e.end_time IS NULL AND e.is_paused = 0 AND e.operation_id <> ? LIMIT 1
+# One person runs a batch on several operations at once: its other operations are not elsewhere.
+TOGETHER = """
+EXISTS (SELECT 1 FROM batch_operations one JOIN batch_operations two ON two.batch_id = one.batch_id
+  JOIN operation_batches b ON b.id = one.batch_id AND b.status = 'in_progress'
+  WHERE one.operation_id = {} AND two.operation_id = {})
 """
+_BUSY_ELSEWHERE = f"""
+SELECT o.id, o.operation_name FROM time_entries e JOIN operations o ON o.id = e.operation_id
+WHERE e.operator_id = ?1 AND e.end_time IS NULL AND e.is_paused = 0 AND e.operation_id <> ?2
+  AND NOT {TOGETHER.format("e.operation_id", "?2")} LIMIT 1
+"""  # noqa: S608 -- constants only
 _NEXT_SEQUENCE = "SELECT coalesce(max(sequence), 0) + 1 FROM operations WHERE part_id = ? AND deleted_at IS NULL"
 _LIVE_BELOW = """
 SELECT o.id, o.cell_id FROM operations o JOIN parts p ON p.id = o.part_id

@@ -42,6 +42,8 @@ class EventType(StrEnum):
     NCR_VERIFIED = "ncr.verified"
     STEP_ADDED = "step.added"
     STEP_COMPLETED = "step.completed"
+    BATCH_STARTED = "batch.started"
+    BATCH_COMPLETED = "batch.completed"
     RESOURCE_CREATED = "resource.created"
     RESOURCE_UPDATED = "resource.updated"
 

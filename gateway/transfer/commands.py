@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
+from gateway.batches.resources import BATCHES, MEMBERS, REQUIREMENTS
 from gateway.catalog.store import refusal
 from gateway.catalog.tables import CELLS, MATERIALS, OPERATORS, PROFILES, RESOURCES, SCRAP_REASONS, SUBSTEP_TEMPLATES
 from gateway.issues.resources import ISSUE_CATEGORIES, ISSUES
@@ -36,13 +37,15 @@ EVENT_ROWS = 200  # changes in one journal entry
 TABLES = (
     "profiles operators cells resources materials scrap_reasons substep_templates substep_template_items jobs parts operations "
     "operation_resources substeps assignments time_entries time_entry_pauses operation_quantities "
-    "operation_quantity_scrap_reasons issue_categories issues"
+    "operation_quantity_scrap_reasons issue_categories issues operation_batches batch_operations "
+    "batch_requirements"
 ).split()
 _DECLARED = {
     one.table: one
     for one in (
         *(PROFILES, OPERATORS, CELLS, RESOURCES, MATERIALS, SCRAP_REASONS, SUBSTEP_TEMPLATES),
         *(JOBS, PARTS, ASSIGNMENTS, OPERATIONS, SUBSTEPS, TIME_ENTRIES, QUANTITIES, ISSUE_CATEGORIES, ISSUES),
+        *(BATCHES, MEMBERS, REQUIREMENTS),
     )
 }
 # column -> what it is called outside: whole minutes, and the seconds beside them, which are exact
@@ -51,6 +54,7 @@ _TIMED = {
     "actual_duration_s": ("actual_duration", "actual_duration_seconds"),
     "duration_s": ("duration", "duration_seconds"),
 }
+_PARENT = {"parts": "parent_part_id", "operation_batches": "parent_batch_id"}  # columns that point into their own table
 _MADE = ("created_at", "updated_at", "segment_id")  # of a row that is there already they stay
 _IDS = ("id", "_by")
 _TIMES = ("_at", "_date", "_time", "_start", "_end", "_override")
@@ -91,7 +95,7 @@ def planned(tables: Any) -> Tables:
     if sum(len(rows) for _, rows in found) > ROWS_MAX:
         raise Invalid(f"more than {ROWS_MAX} rows: import them in parts")
     found.sort(key=lambda one: TABLES.index(one[0]) if one[0] in TABLES else len(TABLES))
-    return [(table, _parents_first(rows) if table == "parts" else rows) for table, rows in found]
+    return [(table, _parents_first(table, rows) if table in _PARENT else rows) for table, rows in found]
 
 
 def bring_in(tx: Tx, stamp: Stamp, tables: Tables) -> dict[str, Any]:
@@ -118,13 +122,13 @@ def bring_in(tx: Tx, stamp: Stamp, tables: Tables) -> dict[str, Any]:
     return {"tables": counts, "not_kept": sorted(table for table, _ in tables if table not in TABLES)}
 
 
-def _parents_first(rows: Iterable[Placed]) -> list[Placed]:
+def _parents_first(table: str, rows: Iterable[Placed]) -> list[Placed]:
     waiting = {row["id"]: (place, row) for place, row in rows}
     ordered: list[Placed] = []
     while waiting:
-        free = [(place, row) for place, row in waiting.values() if row.get("parent_part_id") not in waiting]
+        free = [(place, row) for place, row in waiting.values() if row.get(_PARENT[table]) not in waiting]
         if not free:
-            raise Invalid(f"parts: {', '.join(sorted(waiting)[:3])} are parents of each other")
+            raise Invalid(f"{table}: {', '.join(sorted(waiting)[:3])} are parents of each other")
         ordered += free
         for _, row in free:
             del waiting[row["id"]]

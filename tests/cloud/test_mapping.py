@@ -50,6 +50,19 @@ def test_nobody_worked_between_a_resume_and_an_end_in_one_moment():
     assert [want.id for want in wanted] == ["e1", PAUSE["segment_id"]]
 
 
+def test_what_an_entry_counts_is_shared_among_its_stretches():
+    assert stretches(ENTRY | {"duration_s": 1800}, [PAUSE]) == [
+        ("e1", "07:00", "07:20", 15),
+        ("s1", "07:40", "08:00", 15),
+    ]
+    assert stretches(ENTRY | {"duration_s": 600}, []) == [("e1", "07:00", "08:00", 10)]
+
+
+def test_what_an_entry_counts_stays_with_the_first_stretch_where_nobody_worked():
+    pauses = [PAUSE | {"paused_at": ENTRY["start_time"], "resumed_at": ENTRY["end_time"]}]
+    assert [one[3] for one in stretches(ENTRY | {"duration_s": 600}, pauses)] == [10, 0]
+
+
 def test_equal_as_the_cloud_sees_it():
     assert mapping.same("2026-11-02T07:00:00.500000+00:00", "2026-11-02T07:00:00.5+00:00")
     assert mapping.same({"a": 1, "b": 2}, {"b": 2, "a": 1})

@@ -30,8 +30,17 @@ HALL: dict[str, list[dict[str, Any]]] = {
             "operation_name": "Cut",
             "sequence": 1,
             "estimated_time": 30,
-        }
+        },
+        {
+            "id": examples.NEXT_OPERATION,
+            "part_id": examples.PART,
+            "cell_id": examples.CELL,
+            "operation_name": "Engrave",
+            "sequence": 2,
+        },
     ],
+    "operation_batches": [{"id": examples.BATCH, "batch_number": "NEST-1", "cell_id": examples.CELL}],
+    "batch_operations": [{"id": examples.MEMBER, "batch_id": examples.BATCH, "operation_id": examples.OPERATION}],
     "time_entries": [
         {
             "id": examples.IDS["api-time-entries"],

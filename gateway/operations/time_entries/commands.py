@@ -25,6 +25,8 @@ from gateway.web.routes import Caller
 
 Given = Mapping[str, Any]
 
+_TIMES = frozenset(("start_time", "end_time", "duration"))
+
 
 class TimeEntryCommands(Commands):
     async def create(self, given: Given, caller: Caller, receipt: Receipt | None) -> Answer:
@@ -65,9 +67,10 @@ def _update(tx: Tx, stamp: Stamp, row_id: str, given: Given, caller: Caller) -> 
     before = dict(rows_.fetch(tx, TIME_ENTRIES, row_id))
     operation = operations_.get(tx, before["operation_id"], deleted_too=True)
     caller.may_write(operation.cell_id)
-    plain = {name: value for name, value in given.items() if name not in ("end_time", "duration", "start_time")}
+    plain = {name: value for name, value in given.items() if name not in _TIMES}
     values: dict[str, Any] = rows_.stored(TIME_ENTRIES, plain)
-    values |= _times(tx, before, given)
+    if given.keys() & _TIMES:  # or a note would put what was said, or shared out, back to what the clock says
+        values |= _times(tx, before, given)
     values = {name: value for name, value in values.items() if before[name] != value}
     if values:
         change = rows_.update(tx, TIME_ENTRIES, row_id, values)

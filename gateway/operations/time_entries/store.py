@@ -10,16 +10,17 @@ from gateway.kernel import clock as time_
 from gateway.kernel.db import Tx
 from gateway.operations.model import ChangeOperation, Pause, TimeEntry
 from gateway.operations.rules import Time
+from gateway.operations.store import TOGETHER
 from gateway.outbox.event import Change, Stamp
 
-_SELECT = """
+_SELECT = f"""
 SELECT e.id, e.operation_id, e.operator_id, e.start_time, e.end_time, e.duration_s,
   EXISTS (SELECT 1 FROM time_entries x WHERE x.operator_id = e.operator_id AND x.end_time IS NULL AND x.is_paused = 0
-    AND x.operation_id <> e.operation_id) AS elsewhere,
+    AND x.operation_id <> e.operation_id AND NOT {TOGETHER.format("x.operation_id", "e.operation_id")}) AS elsewhere,
   p.id, p.paused_at, p.resumed_at, p.duration
 FROM time_entries e LEFT JOIN time_entry_pauses p ON p.time_entry_id = e.id
-WHERE {} ORDER BY e.start_time, e.id, p.paused_at, p.rowid
-"""
+WHERE {{}} ORDER BY e.start_time, e.id, p.paused_at, p.rowid
+"""  # noqa: S608 -- constants only
 _OPEN = _SELECT.format("e.operation_id = ? AND e.end_time IS NULL")
 _ONE = _SELECT.format("e.id = ?")
 _CLOSED_S = "SELECT coalesce(sum(duration_s), 0) FROM time_entries WHERE operation_id = ? AND end_time IS NOT NULL"

@@ -1,0 +1,42 @@
+"""A batch on the furnished hall, in few words."""
+
+import itertools
+
+from hall import Floor
+
+PATH = "/api-batches"
+LIFECYCLE = "/api-batch-lifecycle"
+_numbers = itertools.count(1)
+
+
+async def operations(floor: Floor, *minutes: int, cell: str = Floor.LASER) -> list[str]:
+    """Ids of new operations, each of a part of its own, with these estimated times."""
+    number = f"J-{next(_numbers)}"
+    parts = [
+        {
+            "part_number": f"{number}-P{place}",
+            "operations": [{"operation_name": f"Cut {place}", "cell_id": cell, "estimated_time": one}],
+        }
+        for place, one in enumerate(minutes, 1)
+    ]
+    job = (await floor.make("/api-jobs", {"job_number": number, "customer": "Acme", "parts": parts}))["job"]
+    return [part["operations"][0]["id"] for part in job["parts"]]
+
+
+async def batch(floor: Floor, ids: list[str], **more):
+    given = {"batch_number": f"B-{next(_numbers)}", "cell_id": floor.LASER, "operation_ids": ids, **more}
+    return (await floor.make(PATH, given))["batch"]
+
+
+async def act(floor: Floor, action: str, batch_id: str, key: str | None = None, **body):
+    return await floor.send("POST", f"{LIFECYCLE}/{action}?id={batch_id}", body, key=key)
+
+
+async def acted(floor: Floor, action: str, batch_id: str, **body):
+    reply = await act(floor, action, batch_id, **body)
+    assert reply.status == 200, reply.body
+    return reply.data
+
+
+async def row(floor: Floor, batch_id: str):
+    return (await floor.get(f"{PATH}?id={batch_id}"))["batch"]
