@@ -5,8 +5,8 @@ The socket is `admin.sock` in the data folder, for its owner only: whoever can o
 
 import json
 import os
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,10 @@ from gateway.kernel.db import Database
 from gateway.kernel.errors import BadRequest, GatewayError, NotFound
 from gateway.kernel.ids import NewId, is_uuid
 from gateway.outbox import parked
-from gateway.outbox.event import Stamp, encode
+from gateway.outbox.event import encode
 from gateway.settings import Settings
 from gateway.status import Status
-from gateway.transfer import commands as transfer
+from gateway.transfer.commands import Imports, laid_down
 from gateway.web import auth
 from gateway.web.auth import Keys, NewKey
 from gateway.web.routes import Caller, Scope
@@ -32,8 +32,8 @@ PATH = "/_admin/"
 OK = 200
 PATH_MAX_BYTES = 100  # a socket's address holds 108
 ANSWER_MAX_S = 15.0  # longer than a slow disk takes
-IMPORT_MAX_S = 1800.0
-IMPORT_MAX_BYTES = 1024 * 1024 * 1024
+SILENT_MAX_S = 120.0  # of an export, between two pieces
+CHUNK_BYTES = 256 * 1024
 CALLER = Caller("admin.sock", "admin socket", Scope.ADMIN)
 
 Arguments = Mapping[str, Any]
@@ -104,10 +104,9 @@ async def queue_discard(box: Box, given: Arguments) -> dict[str, Any]:
     return {"discarded": await box.db.write(parked.discard, given["reader"], given.get("seqs"))}
 
 
-async def import_(box: Box, given: Arguments) -> dict[str, Any]:
-    """tables: `{"cells": [...], ...}`."""
-    stamp = Stamp(box.clock.now(), box.settings.gateway.id, box.new_id)
-    return await box.db.write(transfer.bring_in, stamp, transfer.planned(given["tables"]))
+def importing(box: Box, path: Path, name: str, *, dry_run: bool) -> AsyncIterator[dict[str, Any]]:
+    """See `Imports.run`."""
+    return Imports(box.db, box.clock, box.new_id, box.settings.gateway.id).run(path, name, dry_run=dry_run)
 
 
 VERBS: Mapping[str, Callable[[Box, Any], Awaitable[Any]]] = {
@@ -119,7 +118,6 @@ VERBS: Mapping[str, Callable[[Box, Any], Awaitable[Any]]] = {
     "queue.list": queue_list,
     "queue.retry": queue_retry,
     "queue.discard": queue_discard,
-    "import": import_,
 }
 
 
@@ -161,8 +159,10 @@ class LocalKeys(Keys):
 
 
 def application(app: web.Application, box: Box) -> web.Application:
-    """`app` (the API without keys) and the verbs: POST /_admin/<verb> with the arguments as a JSON object."""
-    app._client_max_size = IMPORT_MAX_BYTES  # noqa: SLF001 -- aiohttp takes it only when the application is made
+    """`app` (the API without keys) and the verbs: POST /_admin/<verb> with the arguments as a JSON object.
+
+    POST /_admin/import takes a file and answers in lines of JSON: how far it is, at the end `answer` or `error`.
+    """
 
     async def handle(request: web.Request) -> web.Response:
         verb = VERBS.get(request.match_info["verb"])
@@ -174,6 +174,18 @@ def application(app: web.Application, box: Box) -> web.Application:
         except (KeyError, TypeError, ValueError) as exc:
             raise BadRequest(f"the arguments do not fit the verb: {exc!r}") from exc
 
+    async def import_(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+        await response.prepare(request)
+        try:
+            async with laid_down(request.content.iter_chunked(CHUNK_BYTES), box.settings.data_dir) as path:
+                async for told in importing(box, path, request.query["name"], dry_run="dry_run" in request.query):
+                    await response.write(encode(told).encode() + b"\n")
+        except GatewayError as exc:
+            await response.write(encode({"error": exc.message}).encode() + b"\n")
+        return response
+
+    app.router.add_post(PATH + "import", import_)
     app.router.add_post(PATH + "{verb}", handle)
     return app
 
@@ -196,27 +208,75 @@ class NotRunning(Exception):
 
 async def ask(folder: Path, verb: str, given: Arguments) -> Any:
     """What the running gateway answers. Raises NotRunning, GatewayError."""
-    answers_s = IMPORT_MAX_S if verb == "import" else ANSWER_MAX_S
+    timeout = aiohttp.ClientTimeout(total=ANSWER_MAX_S)
+    async with _asked(folder, "POST", PATH + verb, timeout, data=encode(given)) as answer:
+        return await _told(answer)
+
+
+@asynccontextmanager
+async def exported(folder: Path, entities: str, format_: str) -> AsyncIterator[AsyncIterator[bytes]]:
+    """The pieces of an export. Raises NotRunning, GatewayError."""
+    asked = {"entities": entities, "format": format_}
+    within = aiohttp.ClientTimeout(total=None, sock_read=SILENT_MAX_S)
+    async with _asked(folder, "GET", "/api-export", within, params=asked) as answer:
+        if answer.status != OK:
+            await _told(answer)
+        yield answer.content.iter_chunked(CHUNK_BYTES)
+
+
+@asynccontextmanager
+async def imported(
+    folder: Path, chunks: AsyncIterator[bytes], name: str, *, dry_run: bool
+) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
+    """What `Imports.run` tells. Raises NotRunning before anything is taken from `chunks`, GatewayError."""
+    asked = {"name": name, **({"dry_run": "true"} if dry_run else {})}
+    async with _asked(
+        folder, "POST", PATH + "import", aiohttp.ClientTimeout(total=None), params=asked, data=chunks
+    ) as answer:
+        yield _lines(answer.content)
+
+
+async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[dict[str, Any]]:
+    async for line in content:
+        told: dict[str, Any] = json.loads(line)
+        if "error" in told:
+            raise GatewayError(told["error"])
+        yield told
+
+
+@asynccontextmanager
+async def _asked(
+    folder: Path, method: str, path: str, within: aiohttp.ClientTimeout, **more: Any
+) -> AsyncIterator[aiohttp.ClientResponse]:
+    """Turns what goes wrong on the way into NotRunning, or GatewayError once it has begun to answer."""
+    begun = False
     try:
         with _short(folder) as short:
             async with (
                 aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(short / SOCKET))) as session,
-                session.post(f"http://gateway{PATH}{verb}", data=encode(given), timeout=_within(answers_s)) as answer,
+                session.request(method, f"http://gateway{path}", timeout=within, **more) as answer,
             ):
-                told = await answer.json()
+                begun = True
+                yield answer
     except TimeoutError as exc:
-        raise NotRunning(f"it runs, and does not answer within {answers_s:.0f} s") from exc
+        raise NotRunning(f"it runs, and does not answer within {within.total or within.sock_read:.0f} s") from exc
     except aiohttp.ContentTypeError as exc:
         raise GatewayError("the gateway failed on that: its log says why") from exc
-    except (aiohttp.ClientError, OSError, ValueError) as exc:
+    except (aiohttp.ClientError, ValueError) as exc:
+        if begun:
+            raise GatewayError(f"the gateway broke off, its log says why ({exc})") from exc
         raise NotRunning(str(exc)) from exc
+    except OSError as exc:
+        if begun:  # of whoever asked: a full disk, a pipe that nobody reads
+            raise
+        raise NotRunning(str(exc)) from exc
+
+
+async def _told(answer: aiohttp.ClientResponse) -> Any:
+    told = await answer.json()
     if answer.status != OK:
         raise GatewayError(str(told["error"]["message"]))
     return told
-
-
-def _within(seconds: float) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=seconds)
 
 
 @contextmanager

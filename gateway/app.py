@@ -54,6 +54,8 @@ from gateway.outbox import journal
 from gateway.outbox.event import Stamp
 from gateway.settings import Http, Settings
 from gateway.status import Status
+from gateway.transfer import routes as transfer
+from gateway.transfer.export import Exports
 from gateway.uns.broker import Broker
 from gateway.uns.payloads import Standing
 from gateway.uns.publisher import READER as UNS
@@ -286,6 +288,7 @@ def api_routes(settings: Settings, db: Database, _keys: Keys, clock: Clock, new_
         *substeps.routes(db, SubstepCommands(*made)),
         *assignments.routes(db, AssignmentCommands(*made)),
         *batches.routes(db, BatchCommands(*made)),
+        *transfer.routes(Exports(db, clock, settings.site.enterprise, settings.site.tenant_id)),
     ]
 
 

@@ -3,9 +3,10 @@
 import click
 
 from gateway.cli.config import config, openapi
-from gateway.cli.data import import_, queue, status
+from gateway.cli.data import queue, status
 from gateway.cli.keys import keys
 from gateway.cli.serve import demo, doctor, init, run, version
+from gateway.cli.transfer import export, import_
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -13,5 +14,5 @@ def main() -> None:
     """The edge gateway for the factory floor."""
 
 
-for command in (run, demo, init, status, keys, queue, import_, config, doctor, openapi, version):
+for command in (run, demo, init, status, keys, queue, export, import_, config, doctor, openapi, version):
     main.add_command(command)

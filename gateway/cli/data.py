@@ -1,14 +1,10 @@
-"""`status`, `queue`, `import`: what is there, what waits, what comes in."""
+"""`status`, `queue`: what is there, what waits."""
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
 from gateway.cli.leaf import Place, leaf
-from gateway.kernel.errors import StartupError
-from gateway.transfer.commands import read_file
 
 CLOUD = "cloud"
 
@@ -60,23 +56,6 @@ def discard(place: Place, seq: tuple[int, ...], reader: str, *, everything: bool
     """Give up what was refused: it is never sent."""
     answer = place.ask("queue.discard", reader=reader, seqs=_chosen(seq, everything=everything))
     place.show(answer, f"{answer['discarded']} given up")
-
-
-@click.command("import")
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True))
-@leaf
-def import_(place: Place, file: Path) -> None:
-    """Bring rows in, by table, with their ids; may be repeated."""
-    try:
-        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as exc:
-        raise StartupError(f"{file} cannot be read: {exc}") from exc
-    answer = place.ask("import", tables=read_file(text))
-    lines = [
-        f"{table}: {one['written']} written, {one['unchanged']} unchanged" for table, one in answer["tables"].items()
-    ]
-    lines += [f"{table}: not kept by this version" for table in answer["not_kept"]]
-    place.show(answer, "\n".join(lines) or "nothing in it")
 
 
 def _chosen(seqs: tuple[int, ...], *, everything: bool) -> list[int] | None:

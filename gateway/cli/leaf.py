@@ -1,10 +1,12 @@
 """What every leaf command has in common: its options, how it reaches a gateway, how it answers and ends."""
 
 import asyncio
+import contextlib
 import functools
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -80,10 +82,16 @@ def _complain(text: str, code: int) -> int:
 
 
 async def _ask(settings: Settings, verb: str, given: Mapping[str, Any]) -> Any:
-    try:
+    with contextlib.suppress(admin.NotRunning):
         return await admin.ask(settings.data_dir, verb, given)
-    except admin.NotRunning:
-        logs.configure("warning", settings.log.format)
+    async with boxed(settings) as box:
+        return await admin.VERBS[verb](box, given)
+
+
+@asynccontextmanager
+async def boxed(settings: Settings) -> AsyncIterator[admin.Box]:
+    """The data of a stopped gateway. Raises StartupError; NotRunning when it is not stopped after all."""
+    logs.configure("warning", settings.log.format)
     clock = SystemClock()
     new_id = uuid7(clock)
     try:
@@ -92,8 +100,7 @@ async def _ask(settings: Settings, verb: str, given: Mapping[str, Any]) -> Any:
             health = Health(clock)
             stamp = Stamp(clock.now(), settings.gateway.id, new_id)
             await db.write(establish, stamp, settings.site.tenant_id, machine())
-            box = admin.Box(settings, db, keys, clock, new_id, Status(db, clock, health, settings.gateway.id))
-            return await admin.VERBS[verb](box, given)
+            yield admin.Box(settings, db, keys, clock, new_id, Status(db, clock, health, settings.gateway.id))
     except StartupError as exc:
         if "is in use by process" in exc.message:  # it runs, and its socket does not answer
             raise admin.NotRunning(exc.message) from exc

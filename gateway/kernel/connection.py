@@ -175,6 +175,11 @@ def is_unreadable(exc: BaseException) -> bool:
     return code(exc) in _UNREADABLE
 
 
+def is_too_large(exc: BaseException) -> bool:
+    """A value is longer than the connection allows."""
+    return code(exc) == sqlite3.SQLITE_TOOBIG
+
+
 def is_cut(exc: BaseException) -> bool:
     """A read that took too long, or that waited too long."""
     return code(exc) in _CUT

@@ -154,6 +154,10 @@ class Database:
         with self._wake:
             self._wake.notify()
 
+    def moving(self) -> None:
+        """For a write that takes long, out of the writer thread: it is busy, not stuck."""
+        self.written_at_s = self._monotonic()
+
     def write_soon(
         self, name: str, body: Callable[Concatenate[Tx, P], object], *args: P.args, **kwargs: P.kwargs
     ) -> None:

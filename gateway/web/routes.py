@@ -48,10 +48,10 @@ class Caller:
     cells: frozenset[str] | None = None
     operator_id: str | None = None
 
-    def require(self, scope: Scope) -> None:
+    def require(self, scope: Scope, told: str = "") -> None:
         if self.scope < scope:
             raise Forbidden(
-                f'this key has the scope "{self.scope.name.lower()}", "{scope.name.lower()}" is needed here'
+                told or f'this key has the scope "{self.scope.name.lower()}", "{scope.name.lower()}" is needed here'
             )
 
     def may_see(self, cell_id: str | None) -> bool:
@@ -87,7 +87,7 @@ class Raw:
     """An answer that is no JSON envelope: a file, an export. Chunks are sent as they come."""
 
     content_type: str
-    body: bytes | AsyncIterator[bytes]
+    body: bytes | AsyncIterator[bytes]  # one with an `aclose` is closed, read to its end or not
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -128,8 +128,9 @@ class Route:
     strict_method: bool = False
     body_max_bytes: int = JSON_MAX_BYTES
     takes: tuple[str, ...] = ()  # content types of a body that the handler reads itself, `*/*` for any
-    gives: str = ""  # content type of an answer that is no JSON envelope
+    gives: str = ""  # content type of an answer that is no JSON envelope; several with `, ` between
     patient: bool = False  # an upload, an import: takes as long as it takes
+    forbidden: str = ""  # what a key with a smaller scope is told, where the contract says it in its own words
 
     @property
     def mutates(self) -> bool:

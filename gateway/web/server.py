@@ -7,7 +7,8 @@ becomes the error envelope here and nowhere else.
 import asyncio
 import re
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from typing import Protocol, runtime_checkable
 
 import structlog
 from aiohttp import web
@@ -30,6 +31,7 @@ PARSE_INLINE_MAX_BYTES = (
     64 * 1024
 )  # a larger body is parsed beside the event loop: others want to be answered meanwhile
 KEY_MAX_CHARACTERS = 200
+CHUNK_MAX_S = 60.0  # in which a client has to make room for the next piece of a stream
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,200}")
 _PRINTABLE = re.compile(rf"[\x21-\x7e][\x20-\x7e]{{0,{KEY_MAX_CHARACTERS - 1}}}")
@@ -52,6 +54,13 @@ _PREFLIGHT = {
 log = structlog.get_logger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """A stream that holds something while it is open."""
+
+    async def aclose(self) -> None: ...
 
 
 def application(routes: Iterable[Route], keys: Keys, limiter: Limiter, new_id: NewId) -> web.Application:
@@ -102,7 +111,7 @@ def _function(methods: Mapping[str, Route], keys: Keys, limiter: Limiter, new_id
         left.update(limiter.take(caller.key_id))
         if route is None:
             raise BadRequest(f"Method {request.method} not allowed")
-        caller.require(route.scope)
+        caller.require(route.scope, route.forbidden)
         return route, caller
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -190,23 +199,44 @@ def _answer(answer: Answer, call: Call, headers: dict[str, str]) -> web.Response
 
 
 async def _raw(request: web.Request, answer: Raw, headers: dict[str, str]) -> web.StreamResponse:
-    """A stream that fails in the middle breaks off: the client sees that it is not whole."""
+    """A stream that fails in the middle breaks off: the client sees that it is not whole. One whose client goes is closed."""
     headers |= {"Content-Type": answer.content_type, **answer.headers}
     if isinstance(answer.body, bytes):
         return web.Response(status=answer.status, body=answer.body, headers=headers)
     response = web.StreamResponse(status=answer.status, headers=headers)
-    await response.prepare(request)
-    if request.method != "HEAD":
-        try:
+    try:
+        if request.method == "HEAD":
+            await _close(answer.body)
+        await response.prepare(request)
+        if request.method != "HEAD":
             async for chunk in answer.body:
-                await response.write(chunk)
-        except GatewayError as exc:
-            log.warning("answer.broke_off", path=request.path, error=exc.message)
-            if request.transport is not None:
-                request.transport.abort()
-            return response
-    await response.write_eof()
+                async with asyncio.timeout(CHUNK_MAX_S):
+                    await response.write(chunk)
+        await response.write_eof()
+    except TimeoutError:
+        log.warning("answer.broke_off", path=request.path, error=f"nothing was taken for {CHUNK_MAX_S:.0f} s")
+        _break_off(request)
+    except GatewayError as exc:
+        log.warning("answer.broke_off", path=request.path, error=exc.message)
+        _break_off(request)
+    except ConnectionError:
+        pass  # nobody is there any more
+    except Exception:  # the answer has begun: there is no other way to say it
+        log.exception("request.failed", method=request.method, path=request.path)
+        _break_off(request)
+    finally:
+        await _close(answer.body)
     return response
+
+
+async def _close(stream: AsyncIterator[bytes]) -> None:
+    if isinstance(stream, Closing):
+        await stream.aclose()
+
+
+def _break_off(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
 
 
 def _refusal(error: GatewayError, request_id: str, headers: Mapping[str, str] | None = None) -> web.Response:

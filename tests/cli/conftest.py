@@ -17,3 +17,13 @@ def program(tmp_path) -> Program:
 def running(program) -> Iterator[Program]:
     with program.serving():
         yield program
+
+
+@pytest.fixture(params=["stopped", "running"])
+def either(program, request):
+    """The same command on the files of a stopped gateway and through the socket of a running one."""
+    if request.param == "stopped":
+        yield program
+        return
+    with program.serving():
+        yield program

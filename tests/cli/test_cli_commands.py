@@ -25,16 +25,6 @@ ROWS = json.dumps(
 )
 
 
-@pytest.fixture(params=["stopped", "running"])
-def either(program, request):
-    """The same command on the files of a stopped gateway and through the socket of a running one."""
-    if request.param == "stopped":
-        yield program
-        return
-    with program.serving():
-        yield program
-
-
 # ------------------------------------------------------------------ keys
 
 
@@ -295,7 +285,7 @@ def test_openapi_is_what_the_gateway_serves(running):
 def test_help_is_there_for_everybody(program):
     said = program.call("--help", where=False)
     assert said.code == 0
-    for word in "run demo init keys status queue import config doctor version openapi".split():
+    for word in "run demo init keys status queue export import config doctor version openapi".split():
         assert word in said.out
     assert program.call("queue", "retry", "--help", where=False).code == 0
 

@@ -1,6 +1,7 @@
 """The promise as a whole: the real program, a real Mosquitto, a cloud that is not always there."""
 
 import asyncio
+import json
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from plant import operation, plant
+from program import Program
 
 from gateway.demo import factory
 
@@ -113,6 +115,37 @@ async def test_the_same_key_is_answered_the_same_after_a_power_cut(here):
     assert await here.call("POST", "/api-operation-quantities", body, **{"Idempotency-Key": "shift-1/7"}) == first
     await here.drained()
     assert [row["quantity_good"] for row in here.cloud.rows("operation_quantities")] == [7]
+
+
+async def test_what_was_worked_off_here_comes_back_whole_elsewhere(here, tmp_path):
+    """The factory's plan and a morning's bookings, out of the running gateway into an empty one."""
+    await here.planned()
+    for verb in ("start", "pause", "resume"):
+        await here.press(verb, CUT)
+    await here.count(CUT, 3)
+    await here.count(CUT, 1, quantity_scrap=2, quantity_produced=3, scrap_reason_id=factory.named("scrap", "BURR"))
+    await here.press("complete", CUT)
+    await here.drained()
+    first, again = tmp_path / "first.json", tmp_path / "again.json"
+    await asyncio.to_thread(here.program.ok, "export", "--output", str(first))
+    (tmp_path / "other").mkdir()
+    other = Program.at(tmp_path / "other")
+    other.configure(f'[site]\nenterprise = "acme"\ntenant_id = "{factory.TENANT_ID}"\n[broker]\nmode = "off"\n')
+    await asyncio.to_thread(other.ok, "import", str(first))
+    await asyncio.to_thread(other.ok, "export", "--output", str(again))
+    tables, copied = _without_keys(first), _without_keys(again)
+    assert tables == copied
+    assert [row["status"] for row in tables["operations"] if row["id"] == CUT] == ["completed"]
+    assert len(tables["operation_quantities"]) == 2
+    assert tables["time_entry_pauses"]
+
+
+def _without_keys(file: Path) -> dict:
+    """An export without when it was made, and without the list of keys: those are each gateway's own."""
+    told = json.loads(file.read_text())
+    del told["_metadata"]["exported_at"], told["api_keys"]
+    told["_metadata"]["tables"] = [one for one in told["_metadata"]["tables"] if one["name"] != "api_keys"]
+    return told
 
 
 async def test_a_short_drill(tmp_path):

@@ -1,14 +1,13 @@
 """Import: rows of any table with their ids, all or nothing, as often as one likes."""
 
 import copy
-import json
 
 import pytest
 from hall import HALL, Floor
 
 from gateway.kernel.errors import Conflict, Invalid
 from gateway.outbox.event import Stamp
-from gateway.transfer.commands import bring_in, planned, read_file
+from gateway.transfer.commands import bring_in, planned
 
 AT = "2026-11-23T18:03:10.070172+00:00"
 JOB, PART, CHILD = (f"00000000-0000-4000-8000-00000000d00{n}" for n in (1, 2, 3))
@@ -278,10 +277,3 @@ async def test_one_wrong_row_and_nothing_is_there(floor, tables, kind, where):
     for table in WORK:
         assert await floor.query(f"SELECT count(*) FROM {table}") == [(0,)]
     assert await floor.events() == before
-
-
-@pytest.mark.parametrize("text", ["{", "", '{"jobs": [NaN]}', "\x00"])
-def test_what_is_not_json_is_said(text):
-    with pytest.raises(Invalid, match="the file is not JSON"):
-        read_file(text)
-    assert read_file(json.dumps(WORK)) == WORK
