@@ -35,7 +35,9 @@ MAY = {
     "housekeeping": TOOLS | {"cloud", "settings"},
     "systemd": {"kernel", "settings"},
     "admin": WORK | {"settings", "status", "transfer"},
-    "app": WORK | FRAME | {"settings", "admin", "catalog", "jobs", "operations", "issues", "batches", "uns", "cloud", "transfer"},
+    "app": WORK
+    | FRAME
+    | {"settings", "admin", "catalog", "jobs", "operations", "issues", "batches", "uns", "cloud", "transfer"},
     "demo": {"kernel"},
     "cli": WORK | FRAME | {"settings", "admin", "app", "transfer", "demo"},
     "__main__": {"cli"},
