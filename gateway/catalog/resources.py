@@ -75,6 +75,7 @@ _READ: dict[Kind, listing.Read] = {
     Kind.NUMBER: listing.integer,
     Kind.BOOLEAN: listing.boolean,
     Kind.TIME: listing.instant,
+    Kind.LIST: listing.texts,
 }
 _SCHEMA: dict[Kind, dict[str, Any]] = {
     Kind.TEXT: {"type": "string"},
@@ -83,6 +84,7 @@ _SCHEMA: dict[Kind, dict[str, Any]] = {
     Kind.NUMBER: {"type": "integer"},
     Kind.BOOLEAN: {"type": "boolean"},
     Kind.TIME: {"type": "string", "format": "date-time"},
+    Kind.LIST: {"type": "string", "pattern": r"^\{.*\}$"},
 }
 
 

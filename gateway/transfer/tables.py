@@ -20,6 +20,7 @@ from gateway.operations.quantities.resources import QUANTITIES
 from gateway.operations.resources import OPERATIONS
 from gateway.operations.substeps.resources import SUBSTEPS
 from gateway.operations.time_entries.resources import TIME_ENTRIES
+from gateway.webhooks.resources import WEBHOOK_LOGS, WEBHOOKS
 
 REDACTED = "[redacted]"
 SECONDS = "_s"  # how a column with seconds ends: outside it is whole minutes, and `<name>_seconds` beside them
@@ -105,6 +106,8 @@ KEPT = (
     Kept(BATCHES),
     Kept(MEMBERS),
     Kept(REQUIREMENTS),
+    Kept(WEBHOOKS),
+    Kept(WEBHOOK_LOGS),
     Kept(API_KEYS, only_shown=True, comes_in=False),  # the key itself is nowhere: only its hash is kept
 )
 BY_NAME = {kept.table: kept for kept in KEPT}

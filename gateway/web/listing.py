@@ -13,6 +13,7 @@ from typing import Any
 from gateway.kernel import clock as time_
 from gateway.kernel.errors import Invalid
 from gateway.kernel.ids import is_uuid
+from gateway.outbox.event import encode
 from gateway.web.routes import Parameter
 
 LIMIT_DEFAULT = 100
@@ -25,6 +26,9 @@ _BOOLEANS = dict.fromkeys(("true", "t", "yes", "y", "on", "1"), 1) | dict.fromke
     ("false", "f", "no", "n", "off", "0"), 0
 )
 _WILDCARD = re.compile(r"[%_\\]")
+_ITEM = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s",{}\\][^",{}\\]*')
+_ARRAY = re.compile(rf"\{{\s*(?:(?:{_ITEM.pattern})\s*(?:,\s*(?:{_ITEM.pattern})\s*)*)?\}}")
+_ESCAPED = re.compile(r"\\(.)")
 
 
 # (name, text) of a parameter -> the value to compare with. Raises Invalid that names the parameter.
@@ -177,6 +181,16 @@ def instant(name: str, text: str) -> str:
     except (ValueError, OverflowError):
         message = f"Invalid date format for {name}: an ISO 8601 instant or a date is needed, such as 2026-01-31"
         raise wrong(name, message, "DATE_FORMAT", text) from None
+
+
+def texts(name: str, text: str) -> str:
+    """A whole list as the cloud's database writes one, `{a,"b c"}`, as it is stored here."""
+    inside = text.strip()[1:-1]
+    if not _ARRAY.fullmatch(text.strip()):
+        message = f"Invalid array for {name}: all of its values between braces are needed, such as {{job.started,job.completed}}"
+        raise wrong(name, message, "TYPE_MISMATCH", text)
+    items = (found[0] for found in _ITEM.finditer(inside))
+    return encode([_ESCAPED.sub(r"\1", item[1:-1]) if item.startswith('"') else item.strip() for item in items])
 
 
 def one_of(choices: tuple[str, ...]) -> Callable[[str, str], str]:
