@@ -17,7 +17,8 @@ from aiohttp import web
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database
 from gateway.kernel.errors import BadRequest, GatewayError, NotFound
-from gateway.kernel.ids import NewId, is_uuid
+from gateway.kernel.ids import NewId
+from gateway.keys import store as keys_
 from gateway.outbox import parked
 from gateway.outbox.event import encode
 from gateway.settings import Settings
@@ -56,8 +57,8 @@ class Box:
 
 async def keys_create(box: Box, given: Arguments) -> dict[str, Any]:
     """name, scope, cells (names or ids, or None), operator (id, user name or employee number, or None)."""
-    cells = None if given.get("cells") is None else await box.db.read(_cell_ids, tuple(given["cells"]))
-    operator = None if given.get("operator") is None else await box.db.read(_operator_id, given["operator"])
+    cells = None if given.get("cells") is None else await box.db.read(keys_.cell_ids, tuple(given["cells"]))
+    operator = None if given.get("operator") is None else await box.db.read(keys_.operator_id, given["operator"])
     key_id, key = await box.keys.create(NewKey(given["name"], Scope[given["scope"].upper()], cells, operator))
     return {"id": key_id, "name": given["name"], "scope": given["scope"], "cells": cells, "key": key}
 
@@ -121,26 +122,6 @@ VERBS: Mapping[str, Callable[[Box, Any], Awaitable[Any]]] = {
 }
 
 
-def _cell_ids(connection: Any, wanted: tuple[str, ...]) -> tuple[str, ...]:
-    """Raises NotFound for a name that no cell has. An id may belong to a cell that is still to come."""
-    found = []
-    for cell in wanted:
-        row = connection.execute("SELECT id FROM cells WHERE id = ?1 OR name = ?1", (cell,)).fetchone()
-        if row is None and not is_uuid(cell):
-            raise NotFound(f'no cell is called "{cell}": give its id, or import or pull the cells first')
-        found.append(row[0] if row else cell.lower())
-    return tuple(found)
-
-
-def _operator_id(connection: Any, wanted: str) -> str:
-    row = connection.execute(
-        "SELECT id FROM profiles WHERE id = ?1 OR username = ?1 OR employee_id = ?1", (wanted,)
-    ).fetchone()
-    if row is None:
-        raise NotFound(f'no profile has the id, user name or employee number "{wanted}": import the profiles first')
-    return str(row[0])
-
-
 # ------------------------------------------------------------------ the socket, from inside
 
 
@@ -156,6 +137,9 @@ class LocalKeys(Keys):
 
     def identify(self, authorization: str | None) -> Caller:
         return CALLER if authorization is None else self._keys.identify(authorization)
+
+    async def learn(self, authorization: str, source: str) -> Caller:
+        return await self._keys.learn(authorization, source)
 
 
 def application(app: web.Application, box: Box) -> web.Application:

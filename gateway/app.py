@@ -39,7 +39,10 @@ from gateway.kernel.errors import StartupError
 from gateway.kernel.health import Health
 from gateway.kernel.ids import NewId, uuid7
 from gateway.kernel.migrate import migrate
+from gateway.kernel.secrets import Secrets
 from gateway.kernel.supervise import keep_running, stop
+from gateway.keys import routes as keys_
+from gateway.keys.commands import KeyCommands
 from gateway.operations import routes as operations
 from gateway.operations.planning import OperationPlanning
 from gateway.operations.quantities import routes as quantities
@@ -61,17 +64,22 @@ from gateway.uns.payloads import Standing
 from gateway.uns.publisher import READER as UNS
 from gateway.uns.publisher import Publisher
 from gateway.uns.topics import Topics
+from gateway.web import hosted
 from gateway.web.auth import Keys, NewKey
+from gateway.web.learning import Learning
 from gateway.web.limits import Limiter, Rate
 from gateway.web.openapi import document
 from gateway.web.pages import Pages
 from gateway.web.routes import Route, Scope
 from gateway.web.server import application, runner
+from gateway.webhooks import routes as webhooks
+from gateway.webhooks.commands import WebhookCommands
+from gateway.webhooks.rules import Targets
 
 BACKLOG = 1024  # connections that the kernel keeps while we are busy
 REQUESTS_END_S = 4.0  # in which requests on their way may finish when we stop
 LINKS_END_S = 4.0  # in which the ways out have to let go; a Mosquitto that does not is killed after 3.5 s
-BROKER, HOUSEKEEPING = "broker", "housekeeping"  # their names in /healthz
+BROKER, HOUSEKEEPING, CLOUD_KEYS = "broker", "housekeeping", "cloud-keys"  # their names in /healthz
 FIRST_KEY = "first-admin-key"  # a file in the data folder, for its owner only
 VENDOR = Path(__file__).parent / "screens" / "static" / "vendor"
 
@@ -88,11 +96,13 @@ class Gateway:
         self.db = db
         self.identity = own
         self.health = Health(clock)
-        self.keys = Keys(db, clock, new_id)
+        self._cloud = _cloud_link(settings, db, clock, new_id, rng, self.health) if settings.cloud.enabled else None
+        learning = None if self._cloud is None else Learning(self._cloud.keys, clock, settings.cloud.key_offline)
+        self.keys = Keys(db, clock, new_id, learning)
         self.status = Status(db, clock, self.health, settings.gateway.id)
         limits = settings.limits
         rate = Rate(limits.requests_per_minute, limits.burst)
-        self._limiter = Limiter(rate, clock, request_max_s=limits.request_timeout)
+        self._limiter = Limiter(rate, clock, request_max_s=limits.request_timeout, per_day=limits.requests_per_day)
         self.routes = api_routes(settings, db, self.keys, clock, new_id)
         self.addresses: list[str] = []
         self.urls: list[str] = []
@@ -108,7 +118,7 @@ class Gateway:
     # ------------------------------------------------------------------ HTTP
 
     def _application(self, keys: Keys) -> web.Application:
-        app = application(self.routes, keys, self._limiter, self._new_id)
+        app = application(self.routes, keys, self._limiter, self._new_id, self.settings.http.cors_origins)
         Pages(self.db, keys, self.status, self._openapi, VENDOR).add_to(app)
         return app
 
@@ -141,19 +151,9 @@ class Gateway:
 
     def _links(self) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
         links: list[tuple[str, Callable[[], Awaitable[None]]]] = []
-        cloud = self.settings.cloud
-        if cloud.enabled:
-            chosen = CloudSettings(
-                cloud.url,
-                cloud.api_key.get_secret_value(),
-                cloud.cells,
-                cloud.pull_every,
-                cloud.timeout,
-                cloud.settle_after,
-                cloud.requests_per_day,
-            )
-            up = CloudLink(chosen, self.db, self._clock, self._new_id, self._rng, self.health)
-            links.append((UP, up.run))
+        if self._cloud is not None:
+            links.append((UP, self._cloud.run))
+            links.append((CLOUD_KEYS, partial(self.keys.run, self.health.link(CLOUD_KEYS))))
         else:
             self.health.link(UP).off("no cloud is configured")
         probe = Topics.of(self.settings, self.settings.gateway.id).probe
@@ -273,10 +273,27 @@ async def serve(settings: Settings, *, announce: Callable[[Gateway], None]) -> N
     log.info("gateway.stopped")
 
 
-def api_routes(settings: Settings, db: Database, _keys: Keys, clock: Clock, new_id: NewId) -> list[Route]:
+def _cloud_link(
+    settings: Settings, db: Database, clock: Clock, new_id: NewId, rng: random.Random, health: Health
+) -> CloudLink:
+    cloud = settings.cloud
+    chosen = CloudSettings(
+        cloud.url,
+        cloud.api_key.get_secret_value(),
+        cloud.cells,
+        cloud.pull_every,
+        cloud.timeout,
+        cloud.settle_after,
+        cloud.requests_per_day,
+    )
+    return CloudLink(chosen, db, clock, new_id, rng, health)
+
+
+def api_routes(settings: Settings, db: Database, keys: Keys, clock: Clock, new_id: NewId) -> list[Route]:
     """Every API route."""
     made = (db, clock, new_id, settings.gateway.id)
     job_trees = JobTreeCommands(*made)
+    targets = Targets(settings.webhooks.allowed_networks, settings.webhooks.allow_http)
     return [
         *catalog.routes(db, lambda resource: RowCommands(resource, *made)),
         *jobs.lifecycle(job_trees),
@@ -289,6 +306,9 @@ def api_routes(settings: Settings, db: Database, _keys: Keys, clock: Clock, new_
         *assignments.routes(db, AssignmentCommands(*made)),
         *batches.routes(db, BatchCommands(*made)),
         *transfer.routes(Exports(db, clock, settings.site.enterprise, settings.site.tenant_id)),
+        *webhooks.routes(db, WebhookCommands(*made, Secrets(settings.data_dir), targets)),
+        *keys_.routes(db, KeyCommands(keys, *made)),
+        *hosted.routes(),
     ]
 
 

@@ -8,6 +8,7 @@ Body = Mapping[str, Any]
 _ID = "0199c0de-0000-7000-8000-{:012x}"
 JOB, PART, OPERATION, CELL, RESOURCE, OPERATOR, REASON = map(_ID.format, range(1, 8))
 BATCH, MEMBER, NEXT_OPERATION = map(_ID.format, range(0x90, 0x93))
+WEBHOOK = _ID.format(30)
 
 # function -> the row that an `?id=` in its examples means
 IDS = {
@@ -27,6 +28,9 @@ IDS = {
     "api-templates": _ID.format(12),
     "api-batches": BATCH,
     "api-batch-lifecycle": BATCH,
+    "api-webhooks": WEBHOOK,
+    "api-webhook-logs": _ID.format(31),
+    "api-key-generate": _ID.format(32),
 }
 
 _TREE = {
@@ -159,6 +163,18 @@ BODIES: Mapping[tuple[str, str], Mapping[str, Body]] = {
     },
     ("POST", "/api-batch-lifecycle/{action}"): {
         "late, with its true time": {"operator_id": OPERATOR, "occurred_at": "2026-11-02T06:12:00Z"}
+    },
+    ("POST", "/api-webhooks"): {
+        "what happens to jobs, and scrap": {
+            "url": "https://erp.example.com/hooks/eryxon",
+            "events": ["job.*", "production.scrap_recorded"],
+            "secret_key": "a long and random text",
+        },
+        "everything, with a secret made here": {"url": "https://erp.example.com/hooks/all", "events": ["*"]},
+    },
+    ("PATCH PUT", "/api-webhooks"): {"switched off": {"active": False}},
+    ("POST PUT PATCH", "/api-key-generate"): {
+        "a terminal at the laser": {"name": "terminal 1", "scope": "operate", "cells": [CELL], "operator_id": OPERATOR}
     },
 }
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -24,6 +25,7 @@ from pydantic import (
 PORT_MAX = 65_535
 _UNITS_S = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:]+\])(?::\d{1,5})?")
 _NOT_SHOWN = "***"
 
 
@@ -49,6 +51,15 @@ def _listed(value: Any) -> Any:
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
 
+def _origin(text: str) -> str:
+    """As a browser sends it."""
+    if _ORIGIN.fullmatch(text) is None:
+        raise ValueError(
+            f'"{text}" is no origin: as "https://office.example" or "http://10.0.0.5:3000", nothing behind it'
+        )
+    return text
+
+
 Duration = Annotated[
     float,
     BeforeValidator(_seconds),
@@ -59,6 +70,7 @@ Port = Annotated[int, Field(ge=0, le=PORT_MAX)]  # 0: any free one
 Days = Annotated[int, Field(ge=1, le=3650)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+Origin = Annotated[str, AfterValidator(_origin)]
 Level = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^+#/$\x00-\x1f]+$")]  # of a topic
 
 
@@ -107,6 +119,7 @@ class Http(Section):
     tls_port: Port = 8443
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    cors_origins: Annotated[tuple[Origin, ...], BeforeValidator(_listed)] = ()
 
     @model_validator(mode="after")
     def _safe(self) -> Self:
@@ -141,6 +154,7 @@ class Cloud(Section):
     timeout: Duration = 15.0
     settle_after: Duration = 180.0
     requests_per_day: Annotated[int, Field(ge=1)] | None = None
+    key_offline: Duration = 30 * 86_400.0
 
     @property
     def enabled(self) -> bool:
@@ -230,6 +244,7 @@ class Limits(Section):
 
     requests_per_minute: Annotated[int, Field(ge=1)] = 6000
     burst: Annotated[int, Field(ge=1)] = 600
+    requests_per_day: Annotated[int, Field(ge=1)] | None = None
     connections: Annotated[int, Field(ge=1)] = 1000
     request_timeout: Duration = 30.0
 

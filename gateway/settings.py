@@ -47,7 +47,6 @@ _UNUSED = (
     ("plugins",),
     ("uns", "device"),
     ("uns", "mapping"),
-    ("webhooks",),
     ("retention", "log_days"),
     ("compat", "bulk_sync_shape"),
 )

@@ -17,6 +17,7 @@ ANSWER_MAX_BYTES = 32 * 1024 * 1024
 LIFECYCLE_TIMEOUT_S = 45.0  # the cloud waits for its webhooks before it answers
 PAGE_MAX = 1000
 CONNECTIONS_MAX = 8
+KEY_TIMEOUT_S = 5.0  # somebody waits for it
 
 ENDPOINTS = {
     "jobs": "api-jobs",
@@ -82,6 +83,16 @@ class CloudClient:
     async def call(self, method: str, path: str, query: Mapping[str, str] | None = None) -> Outcome:
         return await self._send(method, path, query)
 
+    async def cells_seen_with(self, key: str) -> Outcome:
+        """The cells that somebody else's key shows. What comes of it says nothing about our own key or plan."""
+        if self._session is None:
+            return unreached("there is no connection yet")
+        if self._budget.wait_s() > 0:
+            return unreached(self._budget.why)
+        query = {"limit": str(PAGE_MAX)}
+        headers = {"Authorization": f"Bearer {key}"}
+        return await self._exchange("GET", ENDPOINTS["cells"], query, None, KEY_TIMEOUT_S, headers)
+
     async def _send(
         self,
         method: str,
@@ -99,13 +110,25 @@ class CloudClient:
         return outcome
 
     async def _exchange(
-        self, method: str, path: str, query: Mapping[str, str] | None, body: Mapping[str, Any] | None, timeout_s: float
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: Mapping[str, Any] | None,
+        timeout_s: float,
+        headers: Mapping[str, str] | None = None,
     ) -> Outcome:
         assert self._session is not None, "use it inside `async with client.connected()`"  # noqa: S101 -- a bug of ours
         timeout = aiohttp.ClientTimeout(total=timeout_s)
         try:
             async with self._session.request(
-                method, self._base / path, params=query, json=body, timeout=timeout, allow_redirects=False
+                method,
+                self._base / path,
+                params=query,
+                json=body,
+                headers=headers,
+                timeout=timeout,
+                allow_redirects=False,
             ) as answer:
                 raw = bytearray()
                 async for chunk in answer.content.iter_any():

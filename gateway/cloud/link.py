@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from gateway.cloud.budget import Budget
 from gateway.cloud.client import CloudClient
 from gateway.cloud.downlink import Downlink, DownlinkSettings
+from gateway.cloud.keys import CloudKeys
 from gateway.cloud.rows import Rows
 from gateway.cloud.rows import Settings as RowSettings
 from gateway.cloud.sender import Sender
@@ -46,6 +47,7 @@ class CloudLink:
         self._down = health.link(DOWN)
         self.budget = Budget(db, clock, rng, settings.requests_per_day)
         self.client = CloudClient(settings.url, settings.api_key, clock, self.budget, timeout_s=settings.timeout_s)
+        self.keys = CloudKeys(self.client, db)
         rows = Rows(self.client, db, clock, new_id, RowSettings(settings.settle_after_s))
         pull = DownlinkSettings(settings.pull_every_s, settings.cells)
         self.downlink = Downlink(self.client, self.budget, rows, db, clock, new_id, self._down, pull)

@@ -10,6 +10,7 @@ GatewayError                    code                        what the caller can 
 +- Forbidden                    FORBIDDEN                   ask for a key with that scope
 |  +- CellNotAllowed            CELL_NOT_ALLOWED            ask for a key with that cell
 +- NotAllowed                   METHOD_NOT_ALLOWED          use another method
++- NotOffered                   NOT_IMPLEMENTED             use the cloud for it
 +- Conflict                     CONFLICT                    look at the row that is in the way
 |  +- OperatorBusy              OPERATOR_BUSY               stop the operator's other work first
 +- TooLarge                     PAYLOAD_TOO_LARGE           send less
@@ -85,6 +86,12 @@ class CellNotAllowed(Forbidden):
 
 class NotAllowed(GatewayError):
     code = "METHOD_NOT_ALLOWED"
+
+
+class NotOffered(GatewayError):
+    """A function of the cloud that a gateway does not have."""
+
+    code = "NOT_IMPLEMENTED"
 
 
 class Conflict(GatewayError):

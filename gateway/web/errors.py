@@ -19,6 +19,7 @@ _STATUS: dict[type[GatewayError], int] = {
     errors.Invalid: 422,
     errors.Refused: 422,
     errors.TooFast: 429,
+    errors.NotOffered: 501,
     errors.Unavailable: 503,
     errors.StorageFull: 507,
 }
@@ -35,6 +36,7 @@ MEANINGS = {
     422: "Wrong fields; `details` names them. Or an Idempotency-Key that was used for another request",
     429: "Too fast: wait for as long as Retry-After says",
     500: "A defect of ours",
+    501: "A gateway does not have this function of the cloud's",
     503: "Not now: try again",
     507: "The disk is full; nothing was written",
 }

@@ -1,7 +1,7 @@
-"""How much one client may take: requests a minute for each key, time for each request, connections in all.
+"""How much one client may take: requests a minute and a day for each key, time for each request, connections in all.
 
 A token bucket for each key: it holds `burst` requests and fills up again with `per_minute` in a minute. Kept as one number,
-the moment at which the bucket would be full again.
+the moment at which the bucket would be full again. Days are counted as the cloud does: 24 h that begin with the first request.
 """
 
 import asyncio
@@ -28,6 +28,7 @@ LINGER_MAX_S = 1.0  # in which a connection too many may say something and so he
 # and 128 random bits are not guessed.
 FAILED_PER_MINUTE = 300
 FAILED_BURST = 300
+DAY_S = 86_400.0
 
 
 class Exceeded(TooFast):
@@ -45,16 +46,25 @@ class Rate:
 
 
 class Limiter:
-    """Asked on every request: a look-up and some arithmetic, no task and no timer."""
+    """Asked on every request: a look-up and some arithmetic, no task and no timer. `per_day` None: as many as one likes."""
 
-    def __init__(self, rate: Rate, clock: Clock, *, request_max_s: float) -> None:
+    def __init__(self, rate: Rate, clock: Clock, *, request_max_s: float, per_day: int | None = None) -> None:
         self.request_max_s = request_max_s
         self._keys = Buckets(rate, clock)
+        self._days = None if per_day is None else Days(per_day, clock)
         self._sources = Buckets(Rate(FAILED_PER_MINUTE, FAILED_BURST), clock)
 
     def take(self, key_id: str) -> Mapping[str, str]:
-        """One request of this key: the headers that tell what is left. Raises TooFast."""
-        return self._keys.take(key_id)
+        """One request of this key: the headers that tell what is left, of the limit that is nearer. Raises TooFast."""
+        if self._days is None:
+            return self._keys.take(key_id)
+        self._days.require(key_id)
+        minute = self._keys.take(key_id)
+        return min(minute, self._days.take(key_id), key=lambda left: int(left["X-RateLimit-Remaining"]))
+
+    def unkeyed(self, source: str) -> Mapping[str, str]:
+        """One request from this address to what asks for no key; otherwise as `take`."""
+        return self._keys.take(f"address:{source}")
 
     def failed(self, source: str) -> Mapping[str, str]:
         """One attempt without a good key from this address; otherwise as `take`."""
@@ -88,36 +98,65 @@ class Buckets:
             raise self._too_fast(missing_s)
         self._full_at_s[name] = now_s + missing_s
         reset = self._clock.now().timestamp() + missing_s
-        return self._told(int((self._holds_s - missing_s) / self._each_s + 1e-6), reset)
-
-    def _told(self, remaining: int, reset: float) -> dict[str, str]:
-        return {
-            "X-RateLimit-Limit": self._limit,
-            "X-RateLimit-Remaining": str(remaining),
-            "X-RateLimit-Reset": str(math.ceil(reset)),
-        }
+        return _told(self._limit, int((self._holds_s - missing_s) / self._each_s + 1e-6), reset)
 
     def _too_fast(self, missing_s: float) -> Exceeded:
         wait_s = max(1, math.ceil(missing_s - self._holds_s))
-        again = self._clock.now() + timedelta(seconds=wait_s)
-        told = {
-            "limit": self._rate.per_minute,
-            "remaining": 0,
-            "resetAt": time_.zulu(again),
-            "retryAfter": wait_s,
-        }
-        return Exceeded(
-            f"Rate limit exceeded: {self._rate.per_minute} requests a minute, {self._rate.burst} at once. "
-            f"Try again in {wait_s} s.",
-            told,
-            {**self._told(0, again.timestamp()), "Retry-After": str(wait_s)},
-        )
+        what = f"{self._rate.per_minute} requests a minute, {self._rate.burst} at once"
+        return _exceeded(self._rate.per_minute, what, wait_s, self._clock)
 
     def _forget(self, now_s: float) -> None:
         """Full ones; when there are none, the one that is remembered longest."""
         full = [name for name, at_s in self._full_at_s.items() if at_s <= now_s]
         for name in full or [next(iter(self._full_at_s))]:
             del self._full_at_s[name]
+
+
+class Days:
+    """By name, at most SENDERS_MAX of them. A restart begins a new day for everybody."""
+
+    def __init__(self, per_day: int, clock: Clock) -> None:
+        self._per_day = per_day
+        self._clock = clock
+        self._limit = str(per_day)
+        self._used: dict[str, tuple[float, int]] = {}  # when it ends, how many so far
+
+    def require(self, name: str) -> None:
+        """Raises TooFast when this day's are used up."""
+        ends_s, used = self._used.get(name, (0.0, 0))
+        left_s = ends_s - self._clock.monotonic()
+        if left_s > 0 and used >= self._per_day:
+            raise _exceeded(self._per_day, f"{self._per_day} requests a day", max(1, math.ceil(left_s)), self._clock)
+
+    def take(self, name: str) -> Mapping[str, str]:
+        now_s = self._clock.monotonic()
+        ends_s, used = self._used.get(name, (0.0, 0))
+        if now_s >= ends_s:
+            ends_s, used = now_s + DAY_S, 0
+            self._forget(name, now_s)
+        self._used[name] = ends_s, used + 1
+        return _told(self._limit, self._per_day - used - 1, self._clock.now().timestamp() + ends_s - now_s)
+
+    def _forget(self, name: str, now_s: float) -> None:
+        if name not in self._used and len(self._used) >= SENDERS_MAX:
+            over = [one for one, (ends_s, _) in self._used.items() if ends_s <= now_s]
+            for one in over or [next(iter(self._used))]:
+                del self._used[one]
+
+
+def _told(limit: str, remaining: int, reset: float) -> dict[str, str]:
+    return {
+        "X-RateLimit-Limit": limit,
+        "X-RateLimit-Remaining": str(remaining),
+        "X-RateLimit-Reset": str(math.ceil(reset)),
+    }
+
+
+def _exceeded(limit: int, what: str, wait_s: int, clock: Clock) -> Exceeded:
+    again = clock.now() + timedelta(seconds=wait_s)
+    told = {"limit": limit, "remaining": 0, "resetAt": time_.zulu(again), "retryAfter": wait_s}
+    headers = {**_told(str(limit), 0, again.timestamp()), "Retry-After": str(wait_s)}
+    return Exceeded(f"Rate limit exceeded: {what}. Try again in {wait_s} s.", told, headers)
 
 
 # ------------------------------------------------------------------ connections

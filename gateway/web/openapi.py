@@ -170,7 +170,8 @@ def _links(made: Route, table: Iterable[Route]) -> Iterator[tuple[str, dict[str,
 
 def _answer(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
     if route.gives:
-        return {"description": "Done.", "content": {kind: {} for kind in route.gives.split(", ")}}
+        media = {"schema": _data(route.shapes[0], schemas)} if route.answers else {}
+        return {"description": "Done.", "content": dict.fromkeys(route.gives.split(", "), media)}
     shown = [_data(shape, schemas) for shape in route.shapes]
     envelope = {
         "type": "object",

@@ -124,11 +124,13 @@ class Route:
     answers: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
     status: int = 200
     refuses: frozenset[int] = frozenset()
+    denied: str = ""  # [U] what a caller is told with 401 whose key is none, or too small: never which of the two
     # [U] the cloud's CRUD functions call an unknown method a bad request, its lifecycles a method that is not allowed
     strict_method: bool = False
     body_max_bytes: int = JSON_MAX_BYTES
     takes: tuple[str, ...] = ()  # content types of a body that the handler reads itself, `*/*` for any
-    gives: str = ""  # content type of an answer that is no JSON envelope; several with `, ` between
+    # content type of an answer that is no JSON envelope, several with `, ` between; `answers` then describe all of it
+    gives: str = ""
     patient: bool = False  # an upload, an import: takes as long as it takes
     forbidden: str = ""  # what a key with a smaller scope is told, where the contract says it in its own words
 

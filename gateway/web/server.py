@@ -5,9 +5,10 @@ becomes the error envelope here and nowhere else.
 """
 
 import asyncio
+import contextlib
 import re
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Protocol, runtime_checkable
 
 import structlog
@@ -15,12 +16,22 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 from pydantic import BaseModel
 
-from gateway.kernel.errors import BadRequest, GatewayError, NotAllowed, NotFound, Unauthorized, Unsupported
+from gateway.kernel.errors import (
+    BadRequest,
+    Forbidden,
+    GatewayError,
+    NotAllowed,
+    NotFound,
+    TooFast,
+    Unauthorized,
+    Unavailable,
+    Unsupported,
+)
 from gateway.kernel.ids import NewId
 from gateway.outbox.receipts import Answer, Receipt, request_hash
 from gateway.web import body as body_
 from gateway.web import errors
-from gateway.web.auth import Keys
+from gateway.web.auth import Keys, UnknownKey
 from gateway.web.incoming import Incoming
 from gateway.web.limits import CONNECTIONS_MAX, Exceeded, Limiter, Runner
 from gateway.web.routes import NOBODY, Call, Caller, Raw, Route, Scope
@@ -32,6 +43,7 @@ PARSE_INLINE_MAX_BYTES = (
 )  # a larger body is parsed beside the event loop: others want to be answered meanwhile
 KEY_MAX_CHARACTERS = 200
 CHUNK_MAX_S = 60.0  # in which a client has to make room for the next piece of a stream
+DEFECT = "Internal error: the log has it under this request id"
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,200}")
 _PRINTABLE = re.compile(rf"[\x21-\x7e][\x20-\x7e]{{0,{KEY_MAX_CHARACTERS - 1}}}")
@@ -43,10 +55,12 @@ _SECURITY = {
     "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset",
     "Vary": "Origin",
 }
+_PAGE = {name: value for name, value in _SECURITY.items() if name != "Cache-Control"}
+_TLS = {"Strict-Transport-Security": "max-age=31536000"}
 _JSON = {**_SECURITY, "Content-Type": "application/json"}
-_JSON_TLS = {**_JSON, "Strict-Transport-Security": "max-age=31536000"}
 _PREFLIGHT = {
-    "Access-Control-Allow-Headers": "authorization, x-client-info, apikey, content-type, x-request-id, idempotency-key",
+    "Access-Control-Allow-Headers": "authorization, x-client-info, apikey, content-type, x-request-id, idempotency-key, "
+    "if-match, if-none-match",
     "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE, OPTIONS",
     **_SECURITY,
 }
@@ -63,16 +77,20 @@ class Closing(Protocol):
     async def aclose(self) -> None: ...
 
 
-def application(routes: Iterable[Route], keys: Keys, limiter: Limiter, new_id: NewId) -> web.Application:
-    """The API. Plain pages (`/livez`, `/docs` ...) are added by whoever has them."""
-    app = web.Application(middlewares=[_enveloped(new_id)])
+def application(
+    routes: Iterable[Route], keys: Keys, limiter: Limiter, new_id: NewId, origins: Collection[str] = ()
+) -> web.Application:
+    """The API. Plain pages (`/livez`, `/docs` ...) are added by whoever has them. Browser pages of `origins` may call it."""
+    gate = _Gate(keys, limiter)
+    app = web.Application(middlewares=[_enveloped(new_id, gate)])
+    app.on_response_prepare.append(_finished(frozenset(origins)))
     functions: defaultdict[str, dict[str, Route]] = defaultdict(dict)
     for route in routes:
         if route.method in functions[route.path]:
             raise ValueError(f"two routes for {route.method} {route.path}")
         functions[route.path][route.method] = route
     for path, methods in functions.items():
-        handler = _function(methods, keys, limiter, new_id)
+        handler = _function(methods, gate, limiter, new_id)
         for base in BASES:
             app.router.add_route("*", base + path, handler)
             app.router.add_route("*", base + path + "/", handler)
@@ -92,35 +110,69 @@ def runner(app: web.Application, *, shutdown_s: float, connections: int = CONNEC
     )
 
 
-def _function(methods: Mapping[str, Route], keys: Keys, limiter: Limiter, new_id: NewId) -> Handler:
+class _Gate:
+    """Who is asking, and whether he may. Every request is counted against somebody, also one that is refused: `left` is filled
+    with the headers that tell what is left to him.
+    """
+
+    def __init__(self, keys: Keys, limiter: Limiter) -> None:
+        self._keys = keys
+        self._limiter = limiter
+
+    async def caller(self, request: web.Request, left: dict[str, str]) -> Caller:
+        """Raises Unauthorized, TooFast; Unavailable when that cannot be found out."""
+        authorization, source = request.headers.get("Authorization"), request.remote or ""
+        try:
+            caller = self._keys.identify(authorization)
+        except UnknownKey:
+            left.update(self._limiter.failed(source))
+            caller = await self._keys.learn(authorization or "", source)
+        except Unauthorized:
+            left.update(self._limiter.failed(source))
+            raise
+        left.update(self._limiter.take(caller.key_id))
+        return caller
+
+    async def admit(self, request: web.Request, route: Route, left: dict[str, str]) -> Caller:
+        if route.scope is Scope.NONE:
+            left.update(self._limiter.unkeyed(request.remote or ""))
+            return NOBODY
+        try:
+            caller = await self.caller(request, left)
+            caller.require(route.scope, route.forbidden)
+        except (Unauthorized, Forbidden):
+            if route.denied:
+                raise Unauthorized(route.denied) from None
+            raise
+        return caller
+
+    async def count(self, request: web.Request, left: dict[str, str]) -> None:
+        """A request that gets no further, as one for a function that is not there. Raises TooFast."""
+        with contextlib.suppress(Unauthorized, Unavailable):
+            await self.caller(request, left)
+
+
+def _function(methods: Mapping[str, Route], gate: _Gate, limiter: Limiter, new_id: NewId) -> Handler:
     strict = all(route.strict_method for route in methods.values())
     allowed = ", ".join([*methods, "OPTIONS"])
 
-    def admit(request: web.Request, left: dict[str, str]) -> tuple[Route, Caller]:
+    async def admit(request: web.Request, left: dict[str, str]) -> tuple[Route, Caller]:
         route = methods.get("GET" if request.method == "HEAD" else request.method)
-        if route is None and strict:
+        if route is not None:
+            return route, await gate.admit(request, route, left)
+        if strict:
+            await gate.count(request, left)
             raise NotAllowed(f"Method {request.method} not allowed. Allowed: {allowed}")
-        if route is not None and route.scope is Scope.NONE:
-            left.update(limiter.take(f"address:{request.remote}"))
-            return route, NOBODY
-        try:
-            caller = keys.identify(request.headers.get("Authorization"))
-        except Unauthorized:
-            left.update(limiter.failed(request.remote or ""))
-            raise
-        left.update(limiter.take(caller.key_id))
-        if route is None:
-            raise BadRequest(f"Method {request.method} not allowed")
-        caller.require(route.scope, route.forbidden)
-        return route, caller
+        await gate.caller(request, left)
+        raise BadRequest(f"Method {request.method} not allowed")
 
     async def handle(request: web.Request) -> web.StreamResponse:
         request_id = _request_id(request, new_id)
-        headers = {**(_JSON_TLS if request.secure else _JSON), "X-Request-Id": request_id}
+        if request.method == "OPTIONS":
+            return _preflight(request_id)
+        headers = {**_JSON, "X-Request-Id": request_id}
         try:
-            if request.method == "OPTIONS":
-                return web.Response(text="ok", headers={**_PREFLIGHT, "X-Request-Id": request_id})
-            route, caller = admit(request, headers)
+            route, caller = await admit(request, headers)
             call = await _call(request, route, caller, request_id, new_id)
             answering = route.handler(call)
             answer = await (answering if route.patient else _in_time(answering, limiter))
@@ -128,9 +180,18 @@ def _function(methods: Mapping[str, Route], keys: Keys, limiter: Limiter, new_id
                 return await _raw(request, answer, headers)
             return _answer(answer, call, headers)
         except GatewayError as exc:
-            return _refusal(exc, request_id, headers)
+            return _refusal(exc, headers)
+        except web.HTTPException:
+            raise
+        except Exception:
+            log.exception("request.failed", method=request.method, path=request.path, request_id=request_id)
+            return _refusal(GatewayError(DEFECT), headers)
 
     return handle
+
+
+def _preflight(request_id: str) -> web.Response:
+    return web.Response(text="ok", headers={**_PREFLIGHT, "X-Request-Id": request_id})
 
 
 async def _call(request: web.Request, route: Route, caller: Caller, request_id: str, new_id: NewId) -> Call:
@@ -239,16 +300,16 @@ def _break_off(request: web.Request) -> None:
         request.transport.abort()
 
 
-def _refusal(error: GatewayError, request_id: str, headers: Mapping[str, str] | None = None) -> web.Response:
+def _refusal(error: GatewayError, headers: Mapping[str, str]) -> web.Response:
+    """`headers`: those of an answer in JSON, the request's id among them."""
     status = errors.status_of(error)
-    headers = {**(headers or _JSON), "X-Request-Id": request_id}
+    headers = dict(headers)
     if status in (503, 507):
         headers["Retry-After"] = str(errors.RETRY_AFTER_S)
     elif isinstance(error, Exceeded):
         headers.update(error.headers)
-    return web.Response(
-        status=status, body=errors.envelope(error, request_id).encode(errors="replace"), headers=headers
-    )
+    body = errors.envelope(error, headers["X-Request-Id"])
+    return web.Response(status=status, body=body.encode(errors="replace"), headers=headers)
 
 
 def _request_id(request: web.Request, new_id: NewId) -> str:
@@ -256,17 +317,41 @@ def _request_id(request: web.Request, new_id: NewId) -> str:
     return sent if _REQUEST_ID.fullmatch(sent) else new_id()
 
 
-def _enveloped(new_id: NewId) -> Middleware:
+def _finished(origins: Collection[str]) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """What every answer has, whoever gave it: those of the pages and of aiohttp itself, too."""
+
+    async def finish(request: web.Request, response: web.StreamResponse) -> None:
+        headers = response.headers
+        if "X-Content-Type-Options" not in headers:
+            kept = isinstance(response, web.FileResponse)  # the page's own files, the same for everybody
+            wanted = _PAGE if kept else _SECURITY
+            headers.update({name: value for name, value in wanted.items() if name not in headers})
+        if request.secure:
+            headers.update(_TLS)
+        if (origin := request.headers.get("Origin", "")) in origins:
+            headers["Access-Control-Allow-Origin"] = origin
+            headers.setdefault("Vary", "Origin")
+
+    return finish
+
+
+def _enveloped(new_id: NewId, gate: _Gate) -> Middleware:
     """Whatever is raised gets our envelope: what aiohttp itself refuses, what a page refuses, and our own defects."""
 
     @web.middleware
     async def enveloped(request: web.Request, handler: Handler) -> web.StreamResponse:
-        request_id = ""  # made when it is needed: this is on the way of every request
+        left: dict[str, str] = {}
         try:
             return await handler(request)
         except web.HTTPNotFound:
             error: GatewayError = NotFound("Requested function was not found")
+            try:
+                await gate.count(request, left)
+            except TooFast as exc:
+                error = exc
         except web.HTTPMethodNotAllowed as exc:
+            if request.method == "OPTIONS":
+                return _preflight(_request_id(request, new_id))
             allowed = ", ".join(sorted(exc.allowed_methods))
             error = NotAllowed(f"Method {request.method} not allowed. Allowed: {allowed}")
         except web.HTTPException:
@@ -276,7 +361,7 @@ def _enveloped(new_id: NewId) -> Middleware:
         except Exception:
             request_id = _request_id(request, new_id)
             log.exception("request.failed", method=request.method, path=request.path, request_id=request_id)
-            error = GatewayError("Internal error: the log has it under this request id")
-        return _refusal(error, request_id or _request_id(request, new_id))
+            return _refusal(GatewayError(DEFECT), {**_JSON, "X-Request-Id": request_id})
+        return _refusal(error, {**_JSON, "X-Request-Id": _request_id(request, new_id), **left})
 
     return enveloped

@@ -52,6 +52,7 @@ def _throw(program: Program, key: str, cases: int, seed: int, only: str) -> int:
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{program.url}/openapi.json", "--url", program.url),
         *("--checks", CHECKS, "--header", f"Authorization: Bearer {key}", "--max-examples", str(cases)),
         *("--seed", str(seed), "--include-path-regex", only, "--suppress-health-check", "all"),
+        *("--exclude-path", "/api-cad-proxy"),  # has one answer, and that is 501
         *("--warnings", "off", "--no-color", "--continue-on-failure"),
     ]
     environment = program.environment | {"SCHEMATHESIS_HOOKS": "hooks", "PYTHONWARNINGS": "ignore"}

@@ -81,6 +81,16 @@ HALL: dict[str, list[dict[str, Any]]] = {
         }
     ],
     "substep_templates": [{"id": examples.IDS["api-templates"], "name": "Deburr set"}],
+    "webhooks": [{"id": examples.WEBHOOK, "url": "https://erp.example.com/hooks", "events": ["job.started"]}],
+    "webhook_logs": [
+        {
+            "id": examples.IDS["api-webhook-logs"],
+            "webhook_id": examples.WEBHOOK,
+            "event_type": "job.started",
+            "payload": {"event": "job.started", "timestamp": "2026-11-01T07:00:00.000Z", "data": {}},
+            "status_code": 200,
+        }
+    ],
 }
 OPERATIONS = [
     (method.upper(), path, operation)
