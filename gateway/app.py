@@ -26,6 +26,8 @@ from gateway.catalog import routes as catalog
 from gateway.catalog.commands import RowCommands
 from gateway.cloud import store as cloud_
 from gateway.cloud.link import UP, CloudLink, CloudSettings
+from gateway.erp import routes as erp
+from gateway.erp.commands import ErpCommands
 from gateway.identity import Identity
 from gateway.issues import routes as issues
 from gateway.issues.commands import IssueCommands
@@ -309,6 +311,7 @@ def api_routes(settings: Settings, db: Database, keys: Keys, clock: Clock, new_i
         *webhooks.routes(db, WebhookCommands(*made, Secrets(settings.data_dir), targets)),
         *keys_.routes(db, KeyCommands(keys, *made)),
         *hosted.routes(),
+        *erp.routes(db, ErpCommands(*made, upstream=settings.compat.bulk_sync_shape == "upstream")),
     ]
 
 

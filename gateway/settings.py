@@ -48,7 +48,6 @@ _UNUSED = (
     ("uns", "device"),
     ("uns", "mapping"),
     ("retention", "log_days"),
-    ("compat", "bulk_sync_shape"),
 )
 
 

@@ -82,7 +82,7 @@ def create_model(
     """
     columns = [ID, *(column for column in resource.columns if column.creatable)]
     fields = {column.name: _field(column, required=column.required) for column in columns if column.name not in without}
-    fields = {"tenant_id": _DROPPED, **fields, **(more or {})}
+    fields = {"tenant_id": DROPPED, **fields, **(more or {})}
     return _model(name or f"{resource.title}Create", resource, columns, fields, base)
 
 
@@ -97,7 +97,7 @@ def patch_model(
     """The body of an update: every field optional. Id, tenant and stamps may be there and are left alone, as are `dropped`."""
     columns = [column for column in resource.columns if column.updatable]
     fields = {column.name: _field(column, required=False) for column in columns if column.name not in without}
-    ignored = dict.fromkeys((one for one in (*_PROTECTED, *dropped) if one not in fields), _DROPPED)
+    ignored = dict.fromkeys((one for one in (*_PROTECTED, *dropped) if one not in fields), DROPPED)
     return _model(name or f"{resource.title}Update", resource, columns, ignored | fields | dict(more or {}))
 
 
@@ -134,7 +134,7 @@ def _field(column: Column, *, required: bool) -> tuple[Any, Any]:
 
 
 _Unseen: TypeAlias = SkipJsonSchema[Any]  # accepted, not documented
-_DROPPED: tuple[Any, Any] = (_Unseen, Field(None, exclude=True))
+DROPPED: tuple[Any, Any] = (_Unseen, Field(None, exclude=True))  # a field that may be there and is left alone
 
 
 # ------------------------------------------------------------------ kinds of values

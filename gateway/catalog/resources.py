@@ -169,6 +169,11 @@ class Resource:
         return f"{self.cell} IN (SELECT value FROM json_each(:cells))"  # noqa: S608 -- as above
 
     @cached_property
+    def pointing(self) -> tuple[Column, ...]:
+        """The columns that hold the id of another row."""
+        return tuple(column for column in self.columns if column.references is not None)
+
+    @cached_property
     def _by_name(self) -> dict[str, Column]:
         return {"id": ID, **{column.name: column for column in self.columns}}
 

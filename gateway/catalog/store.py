@@ -151,9 +151,9 @@ def check_references(
     entity, place = resource.singular[-1], _PLACE.search(prefix)
     about = {"entityType": entity, "entityIndex": int(place[1]) if place else 0}
     details = []
-    for column in resource.columns:
+    for column in resource.pointing:
         value = values.get(column.name)
-        if column.references is None or value is None:
+        if value is None:
             continue
         live = " AND deleted_at IS NULL" if column.references in _SOFT_DELETED else ""
         sql = f"SELECT 1 FROM {column.references} WHERE id = ?{live}"  # noqa: S608 -- declared names only

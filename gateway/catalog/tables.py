@@ -13,6 +13,8 @@ _SYNC = (
     Column("external_id"),
     Column("external_source"),
     Column("synced_at", Kind.TIME, creatable=False, updatable=False),
+    Column("sync_hash", creatable=False, updatable=False),
+    Column("hash_alg", creatable=False, updatable=False, about="How `sync_hash` was made."),
 )
 _GONE = (
     Column("deleted_at", Kind.TIME, creatable=False, updatable=False),
@@ -60,6 +62,7 @@ RESOURCES = Resource(
         Column("identifier"),
         Column("location"),
         Column("status", about="available, in_use, maintenance, unavailable; free text."),
+        Column("notes", about="Kept here, not sent to the cloud."),
         Column("metadata", Kind.JSON),
         Column("active", Kind.BOOLEAN, nullable=False),
         *_SYNC,
@@ -154,5 +157,30 @@ MATERIALS = Resource(
         Column("color"),
         Column("active", Kind.BOOLEAN, nullable=False),
         *_STAMPS,
+    ),
+)
+
+# What came from an ERP: one row for each kind of record in a request.
+SYNC_IMPORTS = Resource(
+    table="sync_imports",
+    path="",
+    singular=("sync_import",),
+    columns=(
+        Column("entity_type", required=True),
+        Column("operation", nullable=False),
+        Column("source"),
+        Column("status"),
+        Column("record_count", Kind.INTEGER),
+        Column("total_records", Kind.INTEGER),
+        Column("created_count", Kind.INTEGER),
+        Column("updated_count", Kind.INTEGER),
+        Column("skipped_count", Kind.INTEGER),
+        Column("error_count", Kind.INTEGER),
+        Column("sync_hash"),
+        Column("errors", Kind.JSON),
+        Column("metadata", Kind.JSON),
+        Column("started_at", Kind.TIME),
+        Column("completed_at", Kind.TIME),
+        Column("created_at", Kind.TIME, nullable=False),
     ),
 )

@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from gateway.catalog import store as rows_
+from gateway.catalog.commands import NO_MARKS
 from gateway.jobs import events, planning, rules, store
 from gateway.jobs.model import Job, Part, Status
 from gateway.jobs.resources import JOBS, PARTS
 from gateway.jobs.rollup import roll_up_job
 from gateway.kernel.db import Tx
-from gateway.kernel.errors import Invalid
+from gateway.kernel.errors import Conflict, Invalid
 from gateway.outbox import journal
 from gateway.outbox.command import Commands
 from gateway.outbox.event import Event, EventType, Stamp, encode
@@ -19,6 +20,7 @@ from gateway.outbox.receipts import Answer, Receipt
 from gateway.web.routes import Caller
 
 Given = Mapping[str, Any]
+CHILD_OF = "SELECT part_number FROM parts WHERE parent_part_id = ? AND deleted_at IS NULL LIMIT 1"
 # Is the second part the first one, or above it?
 _IS_ABOVE = """
 WITH RECURSIVE above (id) AS (VALUES (?1) UNION SELECT p.parent_part_id FROM parts p JOIN above a ON p.id = a.id)
@@ -85,11 +87,20 @@ def _update_job(tx: Tx, stamp: Stamp, row_id: str, given: Given, caller: Caller)
         after = rules.change(job, verb, stamp.now)
         _move(tx, stamp, job, after, ChangeJob(row_id, verb, cause="update"), stamp.now)
     if values := planning.differing(row, values):
-        rows_.check_references(tx, JOBS, values)
-        change = rows_.update(tx, JOBS, row_id, {**values, "updated_at": stamp.text})
-        told = events.job_updated(store.get_job(tx, row_id), values, row["external_id"], stamp.now)
-        journal.append(tx, stamp, [events.of_job(row_id, stamp.now, (change,), EventType.JOB_UPDATED, told)])
+        journal.append(tx, stamp, [revise_job(tx, stamp, row, values)])
     return Answer(200, JOBS.one(rows_.shown(tx, JOBS, row_id)))
+
+
+def revise_job(
+    tx: Tx, stamp: Stamp, row: Mapping[str, Any], values: Mapping[str, Any], marks: Mapping[str, Any] = NO_MARKS
+) -> Event:
+    """Set columns that differ, its state not among them; `marks` are set along and are no news. Raises Invalid, Conflict."""
+    rows_.check_references(tx, JOBS, values)
+    change = rows_.update(tx, JOBS, row["id"], {**values, **marks, "updated_at": stamp.text})
+    if not values:
+        return events.of_job(row["id"], stamp.now, (change,))
+    told = events.job_updated(store.get_job(tx, row["id"]), values, row["external_id"], stamp.now)
+    return events.of_job(row["id"], stamp.now, (change,), EventType.JOB_UPDATED, told)
 
 
 def _update_part(tx: Tx, stamp: Stamp, row_id: str, given: Given, caller: Caller) -> Answer:
@@ -101,14 +112,43 @@ def _update_part(tx: Tx, stamp: Stamp, row_id: str, given: Given, caller: Caller
     if (status := values.pop("status", part.status)) != part.status:
         told += _move_part(tx, stamp, part, job, Status(status))
     if values := planning.differing(row, values):
-        rows_.check_references(tx, PARTS, values)
-        check_parent(tx, values.get("parent_part_id"), row_id, job.id)
-        change = rows_.update(tx, PARTS, row_id, {**values, "updated_at": stamp.text})
-        part, job = store.get_part(tx, row_id)
-        data = events.part_updated(part, job, values, row["external_id"], stamp.now)
-        told.append(events.of_part(row_id, job.id, stamp.now, (change,), EventType.PART_UPDATED, data))
+        told += revise_part(tx, stamp, row, values)
     journal.append(tx, stamp, told)
     return Answer(200, PARTS.one(rows_.shown(tx, PARTS, row_id)))
+
+
+def revise_part(
+    tx: Tx, stamp: Stamp, row: Mapping[str, Any], values: Mapping[str, Any], marks: Mapping[str, Any] = NO_MARKS
+) -> list[Event]:
+    """Set columns that differ, its state not among them; `marks` are set along and are no news. Raises Invalid, Conflict.
+
+    Another `job_id` moves it: told in the lane of the job that it leaves, because there it may still wait to be sent.
+    """
+    part_id, moved = row["id"], "job_id" in values
+    rows_.check_references(tx, PARTS, values)
+    check_parent(tx, values.get("parent_part_id"), part_id, values.get("job_id", row["job_id"]))
+    if moved:
+        _check_move(tx, row, values)
+    change = rows_.update(tx, PARTS, part_id, {**values, **marks, "updated_at": stamp.text})
+    if not values:
+        return [events.of_part(part_id, row["job_id"], stamp.now, (change,))]
+    part, job = store.get_part(tx, part_id)
+    data = events.part_updated(part, job, values, row["external_id"], stamp.now)
+    told = [events.of_part(part_id, row["job_id"], stamp.now, (change,), EventType.PART_UPDATED, data)]
+    if moved:
+        left = store.get_job(tx, row["job_id"])
+        reopened = job.status is Status.COMPLETED and part.status is not Status.COMPLETED
+        told += roll_up_job(tx, stamp, left, stamp.now)
+        told += roll_up_job(tx, stamp, job, stamp.now, reopened=reopened)
+    return told
+
+
+def _check_move(tx: Tx, row: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    """Raises Conflict: an assembly stays together in one job."""
+    if "parent_part_id" not in values and row["parent_part_id"] is not None:
+        raise Conflict(f"part {row['part_number']} is below another part: it cannot go to another job alone")
+    if child := tx.execute(CHILD_OF, (row["id"],)).fetchone():
+        raise Conflict(f"part {row['part_number']} has the part {child[0]} below it: it cannot go to another job alone")
 
 
 def _move_part(tx: Tx, stamp: Stamp, part: Part, job: Job, target: Status) -> list[Event]:

@@ -13,6 +13,7 @@ GatewayError                    code                        what the caller can 
 +- NotOffered                   NOT_IMPLEMENTED             use the cloud for it
 +- Conflict                     CONFLICT                    look at the row that is in the way
 |  +- OperatorBusy              OPERATOR_BUSY               stop the operator's other work first
+|  +- StillRunning              STILL_RUNNING               wait: the first request with this key has no answer yet
 +- TooLarge                     PAYLOAD_TOO_LARGE           send less
 +- TooFast                      RATE_LIMIT_EXCEEDED         wait as long as it says
 +- Unsupported                  UNSUPPORTED_MEDIA_TYPE      send another format
@@ -100,6 +101,12 @@ class Conflict(GatewayError):
 
 class OperatorBusy(Conflict):
     code = "OPERATOR_BUSY"
+
+
+class StillRunning(Conflict):
+    """Of imports and uploads only; everything else waits its turn."""
+
+    code = "STILL_RUNNING"
 
 
 class TooLarge(GatewayError):

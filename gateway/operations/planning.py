@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.catalog import store as rows_
-from gateway.catalog.commands import DELETED
+from gateway.catalog.commands import DELETED, NO_MARKS
 from gateway.jobs import planning
 from gateway.jobs import store as jobs_
 from gateway.jobs.model import MINUTE_S, Job, Part, Status, minutes
@@ -50,7 +50,7 @@ class OperationPlanning(OperationCommands):
 def _create(tx: Tx, stamp: Stamp, given: Given, caller: Caller) -> Answer:
     part, job = _part_of(tx, given["part_id"])
     row, made = insert(tx, stamp, given, part.id, caller)
-    event = _event(row["id"], job.id, stamp, made)
+    event = event_of(row["id"], job.id, stamp, made)
     journal.append(tx, stamp, [event, *roll_up(tx, stamp, part, job, stamp.now)])
     return Answer(201, OPERATIONS.one(rows_.shown(tx, OPERATIONS, row["id"])))
 
@@ -102,15 +102,30 @@ def _update(tx: Tx, stamp: Stamp, row_id: str, given: Given, caller: Caller) -> 
         verb = verb_to("operation", VERBS, Status(row["status"]), Status(status))
         change(tx, stamp, ChangeOperation(row_id, Verb(verb), cause="update"), caller)
     if values := planning.differing(row, values):
-        rows_.check_references(tx, OPERATIONS, values)
-        caller.may_write(values.get("cell_id", row["cell_id"]))
-        changed = rows_.update(tx, OPERATIONS, row_id, {**values, "updated_at": stamp.text})
-        operation = store.get(tx, row_id)
-        event = _event(row_id, operation.job.id, stamp, changed)
-        journal.append(tx, stamp, [event, *roll_up(tx, stamp, operation.part, operation.job, stamp.now)])
+        journal.append(tx, stamp, revise(tx, stamp, row, values, caller))
     if actual_time is not None:
         _say_actual_time(tx, stamp, row_id, actual_time)
     return Answer(200, OPERATIONS.one(rows_.shown(tx, OPERATIONS, row_id)))
+
+
+def revise(
+    tx: Tx,
+    stamp: Stamp,
+    row: Given,
+    values: Given,
+    caller: Caller,
+    marks: Given = NO_MARKS,
+) -> list[Event]:
+    """Set columns that differ, its state not among them; `marks` are set along and are no news.
+
+    Raises Invalid, CellNotAllowed.
+    """
+    rows_.check_references(tx, OPERATIONS, values)
+    caller.may_write(values.get("cell_id", row["cell_id"]))
+    changed = rows_.update(tx, OPERATIONS, row["id"], {**values, **marks, "updated_at": stamp.text})
+    operation = store.get(tx, row["id"])
+    event = event_of(row["id"], operation.job.id, stamp, changed)
+    return [event, *roll_up(tx, stamp, operation.part, operation.job, stamp.now)]
 
 
 def _say_actual_time(tx: Tx, stamp: Stamp, operation_id: str, given_min: int) -> None:
@@ -122,13 +137,13 @@ def _say_actual_time(tx: Tx, stamp: Stamp, operation_id: str, given_min: int) ->
         message = f"the time entries add up to {minutes(operation.actual_time_s)} minutes: correct them instead"
         raise _wrong("actual_time", message, "CHECK_CONSTRAINT")
     changes = store.set_actual_time(tx, operation, given_min * MINUTE_S, stamp.text)
-    journal.append(tx, stamp, [_event(operation_id, operation.job.id, stamp, *changes)])
+    journal.append(tx, stamp, [event_of(operation_id, operation.job.id, stamp, *changes)])
 
 
 def _delete(tx: Tx, stamp: Stamp, row_id: str, caller: Caller) -> Answer:
     operation = _found(tx, row_id)
     caller.may_write(operation.cell_id)
-    event = _event(row_id, operation.job.id, stamp, gone(tx, stamp, row_id))
+    event = event_of(row_id, operation.job.id, stamp, gone(tx, stamp, row_id))
     part, job = jobs_.get_part(tx, operation.part.id)
     journal.append(tx, stamp, [event, *roll_up(tx, stamp, part, job, stamp.now)])
     return Answer(200, DELETED)
@@ -156,6 +171,6 @@ def _part_of(tx: Tx, part_id: str) -> tuple[Part, Job]:
         raise _wrong("part_id", f"no part has the id {part_id}", "FK_CONSTRAINT") from exc
 
 
-def _event(operation_id: str, job_id: str, stamp: Stamp, *changes: Change) -> Event:
+def event_of(operation_id: str, job_id: str, stamp: Stamp, *changes: Change) -> Event:
     """Plans have no name of their own in the stream: the row tells."""
     return Event(job_lane(job_id), f"operation:{operation_id}", stamp.now, changes)

@@ -51,6 +51,8 @@ OPERATIONS = Resource(
         Column("external_id"),
         Column("external_source"),
         Column("synced_at", Kind.TIME, creatable=False, updatable=False),
+        Column("sync_hash", creatable=False, updatable=False),
+        Column("hash_alg", creatable=False, updatable=False, about="How `sync_hash` was made."),
         Column("created_at", Kind.TIME, nullable=False, updatable=False),
         Column("updated_at", Kind.TIME, nullable=False, updatable=False),
         Column("deleted_at", Kind.TIME, creatable=False, updatable=False),

@@ -46,6 +46,12 @@ class EventType(StrEnum):
     BATCH_COMPLETED = "batch.completed"
     RESOURCE_CREATED = "resource.created"
     RESOURCE_UPDATED = "resource.updated"
+    SYNC_CELLS_COMPLETED = "sync.cells.completed"
+    SYNC_RESOURCES_COMPLETED = "sync.resources.completed"
+    SYNC_JOBS_COMPLETED = "sync.jobs.completed"
+    SYNC_PARTS_COMPLETED = "sync.parts.completed"
+    SYNC_OPERATIONS_COMPLETED = "sync.operations.completed"
+    SYNC_BATCH_COMPLETED = "sync.batch.completed"
 
 
 @dataclass(frozen=True, slots=True)

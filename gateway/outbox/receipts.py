@@ -5,6 +5,7 @@ kept: a refusal is judged anew.
 """
 
 import hashlib
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Concatenate, ParamSpec
@@ -79,15 +80,18 @@ def once(
     """
     if receipt is None:
         return body(tx, stamp, *args, **kwargs)
-    if not receipt.fresh and (known := _answered(tx, receipt)):
+    if known := answered(tx, receipt):
         return known
     answer = body(tx, stamp, *args, **kwargs)
     tx.execute(_KEEP, (receipt.space, receipt.key, receipt.request_hash, answer.status, answer.data, stamp.text))
     return answer
 
 
-def _answered(tx: Tx, receipt: Receipt) -> Answer | None:
-    known = tx.execute(_KNOWN, (receipt.space, receipt.key)).fetchone()
+def answered(connection: sqlite3.Connection, receipt: Receipt) -> Answer | None:
+    """The answer that was given before. Raises KeyReused."""
+    if receipt.fresh:
+        return None
+    known = connection.execute(_KNOWN, (receipt.space, receipt.key)).fetchone()
     if known is None:
         return None
     if known[0] != receipt.request_hash:

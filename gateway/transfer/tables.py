@@ -12,7 +12,16 @@ from dataclasses import dataclass, field
 
 from gateway.batches.resources import BATCHES, MEMBERS, REQUIREMENTS
 from gateway.catalog.resources import TENANT, Column, Kind, Resource
-from gateway.catalog.tables import CELLS, MATERIALS, OPERATORS, PROFILES, RESOURCES, SCRAP_REASONS, SUBSTEP_TEMPLATES
+from gateway.catalog.tables import (
+    CELLS,
+    MATERIALS,
+    OPERATORS,
+    PROFILES,
+    RESOURCES,
+    SCRAP_REASONS,
+    SUBSTEP_TEMPLATES,
+    SYNC_IMPORTS,
+)
 from gateway.issues.resources import ISSUE_CATEGORIES, ISSUES
 from gateway.jobs.assignments.resources import ASSIGNMENTS
 from gateway.jobs.resources import JOBS, PARTS
@@ -108,6 +117,7 @@ KEPT = (
     Kept(REQUIREMENTS),
     Kept(WEBHOOKS),
     Kept(WEBHOOK_LOGS),
+    Kept(SYNC_IMPORTS),
     Kept(API_KEYS, only_shown=True, comes_in=False),  # the key itself is nowhere: only its hash is kept
 )
 BY_NAME = {kept.table: kept for kept in KEPT}

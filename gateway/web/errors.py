@@ -30,7 +30,7 @@ MEANINGS = {
     403: "The key's scope is too small, or a write in a cell that is not the key's",
     404: "No such row, or not to be seen with this key",
     405: "Another method is needed",
-    409: "Another row is in the way",
+    409: "Another row is in the way, or the first request with this key has no answer yet",
     413: "Too large: send less at once",
     415: "A format that cannot be read here",
     422: "Wrong fields; `details` names them. Or an Idempotency-Key that was used for another request",
@@ -41,7 +41,7 @@ MEANINGS = {
     507: "The disk is full; nothing was written",
 }
 STATUSES = frozenset(MEANINGS)
-RETRY_AFTER_S = 2  # for 503 and 507: the disk or a queue, both over in seconds or a matter for a person
+RETRY_AFTER_S = 2  # for 503, 507 and what is still running: over in seconds, or a matter for a person
 
 
 def status_of(error: GatewayError) -> int:

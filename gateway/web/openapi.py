@@ -128,7 +128,7 @@ def _operation(route: Route, names: Mapping[Any, str], schemas: dict[str, Any]) 
         "tags": [route.path.split("/")[1]],
         "parameters": parameters,
         "responses": {
-            str(route.status): _answer(route, schemas),
+            **{str(status): _answer(route, schemas) for status in (route.status, *route.also)},
             **{str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted(route.statuses)},
         },
     }

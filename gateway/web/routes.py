@@ -123,6 +123,7 @@ class Route:
     parameters: tuple[Parameter, ...] = ()
     answers: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
     status: int = 200
+    also: tuple[int, ...] = ()  # other statuses of success
     refuses: frozenset[int] = frozenset()
     denied: str = ""  # [U] what a caller is told with 401 whose key is none, or too small: never which of the two
     # [U] the cloud's CRUD functions call an unknown method a bad request, its lifecycles a method that is not allowed

@@ -22,6 +22,7 @@ from gateway.kernel.errors import (
     GatewayError,
     NotAllowed,
     NotFound,
+    StillRunning,
     TooFast,
     Unauthorized,
     Unavailable,
@@ -304,7 +305,7 @@ def _refusal(error: GatewayError, headers: Mapping[str, str]) -> web.Response:
     """`headers`: those of an answer in JSON, the request's id among them."""
     status = errors.status_of(error)
     headers = dict(headers)
-    if status in (503, 507):
+    if status in (503, 507) or isinstance(error, StillRunning):
         headers["Retry-After"] = str(errors.RETRY_AFTER_S)
     elif isinstance(error, Exceeded):
         headers.update(error.headers)

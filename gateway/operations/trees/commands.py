@@ -9,7 +9,7 @@ from gateway.catalog import store as rows_
 from gateway.catalog.commands import DELETED
 from gateway.jobs import events, planning
 from gateway.jobs import store as jobs_
-from gateway.jobs.commands import JobCommands, PartCommands, check_parent
+from gateway.jobs.commands import CHILD_OF, JobCommands, PartCommands, check_parent
 from gateway.jobs.model import Status
 from gateway.jobs.resources import JOBS, PARTS
 from gateway.jobs.rollup import roll_up_job
@@ -26,7 +26,6 @@ from gateway.web.routes import Caller
 Given = Mapping[str, Any]
 _FLAT_JOB = ("job_number", "status", "created_at")
 _LIVE_PARTS = "SELECT id FROM parts WHERE job_id = ? AND deleted_at IS NULL ORDER BY rowid"
-_CHILD = "SELECT part_number FROM parts WHERE parent_part_id = ? AND deleted_at IS NULL LIMIT 1"
 
 
 class JobTreeCommands(JobCommands):
@@ -54,6 +53,20 @@ class PartTreeCommands(PartCommands):
 
 
 def _create_job(tx: Tx, stamp: Stamp, given: Given, caller: Caller) -> Answer:
+    job_id, below, told = insert_job(tx, stamp, given, caller)
+    journal.append(tx, stamp, told)
+    shown = [_part_shown(tx, part_id, operation_ids) for part_id, operation_ids in below]
+    whole = {**json.loads(rows_.shown(tx, JOBS, job_id)), "parts": shown}
+    flat = {"job_id": job_id, **{name: whole[name] for name in _FLAT_JOB}, "parts": [_flat_part(one) for one in shown]}
+    return Answer(201, encode({"job": whole, **flat}))
+
+
+def insert_job(
+    tx: Tx, stamp: Stamp, given: Given, caller: Caller
+) -> tuple[str, list[tuple[str, list[str]]], list[Event]]:
+    """A new job with its `parts` and their `operations`: its id, (id, ids of the operations) of each part, and the events
+    that tell of all of them. Raises Invalid, Conflict, CellNotAllowed.
+    """
     parts = given.get("parts") or ()
     row = planning.job_row({name: value for name, value in given.items() if name != "parts"}, stamp)
     rows_.check_references(tx, JOBS, row)
@@ -62,13 +75,12 @@ def _create_job(tx: Tx, stamp: Stamp, given: Given, caller: Caller) -> Answer:
     operations = sum(len(part.get("operations") or ()) for part in parts)
     data = events.job_created(job, parts=len(parts), operations=operations, at=stamp.now)
     told = [events.of_job(job.id, stamp.now, (made,), EventType.JOB_CREATED, data)]
-    below = [_insert_part(tx, stamp, part, job.id, caller, f"parts[{place}].") for place, part in enumerate(parts)]
-    told += [event for _, _, event in below]
-    journal.append(tx, stamp, told)
-    shown = [_part_shown(tx, part_id, operation_ids) for part_id, operation_ids, _ in below]
-    whole = {**json.loads(rows_.shown(tx, JOBS, job.id)), "parts": shown}
-    flat = {"job_id": job.id, **{name: whole[name] for name in _FLAT_JOB}, "parts": [_flat_part(one) for one in shown]}
-    return Answer(201, encode({"job": whole, **flat}))
+    below = []
+    for place, part in enumerate(parts):
+        part_id, operation_ids, event = insert_part(tx, stamp, part, job.id, caller, f"parts[{place}].")
+        below.append((part_id, operation_ids))
+        told.append(event)
+    return job.id, below, told
 
 
 def _create_part(tx: Tx, stamp: Stamp, given: Given, caller: Caller) -> Answer:
@@ -80,16 +92,19 @@ def _create_part(tx: Tx, stamp: Stamp, given: Given, caller: Caller) -> Answer:
     except NotFound as exc:
         message = f"no job has the id {given['job_id']}"
         raise Invalid(message, [{"field": "job_id", "message": message, "constraint": "FK_CONSTRAINT"}]) from exc
-    part_id, operation_ids, event = _insert_part(tx, stamp, given, job.id, caller, "")
+    part_id, operation_ids, event = insert_part(tx, stamp, given, job.id, caller, "")
     reopened = job.status is Status.COMPLETED
     journal.append(tx, stamp, [event, *roll_up_job(tx, stamp, job, stamp.now, reopened=reopened)])
     return Answer(201, PARTS.one(encode(_part_shown(tx, part_id, operation_ids))))
 
 
-def _insert_part(
-    tx: Tx, stamp: Stamp, given: Given, job_id: str, caller: Caller, prefix: str
+def insert_part(
+    tx: Tx, stamp: Stamp, given: Given, job_id: str, caller: Caller, prefix: str = ""
 ) -> tuple[str, list[str], Event]:
-    """(id, ids of its operations, the event that tells of all of them)."""
+    """A new part with its `operations`: (id, ids of its operations, the event that tells of all of them).
+
+    `prefix` is its path in the body, for errors. Raises Invalid, Conflict, CellNotAllowed.
+    """
     row = planning.part_row(
         {name: value for name, value in given.items() if name not in ("operations", "job_id")}, job_id, stamp
     )
@@ -148,7 +163,7 @@ def _delete_part(tx: Tx, stamp: Stamp, row_id: str, caller: Caller) -> Answer:
     rows_.fetch(tx, PARTS, row_id)
     _, job = jobs_.get_part(tx, row_id)
     rows_.require_cell(tx, PARTS, row_id, caller.cells)
-    if child := tx.execute(_CHILD, (row_id,)).fetchone():
+    if child := tx.execute(CHILD_OF, (row_id,)).fetchone():
         raise Conflict(f"part {row_id} has the part {child[0]} below it: delete that first")
     event = _part_gone(tx, stamp, row_id, job.id, caller)
     journal.append(tx, stamp, [event, *roll_up_job(tx, stamp, job, stamp.now)])

@@ -26,23 +26,23 @@ def _once(rows: list[Any] | None, name: str, where: str) -> None:
     """Raise when two of the rows have the same value; a row without one is not compared."""
     seen = set()
     for row in rows or ():
-        value = row.given().get(name)
+        value = getattr(row, name)
         if value is not None and value in seen:
             told = {"field": where, "name": name, "value": value, "constraint": "UNIQUE_CONSTRAINT"}
             raise PydanticCustomError("given_twice_here", "{name} {value} is there twice", told)
         seen.add(value)
 
 
-class _WithOperations(Body):
+class WithOperations(Body):
     @model_validator(mode="after")
-    def _sequences(self) -> "_WithOperations":
+    def _sequences(self) -> "WithOperations":
         _once(getattr(self, "operations", None), "sequence", "operations")
         return self
 
 
-class _WithParts(Body):
+class WithParts(Body):
     @model_validator(mode="after")
-    def _numbers(self) -> "_WithParts":
+    def _numbers(self) -> "WithParts":
         _once(getattr(self, "parts", None), "part_number", "parts")
         return self
 
@@ -56,17 +56,17 @@ def _job_body() -> type[Body]:
     operation: Any = models.create_model(OPERATIONS, without=("part_id",), name="JobPartOperation", more=NEEDS)
     operations: Any = (list[operation], Field(min_length=1, max_length=OPERATIONS_MAX))
     part: Any = models.create_model(
-        PARTS, without=("job_id",), name="JobPart", more={"operations": operations}, base=_WithOperations
+        PARTS, without=("job_id",), name="JobPart", more={"operations": operations}, base=WithOperations
     )
     parts: Any = (list[part], Field(None, min_length=1, max_length=PARTS_MAX))
-    return models.create_model(JOBS, more={"parts": parts}, base=_WithParts)
+    return models.create_model(JOBS, more={"parts": parts}, base=WithParts)
 
 
 def _part_body() -> type[Body]:
     operation: Any = models.create_model(OPERATIONS, without=("part_id",), name="PartOperation", more=NEEDS)
     operations: Any = (list[operation] | None, Field(None, max_length=OPERATIONS_MAX))
     required: dict[str, Any] = {"operations": operations, "part_number": _PART_NUMBER, "job_id": _JOB_ID}
-    return models.create_model(PARTS, without=("part_number", "job_id"), more=required, base=_WithOperations)
+    return models.create_model(PARTS, without=("part_number", "job_id"), more=required, base=WithOperations)
 
 
 def routes(db: Database, jobs: JobTreeCommands, parts: PartTreeCommands) -> list[Route]:
