@@ -56,6 +56,47 @@ _TREE = {
     ],
 }
 
+_ERP_OPERATION = {
+    "external_id": "ERP-OP-001",
+    "operation_name": "Laser Cutting",
+    "sequence": 1,
+    "cell_name": "Laser 1",
+    "estimated_time_minutes": 30,
+}
+_ERP_PART = {
+    "external_id": "ERP-PART-001",
+    "part_number": "BRACKET-A1",
+    "material": "Steel 304",
+    "quantity": 50,
+    "operations": [_ERP_OPERATION],
+}
+_ERP_JOB = {
+    "external_id": "ERP-JOB-001",
+    "external_source": "sap",
+    "job_number": "JOB-2026-001",
+    "customer_name": "Acme Corp",
+    "due_date": "2026-12-18",
+    "parts": [_ERP_PART],
+}
+_ERP_CELL = {"external_id": "WC-100", "external_source": "sap", "name": "Bending", "sequence": 3, "active": True}
+_ERP_TOOL = {"external_id": "TOOL-7", "external_source": "sap", "name": "Mold 7", "type": "mold", "location": "Rack B2"}
+_OF_PART = {"external_source": "sap", "part_id": PART}
+_OF_JOB = {"external_source": "sap", "job_id": JOB}
+# table -> a record of an ERP
+_ERP: Mapping[str, Body] = {
+    "jobs": _ERP_JOB,
+    "parts": _ERP_PART | _OF_JOB,
+    "operations": _ERP_OPERATION | _OF_PART,
+    "cells": _ERP_CELL,
+    "resources": _ERP_TOOL,
+}
+_UNIFIED = {
+    "cells": [_ERP_CELL],
+    "jobs": [_ERP_JOB],
+    "options": {"skip_unchanged": True, "record_history": True},
+    "source": "sap",
+}
+
 # (methods, path) -> bodies, the first of them to be shown first
 BODIES: Mapping[tuple[str, str], Mapping[str, Body]] = {
     ("POST", "/api-jobs"): {"a job with a part and an operation": _TREE, "a job alone": {"job_number": "JOB-2026-002"}},
@@ -176,6 +217,12 @@ BODIES: Mapping[tuple[str, str], Mapping[str, Body]] = {
     ("POST PUT PATCH", "/api-key-generate"): {
         "a terminal at the laser": {"name": "terminal 1", "scope": "operate", "cells": [CELL], "operator_id": OPERATOR}
     },
+    **{("PUT", f"/api-{table}/sync"): {"one record": record} for table, record in _ERP.items()},
+    **{
+        ("POST", f"/api-{table}/bulk-sync"): {"under the table's name": {table: [record]}, "items": {"items": [record]}}
+        for table, record in _ERP.items()
+    },
+    **{("POST", f"/api-erp-sync/{mode}"): {"cells and a job tree": _UNIFIED} for mode in ("diff", "sync")},
 }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.catalog import models
-from gateway.erp import bodies, store
+from gateway.erp import bodies, shapes, store
 from gateway.erp.commands import ErpCommands
 from gateway.erp.model import ENTITIES, Entity, Given, Order
 from gateway.kernel.db import Database
@@ -16,12 +16,6 @@ from gateway.web.routes import Call, Cells, Parameter, Route, Scope
 HISTORY_SHOWN = 20
 HISTORY_MAX = 100
 _MODES = "Invalid endpoint. Use /diff, /sync, or /status"
-_COUNT = {"type": "integer"}
-_BULK = {
-    **dict.fromkeys(("total", "created", "updated", "skipped", "errors"), _COUNT),
-    "results": {"type": "array", "items": {"type": "object"}},
-    "summary": {"type": "object"},
-}
 
 
 def routes(db: Database, commands: ErpCommands) -> list[Route]:
@@ -45,7 +39,8 @@ def _put(entity: Entity, commands: ErpCommands) -> Route:
         _rule(entity),
         f"Take over one {entity.noun} of an ERP, by its external id",
         bodies.one(entity.table),
-        answers={**row, "action": {"type": "string", "enum": ["created", "updated"]}},
+        answers={**row, **shapes.ONE},
+        also=(201,),
         body_max_bytes=bodies.BODY_MAX_BYTES,
     )
 
@@ -75,7 +70,7 @@ def _bulk(entity: Entity, commands: ErpCommands) -> Route:
         f"Take over many {entity.table} of an ERP, by their external ids",
         bodies.many(entity.table),
         parameters=(Parameter("external_source", about="Of records that name none."),),
-        answers=_BULK,
+        answers=shapes.MANY,
         body_max_bytes=bodies.BODY_MAX_BYTES,
         patient=True,
     )
@@ -89,14 +84,13 @@ def _unified(commands: ErpCommands) -> list[Route]:
         return await commands.sync(_lists(call.body), _order(call, dry_run=False))
 
     body = bodies.unified()
-    answers = {"summary": {"type": "object"}, "entities": {"type": "object"}}
     return [
         Route(
             "POST",
             f"/api-erp-sync/{mode}",
             handler,
             scope,
-            rule,
+            Cells.CHECKED,
             summary,
             body,
             answers=answers,
@@ -104,9 +98,9 @@ def _unified(commands: ErpCommands) -> list[Route]:
             body_max_bytes=bodies.BODY_MAX_BYTES,
             patient=True,
         )
-        for mode, handler, scope, rule, summary in (
-            ("diff", diff, Scope.READ, Cells.CHECKED, "What would change, record by record"),
-            ("sync", sync, Scope.PLAN, Cells.CHECKED, "Take over what an ERP sends: jobs, parts, operations and more"),
+        for mode, handler, scope, summary, answers in (
+            ("diff", diff, Scope.READ, "What would change, record by record", shapes.DIFF),
+            ("sync", sync, Scope.PLAN, "Take over what an ERP sends: jobs, parts, operations and more", shapes.SYNCED),
         )
     ]
 
@@ -155,7 +149,7 @@ def _status(db: Database) -> Route:
             Parameter("source", about="api, csv or api_erp_sync."),
             Parameter("limit", {"type": "integer", "minimum": 1, "maximum": HISTORY_MAX, "default": HISTORY_SHOWN}),
         ),
-        answers={"stats": {"type": "object"}, "history": {"type": "array", "items": {"type": "object"}}},
+        answers=shapes.HISTORY,
         strict_method=True,
     )
 
@@ -173,9 +167,8 @@ def _elsewhere() -> list[Route]:
         raise BadRequest(_MODES)
 
     return [
-        Route(method, path, nowhere, Scope.READ, Cells.NONE, "Always refused: `/diff`, `/sync` or `/status`")
+        Route("POST", path, nowhere, Scope.READ, Cells.NONE, "Always refused: `/diff`, `/sync` or `/status`")
         for path in ("/api-erp-sync", "/api-erp-sync/{mode}")
-        for method in ("GET", "POST")
     ]
 
 

@@ -242,10 +242,10 @@ def test_what_this_version_does_not_use_is_said_once_it_is_set(read):
     text = (
         '[gateway]\nplugins_dir = "p"\n[webhooks]\nallow_http = false\n[retention]\nlog_days = 30\n'
         '[plugins.x]\nenabled = false\n[[uns.device]]\nid = "m"\ncells = ["*"]\n'
-        '[[uns.mapping]]\ndevice = "m"\nrule = "gauge"\n[compat]\nbulk_sync_shape = "upstream"\n'
+        '[[uns.mapping]]\ndevice = "m"\nrule = "gauge"\n'
     )
     told = unused(read(text))
-    for key in "gateway.plugins_dir retention.log_days plugins uns.device uns.mapping compat.bulk_sync_shape".split():
+    for key in "gateway.plugins_dir retention.log_days plugins uns.device uns.mapping".split():
         assert f"{key}: not used by this version" in told
     assert any("hub" in one for one in unused(read(CLOUD + 'kind = "hub"\n')))
     assert unused(read("", {"GATEWAY_RETENTION__LOG_DAYS": "9"})) == ["retention.log_days: not used by this version"]
