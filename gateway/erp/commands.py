@@ -87,8 +87,7 @@ class ErpCommands(Commands):
         ]
 
         def answer(found: Sequence[Done], duration_ms: int) -> str:
-            ordered = sorted(found, key=lambda done: list(records).index(done.entity.table))
-            return mapping.previewed(ordered) if order.dry_run else mapping.synced(ordered, duration_ms)
+            return mapping.previewed(found) if order.dry_run else mapping.synced(found, duration_ms)
 
         return await self._carry_out(batches, order, answer)
 

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.catalog import store as rows_
-from gateway.erp import mapping, store
+from gateway.erp import mapping
 from gateway.erp.model import Action, Order, Record
-from gateway.erp.store import Found, Known
+from gateway.erp.store import NOT_YET, Found, Known
 from gateway.kernel.errors import Conflict, Invalid
 from gateway.operations.resources import OPERATIONS
 from gateway.web.body import detail
-
-NOT_YET = ""  # the id of a row that will be made before it is needed
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,7 @@ def plan(
     found = known.get(record.entity.table, record.external_source, record.external_id)
     if found is None:
         if order.dry_run:
-            _check(connection, record, values, order)
+            _check(connection, known, record, values, order)
         below = tuple(plan(connection, known, child, order, NOT_YET) for child in record.below)
         return Plan(record, Action.CREATED, values, above_id, below=below)
     moves = above_id is not None and found.above_id != above_id
@@ -77,7 +75,7 @@ def plan(
     if moves and record.entity.above:
         values[record.entity.above.column] = above_id
     if order.dry_run:
-        _check(connection, record, values, order, found.id)
+        _check(connection, known, record, values, order, found.id)
     below = tuple(plan(connection, known, child, order, found.id) for child in record.below)
     return Plan(record, Action.UPDATED, values, above_id, found, row, moves, below)
 
@@ -108,7 +106,12 @@ def _resolved(connection: sqlite3.Connection, known: Known, record: Record) -> d
 
 
 def _check(
-    connection: sqlite3.Connection, record: Record, values: Mapping[str, Any], order: Order, row_id: str | None = None
+    connection: sqlite3.Connection,
+    known: Known,
+    record: Record,
+    values: Mapping[str, Any],
+    order: Order,
+    row_id: str | None = None,
 ) -> None:
     """What the writes would refuse, as far as it can be seen without them."""
     entity = record.entity
@@ -117,7 +120,7 @@ def _check(
     if entity.resource is OPERATIONS and "cell_id" in values:
         order.caller.may_write(values["cell_id"])
     name = entity.unique
-    if name and name in values and store.taken(connection, entity, values[name], row_id):
+    if name and name in values and known.taken(connection, entity, values[name], row_id):
         raise Conflict(f'{entity.noun} with {name} "{values[name]}" already exists')
 
 

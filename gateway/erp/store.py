@@ -2,12 +2,12 @@
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from gateway.catalog import store as rows_
-from gateway.catalog.tables import SYNC_IMPORTS
+from gateway.catalog.tables import CELLS, SYNC_IMPORTS
 from gateway.erp.hash import ALGORITHM
 from gateway.erp.model import ENTITIES, Done, Entity, Record
 from gateway.kernel.db import Tx
@@ -15,7 +15,7 @@ from gateway.outbox.event import Change, Stamp, encode
 
 IMPORTS_KEPT = 10_000  # rows of the log
 ERRORS_KEPT = 100  # of one batch in the log; the count is true
-HISTORY_MAX = 100
+NOT_YET = ""  # the id of a row that will be made before it is needed
 
 _FIND = """
 SELECT external_id, id, {above}, CASE hash_alg WHEN '{algorithm}' THEN sync_hash END FROM {table}
@@ -60,6 +60,7 @@ class Known:
         self._rows: dict[tuple[str, str, str], Found] = {}
         self._cells: dict[str, str | None] = {}
         self._made: set[tuple[str, str, str]] = set()
+        self._taken: set[tuple[str, Any]] = set()
 
     def learn(self, connection: sqlite3.Connection, records: Iterable[Record]) -> None:
         """Look up everything that these records are or refer to. What a dry run has made stays known."""
@@ -83,6 +84,19 @@ class Known:
         self._rows[key] = found
         self._made.add(key)
 
+    def name(self, entity: Entity, values: Mapping[str, Any]) -> None:
+        """In a dry run: the names that a row would have now."""
+        if entity.unique and entity.unique in values:
+            self._taken.add((entity.table, values[entity.unique]))
+        elif entity.resource is CELLS and "name" in values:
+            self._cells[values["name"]] = self._cells.get(values["name"]) or NOT_YET
+
+    def taken(self, connection: sqlite3.Connection, entity: Entity, value: Any, row_id: str | None) -> bool:
+        """Does another live row have this value in the column that no two share?"""
+        if (entity.table, value) in self._taken:
+            return True
+        return connection.execute(_TAKEN[entity.table], (value, row_id or "")).fetchone() is not None
+
     def cell(self, connection: sqlite3.Connection, name: str) -> str | None:
         """The id of the cell with exactly this name."""
         if name not in self._cells:
@@ -98,11 +112,6 @@ def _names(record: Record, wanted: defaultdict[tuple[str, str], set[str]]) -> No
         wanted[entity.above.table, source].add(record.above)
     for child in record.below:
         _names(child, wanted)
-
-
-def taken(connection: sqlite3.Connection, entity: Entity, value: Any, row_id: str | None) -> bool:
-    """Does another live row have this value in the column that no two share?"""
-    return connection.execute(_TAKEN[entity.table], (value, row_id or "")).fetchone() is not None
 
 
 # ------------------------------------------------------------------ the log of imports

@@ -152,6 +152,7 @@ class Upsert:
 def seen(known: Known, plan: Plan) -> None:
     """In a dry run: what would be there now."""
     known.put(plan.record, Found(plan.row_id, plan.above_id, plan.record.hash))
+    known.name(plan.record.entity, plan.values)
     for child in plan.below:
         seen(known, child)
 
