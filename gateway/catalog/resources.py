@@ -174,6 +174,12 @@ class Resource:
         return tuple(column for column in self.columns if column.references is not None)
 
     @cached_property
+    def written_otherwise(self) -> frozenset[str]:
+        """The columns whose values the database keeps in another form."""
+        kinds = (Kind.BOOLEAN, Kind.JSON, Kind.LIST)
+        return frozenset(column.name for column in self.columns if column.kind in kinds)
+
+    @cached_property
     def _by_name(self) -> dict[str, Column]:
         return {"id": ID, **{column.name: column for column in self.columns}}
 

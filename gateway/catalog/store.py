@@ -3,9 +3,10 @@
 Every name that ends up in SQL comes from a `Resource`, never from a request.
 """
 
+import functools
 import re
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from gateway.catalog.resources import Kind, Resource
@@ -15,6 +16,7 @@ from gateway.outbox.event import Change, encode
 from gateway.web.listing import Listing
 
 MATERIALS_MAX = 1_000
+STATEMENTS_KEPT = 256  # one for each set of columns that somebody writes
 _PLACE = re.compile(r"\[(\d+)\]\.$")
 _NEEDED = """
 SELECT o.operation_name FROM operation_resources n JOIN operations o ON o.id = n.operation_id
@@ -92,13 +94,18 @@ def fetch(connection: sqlite3.Connection, resource: Resource, row_id: str) -> sq
 
 def insert(tx: Tx, resource: Resource, row: Mapping[str, Any]) -> Change:
     """`row` holds column values as stored (see `stored`). Raises Conflict, Invalid."""
-    names = ", ".join(row)
-    marks = ", ".join(f":{name}" for name in row)
+    statement = _inserting(resource.table, tuple(row))
     try:
-        tx.execute(f"INSERT INTO {resource.table} ({names}) VALUES ({marks})", row)  # noqa: S608 -- as above
+        tx.execute(statement, row)
     except sqlite3.IntegrityError as exc:
         raise refusal(resource, row, exc) from exc
     return Change(resource.table, str(row["id"]), "insert", 1)
+
+
+@functools.lru_cache(STATEMENTS_KEPT)
+def _inserting(table: str, names: tuple[str, ...]) -> str:
+    marks = ", ".join(f":{name}" for name in names)
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 -- as above
 
 
 def update(tx: Tx, resource: Resource, row_id: str, values: Mapping[str, Any]) -> Change:
@@ -132,28 +139,30 @@ def require_unneeded(connection: sqlite3.Connection, resource_id: str) -> None:
 
 def stored(resource: Resource, values: Mapping[str, Any]) -> dict[str, Any]:
     """Checked values as the database keeps them: booleans as 0/1, objects and lists as JSON text."""
-    row: dict[str, Any] = {}
-    for name, value in values.items():
-        kind = resource.column(name).kind
-        if value is not None and kind is Kind.BOOLEAN:
-            row[name] = int(value)
-        elif value is not None and kind in (Kind.JSON, Kind.LIST):
-            row[name] = encode(value)
-        else:
-            row[name] = value
+    row = dict(values)
+    for name in resource.written_otherwise & row.keys():
+        value = row[name]
+        if value is not None:
+            row[name] = int(value) if resource.column(name).kind is Kind.BOOLEAN else encode(value)
     return row
 
 
 def check_references(
-    connection: sqlite3.Connection, resource: Resource, values: Mapping[str, Any], prefix: str = ""
+    connection: sqlite3.Connection,
+    resource: Resource,
+    values: Mapping[str, Any],
+    prefix: str = "",
+    sure: Collection[str] = (),
 ) -> None:
-    """Raises Invalid when ids point at nothing; `prefix` is the path of the object (`parts[0].`)."""
+    """Raises Invalid when ids point at nothing; `prefix` is the path of the object (`parts[0].`). `sure`: columns whose rows
+    are known to be there.
+    """
     entity, place = resource.singular[-1], _PLACE.search(prefix)
     about = {"entityType": entity, "entityIndex": int(place[1]) if place else 0}
     details = []
     for column in resource.pointing:
         value = values.get(column.name)
-        if value is None:
+        if value is None or column.name in sure:
             continue
         live = " AND deleted_at IS NULL" if column.references in _SOFT_DELETED else ""
         sql = f"SELECT 1 FROM {column.references} WHERE id = ?{live}"  # noqa: S608 -- declared names only

@@ -172,9 +172,7 @@ _OURS = ("updated_at", "deleted_at", "synced_at", "sync_hash", "hash_alg")
 def _named(resource: Resource, row: Row) -> dict[str, Any]:
     """The columns that we keep of a row that the cloud showed; ids of embedded rows as columns."""
     named = {
-        column.name: row[column.name]
-        for column in resource.columns
-        if column.name in row and column.name not in _OURS
+        column.name: row[column.name] for column in resource.columns if column.name in row and column.name not in _OURS
     }
     if resource is PARTS and isinstance(row.get("job"), dict):
         named["job_id"] = row["job"]["id"]

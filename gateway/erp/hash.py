@@ -4,15 +4,19 @@ SHA-256 of the record as JSON text, written as JavaScript would: keys sorted, bo
 has test vectors; the cloud's other two ways to hash are not comparable, which is why `ALGORITHM` is kept beside each hash.
 """
 
+import functools
 import hashlib
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from json.encoder import encode_basestring
 from typing import Any
 
 ALGORITHM = "sha256-sorted"
 HEX_DIGITS = 32
+SHAPES_KEPT = 256  # sets of keys whose order is remembered, if they are of a usual size
+SHAPE_KEYS_MAX = 64
+SHAPE_CHARACTERS_MAX = 1_024
 
 # What says nothing about the record itself.
 _DROPPED = frozenset("id tenant_id created_at updated_at deleted_at deleted_by synced_at sync_hash cached_at".split())
@@ -38,8 +42,10 @@ def text(value: Any, kept: dict[int, str] | None = None) -> str:
     if kind is str:
         return _string(value)
     if kind is dict:
-        pairs = [f"{_string(key)}:{text(value[key], kept)}" for key in _ordered(value)]
-        written = "{" + ",".join(pairs) + "}"
+        keys = tuple(value)
+        small = len(keys) <= SHAPE_KEYS_MAX and sum(map(len, keys)) <= SHAPE_CHARACTERS_MAX
+        pairs = _shape(keys) if small else _shape.__wrapped__(keys)
+        written = "{" + ",".join([name + text(value[key], kept) for key, name in pairs]) + "}"
         if kept is not None:
             kept[id(value)] = written
         return written
@@ -85,9 +91,15 @@ def _written(digits: str, before: int) -> str:
     return f"{mantissa}e{before - 1:+d}"
 
 
-def _ordered(record: Mapping[str, Any]) -> Iterable[str]:
+@functools.lru_cache(SHAPES_KEPT)
+def _shape(keys: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """(key, `"key":`) in order, of the keys that count. Records of one kind have the same keys again and again."""
+    return tuple((key, _string(key) + ":") for key in _ordered(keys))
+
+
+def _ordered(names: Iterable[str]) -> Iterable[str]:
     """Places in an array first, by number; then by UTF-16 code unit, which differs from Python's order beyond U+FFFF."""
-    keys = [key for key in record if key not in _DROPPED]
+    keys = [key for key in names if key not in _DROPPED]
     if any(key[:1].isdigit() for key in keys):
         places = [key for key in keys if _INDEX.fullmatch(key) and int(key) <= _INDEX_MAX]
         if places:

@@ -71,13 +71,13 @@ def plan(
         raise _refused(record, "part_external_id", "it is an operation of another part, and cannot go to this one")
     row = dict(rows_.fetch(connection, record.entity.resource, found.id))
     rows_.require_cell(connection, record.entity.resource, found.id, order.caller.cells)
-    values = mapping.news(record.entity, values, row)
+    fresh = mapping.news(record.entity, values, row)
     if moves and record.entity.above:
-        values[record.entity.above.column] = above_id
+        fresh[record.entity.above.column] = above_id
     if order.dry_run:
-        _check(connection, known, record, values, order, found.id)
+        _check(connection, known, record, fresh, order, found.id)
     below = tuple(plan(connection, known, child, order, found.id) for child in record.below)
-    return Plan(record, Action.UPDATED, values, above_id, found, row, moves, below)
+    return Plan(record, Action.UPDATED, fresh, above_id, found, row, moves, below)
 
 
 def _above(connection: sqlite3.Connection, known: Known, record: Record) -> str | None:
@@ -94,15 +94,17 @@ def _above(connection: sqlite3.Connection, known: Known, record: Record) -> str 
     return found.id
 
 
-def _resolved(connection: sqlite3.Connection, known: Known, record: Record) -> dict[str, Any]:
+def _resolved(connection: sqlite3.Connection, known: Known, record: Record) -> Mapping[str, Any]:
     """What it says, with our id of the cell that it names."""
-    values = dict(record.values)
-    if record.cell_name and not values.get("cell_id"):
+    if given := record.values.get("cell_id"):
+        if not known.has_cell(connection, given):
+            raise _refused(record, "cell_id", f"Invalid cell_id: no such row in cells ({given})")
+    elif record.cell_name:
         cell_id = known.cell(connection, record.cell_name)
         if cell_id is None:
             raise _refused(record, "cell_name", f'Cell "{record.cell_name}" not found')
-        values["cell_id"] = cell_id
-    return values
+        return {**record.values, "cell_id": cell_id}
+    return record.values
 
 
 def _check(

@@ -27,6 +27,7 @@ _FINDS = {
 }
 # A name is not unique: of several the one in use, then the first in the hall.
 _CELL = "SELECT id FROM cells WHERE name = ? AND deleted_at IS NULL ORDER BY active DESC, sequence, id LIMIT 1"
+_IS_CELL = "SELECT 1 FROM cells WHERE id = ? AND deleted_at IS NULL"
 _TAKEN = {
     table: f"SELECT 1 FROM {table} WHERE {entity.unique} = ? AND id <> ? AND deleted_at IS NULL"  # noqa: S608 -- declared names only
     for table, entity in ENTITIES.items()
@@ -59,6 +60,7 @@ class Known:
     def __init__(self) -> None:
         self._rows: dict[tuple[str, str, str], Found] = {}
         self._cells: dict[str, str | None] = {}
+        self._ids: dict[str, bool] = {}  # of cells
         self._made: set[tuple[str, str, str]] = set()
         self._taken: set[tuple[str, Any]] = set()
 
@@ -96,6 +98,12 @@ class Known:
         if (entity.table, value) in self._taken:
             return True
         return connection.execute(_TAKEN[entity.table], (value, row_id or "")).fetchone() is not None
+
+    def has_cell(self, connection: sqlite3.Connection, cell_id: str) -> bool:
+        """Is there a cell with this id of ours?"""
+        if cell_id not in self._ids:
+            self._ids[cell_id] = connection.execute(_IS_CELL, (cell_id,)).fetchone() is not None
+        return self._ids[cell_id]
 
     def cell(self, connection: sqlite3.Connection, name: str) -> str | None:
         """The id of the cell with exactly this name."""

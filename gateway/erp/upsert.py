@@ -19,6 +19,8 @@ from gateway.operations.trees import commands as trees
 from gateway.outbox.event import Event, Stamp
 from gateway.web.routes import Caller
 
+SURE = ("cell_id",)  # looked up while it was planned
+
 
 class Upsert:
     """`told`: what happened, for the journal. Raises Invalid, Conflict, CellNotAllowed in the middle of it."""
@@ -61,7 +63,7 @@ class Upsert:
         return row_id
 
     def _new_job(self, plan: Plan) -> str:
-        job_id, below, told = trees.insert_job(self._tx, self._stamp, self._tree(plan), self._caller)
+        job_id, below, told = trees.insert_job(self._tx, self._stamp, self._tree(plan), self._caller, SURE)
         self.told += told
         self._made(plan, job_id)
         for child, (part_id, operation_ids) in zip(_new(plan), below, strict=True):
@@ -72,7 +74,8 @@ class Upsert:
         return job_id
 
     def _new_part(self, plan: Plan, job_id: str) -> str:
-        given = (self._tree(plan), job_id, self._caller, plan.record.path)
+        job = jobs_.get_job(self._tx, job_id)
+        given = (self._tree(plan), job, self._caller, plan.record.path, SURE)
         part_id, operation_ids, event = trees.insert_part(self._tx, self._stamp, *given)
         self.told.append(event)
         self._made_part(plan, job_id, part_id, operation_ids)
@@ -82,7 +85,7 @@ class Upsert:
         part, job = jobs_.get_part(self._tx, part_id)
         ids = []
         for plan in plans:
-            given = (self._tree(plan), part_id, self._caller, plan.record.path)
+            given = (self._tree(plan), part_id, self._caller, plan.record.path, SURE)
             row, change = operations.insert(self._tx, self._stamp, *given)
             self.told.append(operations.event_of(row["id"], job.id, self._stamp, change))
             self._made(plan, row["id"], part_id)

@@ -6,8 +6,9 @@ from typing import Any
 
 from gateway.catalog.resources import Resource
 from gateway.catalog.store import stored
-from gateway.jobs.model import Status
+from gateway.jobs.model import Job, Part, Status
 from gateway.jobs.resources import EXTRA, JOBS, PARTS
+from gateway.kernel import clock as time_
 from gateway.outbox.event import Stamp, encode
 
 DEFAULT_MATERIAL = "Unknown"
@@ -28,12 +29,26 @@ def part_row(given: Mapping[str, Any], job_id: str, stamp: Stamp) -> dict[str, A
     return row | {"extra": encode(extra)} if extra else row
 
 
+def job_of(row: Mapping[str, Any]) -> Job:
+    """The rules' view of a new row."""
+    started_at, paused_at, resumed_at, completed_at = (
+        time_.parse(row[name]) if row.get(name) else None
+        for name in ("started_at", "paused_at", "resumed_at", "completed_at")
+    )
+    named = (row["id"], row["job_number"], row.get("customer"), Status(row["status"]), row.get("current_cell_id"))
+    return Job(*named, started_at, paused_at, resumed_at, completed_at)
+
+
+def part_of(row: Mapping[str, Any]) -> Part:
+    """The same of a part."""
+    named = (row["part_number"], row["material"], row["quantity"])
+    return Part(row["id"], row["job_id"], *named, Status(row["status"]), row.get("current_cell_id"))
+
+
 def new_row(resource: Resource, given: Mapping[str, Any], stamp: Stamp, *, timed: bool = True) -> dict[str, Any]:
     """`timed`: a row that is born in a state also says since when."""
     row = {"id": stamp.new_id(), "status": Status.NOT_STARTED, "created_at": stamp.text, "updated_at": stamp.text}
-    row |= stored(resource, {name: value for name, value in given.items() if name != "id"})
-    if "id" in given:
-        row["id"] = given["id"]
+    row |= stored(resource, given)
     since = _SINCE.get(Status(row["status"])) if timed else None
     if since and not row.get(since):
         row[since] = row["created_at"]

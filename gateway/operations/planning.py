@@ -1,6 +1,6 @@
 """Operations are planned: made, changed and deleted; the part and job above them follow."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from gateway.catalog import store as rows_
@@ -56,9 +56,17 @@ def _create(tx: Tx, stamp: Stamp, given: Given, caller: Caller) -> Answer:
 
 
 def insert(
-    tx: Tx, stamp: Stamp, given: Given, part_id: str, caller: Caller, prefix: str = ""
+    tx: Tx,
+    stamp: Stamp,
+    given: Given,
+    part_id: str,
+    caller: Caller,
+    prefix: str = "",
+    sure: Collection[str] = (),
 ) -> tuple[dict[str, Any], Change]:
-    """A new operation of a part; `prefix` is its path in the body, for errors."""
+    """A new operation of a part that is there; `prefix` is its path in the body, for errors; `sure`: columns whose rows are
+    known to be there as well.
+    """
     needs = given.get("resources") or ()
     row = planning.new_row(OPERATIONS, {name: value for name, value in given.items() if name != "resources"}, stamp)
     row["part_id"] = part_id
@@ -68,7 +76,7 @@ def insert(
     if row["status"] == Status.COMPLETED:
         row.setdefault("completion_percentage", COMPLETE_PERCENTAGE)
     row = {name: value for name, value in row.items() if value is not None}
-    rows_.check_references(tx, OPERATIONS, row, prefix)
+    rows_.check_references(tx, OPERATIONS, row, prefix, ("part_id", *sure))
     caller.may_write(row["cell_id"])
     made = rows_.insert(tx, OPERATIONS, row)
     _need(tx, stamp, row["id"], needs, prefix)

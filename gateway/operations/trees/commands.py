@@ -1,7 +1,7 @@
 """A job or part with everything below it is made whole or not at all, and deleted whole."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import count
 from typing import Any
 
@@ -10,7 +10,7 @@ from gateway.catalog.commands import DELETED
 from gateway.jobs import events, planning
 from gateway.jobs import store as jobs_
 from gateway.jobs.commands import CHILD_OF, JobCommands, PartCommands, check_parent
-from gateway.jobs.model import Status
+from gateway.jobs.model import Job, Status
 from gateway.jobs.resources import JOBS, PARTS
 from gateway.jobs.rollup import roll_up_job
 from gateway.kernel.db import Tx
@@ -62,22 +62,23 @@ def _create_job(tx: Tx, stamp: Stamp, given: Given, caller: Caller) -> Answer:
 
 
 def insert_job(
-    tx: Tx, stamp: Stamp, given: Given, caller: Caller
+    tx: Tx, stamp: Stamp, given: Given, caller: Caller, sure: Collection[str] = ()
 ) -> tuple[str, list[tuple[str, list[str]]], list[Event]]:
     """A new job with its `parts` and their `operations`: its id, (id, ids of the operations) of each part, and the events
-    that tell of all of them. Raises Invalid, Conflict, CellNotAllowed.
+    that tell of all of them. `sure`: columns of operations whose rows are known to be there. Raises Invalid, Conflict,
+    CellNotAllowed.
     """
     parts = given.get("parts") or ()
     row = planning.job_row({name: value for name, value in given.items() if name != "parts"}, stamp)
     rows_.check_references(tx, JOBS, row)
     made = rows_.insert(tx, JOBS, row)
-    job = jobs_.get_job(tx, row["id"])
+    job = planning.job_of(row)
     operations = sum(len(part.get("operations") or ()) for part in parts)
     data = events.job_created(job, parts=len(parts), operations=operations, at=stamp.now)
     told = [events.of_job(job.id, stamp.now, (made,), EventType.JOB_CREATED, data)]
     below = []
     for place, part in enumerate(parts):
-        part_id, operation_ids, event = insert_part(tx, stamp, part, job.id, caller, f"parts[{place}].")
+        part_id, operation_ids, event = insert_part(tx, stamp, part, job, caller, f"parts[{place}].", sure)
         below.append((part_id, operation_ids))
         told.append(event)
     return job.id, below, told
@@ -92,36 +93,42 @@ def _create_part(tx: Tx, stamp: Stamp, given: Given, caller: Caller) -> Answer:
     except NotFound as exc:
         message = f"no job has the id {given['job_id']}"
         raise Invalid(message, [{"field": "job_id", "message": message, "constraint": "FK_CONSTRAINT"}]) from exc
-    part_id, operation_ids, event = insert_part(tx, stamp, given, job.id, caller, "")
+    part_id, operation_ids, event = insert_part(tx, stamp, given, job, caller)
     reopened = job.status is Status.COMPLETED
     journal.append(tx, stamp, [event, *roll_up_job(tx, stamp, job, stamp.now, reopened=reopened)])
     return Answer(201, PARTS.one(encode(_part_shown(tx, part_id, operation_ids))))
 
 
 def insert_part(
-    tx: Tx, stamp: Stamp, given: Given, job_id: str, caller: Caller, prefix: str = ""
+    tx: Tx,
+    stamp: Stamp,
+    given: Given,
+    job: Job,
+    caller: Caller,
+    prefix: str = "",
+    sure: Collection[str] = (),
 ) -> tuple[str, list[str], Event]:
     """A new part with its `operations`: (id, ids of its operations, the event that tells of all of them).
 
-    `prefix` is its path in the body, for errors. Raises Invalid, Conflict, CellNotAllowed.
+    `prefix` is its path in the body, for errors; `sure`: columns of operations whose rows are known to be there. Raises
+    Invalid, Conflict, CellNotAllowed.
     """
     row = planning.part_row(
-        {name: value for name, value in given.items() if name not in ("operations", "job_id")}, job_id, stamp
+        {name: value for name, value in given.items() if name not in ("operations", "job_id")}, job.id, stamp
     )
-    rows_.check_references(tx, PARTS, row, prefix)
-    check_parent(tx, row.get("parent_part_id"), row["id"], job_id, prefix)
+    rows_.check_references(tx, PARTS, row, prefix, ("job_id",))
+    check_parent(tx, row.get("parent_part_id"), row["id"], job.id, prefix)
     changes = [rows_.insert(tx, PARTS, row)]
     ids = []
     below = given.get("operations") or ()
     for place, (one, sequence) in enumerate(zip(below, _sequences(below), strict=True)):
         plan = {**one, "status": Status.NOT_STARTED, "sequence": sequence}
-        operation, made = insert(tx, stamp, plan, row["id"], caller, f"{prefix}operations[{place}].")
+        operation, made = insert(tx, stamp, plan, row["id"], caller, f"{prefix}operations[{place}].", sure)
         ids.append(operation["id"])
         changes.append(made)
-    part, job = jobs_.get_part(tx, row["id"])
     source = {name: row.get(name) for name in ("external_id", "external_source")}
-    data = events.part_created(part, job, at=stamp.now, **source)
-    return row["id"], ids, events.of_part(row["id"], job_id, stamp.now, tuple(changes), EventType.PART_CREATED, data)
+    data = events.part_created(planning.part_of(row), job, at=stamp.now, **source)
+    return row["id"], ids, events.of_part(row["id"], job.id, stamp.now, tuple(changes), EventType.PART_CREATED, data)
 
 
 def _sequences(operations: Sequence[Given]) -> list[int]:
