@@ -165,14 +165,12 @@ def _news(connection: sqlite3.Connection, pulled: Pulled) -> dict[str, list[Row]
     return news
 
 
-# What each side says of itself: when it changed the row, and what an ERP had sent.
-_OURS = ("updated_at", "deleted_at", "synced_at", "sync_hash", "hash_alg")
-
-
 def _named(resource: Resource, row: Row) -> dict[str, Any]:
     """The columns that we keep of a row that the cloud showed; ids of embedded rows as columns."""
     named = {
-        column.name: row[column.name] for column in resource.columns if column.name in row and column.name not in _OURS
+        column.name: row[column.name]
+        for column in resource.columns
+        if column.name in row and column.name not in ("updated_at", "deleted_at")
     }
     if resource is PARTS and isinstance(row.get("job"), dict):
         named["job_id"] = row["job"]["id"]
