@@ -8,12 +8,14 @@ from pydantic import create_model as pydantic_model
 
 from gateway.catalog import models
 from gateway.catalog.models import Body
+from gateway.catalog.resources import Kind
 from gateway.erp import hash as hash_
 from gateway.erp.model import ENTITIES, Entity, Given, Item, Record
 from gateway.jobs.resources import JOBS, PARTS
 from gateway.kernel.errors import GatewayError, Invalid
 from gateway.operations.resources import OPERATIONS
 from gateway.operations.trees.routes import OPERATIONS_MAX, PARTS_MAX, WithOperations, WithParts
+from gateway.transfer import files
 from gateway.web import body as body_
 
 RECORDS_MAX = 1_000  # of one kind in a request
@@ -56,6 +58,26 @@ RECORDS = _models()
 _KNOWN = {
     table: frozenset(model.model_fields) | frozenset(model.spellings) for table, model in RECORDS.items()
 }  # every name that a record may use
+
+
+def in_file(entity: Entity, raw: bytes) -> list[Given]:
+    """The records of a CSV file. Raises BadRequest with the line, Invalid with the columns that nobody knows, TooLarge."""
+    known = _fields(entity)
+    lines = files.csv_records(raw, known)
+    if unknown := sorted({name for _, record in lines for name in record if name not in known}):
+        message = f"Unknown columns: {', '.join(unknown)}. Known are {', '.join(known)}"
+        raise Invalid(message, [body_.detail(name, f"Unknown column: {name}", "UNKNOWN_FIELD") for name in unknown])
+    for _, record in lines:
+        body_.check(record)
+    return [Given(record, line) for line, record in lines]
+
+
+def _fields(entity: Entity) -> dict[str, Kind]:
+    """The columns that a file may have, and what stands in them: every name of a record but the records inside it."""
+    columns = {column.name: column.kind for column in entity.resource.columns}
+    model = RECORDS[entity.table]
+    names = _KNOWN[entity.table].difference({entity.below or "", *_IGNORED})
+    return {name: columns.get(model.spellings.get(name, name), Kind.TEXT) for name in sorted(names)}
 
 
 # ------------------------------------------------------------------ envelopes

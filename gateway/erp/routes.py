@@ -1,6 +1,8 @@
 """`/sync` and `/bulk-sync` of five tables, and `/api-erp-sync`: HTTP -> commands, and nothing else."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from gateway.catalog import models
@@ -9,10 +11,12 @@ from gateway.erp.commands import ErpCommands
 from gateway.erp.model import ENTITIES, Entity, Given, Order
 from gateway.kernel.db import Database
 from gateway.kernel.errors import BadRequest, Invalid
-from gateway.outbox.receipts import Answer
+from gateway.outbox.receipts import Answer, Receipt, request_hash
 from gateway.web.body import detail
+from gateway.web.incoming import Incoming
 from gateway.web.routes import Call, Cells, Parameter, Route, Scope
 
+CSV = "text/csv"
 HISTORY_SHOWN = 20
 HISTORY_MAX = 100
 _MODES = "Invalid endpoint. Use /diff, /sync, or /status"
@@ -47,6 +51,8 @@ def _put(entity: Entity, commands: ErpCommands) -> Route:
 
 def _bulk(entity: Entity, commands: ErpCommands) -> Route:
     async def bulk(call: Call) -> Answer:
+        if call.incoming is not None:
+            return await from_file(call, call.incoming)
         sent = call.body.items if call.body.items is not None else getattr(call.body, entity.table)
         if not isinstance(sent, list):
             raise BadRequest(f'Request body must be {{"items": [...]}} or {{"{entity.table}": [...]}}')
@@ -56,10 +62,20 @@ def _bulk(entity: Entity, commands: ErpCommands) -> Route:
             raise Invalid(message, [detail(name, message, "UNKNOWN_FIELD")])
         if len(sent) > bodies.RECORDS_MAX:
             raise BadRequest(f"Maximum {bodies.RECORDS_MAX} items per bulk-sync request")
-        order = Order("api", call.caller, call.request_id, call.receipt)
-        return await commands.upsert_many(
-            entity.table, [Given(one) for one in sent], order, call.query.get("external_source")
-        )
+        return await taken_over(call, "api", [Given(one) for one in sent], call.receipt)
+
+    async def from_file(call: Call, incoming: Incoming) -> Answer:
+        raw = await incoming.whole()
+        given = await asyncio.get_running_loop().run_in_executor(None, bodies.in_file, entity, raw)
+        receipt = call.receipt
+        if receipt is not None:  # so far it knows the address only
+            receipt = replace(receipt, request_hash=request_hash(receipt.request_hash, raw))
+        return await taken_over(call, "csv", given, receipt)
+
+    async def taken_over(call: Call, source: str, given: Sequence[Given], receipt: Receipt | None) -> Answer:
+        dry_run = call.query.get("dry_run", "").lower() in ("true", "1")
+        order = Order(source, call.caller, call.request_id, receipt, dry_run)
+        return await commands.upsert_many(entity.table, given, order, call.query.get("external_source"))
 
     return Route(
         "POST",
@@ -69,8 +85,12 @@ def _bulk(entity: Entity, commands: ErpCommands) -> Route:
         _rule(entity),
         f"Take over many {entity.table} of an ERP, by their external ids",
         bodies.many(entity.table),
-        parameters=(Parameter("external_source", about="Of records that name none."),),
+        parameters=(
+            Parameter("external_source", about="Of records that name none."),
+            Parameter("dry_run", {"type": "boolean"}, "Say what would happen, and write nothing."),
+        ),
         answers=shapes.MANY,
+        takes=(CSV,),
         body_max_bytes=bodies.BODY_MAX_BYTES,
         patient=True,
     )

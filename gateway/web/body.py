@@ -26,8 +26,13 @@ def parse(raw: bytes) -> Any:
         raise BadRequest(f"the body is not UTF-8: byte {exc.start} cannot stand there") from None
     except (ValueError, RecursionError) as exc:
         raise BadRequest(f"the body is not valid JSON: {exc}") from None
-    _check(value, DEPTH_MAX)
+    check(value)
     return value
+
+
+def check(value: Any) -> None:
+    """What `parse` asks of values beyond their being JSON, for those that came otherwise. Raises BadRequest."""
+    _check(value, DEPTH_MAX)
 
 
 def validate(model: type[Model], value: Any) -> Model:
