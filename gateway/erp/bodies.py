@@ -12,7 +12,7 @@ from gateway.catalog.resources import Kind
 from gateway.erp import hash as hash_
 from gateway.erp.model import ENTITIES, Entity, Given, Item, Record
 from gateway.jobs.resources import JOBS, PARTS
-from gateway.kernel.errors import GatewayError, Invalid
+from gateway.kernel.errors import BadRequest, GatewayError, Invalid
 from gateway.operations.resources import OPERATIONS
 from gateway.operations.trees.routes import OPERATIONS_MAX, PARTS_MAX, WithOperations, WithParts
 from gateway.transfer import files
@@ -67,8 +67,11 @@ def in_file(entity: Entity, raw: bytes) -> list[Given]:
     if unknown := sorted({name for _, record in lines for name in record if name not in known}):
         message = f"Unknown columns: {', '.join(unknown)}. Known are {', '.join(known)}"
         raise Invalid(message, [body_.detail(name, f"Unknown column: {name}", "UNKNOWN_FIELD") for name in unknown])
-    for _, record in lines:
-        body_.check(record)
+    for line, record in lines:
+        try:
+            body_.check(record)
+        except BadRequest as exc:
+            raise BadRequest(f"line {line}: {exc.message}") from exc
     return [Given(record, line) for line, record in lines]
 
 

@@ -5,7 +5,7 @@ round trip loses nothing. (`'=1` that somebody wrote becomes `''=1`, and `'=1` a
 """
 
 import io
-import math
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any, BinaryIO, TextIO
@@ -13,7 +13,6 @@ from typing import IO, Any, BinaryIO, TextIO
 from gateway.catalog.resources import Kind
 from gateway.kernel.errors import BadRequest, Invalid, TooLarge
 from gateway.outbox.event import encode
-from gateway.web import body as body_
 
 BODY_MAX_BYTES = 20 * 1024 * 1024
 LINES_MAX = 50_000  # in one body
@@ -128,11 +127,11 @@ def read(cell: str | None, kind: Kind | None) -> Any:
     if kind in (Kind.INTEGER, Kind.NUMBER) and _INTEGER.fullmatch(cell.strip()):
         return int(cell)
     if kind is Kind.NUMBER and _NUMBER.fullmatch(cell.strip()):
-        return number if math.isfinite(number := float(cell)) else cell
+        return float(cell)
     if kind in (Kind.JSON, Kind.LIST):
         try:
-            return body_.parse(cell.encode())
-        except BadRequest:
+            return json.loads(cell)
+        except (ValueError, RecursionError):
             return cell
     return cell
 

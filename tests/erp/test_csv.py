@@ -102,13 +102,17 @@ async def test_what_is_no_such_file(floor, text, status):
     assert await floor.query("SELECT count(*) FROM jobs") == [(0,)]
 
 
-@pytest.mark.parametrize(
-    "cell", ['{"a":NaN}', '{"a":1e999}', '{"a":1,"a":2}', '"{""a"":""\\ud800""}"', "[1]", "{" * 99]
-)
+@pytest.mark.parametrize("cell", ['{"a":1', "[1]", "x", "[" * 99_999])
 async def test_a_cell_that_is_no_object_is_the_error_of_its_line(floor, cell):
     text = f"external_id;external_source;job_number;metadata\nJ-1;sap;N-1;{cell}\n"
     data = await taken(floor, "jobs", text)
     assert [one["action"] for one in data["results"]] == ["error"]
+
+
+@pytest.mark.parametrize("cell", ['{"a":NaN}', '{"a":1e999}', '"{""a"":""\\ud800""}"', '{"a":' * 40 + "1" + "}" * 40])
+async def test_a_cell_that_no_body_may_hold_is_named_with_its_line(floor, cell):
+    status, body, _ = await send(floor, "jobs", f"external_id;external_source;job_number;metadata\nJ;sap;N;{cell}\n")
+    assert (status, body["error"]["message"].startswith("line 2: ")) == (400, True)
 
 
 async def test_another_format_is_read_as_json(floor):
@@ -116,7 +120,7 @@ async def test_another_format_is_read_as_json(floor):
     assert status == 400
 
 
-@pytest.mark.parametrize("number", ["1e999", "-1e999", "9" * 300, "nan", "inf"])
+@pytest.mark.parametrize("number", ["9" * 300, "1e99", "nan", "inf"])
 async def test_a_number_that_is_none_is_an_error(floor, number):
     data = await taken(floor, "cells", f"external_id,external_source,name,capacity_hours_per_day\nC,sap,C,{number}\n")
     assert data["errors"] == 1

@@ -72,5 +72,7 @@ async def fill(floor: Floor) -> None:
         "INSERT INTO batch_requirements (id, batch_id, material_name, created_at) VALUES (?, ?, 'S235', ?)",
         *("00000000-0000-4000-8000-00000000ee04", batch_id, "2026-11-01T00:00:00+00:00"),
     )
+    wrong = await floor.send("POST", "/api-jobs/bulk-sync", {"items": [{"external_id": NASTY}]})
+    assert wrong.data["errors"] == 1
     gone = await floor.job("J-2")
     assert (await floor.send("DELETE", f"/api-jobs?id={gone['id']}")).status == 200
