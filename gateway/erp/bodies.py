@@ -19,6 +19,7 @@ from gateway.transfer import files
 from gateway.web import body as body_
 
 RECORDS_MAX = 1_000  # of one kind in a request
+RECORD_ROWS_MAX = 5_000  # that one record may become: it is written in one turn, and everybody waits for it
 BODY_MAX_BYTES = 20 * 1024 * 1024
 SOURCE_MAX = 255
 UNKNOWN = "unknown"  # [U] what answers call a record without an external id
@@ -162,7 +163,13 @@ def checked(entity: Entity, given: Any, external_source: str | None = None, *, l
     values = body_.validate(RECORDS[entity.table], record).given()
     texts: dict[int, str] = {}
     hash_.text(given, texts)
-    return _record(entity, values, given, values["external_source"], texts, "")
+    found = _record(entity, values, given, values["external_source"], texts, "")
+    if found.rows > RECORD_ROWS_MAX:
+        message = (
+            f"{found.rows} rows in one record: {RECORD_ROWS_MAX} are the most, send its {entity.below} by themselves"
+        )
+        raise Invalid(message, [body_.detail(str(entity.below), message, "MAX_LENGTH")])
+    return found
 
 
 def missing(field: str, message: str) -> Invalid:

@@ -62,7 +62,7 @@ class ErpCommands(Commands):
                 if not given.get(name):
                     raise BadRequest(f"{name} is required for sync")
         record = bodies.checked(ENTITIES[table], given)
-        return await self._once(order.receipt, _one, Item(0, Given(given), record), order)
+        return await self._once(order.receipt, _one, record, Given(given), order)
 
     async def upsert_many(
         self, table: str, given: Sequence[Given], order: Order, external_source: str | None = None
@@ -158,14 +158,14 @@ def _turns(batches: Sequence[Batch]) -> list[list[Item]]:
 # ------------------------------------------------------------------ in the writer
 
 
-def _one(tx: Tx, stamp: Stamp, item: Item, order: Order) -> Answer:
-    known, record = Known(), _record(item)
+def _one(tx: Tx, stamp: Stamp, record: Record, given: Given, order: Order) -> Answer:
+    known = Known()
     known.learn(tx, [record])
     planned = plan(tx, known, record, order)
     upsert = Upsert(tx, stamp, order.caller)
     row_id = upsert.run(planned)
     journal.append(tx, stamp, upsert.told)
-    outcome = Outcome(item, planned.action, row_id)
+    outcome = Outcome(Item(0, given, record), planned.action, row_id)
     _log(tx, stamp, order, Done(record.entity, [outcome]), stamp.text, told=False)
     status = 201 if planned.action is Action.CREATED else 200
     return Answer(status, mapping.one(store.shown(tx, record.entity, row_id), outcome))
@@ -267,8 +267,3 @@ def _failed(item: Item, error: GatewayError | None) -> Outcome:
 
 def _records(items: Sequence[Item]) -> Iterator[Record]:
     return (item.record for item in items if item.record is not None)
-
-
-def _record(item: Item) -> Record:
-    assert item.record is not None  # noqa: S101 -- it has been checked
-    return item.record

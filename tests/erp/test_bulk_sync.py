@@ -6,7 +6,7 @@ import json
 import pytest
 from hall import Floor
 
-from gateway.erp import commands
+from gateway.erp import bodies, commands
 from gateway.erp.bodies import RECORDS_MAX
 from gateway.erp.commands import SLICE_ROWS
 from gateway.kernel.errors import StorageFailed
@@ -320,6 +320,12 @@ async def test_many_are_written_in_slices_with_one_log_row(floor):
     assert await floor.query("SELECT count(*) FROM operations") == [(count * 6,)]
     assert await floor.query("SELECT count(*), max(total_records) FROM sync_imports") == [(1, count)]
     assert len(await floor.events("job.created")) == count
+
+
+async def test_a_record_of_too_many_rows_is_refused(floor, monkeypatch):
+    monkeypatch.setattr(bodies, "RECORD_ROWS_MAX", 8)
+    [result] = (await bulk(floor, "jobs", trees(1)))["results"]
+    assert (result["action"], result["details"][0]["field"]) == ("error", "parts")
 
 
 async def test_the_same_key_at_the_same_time_is_told_to_wait(floor, monkeypatch):

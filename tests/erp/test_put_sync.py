@@ -57,6 +57,12 @@ async def test_who_it_is_must_be_said(floor, table, missing):
     assert (reply.error["code"], missing in reply.error["message"]) == ("BAD_REQUEST", True)
 
 
+@pytest.mark.parametrize("body", [[], [JOB], "x", 1, None])
+async def test_what_is_no_record_is_refused(floor, body):
+    reply = await floor.send("PUT", "/api-jobs/sync", body)
+    assert reply.status == (400 if body is None else 422), reply.body
+
+
 async def test_every_table_is_taken_over_with_its_aliases(hall):
     job = (await put(hall, "jobs", JOB | {"description": "urgent"}, 201)).data["job"]
     assert job["notes"] == "urgent"
