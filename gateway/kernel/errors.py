@@ -13,6 +13,7 @@ GatewayError                    code                        what the caller can 
 +- NotOffered                   NOT_IMPLEMENTED             use the cloud for it
 +- Conflict                     CONFLICT                    look at the row that is in the way
 |  +- OperatorBusy              OPERATOR_BUSY               stop the operator's other work first
+|  +- StillRunning              CONFLICT                    wait for the answer to the same request, then ask again
 +- TooLarge                     PAYLOAD_TOO_LARGE           send less
 +- TooFast                      RATE_LIMIT_EXCEEDED         wait as long as it says
 +- Unsupported                  UNSUPPORTED_MEDIA_TYPE      send another format
@@ -100,6 +101,10 @@ class Conflict(GatewayError):
 
 class OperatorBusy(Conflict):
     code = "OPERATOR_BUSY"
+
+
+class StillRunning(Conflict):
+    """The same Idempotency-Key is being worked on at this moment."""
 
 
 class TooLarge(GatewayError):

@@ -41,7 +41,7 @@ MEANINGS = {
     507: "The disk is full; nothing was written",
 }
 STATUSES = frozenset(MEANINGS)
-RETRY_AFTER_S = 2  # for 503 and 507: the disk or a queue, both over in seconds or a matter for a person
+RETRY_AFTER_S = 2  # for 503, 507 and what is still running: over in seconds, or a matter for a person
 
 
 def status_of(error: GatewayError) -> int:
