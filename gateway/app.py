@@ -22,15 +22,24 @@ from aiohttp import web
 from gateway import __version__, admin, examples, housekeeping, identity, systemd
 from gateway.batches import routes as batches
 from gateway.batches.commands import BatchCommands
+from gateway.batches.resources import BATCHES
+from gateway.batches.resources import IMAGES as BATCH_IMAGES
 from gateway.catalog import routes as catalog
 from gateway.catalog.commands import RowCommands
 from gateway.cloud import store as cloud_
 from gateway.cloud.link import UP, CloudLink, CloudSettings
 from gateway.erp import routes as erp
 from gateway.erp.commands import ErpCommands
+from gateway.files import routes as files
+from gateway.files.blobs import Blobs
+from gateway.files.commands import FileCommands, Sizes
+from gateway.files.reading import FileReading, Linked
+from gateway.files.signing import Signing
+from gateway.files.sweep import sweep
 from gateway.identity import Identity
 from gateway.issues import routes as issues
 from gateway.issues.commands import IssueCommands
+from gateway.issues.resources import ISSUES
 from gateway.jobs import routes as jobs
 from gateway.jobs.assignments import routes as assignments
 from gateway.jobs.assignments.commands import AssignmentCommands
@@ -83,6 +92,12 @@ REQUESTS_END_S = 4.0  # in which requests on their way may finish when we stop
 LINKS_END_S = 4.0  # in which the ways out have to let go; a Mosquitto that does not is killed after 3.5 s
 BROKER, HOUSEKEEPING, CLOUD_KEYS = "broker", "housekeeping", "cloud-keys"  # their names in /healthz
 FIRST_KEY = "first-admin-key"  # a file in the data folder, for its owner only
+FILES = "files"  # a folder in the data folder
+# Rows beside parts that list paths of files.
+LINKED = (
+    Linked(ISSUES, "/api-issues/{issue_id}/image-url", ("image_paths",), "Image"),
+    Linked(BATCHES, "/api-batches/{batch_id}/image-url", BATCH_IMAGES, "Image"),
+)
 VENDOR = Path(__file__).parent / "screens" / "static" / "vendor"
 
 log = structlog.get_logger(__name__)
@@ -114,6 +129,7 @@ class Gateway:
         self._rng = rng
         self._served: tuple[web.AppRunner, ...] = ()
         self._tasks: list[asyncio.Task[None]] = []
+        self.health.watch(_blobs(settings).problem)
         if settings.http.allow_plain_lan:
             self.health.watch(lambda: "http.allow_plain_lan: keys travel over the LAN in the clear")
 
@@ -236,6 +252,7 @@ async def running(
         own = await db.write(identity.establish, stamp, settings.site.tenant_id, identity.machine())
         if own.cloned:
             log.warning("gateway.cloned", epoch=own.epoch, what="this data folder was last used on another machine")
+        await sweep(db, _blobs(settings), stamp)
         async with Gateway(settings, db, clock, new_id, rng, own).run() as gateway:
             yield gateway
 
@@ -312,7 +329,19 @@ def api_routes(settings: Settings, db: Database, keys: Keys, clock: Clock, new_i
         *keys_.routes(db, KeyCommands(keys, *made)),
         *hosted.routes(),
         *erp.routes(db, ErpCommands(*made, upstream=settings.compat.bulk_sync_shape == "upstream")),
+        *_file_routes(settings, made),
     ]
+
+
+def _file_routes(settings: Settings, made: tuple[Database, Clock, NewId, str]) -> list[Route]:
+    blobs, signing = _blobs(settings), Signing(Secrets(settings.data_dir))
+    sizes = Sizes(settings.limits.image_bytes, settings.limits.upload_bytes)
+    commands = FileCommands(*made, blobs, signing, sizes)
+    return files.routes(FileReading(made[0], blobs, commands.link), commands, sizes, LINKED)
+
+
+def _blobs(settings: Settings) -> Blobs:
+    return Blobs(settings.data_dir / FILES, settings.limits.upload_reserve_bytes)
 
 
 def check(settings: Settings) -> None:

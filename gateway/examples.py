@@ -10,11 +10,16 @@ JOB, PART, OPERATION, CELL, RESOURCE, OPERATOR, REASON = map(_ID.format, range(1
 BATCH, MEMBER, NEXT_OPERATION = map(_ID.format, range(0x90, 0x93))
 WEBHOOK = _ID.format(30)
 
-# function -> the row that an `?id=` in its examples means
+TENANT = "0199c0de-0000-7000-8000-00000000000a"
+IMAGE = f"{TENANT}/parts/{PART}/1793602800000_photo.jpg"
+UPLOADED = f"{TENANT}/jobs/JOB-1/bracket.png"
+
+# function -> the row that an id in its examples means
 IDS = {
     "api-jobs": JOB,
     "api-job-lifecycle": JOB,
     "api-parts": PART,
+    "api-parts-images": PART,
     "api-operations": OPERATION,
     "api-operation-lifecycle": OPERATION,
     "api-cells": CELL,
@@ -223,6 +228,14 @@ BODIES: Mapping[tuple[str, str], Mapping[str, Body]] = {
         for table, record in _ERP.items()
     },
     **{("POST", f"/api-erp-sync/{mode}"): {"cells and a job tree": _UNIFIED} for mode in ("diff", "sync")},
+    ("POST PUT PATCH", "/api-upload-url"): {
+        "a drawing of a job": {"filename": "bracket.step", "content_type": "model/step", "job_number": "JOB-2026-001"},
+        "a photo": {"filename": "photo.jpg", "content_type": "image/jpeg"},
+    },
+    ("POST", "/api-parts-images"): {"a file that was uploaded before": {"part_id": PART, "file_path": UPLOADED}},
+    ("POST", "/api-parts-images/{part_id}"): {"a file that was uploaded before": {"file_path": UPLOADED}},
+    ("DELETE", "/api-parts-images"): {"one of its images": {"path": IMAGE}},
+    ("DELETE", "/api-parts-images/{part_id}"): {"one of its images": {"path": IMAGE}},
 }
 
 

@@ -67,6 +67,7 @@ Duration = Annotated[
     WithJsonSchema({"type": "string", "pattern": rf"^{_DURATION.pattern}$", "examples": ["30s", "5m", "24h"]}),
 ]
 Port = Annotated[int, Field(ge=0, le=PORT_MAX)]  # 0: any free one
+Size = Annotated[int, Field(ge=1)]  # bytes
 Days = Annotated[int, Field(ge=1, le=3650)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -247,6 +248,9 @@ class Limits(Section):
     requests_per_day: Annotated[int, Field(ge=1)] | None = None
     connections: Annotated[int, Field(ge=1)] = 1000
     request_timeout: Duration = 30.0
+    image_bytes: Size = 10 * 1024 * 1024
+    upload_bytes: Size = 50 * 1024 * 1024
+    upload_reserve_bytes: Size = 256 * 1024 * 1024
 
 
 class Compat(Section):

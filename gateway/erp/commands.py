@@ -6,9 +6,9 @@ the same key after a crash in the middle has what is there already skipped by it
 """
 
 import asyncio
+import contextlib
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +19,12 @@ from gateway.erp.store import Known
 from gateway.erp.upsert import Upsert, seen
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database, Tx
-from gateway.kernel.errors import BadRequest, GatewayError, StillRunning
+from gateway.kernel.errors import BadRequest, GatewayError
 from gateway.kernel.ids import NewId
 from gateway.outbox import journal, receipts
 from gateway.outbox.command import Commands
 from gateway.outbox.event import Change, Event, EventType, Stamp, row_lane
-from gateway.outbox.receipts import Answer, Receipt
+from gateway.outbox.receipts import Answer, Running
 
 SLICE_ROWS = 400  # that may be written in one turn of the writer; one record with more of them is a turn of its own
 INLINE_RECORDS_MAX = 20  # more are checked beside the event loop
@@ -53,7 +53,7 @@ class ErpCommands(Commands):
     def __init__(self, db: Database, clock: Clock, new_id: NewId, origin: str, *, upstream: bool = False) -> None:
         super().__init__(db, clock, new_id, origin)
         self._upstream = upstream
-        self._running: set[tuple[str, str]] = set()
+        self._running = Running()
 
     async def upsert_one(self, table: str, given: Any, order: Order) -> Answer:
         """The row, with `action`. Raises BadRequest (no external id), Invalid, Conflict, CellNotAllowed, KeyReused."""
@@ -96,7 +96,7 @@ class ErpCommands(Commands):
         run = _Run(order, batches, answer, self._clock.monotonic, began_s, started_at)
         if order.dry_run:
             return await self._look(run)
-        async with self._alone(order.receipt):
+        with self._running.alone(order.receipt) if order.receipt else contextlib.nullcontext():
             *turns, last = _turns(batches) or [[]]
             if turns and order.receipt and (known := await self._db.read(receipts.answered, order.receipt)):
                 return known
@@ -113,23 +113,6 @@ class ErpCommands(Commands):
 
     def _stamp(self) -> Stamp:
         return Stamp(self._clock.now(), self._origin, self._new_id)
-
-    @asynccontextmanager
-    async def _alone(self, receipt: Receipt | None) -> AsyncIterator[None]:
-        """One at a time with the same key. Raises StillRunning."""
-        if receipt is None:
-            yield
-            return
-        name = (receipt.space, receipt.key)
-        if name in self._running:
-            raise StillRunning(
-                f'the first request with the Idempotency-Key "{receipt.key}" has no answer yet: wait for it'
-            )
-        self._running.add(name)
-        try:
-            yield
-        finally:
-            self._running.discard(name)
 
 
 async def _checked(entity: Entity, given: Sequence[Given], external_source: str | None, *, lenient: bool) -> Batch:

@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import hmac
 import os
 import tempfile
 from pathlib import Path
@@ -18,7 +19,7 @@ MARK = "sealed:1:"  # how every sealed text begins; the number says in which way
 class Secrets:
     """`about` names what the secret belongs to (`webhooks:<id>`): moved elsewhere, it does not open.
 
-    Both read a file and may make it: call them beside the event loop. They raise StorageFailed when it cannot be had.
+    All read a file and may make it: call them beside the event loop. They raise StorageFailed when it cannot be had.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -38,6 +39,10 @@ class Secrets:
             return AESSIV(self._key()).decrypt(bytes.fromhex(sealed.removeprefix(MARK)), [about.encode()]).decode()
         except (InvalidTag, ValueError):
             return None
+
+    def derived(self, purpose: str) -> bytes:
+        """A key of its own for something that is signed, not kept. Another box has another."""
+        return hmac.digest(self._key(), purpose.encode(), "sha256")
 
     def _key(self) -> bytes:
         try:

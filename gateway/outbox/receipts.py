@@ -4,14 +4,15 @@ The same key with the same request gets the first answer again; with another req
 kept: a refusal is judged anew.
 """
 
+import contextlib
 import hashlib
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Concatenate, ParamSpec
 
 from gateway.kernel.db import Tx
-from gateway.kernel.errors import KeyReused
+from gateway.kernel.errors import KeyReused, StillRunning
 from gateway.outbox.event import Stamp
 
 KEEP_DAYS = 30
@@ -54,6 +55,25 @@ class Answer:
     status: int
     data: str
     replayed: bool = False
+
+
+class Running:
+    """Requests that take long, while they do: only one of each key. What is quick meets in the writer's one thread."""
+
+    def __init__(self) -> None:
+        self._keys: set[tuple[str, str]] = set()
+
+    @contextlib.contextmanager
+    def alone(self, receipt: Receipt) -> Iterator[None]:
+        """Raises StillRunning."""
+        key = (receipt.space, receipt.key)
+        if key in self._keys:
+            raise StillRunning(f'a request with the Idempotency-Key "{receipt.key}" is still running: ask again later')
+        self._keys.add(key)
+        try:
+            yield
+        finally:
+            self._keys.discard(key)
 
 
 def request_hash(*parts: str | bytes) -> bytes:

@@ -90,7 +90,7 @@ def _below_operation(table: str) -> str:
     )
 
 
-# In the order in which their rows hang on each other.
+# In the order in which their rows hang on each other. `files` stand for bytes on this disk: they go with those, not in here.
 KEPT = (
     Kept(PROFILES),
     Kept(OPERATORS),

@@ -5,19 +5,25 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from gateway.kernel.errors import BadRequest, TooLarge, Unsupported
 
 BODY_MAX_S = 30.0  # in which a body has to arrive
 UPLOAD_MAX_S = 600.0  # the same for one that is taken piece by piece: a photo over a bad wireless line
 CHUNK_BYTES = 256 * 1024
+# What reading a body ends with when that is not one, or not all of one.
+_UNREADABLE = (
+    *(ValueError, LookupError, RuntimeError, TypeError, AssertionError),
+    *(ConnectionError, HttpProcessingError, web.RequestPayloadError),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
     """One file of a form. `chunks` can be read once."""
 
-    filename: str | None
+    filename: str
     content_type: str
     chunks: AsyncIterator[bytes]
 
@@ -58,19 +64,41 @@ class Incoming:
         """Piece by piece. Raises as `whole` does."""
         return self._bounded(self._request.content.readany)
 
-    async def field(self, name: str) -> Field:
-        """The first file with that name in a form. Raises Unsupported, BadRequest; its chunks also TooLarge."""
+    async def file(self, name: str | None) -> Field:
+        """The first file of a form; the one in the field `name` when that is given.
+
+        Raises Unsupported, BadRequest; its chunks also TooLarge.
+        """
         if not self.content_type.startswith("multipart/"):
-            raise Unsupported(f'send it as multipart/form-data with the field "{name}", not as {self.content_type}')
+            raise Unsupported(
+                f'send it as multipart/form-data with a file in the field "{name}", not as {self.content_type}'
+            )
+        self._announced()
         try:
-            reader = await self._request.multipart()
-            while (part := await reader.next()) is not None:
-                if isinstance(part, BodyPartReader) and part.name == name:
-                    kind = part.headers.get("Content-Type", "application/octet-stream").partition(";")[0].strip()
-                    return Field(part.filename, kind.lower(), self._bounded(lambda: part.read_chunk(CHUNK_BYTES)))
-        except (ValueError, web.RequestPayloadError) as exc:
+            async with asyncio.timeout(UPLOAD_MAX_S):
+                part = await self._part(name)
+        except TimeoutError:
+            raise BadRequest(f"the form did not arrive within {UPLOAD_MAX_S:.0f} s") from None
+        except _UNREADABLE as exc:
             raise BadRequest(f"the form cannot be read: {exc}") from exc
-        raise BadRequest(f'the form has no field "{name}"')
+        if part is None or part.filename is None:
+            raise BadRequest(f'the form has no file in the field "{name}"' if name else "the form has no file")
+        kind = part.headers.get("Content-Type", "application/octet-stream").partition(";")[0].strip()
+
+        async def more() -> bytes:
+            chunk = await part.read_chunk(CHUNK_BYTES)
+            if not chunk and not part.at_eof():  # the reader itself does not mind
+                raise ValueError("the form ends in the middle of the file")
+            return chunk
+
+        return Field(part.filename, kind.lower(), self._bounded(more))
+
+    async def _part(self, name: str | None) -> BodyPartReader | None:
+        reader = await self._request.multipart()
+        while (part := await reader.next()) is not None:
+            if isinstance(part, BodyPartReader) and (part.filename is not None if name is None else part.name == name):
+                return part
+        return None
 
     async def _bounded(self, more: Callable[[], Awaitable[bytes]]) -> AsyncIterator[bytes]:
         self._announced()
@@ -87,7 +115,7 @@ class Incoming:
                 yield bytes(chunk)
         except TimeoutError:
             raise BadRequest(f"the body did not arrive within {UPLOAD_MAX_S:.0f} s") from None
-        except (ConnectionError, ValueError, web.RequestPayloadError) as exc:
+        except _UNREADABLE as exc:
             raise BadRequest(f"the body broke off: {exc}") from None
 
     def _announced(self) -> None:

@@ -150,7 +150,7 @@ def _show(told: dict[str, Any], route: Route, examples: Examples) -> None:
         told["requestBody"]["content"]["application/json"]["examples"] = shown
     row = examples.row(route.path)
     for parameter in told["parameters"]:
-        if parameter["name"] == "id" and row:
+        if parameter["name"] in ("id", "part_id") and row:
             parameter["example"] = row
 
 

@@ -3,6 +3,7 @@
 A route without a scope or a cell rule cannot be written: both are arguments without a default.
 """
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
@@ -10,11 +11,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from gateway.kernel.errors import CellNotAllowed, Forbidden
+from gateway.kernel.errors import BadRequest, CellNotAllowed, Forbidden
 from gateway.outbox.receipts import Answer, Receipt
 from gateway.web.incoming import Incoming
 
 JSON_MAX_BYTES = 10 * 1024 * 1024
+HOST_MAX = 261  # characters of a name and a port
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
 
 
 class Scope(IntEnum):
@@ -67,7 +70,8 @@ NOBODY = Caller("nobody", "nobody", Scope.NONE)  # who calls a route that asks f
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One checked request. `query` holds the first of each repeated parameter, `path` the values of `{names}`.
+    """One checked request. `query` holds the first of each repeated parameter, `path` the values of `{names}`, `secure`
+    whether it came over TLS.
 
     `incoming` instead of `body` when it came in a format that the route takes as it is; the receipt's hash then does not
     know the body yet.
@@ -77,9 +81,21 @@ class Call:
     request_id: str
     query: Mapping[str, str]
     path: Mapping[str, str]
+    headers: Mapping[str, str]
+    secure: bool
     body: Any = None
     receipt: Receipt | None = None
     incoming: Incoming | None = None
+
+    @property
+    def base(self) -> str:
+        """Where the caller reached us, as `http://hall-1:8080`: what addresses in an answer begin with. Raises BadRequest."""
+        host = self.headers.get("Host", "")
+        if _HOST.fullmatch(host) is None:
+            raise BadRequest(
+                f'the header Host is "{host[:HOST_MAX]}": a name or an address is wanted, perhaps with a port'
+            )
+        return f"{'https' if self.secure else 'http'}://{host}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,8 +203,9 @@ async def _call(request: web.Request, route: Route, caller: Caller, request_id: 
     for one in route.parameters:
         if one.required and not query.get(one.name):
             raise BadRequest(one.required)
+    known = (caller, request_id, query, request.match_info, request.headers, request.secure)
     if not route.mutates:
-        return Call(caller, request_id, query, request.match_info)
+        return Call(*known)
     sent = request.headers.get("Idempotency-Key")
     if sent is not None and _PRINTABLE.fullmatch(sent) is None:
         raise BadRequest(f"Idempotency-Key must be 1 to {KEY_MAX_CHARACTERS} printable characters")
@@ -213,14 +214,14 @@ async def _call(request: web.Request, route: Route, caller: Caller, request_id: 
     if _taken(route, request):
         hashed = request_hash(request.method, function, request.query_string)
         receipt = Receipt(f"rest:{caller.key_id}", sent or new_id(), hashed, fresh=sent is None)
-        return Call(caller, request_id, query, request.match_info, None, receipt, incoming)
+        return Call(*known, None, receipt, incoming)
     raw = await incoming.whole() if request.body_exists else b""
     hashed = request_hash(request.method, function, request.query_string, raw)
     receipt = Receipt(f"rest:{caller.key_id}", sent or new_id(), hashed, fresh=sent is None)
     body = None
     if route.body is not None and (raw or route.method != "POST" or not route.strict_method):
         body = await _parsed(route.body, raw)
-    return Call(caller, request_id, query, request.match_info, body, receipt)
+    return Call(*known, body, receipt)
 
 
 def _taken(route: Route, request: web.Request) -> bool:

@@ -16,7 +16,15 @@ from gateway.transfer.tables import KEPT, REFERENCE
 from gateway.web import server
 from gateway.web.routes import Scope
 
-MACHINERY = {"api_keys", "gateway_state", "receipts", "sqlite_sequence", "_sqlite_migrations"}  # and events, cloud, uns
+MACHINERY = {
+    "api_keys",
+    "files",
+    "file_offers",
+    "gateway_state",
+    "receipts",
+    "sqlite_sequence",
+    "_sqlite_migrations",
+}  # and events, cloud, uns
 
 
 async def fetch(floor: Floor, query: str = "", key: str | None = None) -> tuple[int, dict, bytes]:

@@ -93,7 +93,7 @@ def probes() -> list[Route]:
         return Answer(200, json.dumps({"bytes": sum([len(chunk) async for chunk in call.incoming.chunks()])}))
 
     async def unfold(call: Call) -> Answer:
-        form = await call.incoming.field("file")
+        form = await call.incoming.file("file")
         size = sum([len(chunk) async for chunk in form.chunks])
         return Answer(200, json.dumps({"name": form.filename, "kind": form.content_type, "bytes": size}))
 

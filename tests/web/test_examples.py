@@ -21,7 +21,15 @@ HALL: dict[str, list[dict[str, Any]]] = {
     ],
     "resources": [{"id": examples.RESOURCE, "name": "Jig 12", "type": "fixture"}],
     "jobs": [{"id": examples.JOB, "job_number": "JOB-1"}],
-    "parts": [{"id": examples.PART, "job_id": examples.JOB, "part_number": "PLATE-1", "material": "Steel"}],
+    "parts": [
+        {
+            "id": examples.PART,
+            "job_id": examples.JOB,
+            "part_number": "PLATE-1",
+            "material": "Steel",
+            "image_paths": [examples.IMAGE],
+        }
+    ],
     "operations": [
         {
             "id": examples.OPERATION,
@@ -107,7 +115,10 @@ WITH_A_BODY = [
 
 def asked(path: str, operation: dict[str, Any]) -> str:
     """The address with an example for each parameter that has one."""
-    ids = [f"id={one['example']}" for one in operation["parameters"] if "example" in one]
+    given = [one for one in operation["parameters"] if "example" in one]
+    ids = [f"{one['name']}={one['example']}" for one in given if one["in"] == "query"]
+    for one in given:
+        path = path.replace(f"{{{one['name']}}}", one["example"])
     return path.replace("{action}", "start") + (f"?{'&'.join(ids)}" if ids else "")
 
 
@@ -123,6 +134,11 @@ def check(operation: dict[str, Any], reply) -> None:
 async def hall(floor):
     stamp = Stamp(floor.clock.now(), "gw-test", uuid7(floor.clock))
     await floor.db.write(bring_in, stamp, planned(HALL))
+    file = (floor.NOWHERE, "issues", examples.UPLOADED, "image/png", 9, "", "2026-11-01T07:00:00+00:00")
+    await floor.do(
+        "INSERT INTO files (id, bucket, path, content_type, size_bytes, sha256, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        *file,
+    )
     return floor
 
 
@@ -139,7 +155,8 @@ async def test_an_example_works_as_it_stands(hall, method, path, name):
 async def test_a_row_and_a_list_are_as_described(hall, method, path, operation):
     if "{" in path:
         return
-    for address in {path, asked(path, operation)}:
+    alone = set() if any(one.get("required") for one in operation["parameters"]) else {path}
+    for address in alone | {asked(path, operation)}:
         reply = await hall.send(method, address)
         assert reply.status == 200, (address, reply.body)
         check(operation, reply)

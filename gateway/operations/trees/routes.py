@@ -1,22 +1,19 @@
 """`/api-jobs` and `/api-parts`: bodies that nest."""
 
-import json
 from typing import Annotated, Any
 
 from pydantic import Field, StrictStr, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.catalog import models, store
+from gateway.catalog import models
 from gateway.catalog.models import Body
-from gateway.catalog.routes import reading, wanted, writing
+from gateway.catalog.routes import reading, writing
 from gateway.jobs.resources import JOBS, PARTS, TEXT_MAX
 from gateway.kernel.db import Database
-from gateway.kernel.errors import BadRequest, NotFound
 from gateway.operations.resources import OPERATIONS
 from gateway.operations.routes import NEEDS
 from gateway.operations.trees.commands import JobTreeCommands, PartTreeCommands
-from gateway.outbox.receipts import Answer
-from gateway.web.routes import Call, Cells, Parameter, Route, Scope
+from gateway.web.routes import Route
 
 PARTS_MAX = 1_000
 OPERATIONS_MAX = 200
@@ -75,30 +72,4 @@ def routes(db: Database, jobs: JobTreeCommands, parts: PartTreeCommands) -> list
         *writing(JOBS, jobs, create=_job_body()),
         *reading(PARTS, db),
         *writing(PARTS, parts, create=_part_body()),
-        _file_url(db),
     ]
-
-
-def _file_url(db: Database) -> Route:
-    """Where a CAD file of a part can be fetched. The files themselves are not kept here: the cloud has them."""
-
-    async def show(call: Call) -> Answer:
-        path = call.query.get("path")
-        if not path:
-            raise BadRequest("path is required")
-        part_id = wanted(PARTS, call.path["part_id"])
-        part = json.loads(await db.read(store.one, PARTS, part_id, call.caller.cells))
-        listed = "it is kept in the cloud only" if path in (part["file_paths"] or ()) else "the part does not list it"
-        raise NotFound(f"CAD file not found for this part: {path} ({listed})")
-
-    answers = {"path": {"type": "string"}, "url": {"type": "string"}, "expires_in": {"type": "integer"}}
-    return Route(
-        "GET",
-        "/api-parts/{part_id}/file-url",
-        show,
-        Scope.READ,
-        Cells.FILTERED,
-        "Address of a CAD file of a part",
-        parameters=(Parameter("path", about="Of a file that the part lists."),),
-        answers=answers,
-    )

@@ -1,0 +1,7 @@
+import pytest
+from uploader import Uploads
+
+
+@pytest.fixture
+def uploads(floor, tmp_path):
+    return Uploads(floor, tmp_path)
