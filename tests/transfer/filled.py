@@ -72,6 +72,15 @@ async def fill(floor: Floor) -> None:
         "INSERT INTO batch_requirements (id, batch_id, material_name, created_at) VALUES (?, ?, 'S235', ?)",
         *("00000000-0000-4000-8000-00000000ee04", batch_id, "2026-11-01T00:00:00+00:00"),
     )
+    hook, at = "00000000-0000-4000-8000-00000000ee05", "2026-11-01T00:00:00+00:00"
+    await floor.do(  # without its secret: no export has one
+        "INSERT INTO webhooks (id, url, events, created_at, updated_at) VALUES (?, 'https://x.example/', '[\"job.*\"]', ?, ?)",
+        *(hook, at, at),
+    )
+    await floor.do(
+        "INSERT INTO webhook_logs (id, webhook_id, event_type, payload, created_at) VALUES (?, ?, 'job.started', '{\"a\":1}', ?)",
+        *("00000000-0000-4000-8000-00000000ee06", hook, at),
+    )
     wrong = await floor.send("POST", "/api-jobs/bulk-sync", {"items": [{"external_id": NASTY}]})
     assert wrong.data["errors"] == 1
     gone = await floor.job("J-2")
