@@ -150,7 +150,8 @@ def _show(told: dict[str, Any], route: Route, examples: Examples) -> None:
         told["requestBody"]["content"]["application/json"]["examples"] = shown
     row = examples.row(route.path)
     for parameter in told["parameters"]:
-        if parameter["name"] in ("id", "part_id") and row:
+        a_list = parameter["name"] == "id" and route.method == "GET"  # is to be tried as a list
+        if parameter["name"] in ("id", "part_id") and row and not a_list:
             parameter["example"] = row
 
 

@@ -119,6 +119,9 @@ def asked(path: str, operation: dict[str, Any]) -> str:
     ids = [f"{one['name']}={one['example']}" for one in given if one["in"] == "query"]
     for one in given:
         path = path.replace(f"{{{one['name']}}}", one["example"])
+    row = examples.row(path)
+    if row and not ids and any(one["name"] == "id" for one in operation["parameters"]):  # one row of a list
+        ids = [f"id={row}"]
     return path.replace("{action}", "start") + (f"?{'&'.join(ids)}" if ids else "")
 
 
