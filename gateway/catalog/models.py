@@ -107,6 +107,8 @@ def row_schema(resource: Resource) -> dict[str, Any]:
     properties: dict[str, Any] = {name: {"type": "string", "format": "uuid"} for name in names}
     properties |= {column.name: _shown(column) for column in resource.columns}
     properties |= {name: _derived(name, sql) for name, sql in resource.derived.items() if name not in properties}
+    if resource.versioned:
+        properties["row_version"] = {"type": "integer", "description": "Counts its changes; for `If-Match`."}
     return {"title": resource.title, "type": "object", "properties": properties, "required": list(properties)}
 
 

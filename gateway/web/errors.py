@@ -14,6 +14,7 @@ _STATUS: dict[type[GatewayError], int] = {
     errors.NotFound: 404,
     errors.NotAllowed: 405,
     errors.Conflict: 409,
+    errors.PreconditionFailed: 412,
     errors.TooLarge: 413,
     errors.Unsupported: 415,
     errors.Invalid: 422,
