@@ -37,7 +37,7 @@ INTEGER_MAX = 2**31 - 1  # the cloud's integers
 NUMBER_MAX = 10**12
 
 # What a client may send along because it stood in the row it read; it never changes anything in an update.
-_PROTECTED = ("id", "tenant_id", "created_at", "updated_at")
+_PROTECTED = ("id", "tenant_id", "created_at", "updated_at", "row_version")
 
 
 class Body(BaseModel):

@@ -103,9 +103,11 @@ def writing(
 
     return [
         Route("POST", resource.path, post, scope, rule, f"Create {one}", body, (), row, 201),
-        Route("PATCH", resource.path, update, scope, rule, f"Update {one}", changes, (changed,), row),
-        Route("PUT", resource.path, update, scope, rule, f"Update {one} (the same as PATCH)", changes, (changed,), row),
-        Route("DELETE", resource.path, delete, scope, rule, f"Delete {one}", None, (gone,), message),
+        *(
+            Route(method, resource.path, update, scope, rule, about, changes, (changed,), row, conditional=True)
+            for method, about in (("PATCH", f"Update {one}"), ("PUT", f"Update {one} (the same as PATCH)"))
+        ),
+        Route("DELETE", resource.path, delete, scope, rule, f"Delete {one}", None, (gone,), message, conditional=True),
     ]
 
 

@@ -54,6 +54,7 @@ def lifecycle(commands: JobCommands) -> list[Route]:
             parameters=(Parameter("id"),),
             answers={"job": "Job"},
             strict_method=True,
+            conditional=True,
         )
         for path in ("/api-job-lifecycle", "/api-job-lifecycle/{action}")
     ]

@@ -26,3 +26,12 @@ CREATE INDEX operation_quantities_by_reason ON operation_quantities (scrap_reaso
 CREATE INDEX operation_quantities_by_lot ON operation_quantities (material_lot, recorded_at) WHERE material_lot IS NOT NULL;
 CREATE INDEX operation_quantities_scrap ON operation_quantities (recorded_at) WHERE quantity_scrap > 0;
 CREATE INDEX operation_quantities_rework ON operation_quantities (recorded_at) WHERE quantity_rework > 0;
+
+DROP INDEX issues_by_created;
+CREATE INDEX issues_by_created ON issues (created_at);
+DROP INDEX substeps_by_sequence;
+CREATE INDEX substeps_by_sequence ON substeps (sequence);
+DROP INDEX assignments_by_created;
+CREATE INDEX assignments_by_created ON assignments (created_at);
+DROP INDEX operation_batches_by_created;
+CREATE INDEX operation_batches_by_created ON operation_batches (created_at);

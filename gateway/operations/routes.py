@@ -73,6 +73,7 @@ def lifecycle(commands: OperationCommands) -> list[Route]:
             parameters=(Parameter("id"), Parameter("user_id", about="A profile; opens a time entry.")),
             answers={"operation": "Operation"},
             strict_method=True,
+            conditional=True,
         )
         for path in ("/api-operation-lifecycle", "/api-operation-lifecycle/{action}")
     ]

@@ -32,6 +32,7 @@ MEANINGS = {
     404: "No such row, or not to be seen with this key",
     405: "Another method is needed",
     409: "Another row is in the way, or the first request with this key has no answer yet",
+    412: "The row has another version than If-Match names; `details.current` is the row as it is now",
     413: "Too large: send less at once",
     415: "A format that cannot be read here",
     422: "Wrong fields; `details` names them. Or an Idempotency-Key that was used for another request",

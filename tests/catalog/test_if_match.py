@@ -142,6 +142,20 @@ async def test_the_lifecycles_too(floor, form):
     assert (await change("operation", floor.NOWHERE, "start", 1)).status == 404
 
 
+async def test_so_is_that_of_batches(floor):
+    ids = [one["id"] for one in (await floor.job("J-1", (floor.LASER, floor.LASER)))["parts"][0]["operations"]]
+    batch = (
+        await floor.make(
+            "/api-batches",
+            {"cell_id": floor.LASER, "batch_number": "B-1", "batch_type": "general", "operation_ids": ids},
+        )
+    )["batch"]
+    one = f"/api-batch-lifecycle/start?id={batch['id']}"
+    assert (await floor.send("POST", one, headers=matching(batch["row_version"] + 1))).status == 412
+    assert (await floor.send("POST", one, headers=matching(batch["row_version"]))).status == 200
+    assert (await floor.send("POST", one, headers=matching(batch["row_version"]))).status == 412
+
+
 async def test_a_repeat_with_its_key_gets_its_answer_although_the_version_has_moved_on(floor):
     row = await made(floor, "/api-cells")
     one, headers = f"/api-cells?id={row['id']}", {**matching(1), "Idempotency-Key": "k"}
