@@ -262,7 +262,11 @@ def _answer(answer: Answer, call: Call, headers: dict[str, str]) -> web.Response
         if answer.replayed:
             headers["Idempotency-Replayed"] = "true"
     body = f'{{"success":true,"data":{answer.data}}}'.encode()
-    if call.receipt is None and (tag := _tagged(answer, body, headers)) and conditions.seen(call.headers.get("If-None-Match", ""), tag):
+    if (
+        call.receipt is None
+        and (tag := _tagged(answer, body, headers))
+        and conditions.seen(call.headers.get("If-None-Match", ""), tag)
+    ):
         return web.Response(status=NOT_MODIFIED, headers=headers)
     return web.Response(status=answer.status, body=body, headers=headers)
 

@@ -151,9 +151,10 @@ async def test_so_is_that_of_batches(floor):
         )
     )["batch"]
     one = f"/api-batch-lifecycle/start?id={batch['id']}"
-    assert (await floor.send("POST", one, headers=matching(batch["row_version"] + 1))).status == 412
-    assert (await floor.send("POST", one, headers=matching(batch["row_version"]))).status == 200
-    assert (await floor.send("POST", one, headers=matching(batch["row_version"]))).status == 412
+    version, body = batch["row_version"], {"operator_id": floor.ANNA}
+    assert (await floor.send("POST", one, body, headers=matching(version + 1))).status == 412
+    assert (await floor.send("POST", one, body, headers=matching(version))).status == 200
+    assert (await floor.send("POST", one, body, headers=matching(version))).status == 412
 
 
 async def test_a_repeat_with_its_key_gets_its_answer_although_the_version_has_moved_on(floor):
