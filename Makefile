@@ -19,7 +19,7 @@ drill: setup-tests  ## kills gateway and broker under load, then counts what is 
 	@$(WITH_TOOLS) .venv/bin/python tests/drill/run.py $(ARGS)
 fuzz: setup-tests  ## 10,000 generated requests for each route, by the served OpenAPI document (ARGS="--cases 100 --only jobs")
 	@$(WITH_TOOLS) .venv/bin/python tests/fuzz/throw.py $(ARGS)
-bench: setup-tests  ## writes a second, cold start and memory on this machine
+bench: setup-tests  ## writes a second, lists, cold start and memory on this machine
 	@$(WITH_TOOLS) .venv/bin/python tests/bench/run_all.py $(ARGS)
 recordings: setup-tests  ## holds the stand-in cloud against recorded exchanges (GOLDEN_DIR=<their folder>)
 	@$(WITH_TOOLS) GOLDEN_DIR="$(GOLDEN_DIR)" sh -ec 'pytest -q tests/recordings/*.py'

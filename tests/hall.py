@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import aiohttp
@@ -88,6 +88,7 @@ class Floor:
     url: str
     session: aiohttp.ClientSession
     key: str
+    told: dict[tuple[str, str, str], str] = field(default_factory=dict)  # (path, key, ETag) -> what it stood for
 
     async def send(
         self,
@@ -102,6 +103,9 @@ class Floor:
         data = None if body is None else json.dumps(body)
         async with self.session.request(method, self.url + path, data=data, headers=sent) as answer:
             text = await answer.text()
+            if method == "GET" and answer.status == 200 and "ETag" in answer.headers:  # a stream has none
+                tag = (path, sent["Authorization"], answer.headers["ETag"])
+                assert self.told.setdefault(tag, text) == text, f"the ETag {tag[2]} of {path} stood for something else"
             return Reply(answer.status, answer.headers, json.loads(text) if text else None)
 
     async def get(self, path: str, **more) -> Any:
@@ -179,8 +183,9 @@ class Floor:
         return await self.db.read(lambda connection: [tuple(row) for row in connection.execute(sql, values)])
 
     async def do(self, sql: str, *values) -> None:
-        """A change that no route makes."""
+        """A change that no route makes, and no journal tells of."""
         await self.db.write(lambda tx: tx.execute(sql, values) and None)
+        self.told.clear()
 
     async def new_key(self, scope: Scope, *cells: str, operator_id: str | None = None) -> str:
         wanted = NewKey(f"{scope.name.lower()} key", scope, cells or None, operator_id)

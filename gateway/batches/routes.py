@@ -8,7 +8,7 @@ from gateway.batches.commands import IDS, BatchCommands
 from gateway.batches.model import ChangeBatch
 from gateway.batches.resources import BATCHES
 from gateway.catalog import models
-from gateway.catalog.routes import reading, writing
+from gateway.catalog.routes import guarded, reading, writing
 from gateway.kernel.db import Database
 from gateway.kernel.errors import BadRequest, NotFound
 from gateway.outbox.receipts import Answer
@@ -70,13 +70,14 @@ def lifecycle(commands: BatchCommands) -> list[Route]:
         if not batch_id:
             raise BadRequest("Batch ID is required: ?id= or batch_id in the body", code="VALIDATION_ERROR")
         batch_id = batch_id.lower()
+        receipt = guarded(call, BATCHES, batch_id)
         if action == "add-operations":
-            return await commands.add(batch_id, body.operation_ids, call.caller, call.receipt)
+            return await commands.add(batch_id, body.operation_ids, call.caller, receipt)
         named = body.operator_id or body.user_id or call.query.get("operator_id") or call.query.get("user_id")
         operator_id = named.lower() if named else None
         wish = ChangeBatch(batch_id, operator_id, call.caller.operator_id, body.occurred_at)
         act = commands.start if action == "start" else commands.stop
-        return await act(wish, call.caller, call.receipt)
+        return await act(wish, call.caller, receipt)
 
     return [
         Route(
@@ -90,6 +91,7 @@ def lifecycle(commands: BatchCommands) -> list[Route]:
             parameters=(Parameter("id", about="The batch."),),
             answers=(_STARTED, _STOPPED, _ADDED, _WATCHED),
             strict_method=True,
+            conditional=True,
         )
         for path in ("/api-batch-lifecycle", "/api-batch-lifecycle/{action}")
     ]

@@ -37,7 +37,7 @@ INTEGER_MAX = 2**31 - 1  # the cloud's integers
 NUMBER_MAX = 10**12
 
 # What a client may send along because it stood in the row it read; it never changes anything in an update.
-_PROTECTED = ("id", "tenant_id", "created_at", "updated_at")
+_PROTECTED = ("id", "tenant_id", "created_at", "updated_at", "row_version")
 
 
 class Body(BaseModel):
@@ -107,6 +107,8 @@ def row_schema(resource: Resource) -> dict[str, Any]:
     properties: dict[str, Any] = {name: {"type": "string", "format": "uuid"} for name in names}
     properties |= {column.name: _shown(column) for column in resource.columns}
     properties |= {name: _derived(name, sql) for name, sql in resource.derived.items() if name not in properties}
+    if resource.versioned:
+        properties["row_version"] = {"type": "integer", "description": "Counts its changes; for `If-Match`."}
     return {"title": resource.title, "type": "object", "properties": properties, "required": list(properties)}
 
 

@@ -4,6 +4,7 @@ A row leaves the database as finished JSON text (SQLite's json_object): it is bu
 goes into answers, receipts and exports as it is.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -14,6 +15,10 @@ from gateway.web import listing
 from gateway.web.listing import Filter, Listable, Match
 
 TENANT = "(SELECT value FROM gateway_state WHERE key = 'tenant_id')"  # one tenant a gateway: not a column of every row
+
+_CELLS = "SELECT value FROM json_each(:cells)"
+_CELL = "json_extract(:cells, '$[0]')"
+_TABLES = re.compile(r"\b(?:FROM|JOIN)\s+(\w+)")
 
 
 class Kind(StrEnum):
@@ -35,6 +40,7 @@ class Column:
     kind: Kind = Kind.TEXT
     required: bool = False  # a new row cannot be without it
     nullable: bool = True  # a client may say null; what is required never is
+    filled: bool = False  # and yet it is never null: a value is made for who says so
     creatable: bool = True  # a client may give it in a new row
     updatable: bool = True  # a client may change it
     choices: tuple[str, ...] = ()
@@ -94,8 +100,11 @@ class Resource:
 
     `derived` adds to a shown row: name -> SQL that makes a JSON value; `{t}` stands for the table.
     `cell` is what stands between the brackets of `cell IN (...)`: the column with the cell that a row belongs to, or a
-    SELECT of all its cells, for keys that are limited to cells. None: shown to every key.
-    A filter that is not a column holds an id if its name says so (`job_id`), else text (`cell_name`).
+    SELECT of all its cells, for keys that are limited to cells. None: shown to every key. `found_by_cells` is the same as a
+    condition that leads from the cells, which stand for `{}`, to the rows: for tables that grow.
+    A filter that is not a column holds an id if its name says so (`job_id`), else text (`cell_name`). With `{}` in its SQL, it is
+    the whole condition and the braces stand for the value: `part_id IN (SELECT ...)` finds its rows through an index.
+    `journaled`: every change stands in the journal and counts `row_version` up. False for logs: they have neither.
     """
 
     table: str
@@ -116,6 +125,8 @@ class Resource:
     soft_delete: bool = False
     tenant: bool = True
     cell: str | None = None
+    found_by_cells: str | None = None
+    journaled: bool = True
 
     def column(self, name: str) -> Column:
         return self._by_name[name]
@@ -137,6 +148,8 @@ class Resource:
             pairs.append(("tenant_id", TENANT))
         pairs += [(column.name, column.shown(self.table)) for column in self.columns]
         pairs += [(name, sql.format(t=self.table)) for name, sql in self.derived.items()]
+        if self.versioned:
+            pairs.append(("row_version", f"{self.table}.row_version"))
         return "json_object(" + ", ".join(f"'{name}', {sql}" for name, sql in pairs) + ")"
 
     @cached_property
@@ -156,17 +169,47 @@ class Resource:
             search=self.search,
             sort={name: sortable[name] for name in self.sort},
             default_sort=tuple((sortable[name], way) for name, way in self.default_sort),
-            key=f"{self.table}.id",
+            key=f"{self.table}.rowid",  # the last part of every index as it is
         )
+
+    @property
+    def versioned(self) -> bool:
+        """Rows that can be asked for tell their version, so that a writer can name it in `If-Match`."""
+        return self.journaled and bool(self.path)
+
+    @cached_property
+    def tables(self) -> frozenset[str]:
+        """All tables that a list or a row of it is made from."""
+        asked = (*self.filters.values(), *self.since.values(), *self.until.values(), *self.flags.values())
+        return frozenset((self.table, *_TABLES.findall(" ".join((self.row_json, *asked)))))
+
+    @cached_property
+    def tables_in_cells(self) -> frozenset[str]:
+        """The same for a key that is limited to cells: what decides whether it sees a row counts, too."""
+        return self.tables.union(_TABLES.findall(self.cell or ""))
 
     @cached_property
     def in_cells(self) -> str | None:
-        """SQL condition: the row belongs to one of the cells in the JSON list `:cells`."""
+        """SQL condition: the row belongs to one of the cells in the JSON list `:cells`. It checks a row that is there."""
         if self.cell is None:
             return None
         if self.cell.startswith("SELECT"):
-            return f"EXISTS (SELECT 1 FROM json_each(:cells) WHERE value IN ({self.cell}))"  # noqa: S608 -- declared names only
-        return f"{self.cell} IN (SELECT value FROM json_each(:cells))"  # noqa: S608 -- as above
+            return f"EXISTS (SELECT 1 FROM ({_CELLS}) WHERE value IN ({self.cell}))"  # noqa: S608 -- declared names only
+        return f"+{self.cell} IN ({_CELLS})"
+
+    @cached_property
+    def in_one_cell(self) -> str | None:
+        """The same for a list of one: an index on the cell has its rows in order."""
+        if self.cell is None:
+            return None
+        return f"{_CELL} IN ({self.cell})" if self.cell.startswith("SELECT") else f"{self.cell} = {_CELL}"
+
+    @cached_property
+    def found_in_cells(self) -> str | None:
+        """The same as a way to the rows, through an index: for counting, and where they are few among many."""
+        if self.found_by_cells is not None:
+            return self.found_by_cells.replace("{}", _CELLS)
+        return self.in_cells.removeprefix("+") if self.in_cells else None
 
     @cached_property
     def pointing(self) -> tuple[Column, ...]:
@@ -188,7 +231,11 @@ class Resource:
         return column.filter(sql, self.defaults.get(name))
 
     def _sorted(self, name: str) -> str:
+        """SQL that is never null. Nulls are the largest, as in PostgreSQL: a blob is larger than any number or text."""
         column = self._by_name[name]
         value = column.stored or f"{self.table}.{name}"
-        ranks = " ".join(f"WHEN '{one}' THEN {rank}" for rank, one in enumerate(column.ranked))
-        return f"CASE {value} {ranks} END" if ranks else value
+        if column.ranked:
+            ranks = " ".join(f"WHEN '{one}' THEN {rank}" for rank, one in enumerate(column.ranked))
+            value = f"CASE {value} {ranks} END"
+        nullable = column.nullable and not column.required and not column.filled
+        return f"coalesce({value}, x'')" if nullable else value

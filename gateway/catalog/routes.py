@@ -6,16 +6,17 @@ from typing import Any, Protocol
 
 import structlog
 
-from gateway.catalog import models, store
+from gateway.catalog import models, store, tags
 from gateway.catalog.commands import deleted
 from gateway.catalog.models import Body
 from gateway.catalog.resources import Resource
 from gateway.catalog.tables import CELLS, RESOURCES, SCRAP_REASONS, SUBSTEP_TEMPLATES
-from gateway.kernel.db import Database
+from gateway.catalog.tags import Totals, View
+from gateway.kernel.db import Database, Tx
 from gateway.kernel.errors import BadRequest, NotFound
 from gateway.kernel.ids import is_uuid
 from gateway.outbox.receipts import Answer, Receipt
-from gateway.web import listing
+from gateway.web import conditions, listing
 from gateway.web.routes import Call, Caller, Cells, Parameter, Route, Scope
 
 log = structlog.get_logger(__name__)
@@ -37,13 +38,17 @@ class Writes(Protocol):
 
 def reading(resource: Resource, db: Database) -> list[Route]:
     """GET: the list, or one row with `?id=`."""
-    asked = resource.listable
+    asked, totals = resource.listable, Totals()
 
     async def show(call: Call) -> Answer:
-        cells = call.caller.cells
+        view = View.of(resource, call, db)
         if row_id := call.query.get("id"):
-            return Answer(200, resource.one(await db.read(store.one, resource, wanted(resource, row_id), cells)))
-        return Answer(200, await db.read(store.page, resource, listing.checked(call.query, asked), cells))
+            row_id = wanted(resource, row_id)
+            same = tags.unchanged(view, single=True)
+            return same if same is not None else await db.read(tags.row, view, row_id)
+        page = listing.checked(call.query, asked)
+        same = tags.unchanged(view, single=False)
+        return same if same is not None else await db.read(tags.page, view, page, totals)
 
     row = models.row_schema(resource)
     answers: dict[str, Any] = {resource.table: {"type": "array", "items": row}, "pagination": listing.PAGINATION}
@@ -85,22 +90,41 @@ def writing(
         row_id, given = wanted(resource, call.query["id"]), call.body.given()
         if not given:
             raise BadRequest("No valid fields to update")
-        return await commands.update(row_id, given, call.caller, call.receipt)
+        return await commands.update(row_id, given, call.caller, guarded(call, resource, row_id))
 
     async def delete(call: Call) -> Answer:
         row_id = call.query["id"]
         try:
-            return await commands.delete(wanted(resource, row_id), call.caller, call.receipt)
+            row_id = wanted(resource, row_id)
+            return await commands.delete(row_id, call.caller, guarded(call, resource, row_id))
         except NotFound:  # [U] whoever deletes twice, or asks again after a lost answer, has what he wants
             log.info("row.deleted_already", table=resource.table, id=row_id, request_id=call.request_id)
             return Answer(200, deleted(resource))
 
     return [
         Route("POST", resource.path, post, scope, rule, f"Create {one}", body, (), row, 201),
-        Route("PATCH", resource.path, update, scope, rule, f"Update {one}", changes, (changed,), row),
-        Route("PUT", resource.path, update, scope, rule, f"Update {one} (the same as PATCH)", changes, (changed,), row),
-        Route("DELETE", resource.path, delete, scope, rule, f"Delete {one}", None, (gone,), message),
+        *(
+            Route(method, resource.path, update, scope, rule, about, changes, (changed,), row, conditional=True)
+            for method, about in (("PATCH", f"Update {one}"), ("PUT", f"Update {one} (the same as PATCH)"))
+        ),
+        Route("DELETE", resource.path, delete, scope, rule, f"Delete {one}", None, (gone,), message, conditional=True),
     ]
+
+
+def guarded(call: Call, resource: Resource, row_id: str) -> Receipt | None:
+    """The call's receipt, good only for the version of the row that its `If-Match` names. Raises BadRequest.
+
+    The version is looked at in the transaction that would change the row.
+    """
+    sent = call.headers.get("If-Match")
+    versions = conditions.versions(sent) if sent else None
+    if versions is None or call.receipt is None:
+        return call.receipt
+
+    def guard(tx: Tx) -> None:
+        store.require_version(tx, resource, row_id, call.caller.cells, versions)
+
+    return replace(call.receipt, guard=guard)
 
 
 def wanted(resource: Resource, row_id: str) -> str:

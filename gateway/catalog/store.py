@@ -4,19 +4,23 @@ Every name that ends up in SQL comes from a `Resource`, never from a request.
 """
 
 import functools
+import json
 import re
 import sqlite3
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from gateway.catalog.resources import Kind, Resource
 from gateway.kernel.db import Tx
-from gateway.kernel.errors import CellNotAllowed, Conflict, Invalid, NotFound
+from gateway.kernel.errors import CellNotAllowed, Conflict, Invalid, NotFound, PreconditionFailed
 from gateway.outbox.event import Change, encode
+from gateway.web import cursors
+from gateway.web.cursors import Cursor
 from gateway.web.listing import Listing
 
 MATERIALS_MAX = 1_000
 STATEMENTS_KEPT = 256  # one for each set of columns that somebody writes
+FEW_MAX = 10_000  # rows that are sorted sooner than they are met in a million others
 _PLACE = re.compile(r"\[(\d+)\]\.$")
 _NEEDED = """
 SELECT o.operation_name FROM operation_resources n JOIN operations o ON o.id = n.operation_id
@@ -32,27 +36,103 @@ def shown(connection: sqlite3.Connection, resource: Resource, row_id: str) -> st
 
 def one(connection: sqlite3.Connection, resource: Resource, row_id: str, cells: frozenset[str] | None) -> str:
     """The same for a key that is limited to `cells`: what it may not see is not there."""
+    return versioned(connection, resource, row_id, cells)[0]
+
+
+def versioned(
+    connection: sqlite3.Connection, resource: Resource, row_id: str, cells: frozenset[str] | None
+) -> tuple[str, int]:
+    """The row with its version; 0 where there is none."""
     values: dict[str, Any] = {"id": row_id}
     where = _where([f"{resource.table}.id = :id", *_seen(resource, cells, values)], resource)
-    sql = f"SELECT {resource.row_json} FROM {resource.table}{where}"  # noqa: S608 -- declared names only
+    version = f"{resource.table}.row_version" if resource.versioned else "0"
+    sql = f"SELECT {resource.row_json}, {version} FROM {resource.table}{where}"  # noqa: S608 -- declared names only
     row = connection.execute(sql, values).fetchone()
     if row is None:
         raise missing(resource, row_id)
-    text: str = row[0]
-    return text
+    return row[0], row[1]
 
 
-def page(connection: sqlite3.Connection, resource: Resource, listing: Listing, cells: frozenset[str] | None) -> str:
-    """`{"<table>":[...],"pagination":{...}}` as text. The page is chosen first, so that only its rows become JSON."""
-    table = resource.table
-    values = {**listing.values, "limit": listing.limit, "offset": listing.offset}
-    where = _where([*listing.conditions, *_seen(resource, cells, values)], resource)
-    total = connection.execute(f"SELECT count(*) FROM {table}{where}", values).fetchone()[0]  # noqa: S608 -- as above
-    chosen = f"SELECT {table}.rowid FROM {table}{where} ORDER BY {listing.order} LIMIT :limit OFFSET :offset"  # noqa: S608 -- as above
-    sql = f"SELECT {resource.row_json} FROM {table} WHERE {table}.rowid IN ({chosen}) ORDER BY {listing.order}"  # noqa: S608 -- as above
-    rows = ",".join(row[0] for row in connection.execute(sql, values))
-    pagination = f'{{"total":{total},"offset":{listing.offset},"limit":{listing.limit}}}'
-    return f'{{"{table}":[{rows}],"pagination":{pagination}}}'
+def require_version(
+    tx: Tx, resource: Resource, row_id: str, cells: frozenset[str] | None, versions: frozenset[int]
+) -> None:
+    """Raises PreconditionFailed when the row has another version. Of a row that cannot be seen the command itself tells."""
+    try:
+        text, version = versioned(tx, resource, row_id, cells)
+    except NotFound:
+        return
+    if version not in versions:
+        raise PreconditionFailed(
+            f"{resource.singular[-1]} {row_id} has the row_version {version}, If-Match names another: somebody has changed it. "
+            "Look at `details.current`, then send it again with its version or without If-Match",
+            {"row_version": version, "current": json.loads(text)},
+        )
+
+
+def page(
+    connection: sqlite3.Connection,
+    resource: Resource,
+    listing: Listing,
+    cells: frozenset[str] | None,
+    count: Callable[[], int],
+) -> str:
+    """`{"<table>":[...],"pagination":{...}}` as text; `count` tells how long the whole list is, when that is not plain.
+
+    The page is chosen first, so that only its rows become JSON.
+    """
+    total = listing.cursor.total if listing.cursor else None
+    if total is None and cells is not None and resource.cell is not None:
+        total = count()
+    found: list[sqlite3.Row] = []
+    values = dict(listing.values)
+    for chosen in chosen_by(resource, listing, cells, values, total):
+        terms, table = ", ".join(sql for sql, _ in listing.terms), resource.table
+        sql = f"SELECT {resource.row_json}, {terms} FROM {table} WHERE {table}.rowid IN ({chosen}) ORDER BY {listing.order}"  # noqa: S608 -- declared names only
+        found += connection.execute(sql, {**values, "limit": listing.limit + 1 - len(found)})
+        if len(found) > listing.limit:  # one more tells whether there is a next page
+            break
+    rows, more = found[: listing.limit], len(found) > listing.limit
+    until = listing.offset + len(rows)
+    if total is None:
+        total = count() if more or (listing.offset and not rows) else until
+    following = "null"
+    if more:
+        place = tuple(None if value == cursors.LAST else value for value in tuple(rows[-1])[1:])
+        following = f'"{cursors.written(Cursor(total, until, place), listing.bound_to)}"'
+    pagination = f'{{"total":{total},"offset":{listing.offset},"limit":{listing.limit},"next_cursor":{following}}}'
+    return f'{{"{table}":[{",".join([row[0] for row in rows])}],"pagination":{pagination}}}'
+
+
+def chosen_by(
+    resource: Resource,
+    listing: Listing,
+    cells: frozenset[str] | None,
+    values: dict[str, Any],
+    total: int | None = None,
+) -> list[str]:
+    """SQL for the rowids of a page, as many as `:limit`, in stretches that follow each other; adds its other values.
+
+    `total`: how many rows a key that is limited to `cells` sees. A few are found and sorted; many are met soon enough in the
+    order that an index has already.
+    """
+    few = total is not None and total <= FEW_MAX
+    conditions = [*listing.conditions, *_seen(resource, cells, values, few=few)]
+    if listing.cursor is not None and listing.cursor.place:
+        stretches = [[*conditions, one] for one in cursors.after(listing.terms, listing.cursor.place, values)]
+        end = "LIMIT :limit"
+    else:
+        stretches, end = [conditions], "LIMIT :limit OFFSET :offset"
+        values["offset"] = listing.offset
+    table, order = resource.table, f"ORDER BY {listing.order} {end}"
+    return [f"SELECT {table}.rowid FROM {table}{_where(one, resource)} {order}" for one in stretches]  # noqa: S608 -- as above
+
+
+def count(connection: sqlite3.Connection, resource: Resource, listing: Listing, cells: frozenset[str] | None) -> int:
+    """How many rows the whole list has."""
+    values = dict(listing.values)
+    where = _where([*listing.conditions, *_seen(resource, cells, values, few=True)], resource)
+    found: int = connection.execute(f"SELECT count(*) FROM {resource.table}{where}", values).fetchone()[0]  # noqa: S608 -- as above
+    return found
 
 
 def require_cell(connection: sqlite3.Connection, resource: Resource, row_id: str, cells: frozenset[str] | None) -> None:
@@ -72,12 +152,15 @@ def _where(conditions: list[str], resource: Resource) -> str:
     return f" WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
-def _seen(resource: Resource, cells: frozenset[str] | None, values: dict[str, Any]) -> list[str]:
-    """The condition for a key that is limited to `cells`; adds its value."""
-    if cells is None or resource.in_cells is None:
+def _seen(resource: Resource, cells: frozenset[str] | None, values: dict[str, Any], *, few: bool = False) -> list[str]:
+    """The condition for a key that is limited to `cells`; adds its value. `few`: as a way to the rows."""
+    if cells is None or resource.cell is None:
         return []
     values["cells"] = encode(sorted(cells))
-    return [resource.in_cells]
+    condition = resource.found_in_cells if few else resource.in_cells
+    if len(cells) == 1 and not (few and resource.found_by_cells):
+        condition = resource.in_one_cell
+    return [condition] if condition else []
 
 
 def fetch(connection: sqlite3.Connection, resource: Resource, row_id: str) -> sqlite3.Row:

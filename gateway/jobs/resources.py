@@ -12,6 +12,9 @@ _JOB_CELLS = (
     "WHERE p.job_id = jobs.id AND p.deleted_at IS NULL AND o.deleted_at IS NULL"
 )
 _PART_CELLS = "SELECT o.cell_id FROM operations o WHERE o.part_id = parts.id AND o.deleted_at IS NULL"
+_JOBS_OF = """jobs.id IN (SELECT p.job_id FROM operations o JOIN parts p ON p.id = o.part_id
+  WHERE o.cell_id IN ({}) AND o.deleted_at IS NULL AND p.deleted_at IS NULL)"""
+_PARTS_OF = "parts.id IN (SELECT o.part_id FROM operations o WHERE o.cell_id IN ({}) AND o.deleted_at IS NULL)"
 _PARTS = """(SELECT json_group_array(json_object('id', p.id, 'part_id', p.id, 'part_number', p.part_number, 'material', p.material,
   'quantity', p.quantity, 'status', p.status)) FROM (SELECT * FROM parts WHERE job_id = {t}.id AND deleted_at IS NULL
   ORDER BY created_at, rowid) p)"""
@@ -37,6 +40,7 @@ JOBS = Resource(
     singular=("job",),
     soft_delete=True,
     cell=_JOB_CELLS,
+    found_by_cells=_JOBS_OF,
     columns=(
         Column("job_number", required=True, length_max=TEXT_MAX),
         Column("customer", length_max=TEXT_MAX, aliases=("customer_name",)),
@@ -91,6 +95,7 @@ PARTS = Resource(
     singular=("part",),
     soft_delete=True,
     cell=_PART_CELLS,
+    found_by_cells=_PARTS_OF,
     columns=(
         Column("job_id", Kind.UUID, required=True, updatable=False, references="jobs"),
         Column("parent_part_id", Kind.UUID, references="parts", about="Another part of the same job."),

@@ -3,8 +3,10 @@
 from pydantic import BaseModel, ConfigDict
 
 from gateway.catalog import models
+from gateway.catalog.routes import guarded
 from gateway.jobs import rules
 from gateway.jobs.commands import ChangeJob, JobCommands
+from gateway.jobs.resources import JOBS
 from gateway.kernel.errors import BadRequest, NotFound
 from gateway.kernel.ids import is_uuid
 from gateway.outbox.receipts import Answer
@@ -38,7 +40,7 @@ def lifecycle(commands: JobCommands) -> list[Route]:
             known = ", ".join([*rules.VERBS, *rules.ALIASES])
             raise BadRequest(f"Invalid operation '{action}'. Supported operations: {known}", code="INVALID_OPERATION")
         wish = ChangeJob(job_id.lower(), verb, body.occurred_at, body.notes, called=action)
-        return await commands.change(wish, call.caller, call.receipt)
+        return await commands.change(wish, call.caller, guarded(call, JOBS, wish.job_id))
 
     return [
         Route(
@@ -52,6 +54,7 @@ def lifecycle(commands: JobCommands) -> list[Route]:
             parameters=(Parameter("id"),),
             answers={"job": "Job"},
             strict_method=True,
+            conditional=True,
         )
         for path in ("/api-job-lifecycle", "/api-job-lifecycle/{action}")
     ]

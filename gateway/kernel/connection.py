@@ -11,6 +11,7 @@ BUSY_TIMEOUT_MS = 5_000
 WAL_WAIT_MS = 500  # that the writer waits for readers when it starts the WAL over
 CHECKPOINT_PAGES = 4_000  # 16 MB of WAL
 CACHE_KIB = 16_000
+READER_CACHE_KIB = 8_000  # a page of a list with what it embeds, from a thousand places of a large file, is half of it
 CACHED_STATEMENTS = 512
 COMPLAINTS_MAX = 3  # a damaged file could fill the log
 
@@ -27,7 +28,7 @@ WRITER_PRAGMAS = (
     f"wal_autocheckpoint={CHECKPOINT_PAGES}",
     f"cache_size=-{CACHE_KIB}",
 )
-READER_PRAGMAS = ("query_only=ON", "wal_autocheckpoint=0")
+READER_PRAGMAS = ("query_only=ON", "wal_autocheckpoint=0", f"cache_size=-{READER_CACHE_KIB}")
 _PRIMARY_CODE = 0xFF
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _UNREADABLE = {*_DAMAGED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}

@@ -41,6 +41,7 @@ from gateway.kernel.connection import (
 )
 from gateway.kernel.disk import Ballast, DataLock
 from gateway.kernel.errors import Busy, ReadOnly, StartupError, StorageFailed
+from gateway.kernel.revisions import Revisions
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -89,6 +90,7 @@ class Database:
     def __init__(self, path: Path, ballast: Ballast, monotonic: Callable[[], float]) -> None:
         self.path = path
         self.commits = Commits()
+        self.revisions = Revisions()
         self.read_only: str | None = None  # why, once the disk has failed too often
         self.warning: str | None = None  # what people should look at although everything works
         self.written_at_s = monotonic()  # when the writer last finished a round: the watchdog asks

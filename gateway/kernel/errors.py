@@ -14,6 +14,7 @@ GatewayError                    code                        what the caller can 
 +- Conflict                     CONFLICT                    look at the row that is in the way
 |  +- OperatorBusy              OPERATOR_BUSY               stop the operator's other work first
 |  +- StillRunning              STILL_RUNNING               wait: the first request with this key has no answer yet
++- PreconditionFailed           PRECONDITION_FAILED         look at the row as it is now, then decide again
 +- TooLarge                     PAYLOAD_TOO_LARGE           send less
 +- TooFast                      RATE_LIMIT_EXCEEDED         wait as long as it says
 +- Unsupported                  UNSUPPORTED_MEDIA_TYPE      send another format
@@ -107,6 +108,12 @@ class StillRunning(Conflict):
     """Of imports and uploads only; everything else waits its turn."""
 
     code = "STILL_RUNNING"
+
+
+class PreconditionFailed(GatewayError):
+    """`details` holds `row_version` and `current`, the row as it is now."""
+
+    code = "PRECONDITION_FAILED"
 
 
 class TooLarge(GatewayError):

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.catalog import models
-from gateway.catalog.routes import reading, writing
+from gateway.catalog.routes import guarded, reading, writing
 from gateway.kernel.db import Database
 from gateway.kernel.errors import BadRequest, NotFound
 from gateway.kernel.ids import is_uuid
@@ -59,7 +59,7 @@ def lifecycle(commands: OperationCommands) -> list[Route]:
             body.time_type,
             body.notes,
         )
-        return await commands.change(wish, call.caller, call.receipt)
+        return await commands.change(wish, call.caller, guarded(call, OPERATIONS, wish.operation_id))
 
     return [
         Route(
@@ -73,6 +73,7 @@ def lifecycle(commands: OperationCommands) -> list[Route]:
             parameters=(Parameter("id"), Parameter("user_id", about="A profile; opens a time entry.")),
             answers={"operation": "Operation"},
             strict_method=True,
+            conditional=True,
         )
         for path in ("/api-operation-lifecycle", "/api-operation-lifecycle/{action}")
     ]

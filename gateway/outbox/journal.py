@@ -1,6 +1,7 @@
 """All SQL about events, reader positions and parked entries."""
 
 import itertools
+import re
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ _APPENDS = [_APPEND + ", ".join([_ROW] * count) for count in range(_ROWS_MAX + 1
 _COLUMNS = "seq, id, type, lane, aggregate, origin, occurred_at, recorded_at, clock_trusted, data, changes"
 _AFTER = f"SELECT {_COLUMNS} FROM events WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 -- constants only
 _IN_LANE = f"SELECT {_COLUMNS} FROM events WHERE lane = ? AND seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 -- as above
+_CHANGES = "SELECT count(*), group_concat(changes, '') FROM events WHERE seq > ? AND seq <= ?"
+_TABLE = re.compile(r'"table":"(\w+)","id":')  # as `Change.written` has it; inside a text its quotes would be escaped
 
 # Old entries stand at the beginning. Looking stops at the first young one, or every hour would read the whole journal; one
 # that a clock running ahead has dated into the future is no reason to stop.
@@ -71,6 +74,14 @@ def in_lane(connection: sqlite3.Connection, lane: str, seq: int, limit: int = PA
     """The next entries of one lane."""
     rows = connection.execute(_IN_LANE, (lane, seq, limit))
     return [Entry(*row) for row in rows]
+
+
+def touched(connection: sqlite3.Connection, seq: int, head: int) -> frozenset[str] | None:
+    """The tables that the entries after `seq` up to `head` changed; None when they are many, or not all there any more."""
+    if not 0 <= head - seq <= PAGE_MAX:
+        return None
+    count, changes = connection.execute(_CHANGES, (seq, head)).fetchone()
+    return frozenset(_TABLE.findall(changes or "")) if count == head - seq else None
 
 
 # ------------------------------------------------------------------ readers

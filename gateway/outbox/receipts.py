@@ -39,22 +39,28 @@ _NO_END = 2**63 - 1
 class Receipt:
     """One request of one sender. `space` keeps senders apart: `rest:<key id>`, `mqtt:<device>` ...
 
-    `fresh`: the key was made just now, nobody can have used it before.
+    `fresh`: the key was made just now, nobody can have used it before. `guard` raises when the request is not meant for what
+    is there now; a request that was carried out before is past that.
     """
 
     space: str
     key: str
     request_hash: bytes
     fresh: bool = False
+    guard: Callable[[Tx], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a way in gives back. `data` is finished JSON text, so that it is built once and kept as it is."""
+    """What a way in gives back. `data` is finished JSON text, so that it is built once and kept as it is.
+
+    `etag`: of what was read, with its quotes.
+    """
 
     status: int
     data: str
     replayed: bool = False
+    etag: str = ""
 
 
 class Running:
@@ -96,12 +102,14 @@ def once(
 ) -> Answer:
     """Run `body(tx, stamp, *args)` unless this receipt has been answered before.
 
-    Raises KeyReused when the key belongs to another request, and whatever `body` raises.
+    Raises KeyReused when the key belongs to another request, and whatever its guard and `body` raise.
     """
     if receipt is None:
         return body(tx, stamp, *args, **kwargs)
     if known := answered(tx, receipt):
         return known
+    if receipt.guard is not None:
+        receipt.guard(tx)
     answer = body(tx, stamp, *args, **kwargs)
     tx.execute(_KEEP, (receipt.space, receipt.key, receipt.request_hash, answer.status, answer.data, stamp.text))
     return answer

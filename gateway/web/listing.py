@@ -1,4 +1,4 @@
-"""Query parameters of a list -> a checked Listing: which rows, in which order, which page.
+"""Query parameters of a list -> a checked Listing: which rows, in which order, from where on.
 
 Every piece of SQL comes from a declaration, every value from the request is a named parameter. Unknown parameters are
 ignored, as the cloud does; a known one with a value that cannot be is an error that names it.
@@ -14,6 +14,8 @@ from gateway.kernel import clock as time_
 from gateway.kernel.errors import Invalid
 from gateway.kernel.ids import is_uuid
 from gateway.outbox.event import encode
+from gateway.web import cursors
+from gateway.web.cursors import Cursor
 from gateway.web.routes import Parameter
 
 LIMIT_DEFAULT = 100
@@ -45,7 +47,10 @@ class Match(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """One query parameter. `sql` is what it is compared with (a condition for a FLAG)."""
+    """One query parameter. `sql` is what it is compared with (a condition for a FLAG).
+
+    With `{}` in it, it is the whole condition and the braces stand for the value.
+    """
 
     sql: str
     match: Match = Match.EXACT
@@ -56,7 +61,7 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Listable:
-    """What a list may be asked. `sort` maps names to SQL; `key` makes any order a definite one."""
+    """What a list may be asked. `sort` maps names to SQL that is never null; `key` makes any order a definite one."""
 
     filters: Mapping[str, Filter]
     search: tuple[str, ...]
@@ -71,13 +76,19 @@ class Listing:
 
     conditions: tuple[str, ...]
     values: Mapping[str, Any]
-    order: str
+    terms: tuple[tuple[str, bool], ...]  # the order: SQL, descending?
     limit: int
     offset: int
+    bound_to: bytes  # what its cursors are bound to
+    cursor: Cursor | None = None
+
+    @property
+    def order(self) -> str:
+        return ", ".join(f"{sql} {'DESC' if descending else 'ASC'}" for sql, descending in self.terms)
 
 
 def checked(query: Mapping[str, str], listable: Listable) -> Listing:
-    """Raises Invalid for a filter value that no row can have."""
+    """Raises Invalid for a filter value that no row can have, and for a cursor of another list."""
     conditions: list[str] = []
     values: dict[str, Any] = {}
     for name, declared in listable.filters.items():
@@ -86,13 +97,12 @@ def checked(query: Mapping[str, str], listable: Listable) -> Listing:
             conditions += _condition(name, declared, text, values)
     if sought := query.get("search"):
         conditions += _like(listable.search, "search", sought, values)
-    return Listing(
-        tuple(conditions),
-        values,
-        _order(query, listable),
-        min(max(_number(query.get("limit"), LIMIT_DEFAULT), 1), LIMIT_MAX),
-        max(_number(query.get("offset"), 0), 0),
-    )
+    terms = _terms(query, listable)
+    bound_to = cursors.mark(listable.key, terms, conditions, values)
+    cursor = cursors.read(sent, bound_to, len(terms)) if (sent := query.get("cursor")) else None
+    offset = cursor.offset if cursor else max(_number(query.get("offset"), 0), 0)
+    limit = min(max(_number(query.get("limit"), LIMIT_DEFAULT), 1), LIMIT_MAX)
+    return Listing(tuple(conditions), values, terms, limit, offset, bound_to, cursor)
 
 
 def _condition(name: str, declared: Filter, text: str, values: dict[str, Any]) -> list[str]:
@@ -102,6 +112,8 @@ def _condition(name: str, declared: Filter, text: str, values: dict[str, Any]) -
     if declared.match is Match.FLAG:
         return [declared.sql] if value else []
     values[f"f_{name}"] = value
+    if "{}" in declared.sql:
+        return [declared.sql.replace("{}", f":f_{name}")]
     comparison = {Match.SINCE: ">=", Match.UNTIL: "<="}.get(declared.match, "=")
     return [f"{declared.sql} {comparison} :f_{name}"]
 
@@ -122,22 +134,17 @@ def _like(columns: tuple[str, ...], name: str, text: str, values: dict[str, Any]
     return ["(" + " OR ".join(f"{column} LIKE {mark} ESCAPE '\\'" for column in columns for mark in marks) + ")"]
 
 
-def _order(query: Mapping[str, str], listable: Listable) -> str:
-    """PostgreSQL's order: bytes for text, nulls as if they were the largest; the key decides between equals."""
+def _terms(query: Mapping[str, str], listable: Listable) -> tuple[tuple[str, bool], ...]:
+    """The key decides between equals; it goes the way of the first."""
     terms = list(listable.default_sort)
     usual = terms[0][1]
     asked = query.get("order")
     direction = usual if asked is None else "ASC" if asked == "asc" else "DESC"
     if (wanted := query.get("sort", "")) in listable.sort:
-        terms = [(wanted, direction)]
+        terms = [(listable.sort[wanted], direction)]
     else:
         terms[0] = (terms[0][0], direction)
-    told = [f"{listable.sort.get(name, name)} {_towards(way)}" for name, way in terms]
-    return ", ".join([*told, f"{listable.key} {terms[0][1]}"])
-
-
-def _towards(direction: str) -> str:
-    return "ASC NULLS LAST" if direction == "ASC" else "DESC NULLS FIRST"
+    return tuple((sql, way == "DESC") for sql, way in (*terms, (listable.key, terms[0][1])))
 
 
 def _number(text: str | None, default: int) -> int:
@@ -212,8 +219,13 @@ def wrong(name: str, message: str, constraint: str, value: str) -> Invalid:
 PAGINATION = {
     "title": "Pagination",
     "type": "object",
-    "properties": {name: {"type": "integer"} for name in ("total", "offset", "limit")},
-    "required": ["total", "offset", "limit"],
+    "properties": {
+        "total": {"type": "integer", "description": "Exact; on a page by cursor as the first page counted it."},
+        "offset": {"type": "integer"},
+        "limit": {"type": "integer"},
+        "next_cursor": {"type": ["string", "null"], "description": "Of the next page; null on the last."},
+    },
+    "required": ["total", "offset", "limit", "next_cursor"],
 }
 
 
@@ -226,4 +238,9 @@ def parameters(listable: Listable) -> tuple[Parameter, ...]:
         found.append(Parameter("sort", {"type": "string", "enum": [*listable.sort]}))
     found.append(Parameter("order", {"type": "string", "enum": ["asc", "desc"]}))
     page = {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT}
-    return (*found, Parameter("limit", page), Parameter("offset", {"type": "integer", "minimum": 0, "default": 0}))
+    return (
+        *found,
+        Parameter("limit", page),
+        Parameter("offset", {"type": "integer", "minimum": 0, "default": 0}),
+        Parameter("cursor", about="`pagination.next_cursor` of the page before; instead of an offset."),
+    )

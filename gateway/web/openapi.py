@@ -44,6 +44,21 @@ _KEY = {
     "description": "1 to 200 printable characters. The same key with the same request gets the first answer again.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 200},
 }
+_MATCH = {
+    "name": "If-Match",
+    "in": "header",
+    "description": 'Only if the row still has this version: `"7"`, its ETag, several of them, or `*` for any.',
+    "schema": {"type": "string"},
+    "example": "*",
+}
+_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "The ETag of an earlier answer: 304 without a body as long as everything shown is the same.",
+    "schema": {"type": "string"},
+    "example": '"an-earlier-etag"',
+}
+_NOT_MODIFIED = {"304": {"description": "As it was when the answer with that ETag was given."}}
 
 
 class Examples(Protocol):
@@ -121,6 +136,11 @@ def _operation(route: Route, names: Mapping[Any, str], schemas: dict[str, Any]) 
     ]
     if route.mutates:
         parameters.append(_KEY)
+    if route.conditional:
+        parameters.append(_MATCH)
+    cached = not route.mutates and not route.gives
+    if cached:
+        parameters.append(_NONE_MATCH)
     told: dict[str, Any] = {
         "operationId": _name(route),
         "summary": route.summary,
@@ -129,6 +149,7 @@ def _operation(route: Route, names: Mapping[Any, str], schemas: dict[str, Any]) 
         "parameters": parameters,
         "responses": {
             **{str(status): _answer(route, schemas) for status in (route.status, *route.also)},
+            **(_NOT_MODIFIED if cached else {}),
             **{str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted(route.statuses)},
         },
     }
@@ -179,7 +200,10 @@ def _answer(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
         "required": ["success", "data"],
         "properties": {"success": {"const": True}, "data": shown[0] if len(shown) == 1 else {"anyOf": shown}},
     }
-    return {"description": "Done.", "content": {"application/json": {"schema": envelope}}}
+    told: dict[str, Any] = {"description": "Done.", "content": {"application/json": {"schema": envelope}}}
+    if not route.mutates:
+        told["headers"] = {"ETag": {"schema": {"type": "string"}}}
+    return told
 
 
 def _data(shape: Mapping[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:

@@ -149,6 +149,7 @@ class Route:
     # content type of an answer that is no JSON envelope, several with `, ` between; `answers` then describe all of it
     gives: str = ""
     patient: bool = False  # an upload, an import: takes as long as it takes
+    conditional: bool = False  # `If-Match` holds it to a version of its row
     forbidden: str = ""  # what a key with a smaller scope is told, where the contract says it in its own words
 
     @property
@@ -170,6 +171,8 @@ class Route:
             found |= {400, 404, 422}
         if self.mutates:
             found |= {409, 413, 507}
+        if self.conditional:
+            found.add(412)
         if self.takes and self.body is None:
             found.add(415)
         return frozenset(found)

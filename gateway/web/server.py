@@ -6,6 +6,7 @@ becomes the error envelope here and nowhere else.
 
 import asyncio
 import contextlib
+import hashlib
 import re
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
@@ -31,7 +32,7 @@ from gateway.kernel.errors import (
 from gateway.kernel.ids import NewId
 from gateway.outbox.receipts import Answer, Receipt, request_hash
 from gateway.web import body as body_
-from gateway.web import errors
+from gateway.web import conditions, errors
 from gateway.web.auth import Keys, UnknownKey
 from gateway.web.incoming import Incoming
 from gateway.web.limits import CONNECTIONS_MAX, Exceeded, Limiter, Runner
@@ -45,6 +46,8 @@ PARSE_INLINE_MAX_BYTES = (
 KEY_MAX_CHARACTERS = 200
 CHUNK_MAX_S = 60.0  # in which a client has to make room for the next piece of a stream
 DEFECT = "Internal error: the log has it under this request id"
+NOT_MODIFIED = 304
+TAG_BYTES = 12
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,200}")
 _PRINTABLE = re.compile(rf"[\x21-\x7e][\x20-\x7e]{{0,{KEY_MAX_CHARACTERS - 1}}}")
@@ -52,9 +55,9 @@ _SECURITY = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Cache-Control": "no-store",
-    "Access-Control-Expose-Headers": "x-request-id, Idempotency-Key, Idempotency-Replayed, Retry-After, "
+    "Access-Control-Expose-Headers": "ETag, x-request-id, Idempotency-Key, Idempotency-Replayed, Retry-After, "
     "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset",
-    "Vary": "Origin",
+    "Vary": "Origin, Authorization",
 }
 _PAGE = {name: value for name, value in _SECURITY.items() if name != "Cache-Control"}
 _TLS = {"Strict-Transport-Security": "max-age=31536000"}
@@ -258,7 +261,21 @@ def _answer(answer: Answer, call: Call, headers: dict[str, str]) -> web.Response
         headers["Idempotency-Key"] = call.receipt.key
         if answer.replayed:
             headers["Idempotency-Replayed"] = "true"
-    return web.Response(status=answer.status, body=f'{{"success":true,"data":{answer.data}}}'.encode(), headers=headers)
+    body = f'{{"success":true,"data":{answer.data}}}'.encode()
+    if (
+        call.receipt is None
+        and (tag := _tagged(answer, body, headers))
+        and conditions.seen(call.headers.get("If-None-Match", ""), tag)
+    ):
+        return web.Response(status=NOT_MODIFIED, headers=headers)
+    return web.Response(status=answer.status, body=body, headers=headers)
+
+
+def _tagged(answer: Answer, body: bytes, headers: dict[str, str]) -> str:
+    """The tag of what was read: the one it came with, else one made of the body."""
+    tag = answer.etag or f'"{hashlib.blake2b(body, digest_size=TAG_BYTES).hexdigest()}"'
+    headers["ETag"] = tag
+    return tag
 
 
 async def _raw(request: web.Request, answer: Raw, headers: dict[str, str]) -> web.StreamResponse:

@@ -35,6 +35,7 @@ WEBHOOK_LOGS = Resource(
     path="/api-webhook-logs",
     singular=("webhook_log",),
     tenant=False,
+    journaled=False,
     cell="webhook_logs.payload ->> '$.data.cell_id'",  # a payload tells of the cell that it happened in
     columns=(
         Column("webhook_id", Kind.UUID, nullable=False, references="webhooks"),

@@ -57,7 +57,7 @@ async def test_every_column_is_answered_and_listed(floor):
     assert (await floor.get(f"{PATH}?id={row['id']}"))["issue"] == row
     listed = await floor.get(PATH)
     assert listed["issues"] == [row]
-    assert listed["pagination"] == {"total": 1, "offset": 0, "limit": 100}
+    assert listed["pagination"].items() >= {"total": 1, "offset": 0, "limit": 100}.items()
 
 
 async def test_an_operation_and_a_description_are_enough(floor):

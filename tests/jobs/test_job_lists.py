@@ -46,6 +46,7 @@ async def test_jobs_are_filtered_sorted_and_cut(floor):
         "total": 4,
         "offset": 99,
         "limit": 1000,
+        "next_cursor": None,
     }
     assert (await floor.get("/api-jobs?customer=acme&limit=1"))["pagination"]["total"] == 2
     assert (await floor.send("GET", "/api-jobs?status=flying")).error["details"][0]["constraint"] == "ENUM_CONSTRAINT"

@@ -215,7 +215,7 @@ async def test_lists_are_filtered_sorted_and_cut(floor):
     assert await goods("search=L_1") == [1]
     assert await goods("sort=quantity_good&order=asc&limit=2&offset=1") == [2, 3]
     page = await floor.get(f"{PATH}?limit=1&operation_id={one}")
-    assert page["pagination"] == {"total": 3, "offset": 0, "limit": 1}
+    assert page["pagination"].items() >= {"total": 3, "offset": 0, "limit": 1}.items()
     assert (await floor.send("GET", f"{PATH}?from_date=soon")).status == 422
 
 

@@ -203,7 +203,7 @@ async def test_lists_are_filtered_sorted_and_cut(floor):
     assert await hours("start_date=2026-10-02&end_date=2026-10-02T08:00:00Z") == [2]
     assert await hours("search=a%25b") == [1]
     assert await hours("limit=1&offset=1") == [2]
-    assert (await floor.get(f"{PATH}?limit=1"))["pagination"] == {"total": 3, "offset": 0, "limit": 1}
+    assert (await floor.get(f"{PATH}?limit=1"))["pagination"].items() >= {"total": 3, "offset": 0, "limit": 1}.items()
     assert (await floor.send("GET", f"{PATH}?start_date=soon")).error["details"][0]["constraint"] == "DATE_FORMAT"
     assert await hours("time_type=nap") == []  # [U] a text there: nothing has it
 

@@ -15,14 +15,16 @@ OPERATION_JSON = """(SELECT json_object('id', o.id, 'operation_name', o.operatio
   FROM operations o JOIN parts p ON p.id = o.part_id JOIN jobs j ON j.id = p.job_id WHERE o.id = {t}.operation_id)"""
 _BY = """(SELECT json_object('id', f.id, 'full_name', f.full_name, 'username', f.username)
   FROM profiles f WHERE f.id = {t}.recorded_by)"""
-_PART_ID = "(SELECT o.part_id FROM operations o WHERE o.id = operation_quantities.operation_id)"
-_JOB_ID = "(SELECT p.job_id FROM operations o JOIN parts p ON p.id = o.part_id WHERE o.id = operation_quantities.operation_id)"
+_PART_ID = "operation_quantities.operation_id IN (SELECT o.id FROM operations o WHERE o.part_id = {})"
+_JOB_ID = """operation_quantities.operation_id IN
+  (SELECT o.id FROM parts p JOIN operations o ON o.part_id = p.id WHERE p.job_id = {})"""
 
 QUANTITIES = Resource(
     table="operation_quantities",
     path="/api-operation-quantities",
     singular=("operation_quantitie", "operation_quantity"),
     cell="(SELECT o.cell_id FROM operations o WHERE o.id = operation_quantities.operation_id)",
+    found_by_cells="operation_quantities.operation_id IN (SELECT o.id FROM operations o WHERE o.cell_id IN ({}))",
     columns=(
         Column("operation_id", Kind.UUID, required=True, updatable=False, references="operations"),
         Column("recorded_by", Kind.UUID, references="profiles"),

@@ -16,6 +16,7 @@ TIME_ENTRIES = Resource(
     path="/api-time-entries",
     singular=("time_entrie", "time_entry"),
     cell="(SELECT o.cell_id FROM operations o WHERE o.id = time_entries.operation_id)",
+    found_by_cells="time_entries.operation_id IN (SELECT o.id FROM operations o WHERE o.cell_id IN ({}))",
     columns=(
         Column("operation_id", Kind.UUID, required=True, updatable=False, references="operations"),
         Column("operator_id", Kind.UUID, required=True, updatable=False, references="profiles", aliases=("user_id",)),
