@@ -253,6 +253,8 @@ def _derived(name: str, sql: str) -> dict[str, Any]:
     """What its name and its SQL say of it: embedded rows are objects, lists of them arrays."""
     if sql.startswith("(SELECT json_group_array("):
         return {"type": "array", "items": {"type": "object"}}
+    if sql.startswith("json_object("):
+        return {"type": "object"}
     if sql.startswith("(SELECT json_object("):
         return {"type": ["object", "null"]}
     if name.endswith("_id"):

@@ -104,6 +104,7 @@ class Resource:
     condition that leads from the cells, which stand for `{}`, to the rows: for tables that grow.
     A filter that is not a column holds an id if its name says so (`job_id`), else text (`cell_name`). With `{}` in its SQL, it is
     the whole condition and the braces stand for the value: `part_id IN (SELECT ...)` finds its rows through an index.
+    `beside` are the rows, one each, that `derived` takes more than one value from: they are looked up once.
     `journaled`: every change stands in the journal and counts `row_version` up. False for logs: they have neither.
     """
 
@@ -126,6 +127,7 @@ class Resource:
     tenant: bool = True
     cell: str | None = None
     found_by_cells: str | None = None
+    beside: str = ""
     journaled: bool = True
 
     def column(self, name: str) -> Column:
@@ -150,7 +152,8 @@ class Resource:
         pairs += [(name, sql.format(t=self.table)) for name, sql in self.derived.items()]
         if self.versioned:
             pairs.append(("row_version", f"{self.table}.row_version"))
-        return "json_object(" + ", ".join(f"'{name}', {sql}" for name, sql in pairs) + ")"
+        row = "json_object(" + ", ".join(f"'{name}', {sql}" for name, sql in pairs) + ")"
+        return f"(SELECT {row} FROM {self.beside.format(t=self.table)})" if self.beside else row  # noqa: S608 -- declared names only
 
     @cached_property
     def listable(self) -> Listable:

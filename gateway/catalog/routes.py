@@ -44,11 +44,12 @@ def reading(resource: Resource, db: Database) -> list[Route]:
         view = View.of(resource, call, db)
         if row_id := call.query.get("id"):
             row_id = wanted(resource, row_id)
-            same = tags.unchanged(view, single=True)
-            return same if same is not None else await db.read(tags.row, view, row_id)
-        page = listing.checked(call.query, asked)
-        same = tags.unchanged(view, single=False)
-        return same if same is not None else await db.read(tags.page, view, page, totals)
+            if same := tags.unchanged(view, single=True):
+                return same
+            return await db.read(tags.row, view, row_id)
+        if same := tags.unchanged(view, single=False):  # a tag is given for good questions only
+            return same
+        return await db.read(tags.page, view, listing.checked(call.query, asked), totals)
 
     row = models.row_schema(resource)
     answers: dict[str, Any] = {resource.table: {"type": "array", "items": row}, "pagination": listing.PAGINATION}

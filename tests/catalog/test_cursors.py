@@ -67,7 +67,7 @@ FIXED = {
 FILTERS = {
     "scrap_reasons": ({"active": "true"}, {"active": "false"}),
     "jobs": ({"status": "on_hold"}, {"customer": "a"}, {"search": "1"}),
-    "operations": ({"status": "completed"}, {"cell_name": "Laser"}, {"job_id": str(uuid.UUID(int=4))}),
+    "operations": ({"status": "completed"}, {"cell_name": "Laser"}, {"job_id": str(uuid.UUID(int=9_000))}),
     "operation_quantities": ({"has_scrap": "true"},),
 }
 
@@ -81,7 +81,8 @@ def shop(tmp_path_factory):
         connection.execute("PRAGMA foreign_keys=OFF")  # the parents are names here
         connection.execute("PRAGMA synchronous=OFF")
         put(connection, "cells", 99, {"id": "cell", "name": "Laser", "sequence": 1})
-        put(connection, "parts", 99, {"id": "part", "job_id": str(uuid.UUID(int=4))})
+        put(connection, "jobs", 9_000, {})
+        put(connection, "parts", 99, {"id": "part", "job_id": str(uuid.UUID(int=9_000))})
         yield connection
 
 
