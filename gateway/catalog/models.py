@@ -43,7 +43,7 @@ _PROTECTED = ("id", "tenant_id", "created_at", "updated_at", "row_version")
 class Body(BaseModel):
     """A body by declaration. Unknown fields are refused; two spellings of one field must agree."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)  # most of them are never used between two starts
 
     entity: ClassVar[str] = ""  # what errors call it
     spellings: ClassVar[Mapping[str, str]] = {}  # alias -> column

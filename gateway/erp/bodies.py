@@ -1,6 +1,7 @@
 """What a request may hold: records are checked one by one, so that a wrong one is nobody else's error."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, SkipValidation, StrictBool, StrictInt, StrictStr
@@ -87,6 +88,7 @@ def _fields(entity: Entity) -> dict[str, Kind]:
 # ------------------------------------------------------------------ envelopes
 
 
+@cache
 def one(table: str) -> type[BaseModel]:
     """The body of PUT: an object, checked later."""
     model: Any = RECORDS[table]
@@ -94,6 +96,7 @@ def one(table: str) -> type[BaseModel]:
     return body
 
 
+@cache
 def many(table: str) -> type[BaseModel]:
     """The body of bulk-sync: `items` or the table's name. Whatever else is there, the route says."""
     model: Any = RECORDS[table]
@@ -123,6 +126,7 @@ class Unified(BaseModel):
     source: Annotated[StrictStr, Field(max_length=SOURCE_MAX)] | None = None
 
 
+@cache
 def unified() -> type[BaseModel]:
     lists: dict[str, Any] = {}
     for table, model in RECORDS.items():

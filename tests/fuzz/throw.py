@@ -20,6 +20,7 @@ from program import Program
 
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,ignored_auth"
 CASES = 10_000  # for each route
+PHASES = "examples,coverage,fuzzing,stateful"
 BUSY = 10_000_000  # requests a minute and at once: the limit itself is tested elsewhere
 
 
@@ -33,24 +34,33 @@ def main() -> int:
         return fuzz(Path(folder), given.cases, given.seed, given.only)
 
 
-def fuzz(folder: Path, cases: int, seed: int, only: str = ".") -> int:
+def fuzz(folder: Path, cases: int, seed: int, only: str = ".", phases: str = PHASES) -> int:
     """0 when nothing was found."""
     program = Program.at(folder)
     program.configure(f'[broker]\nmode = "off"\n[limits]\nrequests_per_minute = {BUSY}\nburst = {BUSY}\n')
     program.ok("import", "-", stdin=json.dumps(HALL))
     key = program.key()
     with program.serving() as gateway:
-        code = _throw(program, key, cases, seed, only)
+        code = _throw(program, key, cases, seed, only, phases)
         if gateway.poll() is not None:
             print(f"the gateway ended with {gateway.returncode}:\n{(folder / 'log').read_text()[-3000:]}")
             return 1
     return code
 
 
-def _throw(program: Program, key: str, cases: int, seed: int, only: str) -> int:
+def _throw(program: Program, key: str, cases: int, seed: int, only: str, phases: str) -> int:
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{program.url}/openapi.json", "--url", program.url),
-        *("--checks", CHECKS, "--header", f"Authorization: Bearer {key}", "--max-examples", str(cases)),
+        *(
+            "--checks",
+            CHECKS,
+            "--header",
+            f"Authorization: Bearer {key}",
+            "--max-examples",
+            str(cases),
+            "--phases",
+            phases,
+        ),
         *("--seed", str(seed), "--include-path-regex", only, "--suppress-health-check", "all"),
         *("--exclude-path", "/api-cad-proxy"),  # has one answer, and that is 501
         *("--warnings", "off", "--no-color", "--continue-on-failure"),

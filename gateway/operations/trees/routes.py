@@ -1,5 +1,6 @@
 """`/api-jobs` and `/api-parts`: bodies that nest."""
 
+from functools import cache
 from typing import Annotated, Any
 
 from pydantic import Field, StrictStr, model_validator
@@ -49,6 +50,7 @@ _PART_NUMBER: Any = (Annotated[StrictStr, Field(max_length=TEXT_MAX)] | None, No
 _JOB_ID: Any = (models.Uuid | None, None)
 
 
+@cache
 def _job_body() -> type[Body]:
     operation: Any = models.create_model(OPERATIONS, without=("part_id",), name="JobPartOperation", more=NEEDS)
     operations: Any = (list[operation], Field(min_length=1, max_length=OPERATIONS_MAX))
@@ -59,6 +61,7 @@ def _job_body() -> type[Body]:
     return models.create_model(JOBS, more={"parts": parts}, base=WithParts)
 
 
+@cache
 def _part_body() -> type[Body]:
     operation: Any = models.create_model(OPERATIONS, without=("part_id",), name="PartOperation", more=NEEDS)
     operations: Any = (list[operation] | None, Field(None, max_length=OPERATIONS_MAX))
