@@ -11,7 +11,7 @@ from gateway.batches import rules, store
 from gateway.batches.model import Batch, BatchStatus, ChangeBatch, Distribution, Mode, Type
 from gateway.batches.resources import BATCHES, MEMBERS
 from gateway.catalog import store as rows_
-from gateway.catalog.commands import DELETED
+from gateway.catalog.resources import DELETED
 from gateway.kernel import clock as time_
 from gateway.kernel.db import Tx
 from gateway.kernel.errors import BadRequest, Conflict, Invalid, InvalidTransition, NotFound

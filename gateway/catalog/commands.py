@@ -17,16 +17,9 @@ from gateway.outbox.receipts import Answer, Receipt
 from gateway.web.routes import Caller
 
 NO_MARKS: Mapping[str, Any] = MappingProxyType({})
-DELETED = '{"message":"Deleted successfully"}'
-_DELETED = {"scrap_reasons": '{"message":"Scrap reason deleted successfully"}'}
 _CREATED = {"resources": EventType.RESOURCE_CREATED}
 _UPDATED = {"resources": EventType.RESOURCE_UPDATED}
 _NEXT_SEQUENCE = "SELECT coalesce(max(sequence), 0) + 1 FROM cells"
-
-
-def deleted(resource: Resource) -> str:
-    """The `data` of an answer to a DELETE."""
-    return _DELETED.get(resource.table, DELETED)
 
 
 class RowCommands(Commands):
@@ -102,7 +95,7 @@ def _delete(tx: Tx, stamp: Stamp, resource: Resource, row_id: str, caller: Calle
     else:
         change = store.delete(tx, resource, row_id)
     journal.append(tx, stamp, [_event(stamp, resource, before, change, None)])
-    return Answer(200, deleted(resource))
+    return Answer(200, resource.gone)
 
 
 def _event(

@@ -14,6 +14,7 @@ from typing import Any
 from gateway.web import listing
 from gateway.web.listing import Filter, Listable, Match
 
+DELETED = '{"message":"Deleted successfully"}'
 TENANT = "(SELECT value FROM gateway_state WHERE key = 'tenant_id')"  # one tenant a gateway: not a column of every row
 
 _CELLS = "SELECT value FROM json_each(:cells)"
@@ -129,6 +130,7 @@ class Resource:
     found_by_cells: str | None = None
     beside: str = ""
     journaled: bool = True
+    gone: str = DELETED  # the `data` of an answer to a DELETE
 
     def column(self, name: str) -> Column:
         return self._by_name[name]

@@ -7,7 +7,6 @@ from typing import Any, Protocol
 import structlog
 
 from gateway.catalog import models, store, tags
-from gateway.catalog.commands import deleted
 from gateway.catalog.models import Body
 from gateway.catalog.resources import Resource
 from gateway.catalog.tables import CELLS, RESOURCES, SCRAP_REASONS, SUBSTEP_TEMPLATES
@@ -100,7 +99,7 @@ def writing(
             return await commands.delete(row_id, call.caller, guarded(call, resource, row_id))
         except NotFound:  # [U] whoever deletes twice, or asks again after a lost answer, has what he wants
             log.info("row.deleted_already", table=resource.table, id=row_id, request_id=call.request_id)
-            return Answer(200, deleted(resource))
+            return Answer(200, resource.gone)
 
     return [
         Route("POST", resource.path, post, scope, rule, f"Create {one}", body, (), row, 201),

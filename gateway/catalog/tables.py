@@ -80,6 +80,7 @@ SCRAP_REASONS = Resource(
     table="scrap_reasons",
     path="/api-scrap-reasons",
     singular=("scrap_reason",),
+    gone='{"message":"Scrap reason deleted successfully"}',
     columns=(
         Column("code", required=True, length_max=TEXT_MAX),
         Column("description", required=True),

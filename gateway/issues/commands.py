@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from gateway.catalog import store as rows_
-from gateway.catalog.commands import DELETED
+from gateway.catalog.resources import DELETED
 from gateway.issues import rules
 from gateway.issues.resources import ISSUES
 from gateway.kernel import clock as time_

@@ -4,7 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from gateway.catalog import store as rows_
-from gateway.catalog.commands import DELETED, NO_MARKS
+from gateway.catalog.commands import NO_MARKS
+from gateway.catalog.resources import DELETED
 from gateway.jobs import planning
 from gateway.jobs import store as jobs_
 from gateway.jobs.model import MINUTE_S, Job, Part, Status, minutes

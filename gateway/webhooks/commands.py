@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.catalog import store
-from gateway.catalog.commands import DELETED
+from gateway.catalog.resources import DELETED
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database, Tx
 from gateway.kernel.errors import CellNotAllowed

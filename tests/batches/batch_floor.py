@@ -40,3 +40,30 @@ async def acted(floor: Floor, action: str, batch_id: str, **body):
 
 async def row(floor: Floor, batch_id: str):
     return (await floor.get(f"{PATH}?id={batch_id}"))["batch"]
+
+
+AUTOMATED = {"batch_type": "laser_nesting", "production_mode": "automated"}
+
+
+async def open_entries(floor) -> int:
+    return (await floor.query("SELECT count(*) FROM time_entries WHERE end_time IS NULL"))[0][0]
+
+
+async def hold(floor, operation_id: str) -> None:
+    """An open standstill issue holds it."""
+    given = {"operation_id": operation_id, "description": "wrong steel", "causes_standstill": True}
+    await floor.make("/api-issues", given)
+    assert (await floor.operation(operation_id))["status"] == "on_hold"
+
+
+async def ran(floor, ids: list[str], seconds: float, **more) -> str:
+    """A batch that Anna has run for so long."""
+    made = await batch(floor, ids, **more)
+    await acted(floor, "start", made["id"], operator_id=floor.ANNA)
+    await floor.clock.advance(seconds)
+    return made["id"]
+
+
+async def booked(floor, ids: list[str]) -> list[int]:
+    """The minutes of each operation's last entry."""
+    return [(await floor.entries(one))[-1]["duration"] for one in ids]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.catalog import store as rows_
-from gateway.catalog.commands import DELETED
+from gateway.catalog.resources import DELETED
 from gateway.jobs.assignments import rules, store
 from gateway.jobs.assignments.model import Status
 from gateway.jobs.assignments.resources import ASSIGNMENTS

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.catalog import store as rows_
-from gateway.catalog.commands import DELETED
+from gateway.catalog.resources import DELETED
 from gateway.kernel import clock as time_
 from gateway.kernel.db import Tx
 from gateway.kernel.errors import Invalid, NotFound

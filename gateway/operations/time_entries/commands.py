@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.catalog import store as rows_
-from gateway.catalog.commands import DELETED
+from gateway.catalog.resources import DELETED
 from gateway.jobs.model import MINUTE_S
 from gateway.kernel import clock as time_
 from gateway.kernel.db import Tx

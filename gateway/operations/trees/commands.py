@@ -6,7 +6,7 @@ from itertools import count
 from typing import Any
 
 from gateway.catalog import store as rows_
-from gateway.catalog.commands import DELETED
+from gateway.catalog.resources import DELETED
 from gateway.jobs import events, planning
 from gateway.jobs import store as jobs_
 from gateway.jobs.commands import CHILD_OF, JobCommands, PartCommands, check_parent
