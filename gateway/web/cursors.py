@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from gateway.kernel.errors import Invalid
 
+SHOWN_MAX_CHARACTERS = 80  # of a wrong cursor that is shown again
 PLACE_MAX_BYTES = 4_096  # a cursor travels in the request line; beyond it only the number of rows before is kept
 CHECK_BYTES = 9
 INTEGER_MAX = 2**63 - 1
@@ -77,7 +78,7 @@ def _wrong(text: str) -> Invalid:
         "this cursor is not one of this list with this order and these filters: "
         "leave cursor out to begin at the first page, then follow pagination.next_cursor"
     )
-    shown = text if len(text) <= 80 else text[:80] + "..."  # noqa: PLR2004
+    shown = text if len(text) <= SHOWN_MAX_CHARACTERS else text[:SHOWN_MAX_CHARACTERS] + "..."
     return Invalid(message, [{"field": "cursor", "message": message, "constraint": "CURSOR", "value": shown}])
 
 
