@@ -11,6 +11,7 @@ from gateway.batches import rules, store
 from gateway.batches.model import Batch, BatchStatus, ChangeBatch, Distribution, Mode, Type
 from gateway.batches.resources import BATCHES, MEMBERS
 from gateway.catalog import store as rows_
+from gateway.catalog.listed import require_own_files
 from gateway.catalog.resources import DELETED
 from gateway.kernel import clock as time_
 from gateway.kernel.db import Tx
@@ -85,6 +86,7 @@ def _create(tx: Tx, stamp: Stamp, given: Given, caller: Caller) -> Answer:
         raise InvalidTransition(f"A new batch is {' or '.join(rules.FIRST)}, not '{row['status']}'.", details)
     rules.require_row(row, given, store.tenant_id(tx))
     rows_.check_references(tx, BATCHES, row)
+    require_own_files(tx, BATCHES, row, caller)
     caller.may_write(row["cell_id"])
     _check_members(tx, ids, caller)
     changes = [rows_.insert(tx, BATCHES, row), *_assign(tx, stamp, row["id"], ids)]
@@ -105,6 +107,7 @@ def _update(tx: Tx, stamp: Stamp, row_id: str, given: Given, caller: Caller) -> 
     if values:
         rules.require_row({**row, **values}, values, store.tenant_id(tx))
         rows_.check_references(tx, BATCHES, values)
+        require_own_files(tx, BATCHES, values, caller, row)
         _check_parent(tx, row_id, values.get("parent_batch_id"))
         caller.may_write(values.get("cell_id", row["cell_id"]))
         _record(tx, stamp, row_id, [rows_.update(tx, BATCHES, row_id, {**values, "updated_at": stamp.text})])

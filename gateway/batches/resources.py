@@ -38,7 +38,10 @@ BATCHES = Resource(
         Column("thickness_mm", Kind.NUMBER, minimum=0),
         Column("notes"),
         Column("nesting_metadata", Kind.JSON),
-        *(Column(name, length_max=PATH_MAX, about="Path of an object: <tenant id>/...") for name in IMAGES),
+        *(
+            Column(name, length_max=PATH_MAX, lists_files=True, about="Path of an object: <tenant id>/...")
+            for name in IMAGES
+        ),
         Column("operations_count", Kind.INTEGER, creatable=False, updatable=False, stored=_COUNT),
         Column("estimated_time", Kind.NUMBER, minimum=0, about="Minutes."),
         Column(

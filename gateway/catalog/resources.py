@@ -54,6 +54,7 @@ class Column:
     maximum: int | None = None
     aliases: tuple[str, ...] = ()
     references: str | None = None  # the table it points into
+    lists_files: bool = False  # paths of files, which whoever reads the row may fetch
     stored: str | None = None  # SQL that shows it where that is not the column itself
     about: str = ""
 
@@ -220,6 +221,10 @@ class Resource:
     def pointing(self) -> tuple[Column, ...]:
         """The columns that hold the id of another row."""
         return tuple(column for column in self.columns if column.references is not None)
+
+    @cached_property
+    def listing_files(self) -> frozenset[str]:
+        return frozenset(column.name for column in self.columns if column.lists_files)
 
     @cached_property
     def written_otherwise(self) -> frozenset[str]:

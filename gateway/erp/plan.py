@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.catalog import store as rows_
+from gateway.catalog.listed import require_own_files
 from gateway.erp import mapping
 from gateway.erp.model import Action, Order, Record
 from gateway.erp.store import NOT_YET, Found, Known
@@ -72,6 +73,7 @@ def plan(
     row = dict(rows_.fetch(connection, record.entity.resource, found.id))
     rows_.require_cell(connection, record.entity.resource, found.id, order.caller.cells)
     fresh = mapping.news(record.entity, values, row)
+    require_own_files(connection, record.entity.resource, fresh, order.caller, row)
     if moves and record.entity.above:
         fresh[record.entity.above.column] = above_id
     if order.dry_run:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from gateway.catalog import store as rows_
+from gateway.catalog.listed import require_own_files
 from gateway.files import rules, store
 from gateway.files.blobs import Blobs, Received
 from gateway.files.model import File, Grant
@@ -189,7 +190,7 @@ def _usable(connection: sqlite3.Connection, grant: Grant) -> None:
 
 def _take(tx: Tx, stamp: Stamp, file: File, grant: Grant) -> Answer:
     _usable(tx, grant)
-    change = rows_.insert(tx, FILES, _row(file))
+    change = rows_.insert(tx, FILES, _row(file, grant.key_id))
     store.use(tx, grant.nonce, stamp.text)
     journal.append(tx, stamp, [_event(stamp, row_lane("files", file.id), change)])
     told = {"id": file.id, "file_path": file.path, "bucket": file.bucket, "content_type": file.content_type}
@@ -206,7 +207,7 @@ def _writable(connection: sqlite3.Connection, part_id: str, caller: Caller) -> s
 def _add_image(tx: Tx, stamp: Stamp, file: File, part_id: str, url: str, caller: Caller) -> Answer:
     row, paths = _images(tx, part_id, caller)
     _require_room(paths)
-    change = rows_.insert(tx, FILES, _row(file))
+    change = rows_.insert(tx, FILES, _row(file, caller.key_id))
     told = _listing(tx, stamp, row, [*paths, file.path])
     journal.append(tx, stamp, [_event(stamp, told.lane, change), told])
     return _added(file, url)
@@ -217,6 +218,7 @@ def _attach_image(tx: Tx, stamp: Stamp, part_id: str, path: str, url: str, bytes
     file = store.at_path(tx, path)
     if file is None or (file.bucket != rules.UPLOADS and path not in paths):  # another part's image stays with it
         raise NotFound(f"no uploaded file is stored here as {path}: upload it first")
+    require_own_files(tx, PARTS, {"image_paths": encode([path])}, caller, dict(row))
     rules.check_image_type(file.content_type)
     if file.size_bytes > bytes_max:
         raise TooLarge(f"{path} has {file.size_bytes} bytes, an image at most {bytes_max}")
@@ -269,6 +271,6 @@ def _added(file: File, url: str) -> Answer:
     return Answer(201, encode(told))
 
 
-def _row(file: File) -> dict[str, Any]:
+def _row(file: File, key_id: str) -> dict[str, Any]:
     names = ("id", "bucket", "path", "content_type", "size_bytes", "sha256", "created_at")
-    return {name: getattr(file, name) for name in names}
+    return {**{name: getattr(file, name) for name in names}, "uploaded_by": key_id}

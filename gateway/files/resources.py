@@ -13,5 +13,6 @@ FILES = Resource(
         Column("size_bytes", Kind.INTEGER),
         Column("sha256"),
         Column("created_at", Kind.TIME, nullable=False),
+        Column("uploaded_by", Kind.UUID),
     ),
 )

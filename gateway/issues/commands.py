@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from gateway.catalog import store as rows_
+from gateway.catalog.listed import require_own_files
 from gateway.catalog.resources import DELETED
 from gateway.issues import rules
 from gateway.issues.resources import ISSUES
@@ -43,6 +44,7 @@ def _create(tx: Tx, stamp: Stamp, given: Given, caller: Caller) -> Answer:
     values = rules.raised(given, by=caller.operator_id, at=stamp.text, token=_token(stamp))
     row = {"id": stamp.new_id(), "created_at": stamp.text, "updated_at": stamp.text, **rows_.stored(ISSUES, values)}
     rows_.check_references(tx, ISSUES, row)
+    require_own_files(tx, ISSUES, row, caller)
     change = rows_.insert(tx, ISSUES, row)
     after = dict(rows_.fetch(tx, ISSUES, row["id"]))
     _record(tx, stamp, operation, change, None, after, time_.parse(after["created_at"]))
@@ -57,6 +59,7 @@ def _update(tx: Tx, stamp: Stamp, row_id: str, given: Given, caller: Caller) -> 
     news = {name: value for name, value in rows_.stored(ISSUES, values).items() if before[name] != value}
     if news:
         rows_.check_references(tx, ISSUES, news)
+        require_own_files(tx, ISSUES, news, caller, before)
         change = rows_.update(tx, ISSUES, row_id, {**news, "updated_at": stamp.text})
         _record(tx, stamp, operation, change, before, {**before, **news}, stamp.now)
     return Answer(200, ISSUES.one(rows_.shown(tx, ISSUES, row_id)))

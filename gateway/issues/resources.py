@@ -47,7 +47,7 @@ ISSUES = Resource(
         Column("corrective_action"),
         Column("preventive_action"),
         Column("resolution_notes"),
-        Column("image_paths", Kind.LIST),
+        Column("image_paths", Kind.LIST, lists_files=True),
         Column("created_by", Kind.UUID, references="profiles", about="The key's operator when not given."),
         Column("reported_by_id", Kind.UUID, references="profiles"),
         Column("reviewed_by", Kind.UUID, references="profiles", about="The key's operator, once no longer pending."),

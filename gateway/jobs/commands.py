@@ -7,6 +7,7 @@ from typing import Any
 
 from gateway.catalog import store as rows_
 from gateway.catalog.commands import NO_MARKS
+from gateway.catalog.listed import require_own_files
 from gateway.jobs import events, planning, rules, store
 from gateway.jobs.model import Job, Part, Status
 from gateway.jobs.resources import JOBS, PARTS
@@ -107,6 +108,7 @@ def _update_part(tx: Tx, stamp: Stamp, row_id: str, given: Given, caller: Caller
     row = dict(rows_.fetch(tx, PARTS, row_id))
     rows_.require_cell(tx, PARTS, row_id, caller.cells)
     values = planning.part_values(row, given)
+    require_own_files(tx, PARTS, values, caller, row)
     part, job = store.get_part(tx, row_id)
     told: list[Event] = []
     if (status := values.pop("status", part.status)) != part.status:

@@ -6,6 +6,7 @@ from itertools import count
 from typing import Any
 
 from gateway.catalog import store as rows_
+from gateway.catalog.listed import require_own_files
 from gateway.catalog.resources import DELETED
 from gateway.jobs import events, planning
 from gateway.jobs import store as jobs_
@@ -117,6 +118,7 @@ def insert_part(
         {name: value for name, value in given.items() if name not in ("operations", "job_id")}, job.id, stamp
     )
     rows_.check_references(tx, PARTS, row, prefix, ("job_id",))
+    require_own_files(tx, PARTS, row, caller)
     check_parent(tx, row.get("parent_part_id"), row["id"], job.id, prefix)
     changes = [rows_.insert(tx, PARTS, row)]
     ids = []
