@@ -51,6 +51,7 @@ from gateway.kernel.health import Health
 from gateway.kernel.ids import NewId, uuid7
 from gateway.kernel.migrate import migrate
 from gateway.kernel.secrets import Secrets
+from gateway.kernel.steady import SteadyClock
 from gateway.kernel.supervise import keep_running, stop
 from gateway.keys import routes as keys_
 from gateway.keys.commands import KeyCommands
@@ -68,6 +69,7 @@ from gateway.outbox import journal
 from gateway.outbox.event import Stamp
 from gateway.settings import Http, Settings
 from gateway.status import Status
+from gateway.timekeeping import Timekeeping
 from gateway.transfer import routes as transfer
 from gateway.transfer.export import Exports
 from gateway.uns.broker import Broker
@@ -90,7 +92,7 @@ from gateway.webhooks.rules import Targets
 BACKLOG = 1024  # connections that the kernel keeps while we are busy
 REQUESTS_END_S = 4.0  # in which requests on their way may finish when we stop
 LINKS_END_S = 4.0  # in which the ways out have to let go; a Mosquitto that does not is killed after 3.5 s
-BROKER, HOUSEKEEPING, CLOUD_KEYS = "broker", "housekeeping", "cloud-keys"  # their names in /healthz
+BROKER, HOUSEKEEPING, CLOCK, CLOUD_KEYS = "broker", "housekeeping", "clock", "cloud-keys"  # their names in /healthz
 FIRST_KEY = "first-admin-key"  # a file in the data folder, for its owner only
 FILES = "files"  # a folder in the data folder
 # Rows beside parts that list paths of files.
@@ -107,7 +109,7 @@ class Gateway:
     """All parts, built and not yet running. `running` opens the database and starts them."""
 
     def __init__(
-        self, settings: Settings, db: Database, clock: Clock, new_id: NewId, rng: random.Random, own: Identity
+        self, settings: Settings, db: Database, clock: SteadyClock, new_id: NewId, rng: random.Random, own: Identity
     ) -> None:
         self.settings = settings
         self.db = db
@@ -186,6 +188,8 @@ class Gateway:
             links.append((UNS, Publisher(*made).run))
         keeping = (self.db, self._clock, self.settings.retention, self.health.link(HOUSEKEEPING))
         links.append((HOUSEKEEPING, partial(housekeeping.run, *keeping)))
+        timed = (self.db, self._clock, self._new_id, self.settings.gateway.id, self.health.link(CLOCK))
+        links.append((CLOCK, Timekeeping(*timed).run))
         return links
 
     async def _standing(self) -> Standing:
@@ -245,7 +249,7 @@ async def running(
     settings: Settings, *, clock: Clock | None = None, rng: random.Random | None = None
 ) -> AsyncIterator[Gateway]:
     """A gateway that serves. Raises StartupError. Leaving it stops everything in order."""
-    clock, rng = clock or SystemClock(), rng or random.Random()  # noqa: S311 -- jitter, no secret
+    clock, rng = SteadyClock(clock or SystemClock()), rng or random.Random()  # noqa: S311 -- jitter, no secret
     new_id = uuid7(clock)
     async with opened(settings, clock) as db:
         stamp = Stamp(clock.now(), settings.gateway.id, new_id)

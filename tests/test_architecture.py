@@ -14,7 +14,7 @@ LINES_MAX = 400
 # Who may import whom, below `gateway`. A name that is not here may not exist: say where it stands first.
 TOOLS = {"kernel", "outbox"}
 WORK = TOOLS | {"web"}
-FRAME = {"examples", "status", "identity", "housekeeping", "systemd"}
+FRAME = {"examples", "status", "identity", "housekeeping", "timekeeping", "systemd"}
 MAY = {
     "kernel": set(),
     "outbox": {"kernel"},
@@ -37,6 +37,7 @@ MAY = {
     "identity": TOOLS,
     "examples": set(),
     "housekeeping": TOOLS | {"cloud", "settings"},
+    "timekeeping": TOOLS | {"catalog", "jobs", "operations", "batches"},
     "systemd": {"kernel", "settings"},
     "admin": WORK | {"settings", "status", "transfer", "keys"},
     "app": WORK

@@ -115,6 +115,8 @@ def _fill(step: Step) -> None:
         if entry.type in LIFECYCLE:
             operation_id = entry.aggregate.partition(":")[2]
             step.execution.setdefault(operation_id, {}).update(stamps(entry))
+        elif entry.data and (known := step.execution.get(entry.aggregate.partition(":")[2])):
+            known |= json.loads(entry.data).get("corrected", {})  # the clock was wrong when the events were written
     step.intents = list(intents.values())
 
 

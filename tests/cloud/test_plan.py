@@ -107,3 +107,12 @@ def test_a_row_that_was_made_and_deleted_is_only_deleted():
     gone = entry(2, None, ("operation_quantities", "q1"), "delete")
     ((intent,),) = [step.intents for step in plan.steps([made, gone], now=NOW, live=True)]
     assert (intent.op, intent.seqs) == ("delete", [1, 2])
+
+
+def test_what_was_written_by_a_clock_that_was_wrong_goes_up_corrected():
+    right = (NOW + timedelta(hours=1)).isoformat()
+    correction = entry(2, None, ("operations", "o1"), fields=("started_at",), data={"corrected": {"started_at": right}})
+    (step,) = plan.steps([started(1, age_s=90), correction], now=NOW, live=True)
+    assert step.execution["o1"] == {"status": "in_progress", "started_at": right, "paused_at": None}
+    (step,) = plan.steps([correction], now=NOW, live=True)  # the start has been sent before
+    assert (step.execution, step.intents[0].fields) == ({}, {"started_at"})

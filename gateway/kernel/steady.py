@@ -1,0 +1,63 @@
+"""A wall clock that is not set under the feet of those who measure with it.
+
+A box without a battery starts in 1970 and is told the time minutes later; somebody sets the clock by an hour. Between two
+looks the wall clock should grow as much as the monotonic one: when it does not, it was set. Then `now` goes on as if nothing
+had happened until somebody has put right what was written before, and calls `adopt`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from gateway.kernel.clock import Clock
+
+STEP_MIN = timedelta(seconds=2)  # what is less is the network's small corrections: they are followed at once
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The clock was set by `by`. `began`: when the machine was started, `ended`: now, both as the old clock had it."""
+
+    began: datetime
+    ended: datetime
+    by: timedelta
+
+
+class SteadyClock:
+    """`under` is the machine's own: its monotonic time counts from when the machine was started."""
+
+    def __init__(self, under: Clock) -> None:
+        self._under = under
+        self._wall, self._elapsed_s = under.now(), under.monotonic()
+
+    def now(self) -> datetime:
+        wall, elapsed_s = self._under.now(), self._under.monotonic()
+        steady = self._wall + timedelta(seconds=elapsed_s - self._elapsed_s)
+        if abs(wall - steady) >= STEP_MIN:
+            return steady
+        self._wall, self._elapsed_s = wall, elapsed_s
+        return wall
+
+    def monotonic(self) -> float:
+        return self._under.monotonic()
+
+    async def sleep(self, delay_s: float) -> None:
+        await self._under.sleep(delay_s)
+
+    @property
+    def offset_s(self) -> float:
+        """The time at which the machine was started, as epoch: the same for as long as nobody sets the clock."""
+        return self.now().timestamp() - self.monotonic()
+
+    def step(self) -> Step | None:
+        """What has to be put right before the new time can be adopted."""
+        ended = self.now()
+        by = self._under.now() - ended
+        return Step(ended - timedelta(seconds=self.monotonic()), ended, by) if abs(by) >= STEP_MIN else None
+
+    def adopt(self, step: Step) -> None:
+        """From here on `now` is the new time."""
+        self._wall += step.by
+
+    def refuse(self, step: Step) -> None:
+        """It could not be put right: as before."""
+        self._wall -= step.by
