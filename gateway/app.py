@@ -118,7 +118,8 @@ class Gateway:
         self._cloud = _cloud_link(settings, db, clock, new_id, rng, self.health) if settings.cloud.enabled else None
         learning = None if self._cloud is None else Learning(self._cloud.keys, clock, settings.cloud.key_offline)
         self.keys = Keys(db, clock, new_id, learning)
-        self.status = Status(db, clock, self.health, settings.gateway.id)
+        drain_s = None if self._cloud is None else self._cloud.drain_s
+        self.status = Status(db, clock, self.health, settings.gateway.id, drain_s)
         limits = settings.limits
         rate = Rate(limits.requests_per_minute, limits.burst)
         self._limiter = Limiter(rate, clock, request_max_s=limits.request_timeout, per_day=limits.requests_per_day)

@@ -1,6 +1,7 @@
 """How the gateway is doing, as one JSON object: `/healthz`, `/metrics` and `eryxon-gateway status` show the same."""
 
 import sqlite3
+from collections.abc import Callable
 from typing import Any
 
 from gateway import __version__
@@ -13,13 +14,23 @@ from gateway.outbox import journal
 
 
 class Status:
-    """`epoch` is 0 when nobody has served this database yet."""
+    """`epoch` is 0 when nobody has served this database yet. `drain_s(pending)`: in how many seconds so many entries will have
+    gone up.
+    """
 
-    def __init__(self, db: Database, clock: Clock, health: Health, gateway_id: str) -> None:
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        health: Health,
+        gateway_id: str,
+        drain_s: Callable[[int], float | None] | None = None,
+    ) -> None:
         self._db = db
         self._clock = clock
         self._health = health
         self._gateway_id = gateway_id
+        self._drain_s = drain_s
 
     def brief(self) -> str:
         """`degraded` when something of our own is wrong; a cloud or broker that is away is not."""
@@ -40,6 +51,9 @@ class Status:
             waits_s = max(0.0, (now - time_.parse(oldest)).total_seconds()) if oldest else 0.0
             links.setdefault(name, {"state": "off", "since": None, "error": "not running"})
             links[name] |= {"behind": facts["pending"], "oldest_s": round(waits_s, 1), **facts}
+            if name == cloud_.READER and self._drain_s is not None:
+                drain_s = self._drain_s(facts["pending"])
+                links[name]["drain_s"] = None if drain_s is None else round(drain_s)
         told = {
             "status": self.brief(),
             "version": __version__,

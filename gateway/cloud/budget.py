@@ -54,6 +54,7 @@ class Budget:
         self._false = 0
         self._silent = 0
         self._sick_until_s = clock.monotonic()
+        self.made = 0  # requests since the start
 
     async def load(self) -> None:
         """Pauses are kept over a restart, but never longer than a probe: the wall clock may have been set meanwhile."""
@@ -88,6 +89,13 @@ class Budget:
         """Seconds until the next request may be made; 0 when it may be now."""
         return max(0.0, self._open_s - self._clock.monotonic())
 
+    def window_left_s(self) -> float:
+        """Until the day's requests are given out anew."""
+        self._roll()
+        if self._kept.opened_at is None:
+            return WINDOW.total_seconds()
+        return (time_.parse(self._kept.opened_at) + WINDOW - self._clock.now()).total_seconds()
+
     def short(self) -> bool:
         """True when the day's requests run out faster than the day."""
         self._roll()
@@ -101,6 +109,7 @@ class Budget:
         self._roll()
         self._kept.opened_at = self._kept.opened_at or time_.text(self._clock.now())
         self._kept.used += 1
+        self.made += 1
         if self._knock_s:
             self._close(self._knock_s, self._kept.why)
         elif self._used_up():

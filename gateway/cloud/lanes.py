@@ -1,20 +1,32 @@
-"""Which lanes have something to send, how far each is done, and the watermark below which all are. No I/O."""
+"""Which lanes have something to send, how far each is done, and the watermark below which all are. No I/O.
+
+Live first: what people do now overtakes the backlog of other job trees. The backlog gets on all the same: every fourth turn is
+its own as long as requests are plenty, and it may never take the last place at the cloud. Rows outside the trees (cells, scrap
+reasons) are few, and the trees hang on them: they are never backlog.
+"""
 
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from gateway.outbox.event import JOB_LANE
 
+LIVE_S = 60.0  # a lane that has waited for longer is backlog
+BACKLOG_TURN = 4  # every so many turns the oldest lane goes, live or not
+
 
 @dataclass(slots=True)
 class Lane:
-    """`first`: the oldest entry that is not done; `newest`: the last one seen; `done`: everything up to here is."""
+    """`first`: the oldest entry that is not done; `newest`: the last one seen; `done`: everything up to here is; `since_s`:
+    when something began to wait in it.
+    """
 
     name: str
     first: int
     newest: int
     done: int
+    since_s: float
     busy: bool = False
+    backlog: bool = False  # and that is why it had to wait for its turn
     failures: int = 0  # in a row, with nothing confirmed between them
     repeats: int = 0  # of the same error among them
     next_try_s: float = 0.0
@@ -29,12 +41,14 @@ class Lanes:
         self.scanned = watermark
         self._ahead = ahead
         self._lanes: dict[str, Lane] = {}
+        self._turns = 0
 
     def __len__(self) -> int:
         return len(self._lanes)
 
-    def seen(self, entries: Iterable[tuple[int, str]], *, suspect: bool) -> None:
-        """(seq, lane) of further entries, in order."""
+    def seen(self, entries: Iterable[tuple[int, str]], now_s: float, *, suspect: bool) -> None:
+        """(seq, lane) of further entries, in order. `suspect`: they are from before we started."""
+        since_s = now_s - LIVE_S if suspect else now_s
         for seq, name in entries:
             self.scanned = seq
             done = self._ahead.get(name, 0)
@@ -42,23 +56,32 @@ class Lanes:
                 continue
             lane = self._lanes.get(name)
             if lane is None:
-                self._lanes[name] = Lane(name, seq, seq, max(done, seq - 1), suspect=suspect)
+                self._lanes[name] = Lane(name, seq, seq, max(done, seq - 1), since_s, suspect=suspect)
             else:
                 lane.newest = seq
 
-    def wake(self, name: str) -> None:
+    def wake(self, name: str, now_s: float) -> None:
         """Somebody asked to try parked entries of this lane again."""
         if name not in self._lanes:
-            self._lanes[name] = Lane(name, self.scanned + 1, self.scanned, self._ahead.get(name, self.scanned))
+            self._lanes[name] = Lane(name, self.scanned + 1, self.scanned, self._ahead.get(name, self.scanned), now_s)
 
-    def ready(self, now_s: float, *, beside: Container[str]) -> Lane | None:
-        """The lane that has waited longest and may go now; `beside`: those that must not."""
+    def next(self, now_s: float, *, beside: Container[str], backlog_max: int, fair: bool) -> Lane | None:
+        """The lane that goes now, busy from here on; `beside`: those that must not; `backlog_max`: so many of the backlog at
+        a time; `fair`: the backlog has turns of its own.
+        """
         free = [
             lane
             for lane in self._lanes.values()
             if not lane.busy and lane.next_try_s <= now_s and lane.name not in beside
         ]
-        return min(free, key=lambda lane: lane.first, default=None)
+        live = [lane for lane in free if not _is_backlog(lane, now_s)]
+        room = sum(lane.busy and lane.backlog for lane in self._lanes.values()) < backlog_max
+        turn = fair and self._turns % BACKLOG_TURN == BACKLOG_TURN - 1
+        chosen = min((live if live and not turn else free) if room else live, key=lambda lane: lane.first, default=None)
+        if chosen is not None:
+            self._turns += 1
+            chosen.busy, chosen.backlog = True, _is_backlog(chosen, now_s)
+        return chosen
 
     def next_try_s(self) -> float | None:
         """When the next lane that is waiting may go."""
@@ -89,3 +112,7 @@ class Lanes:
     def waiting(self) -> list[Lane]:
         """Lanes that failed, for people."""
         return [lane for lane in self._lanes.values() if lane.failures]
+
+
+def _is_backlog(lane: Lane, now_s: float) -> bool:
+    return lane.name.startswith(JOB_LANE) and now_s - lane.since_s >= LIVE_S

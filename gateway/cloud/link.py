@@ -55,6 +55,10 @@ class CloudLink:
         sender = Sender(rows, db, clock)
         self.uplink = Uplink(sender, self.budget, db, clock, rng, self._up, push, self.downlink.subscribed)
 
+    def drain_s(self, pending: int) -> float | None:
+        """In how many seconds so many entries will be through; None: nobody can tell yet."""
+        return self.uplink.drain_s(pending)
+
     async def run(self) -> None:
         await self.budget.load()
         async with self.client.connected(), asyncio.TaskGroup() as both:

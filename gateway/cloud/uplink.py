@@ -15,6 +15,7 @@ import structlog
 
 from gateway.cloud import plan, store
 from gateway.cloud.budget import Budget
+from gateway.cloud.drain import Drain
 from gateway.cloud.lanes import Lane, Lanes
 from gateway.cloud.outcome import Kind, Outcome, told
 from gateway.cloud.rows import Again
@@ -77,6 +78,13 @@ class Uplink:
         self._tasks: set[asyncio.Task[None]] = set()
         self._settling: set[str] = set()
         self._done = asyncio.Event()
+        self._drain = Drain()
+        self._answered = 0  # entries since the start
+
+    def drain_s(self, pending: int) -> float | None:
+        """In how many seconds so many entries will be through; None: nobody can tell yet."""
+        budget = self._budget
+        return self._drain.left_s(pending, budget.limit, budget.used, budget.window_left_s())
 
     async def run(self) -> None:
         """Send for ever. Cancelled: what is in flight is left, to be repeated by the next run."""
@@ -92,6 +100,7 @@ class Uplink:
                     await self._db.write(store.retry_blocked, time_.text(self._clock.now() - BLOCKED_EVERY))
                     blocked_s = self._clock.monotonic() + BLOCKED_LOOK_S
                 await self._scan(lanes, before_us)
+                self._drain.mark(self._clock.monotonic(), self._answered, self._budget.made)
                 if self._budget.wait_s() > 0:
                     self._link.down(self._budget.why)
                 else:
@@ -110,19 +119,28 @@ class Uplink:
     async def _scan(self, lanes: Lanes, before_us: int) -> None:
         """Learn of new entries. What stood there before we started may have been half sent by an earlier self."""
         while page := await self._db.read(store.touched_lanes, lanes.scanned, SCAN_MAX):
-            lanes.seen(page, suspect=page[0][0] <= before_us and self._clock.now() < self._suspicion_over)
+            suspect = page[0][0] <= before_us and self._clock.now() < self._suspicion_over
+            lanes.seen(page, self._clock.monotonic(), suspect=suspect)
             if len(page) < SCAN_MAX:
                 break
         for name in await self._db.read(store.lanes_to_retry):
-            lanes.wake(name)
+            lanes.wake(name, self._clock.monotonic())
 
     def _has_room(self) -> bool:
         """One lane only, as a probe, while the cloud has not answered again."""
         return len(self._tasks) < (1 if self._budget.failing else self._settings.in_flight)
 
     def _begin(self, lanes: Lanes) -> None:
-        while self._has_room() and (lane := lanes.ready(self._clock.monotonic(), beside=self._settling)) is not None:
-            lane.busy = True
+        """One place is kept for what is live; with few requests left it goes before all else."""
+        backlog_max, fair, now_s = (
+            max(1, self._settings.in_flight - 1),
+            not self._budget.short(),
+            self._clock.monotonic(),
+        )
+        while self._has_room():
+            lane = lanes.next(now_s, beside=self._settling, backlog_max=backlog_max, fair=fair)
+            if lane is None:
+                return
             self._spawn(self._run_lane(lanes, lane))
 
     async def _begin_settling(self, lanes: Lanes) -> bool:
@@ -211,6 +229,7 @@ class Uplink:
                 await self._db.write(store.unpark, *by_seq)
             else:
                 self._answered_for(lanes, lane, step.last_seq)
+                self._answered += len(step.entries)
         return True
 
     def _answered_for(self, lanes: Lanes, lane: Lane, seq: int) -> None:

@@ -1,0 +1,52 @@
+"""When the backlog will be through. No I/O."""
+
+from collections import deque
+from dataclasses import dataclass
+
+WINDOW_S = 300.0  # the pace of the last minutes counts
+MARKS_MAX = 64
+DAY_S = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far we were: entries answered for and requests made since the start."""
+
+    at_s: float
+    entries: int
+    requests: int
+
+
+class Drain:
+    """Tell `mark` from time to time; `left_s` is the estimate. At least one entry must have gone up for there to be one."""
+
+    def __init__(self) -> None:
+        self._marks: deque[Mark] = deque(maxlen=MARKS_MAX)
+
+    def mark(self, at_s: float, entries: int, requests: int) -> None:
+        marks = self._marks
+        if marks and (entries, requests) == (marks[-1].entries, marks[-1].requests):
+            return  # while nothing moves the last pace stands
+        if marks and at_s - marks[-1].at_s < WINDOW_S / MARKS_MAX:
+            return
+        marks.append(Mark(at_s, entries, requests))
+        while len(marks) > 2 and at_s - marks[0].at_s > WINDOW_S:  # noqa: PLR2004 -- two make a pace
+            marks.popleft()
+
+    def left_s(self, pending: int, limit: int | None, used: int, window_left_s: float) -> float | None:
+        """Seconds until `pending` entries are through. `limit`: requests a day, `used` of them in this day, which ends in
+        `window_left_s`.
+        """
+        if not pending:
+            return 0.0
+        if len(self._marks) < 2:  # noqa: PLR2004 -- as above
+            return None
+        first, last = self._marks[0], self._marks[-1]
+        entries = last.entries - first.entries
+        if entries <= 0 or last.at_s <= first.at_s:
+            return None
+        at_pace_s = pending * (last.at_s - first.at_s) / entries
+        beyond = pending * (last.requests - first.requests) / entries - max(0, (limit or 0) - used)
+        if limit is None or beyond <= 0:
+            return at_pace_s
+        return max(at_pace_s, window_left_s + max(0.0, beyond / limit - 1) * DAY_S)
