@@ -1,7 +1,7 @@
 """Which lanes have something to send, how far each is done, and the watermark below which all are. No I/O.
 
 Live first: what people do now overtakes the backlog of other job trees. The backlog gets on all the same: every fourth turn is
-its own as long as requests are plenty, and it may never take the last place at the cloud. Rows outside the trees (cells, scrap
+its own, but it may never take the last place at the cloud. Rows outside the trees (cells, scrap
 reasons) are few, and the trees hang on them: they are never backlog.
 """
 
@@ -65,9 +65,9 @@ class Lanes:
         if name not in self._lanes:
             self._lanes[name] = Lane(name, self.scanned + 1, self.scanned, self._ahead.get(name, self.scanned), now_s)
 
-    def next(self, now_s: float, *, beside: Container[str], backlog_max: int, fair: bool) -> Lane | None:
+    def next(self, now_s: float, *, beside: Container[str], backlog_max: int) -> Lane | None:
         """The lane that goes now, busy from here on; `beside`: those that must not; `backlog_max`: so many of the backlog at
-        a time; `fair`: the backlog has turns of its own.
+        a time.
         """
         free = [
             lane
@@ -76,16 +76,17 @@ class Lanes:
         ]
         live = [lane for lane in free if not _is_backlog(lane, now_s)]
         room = sum(lane.busy and lane.backlog for lane in self._lanes.values()) < backlog_max
-        turn = fair and self._turns % BACKLOG_TURN == BACKLOG_TURN - 1
+        turn = self._turns % BACKLOG_TURN == BACKLOG_TURN - 1
         chosen = min((live if live and not turn else free) if room else live, key=lambda lane: lane.first, default=None)
         if chosen is not None:
             self._turns += 1
             chosen.busy, chosen.backlog = True, _is_backlog(chosen, now_s)
         return chosen
 
-    def next_try_s(self) -> float | None:
-        """When the next lane that is waiting may go."""
-        return min((lane.next_try_s for lane in self._lanes.values() if not lane.busy), default=None)
+    def next_try_s(self, now_s: float) -> float | None:
+        """When the next lane may go that could not at `now_s`. One that could and did not waits for its turn, not for a time."""
+        later = (lane.next_try_s for lane in self._lanes.values() if not lane.busy and lane.next_try_s > now_s)
+        return min(later, default=None)
 
     def rows_before(self, seq: int) -> bool:
         """Is a row outside any job tree, a cell say, that was written before `seq` still on its way?"""

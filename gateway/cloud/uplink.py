@@ -95,22 +95,22 @@ class Uplink:
         settle_s = blocked_s = self._clock.monotonic()
         try:
             while True:
-                seen = self._db.commits.count
-                if self._clock.monotonic() >= blocked_s:
+                seen, now_s = self._db.commits.count, self._clock.monotonic()
+                if now_s >= blocked_s:
                     await self._db.write(store.retry_blocked, time_.text(self._clock.now() - BLOCKED_EVERY))
-                    blocked_s = self._clock.monotonic() + BLOCKED_LOOK_S
+                    blocked_s = now_s + BLOCKED_LOOK_S
                 await self._scan(lanes, before_us)
-                self._drain.mark(self._clock.monotonic(), self._answered, self._budget.made)
+                self._drain.mark(now_s, self._answered, self._budget.made)
                 if self._budget.wait_s() > 0:
                     self._link.down(self._budget.why)
                 else:
-                    self._begin(lanes)
-                    if self._clock.monotonic() >= settle_s and await self._begin_settling(lanes):
-                        settle_s = self._clock.monotonic() + self._settings.poll_s
+                    self._begin(lanes, now_s)
+                    if now_s >= settle_s and await self._begin_settling(lanes):
+                        settle_s = now_s + self._settings.poll_s
                     if not self._budget.failing and self._link.up():
                         log.info("link.up", link=self._link.name)
                 self._db.write_soon("cloud.watermark", store.save_watermark, lanes.watermark())
-                await self._wait(lanes, seen)
+                await self._wait(lanes, seen, now_s)
         finally:
             for task in self._tasks:
                 task.cancel()
@@ -130,15 +130,13 @@ class Uplink:
         """One lane only, as a probe, while the cloud has not answered again."""
         return len(self._tasks) < (1 if self._budget.failing else self._settings.in_flight)
 
-    def _begin(self, lanes: Lanes) -> None:
-        """One place is kept for what is live; with few requests left it goes before all else."""
-        backlog_max, fair, now_s = (
-            max(1, self._settings.in_flight - 1),
-            not self._budget.short(),
-            self._clock.monotonic(),
-        )
+    def _begin(self, lanes: Lanes, now_s: float) -> None:
+        """One place is kept for what is live. While requests are running out they are kept for it: the backlog goes when the
+        day has caught up.
+        """
+        backlog_max = 0 if self._budget.short() else max(1, self._settings.in_flight - 1)
         while self._has_room():
-            lane = lanes.next(now_s, beside=self._settling, backlog_max=backlog_max, fair=fair)
+            lane = lanes.next(now_s, beside=self._settling, backlog_max=backlog_max)
             if lane is None:
                 return
             self._spawn(self._run_lane(lanes, lane))
@@ -159,10 +157,10 @@ class Uplink:
             self._spawn(self._settle(lane, rows))
         return True
 
-    async def _wait(self, lanes: Lanes, seen: int) -> None:
+    async def _wait(self, lanes: Lanes, seen: int, now_s: float) -> None:
         """Until something was committed, a lane is done, or the next one may try."""
         self._done.clear()
-        next_try_s = lanes.next_try_s() if self._has_room() else None
+        next_try_s = lanes.next_try_s(now_s) if self._has_room() else None
         poll_s = self._settings.poll_s
         pause_s = poll_s if next_try_s is None else min(poll_s, max(0.0, next_try_s - self._clock.monotonic()))
         pause_s = max(pause_s, min(poll_s, self._budget.wait_s()))

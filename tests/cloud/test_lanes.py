@@ -7,8 +7,8 @@ from gateway.cloud.lanes import BACKLOG_TURN, LIVE_S, Lanes
 LATER_S = LIVE_S + 1
 
 
-def turn(lanes, now_s=LATER_S, *, fair=True, backlog_max=3, beside=()):
-    lane = lanes.next(now_s, beside=beside, backlog_max=backlog_max, fair=fair)
+def turn(lanes, now_s=LATER_S, *, backlog_max=3, beside=()):
+    lane = lanes.next(now_s, beside=beside, backlog_max=backlog_max)
     return lane and lane.name
 
 
@@ -31,10 +31,15 @@ def test_the_backlog_has_turns_of_its_own(lanes):
     assert [place for place, name in enumerate(names, 1) if "old" in name] == [BACKLOG_TURN, 2 * BACKLOG_TURN]
 
 
-def test_unless_requests_are_short(lanes):
-    lanes.seen([(seq, f"job:new-{seq}") for seq in range(7, 12)], LATER_S, suspect=False)
-    assert not any("old" in turn(lanes, fair=False) for _ in range(7))
-    assert turn(lanes, fair=False) == "job:old-1"
+def test_unless_there_is_no_room_for_it(lanes):
+    assert [turn(lanes, backlog_max=0) for _ in range(3)] == ["job:new-5", "job:new-6", None]
+
+
+def test_only_who_could_not_go_has_a_time_to_go(lanes):
+    assert lanes.next_try_s(LATER_S) is None  # all of them could
+    lane = lanes.next(LATER_S, beside=(), backlog_max=3)
+    lane.busy, lane.next_try_s = False, LATER_S + 5
+    assert lanes.next_try_s(LATER_S) == LATER_S + 5
 
 
 def test_the_backlog_never_takes_the_last_place():
@@ -59,7 +64,7 @@ def test_rows_that_the_trees_hang_on_are_never_backlog():
 
 
 def test_a_lane_that_goes_on_is_as_old_as_its_oldest_entry(lanes):
-    lane = lanes.next(LATER_S, beside=("job:new-5", "job:new-6"), backlog_max=3, fair=True)
+    lane = lanes.next(LATER_S, beside=("job:new-5", "job:new-6"), backlog_max=3)
     lanes.seen([(7, lane.name)], LATER_S, suspect=False)
     lane.busy = False
     lanes.finished(lane, 1)
