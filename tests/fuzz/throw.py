@@ -58,7 +58,17 @@ def fuzz(folder: Path, cases: int, seed: int, only: str = ".", phases: str = PHA
 
 def _throw(program: Program, key: str, cases: int, seed: int, only: str, phases: str) -> int:
     command = [
-        *(sys.executable, "-m", "schemathesis.cli", "run", f"{program.url}/openapi.json", "--url", program.url),
+        *(
+            sys.executable,
+            "-m",
+            "schemathesis.cli",
+            "--config-file",
+            str(Path(__file__).with_name("schemathesis.toml")),
+            "run",
+            f"{program.url}/openapi.json",
+            "--url",
+            program.url,
+        ),
         *(
             "--checks",
             CHECKS,
