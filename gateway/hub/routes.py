@@ -1,4 +1,4 @@
-"""What a hub offers: /api-capabilities, /api-changes."""
+"""What a hub offers: /api-capabilities, /api-changes, /api-snapshot."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from gateway.catalog.routes import ID
 from gateway.hub.changes import Asked
 from gateway.hub.entities import ENTITIES, epoch, sight
+from gateway.hub.snapshot import Moments
 from gateway.hub.stream import PAGE_MAX, WAIT_MAX_S, Feed
 from gateway.kernel.db import Database
 from gateway.outbox.event import encode
@@ -60,7 +61,7 @@ _CAPABILITIES: Mapping[str, Any] = {
 }
 
 
-def routes(db: Database, feed: Feed, version: str) -> list[Route]:
+def routes(db: Database, feed: Feed, moments: Moments, version: str) -> list[Route]:
     async def capabilities(call: Call) -> Answer:
         _known(call, ())
         return Answer(200, encode({**_CAPABILITIES, "version": version, "epoch": await db.read(epoch)}))
@@ -81,6 +82,11 @@ def routes(db: Database, feed: Feed, version: str) -> list[Route]:
             return Raw(EVENT_STREAM, feed.stream(asked, seen, key_id), headers={"X-Accel-Buffering": "no"})
         found = await (feed.poll(asked, seen, key_id, wait_s) if wait_s else feed.page(asked, seen))
         return Answer(200, found.text)
+
+    async def snapshot(call: Call) -> Raw:
+        _known(call, (_ENTITIES,))
+        chunks = await moments.open(sight(call.caller, call.query.get("entities", "")))
+        return Raw("application/json", chunks)
 
     told = {name: {"type": "boolean"} for name in ("idempotency", "change_feed", "if_match", "batch")}
     page = {"changes": {"type": "array", "items": _CHANGE}, "next": _INTEGER, "has_more": {"type": "boolean"}}
@@ -105,6 +111,17 @@ def routes(db: Database, feed: Feed, version: str) -> list[Route]:
             parameters=_CHANGES,
             answers={**page, "epoch": _INTEGER},
             refuses=frozenset((410,)),
+            patient=True,
+        ),
+        Route(
+            "GET",
+            "/api-snapshot",
+            snapshot,
+            Scope.READ,
+            Cells.FILTERED,
+            "Everything as it stands at one position in the journal",
+            parameters=(_ENTITIES,),
+            gives="application/json",
             patient=True,
         ),
     ]
