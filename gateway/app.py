@@ -36,6 +36,9 @@ from gateway.files.commands import FileCommands, Sizes
 from gateway.files.reading import FileReading, Linked
 from gateway.files.signing import Signing
 from gateway.files.sweep import sweep
+from gateway.hub import routes as hub
+from gateway.hub.snapshot import Moments
+from gateway.hub.stream import Feed
 from gateway.identity import Identity
 from gateway.issues import routes as issues
 from gateway.issues.commands import IssueCommands
@@ -335,6 +338,7 @@ def api_routes(settings: Settings, db: Database, keys: Keys, clock: Clock, new_i
         *hosted.routes(),
         *erp.routes(db, ErpCommands(*made, upstream=settings.compat.bulk_sync_shape == "upstream")),
         *_file_routes(settings, made),
+        *hub.routes(db, Feed(db), Moments(db), __version__),
     ]
 
 

@@ -14,6 +14,7 @@ GatewayError                    code                        what the caller can 
 +- Conflict                     CONFLICT                    look at the row that is in the way
 |  +- OperatorBusy              OPERATOR_BUSY               stop the operator's other work first
 |  +- StillRunning              STILL_RUNNING               wait: the first request with this key has no answer yet
++- CursorExpired                CURSOR_EXPIRED              take a snapshot, go on from there
 +- PreconditionFailed           PRECONDITION_FAILED         look at the row as it is now, then decide again
 +- TooLarge                     PAYLOAD_TOO_LARGE           send less
 +- TooFast                      RATE_LIMIT_EXCEEDED         wait as long as it says
@@ -108,6 +109,12 @@ class StillRunning(Conflict):
     """Of imports and uploads only; everything else waits its turn."""
 
     code = "STILL_RUNNING"
+
+
+class CursorExpired(GatewayError):
+    """A position in the journal that nothing can be told from; `details` holds `epoch` and `head`, the end of the journal."""
+
+    code = "CURSOR_EXPIRED"
 
 
 class PreconditionFailed(GatewayError):

@@ -1,0 +1,147 @@
+"""What a hub offers: /api-capabilities, /api-changes, /api-snapshot."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.catalog.routes import ID
+from gateway.hub.changes import Asked
+from gateway.hub.entities import ENTITIES, epoch, sight
+from gateway.hub.snapshot import Moments
+from gateway.hub.stream import PAGE_MAX, WAIT_MAX_S, Feed
+from gateway.kernel.db import Database
+from gateway.outbox.event import encode
+from gateway.outbox.receipts import Answer
+from gateway.web import listing
+from gateway.web.listing import wrong
+from gateway.web.routes import Call, Cells, Parameter, Raw, Route, Scope
+
+EVENT_STREAM = "text/event-stream"
+LIMIT_DEFAULT = 100
+SEQ_MAX = 2**63 - 1
+_INTEGER = {"type": "integer", "minimum": 0}
+_TEXT = {"type": "string"}
+_NULLABLE = {"type": ["string", "null"]}
+
+_ENTITIES = Parameter("entities", about=f"Names with commas between ({', '.join(ENTITIES)}); all of them without.")
+_CHANGES = (
+    Parameter(
+        "since", {**_INTEGER, "default": 0}, "The seq that everything is known up to: `next` of the page before."
+    ),
+    Parameter("limit", {**_INTEGER, "minimum": 1, "maximum": PAGE_MAX, "default": LIMIT_DEFAULT}, "Journal entries."),
+    _ENTITIES,
+    Parameter("cell_id", ID.schema, "Only rows of this cell, and those that belong to none."),
+    Parameter("epoch", _INTEGER, "The epoch that `since` was told in; another one here is 410."),
+    Parameter(
+        "wait", {**_INTEGER, "maximum": WAIT_MAX_S, "default": 0}, "Seconds to wait for a change when there is none."
+    ),
+)
+_CHANGE = {
+    "title": "RowChange",
+    "type": "object",
+    "required": ["seq", "entity", "id", "op", "row_version", "changed_fields", "origin", "occurred_at", "row"],
+    "properties": {
+        "seq": _INTEGER,
+        "entity": {"type": "string", "enum": [*ENTITIES]},
+        "id": _TEXT,
+        "op": {"type": "string", "enum": ["upsert", "delete"]},
+        "row_version": _INTEGER,
+        "changed_fields": {"type": ["array", "null"], "items": _TEXT, "description": "null: of a new or deleted row"},
+        "origin": {"type": "string", "description": "The gateway that did it, or `cloud`."},
+        "occurred_at": _TEXT,
+        "recorded_at": _TEXT,
+        "row": {"type": ["object", "null"], "description": "As it is now, in the JSON of the REST API."},
+    },
+}
+_CAPABILITIES: Mapping[str, Any] = {
+    "idempotency": True,
+    "change_feed": True,
+    "if_match": True,
+    "batch": False,
+    "time_unit": "minutes",
+}
+
+
+def routes(db: Database, feed: Feed, moments: Moments, version: str) -> list[Route]:
+    async def capabilities(call: Call) -> Answer:
+        _known(call, ())
+        return Answer(200, encode({**_CAPABILITIES, "version": version, "epoch": await db.read(epoch)}))
+
+    async def changes(call: Call) -> Answer | Raw:
+        _known(call, _CHANGES)
+        cell = call.query.get("cell_id")
+        seen = sight(call.caller, call.query.get("entities", ""), listing.uuid("cell_id", cell) if cell else None)
+        streamed = EVENT_STREAM in call.headers.get("Accept", "")
+        since = _number(call, "since", 0, SEQ_MAX)
+        if streamed and (resumed := call.headers.get("Last-Event-ID")):
+            since = _checked("Last-Event-ID", resumed, 0, SEQ_MAX)
+        of = _number(call, "epoch", 0, SEQ_MAX) if "epoch" in call.query else None
+        asked = Asked(since, _number(call, "limit", 1, PAGE_MAX, LIMIT_DEFAULT), of)
+        wait_s, key_id = _number(call, "wait", 0, WAIT_MAX_S), call.caller.key_id
+        if streamed:
+            await feed.page(asked, seen)  # a position that is none any more is said with its status
+            return Raw(EVENT_STREAM, feed.stream(asked, seen, key_id), headers={"X-Accel-Buffering": "no"})
+        found = await (feed.poll(asked, seen, key_id, wait_s) if wait_s else feed.page(asked, seen))
+        return Answer(200, found.text)
+
+    async def snapshot(call: Call) -> Raw:
+        _known(call, (_ENTITIES,))
+        chunks = await moments.open(sight(call.caller, call.query.get("entities", "")))
+        return Raw("application/json", chunks)
+
+    told = {name: {"type": "boolean"} for name in ("idempotency", "change_feed", "if_match", "batch")}
+    page = {"changes": {"type": "array", "items": _CHANGE}, "next": _INTEGER, "has_more": {"type": "boolean"}}
+    return [
+        Route(
+            "GET",
+            "/api-capabilities",
+            capabilities,
+            Scope.READ,
+            Cells.NONE,
+            "What can be done here that a plain cloud cannot",
+            answers={**told, "time_unit": _TEXT, "version": _TEXT, "epoch": _INTEGER},
+            refuses=frozenset((422,)),
+        ),
+        Route(
+            "GET",
+            "/api-changes",
+            changes,
+            Scope.READ,
+            Cells.FILTERED,
+            "What has changed since a position in the journal; with `Accept: text/event-stream` a stream of it",
+            parameters=_CHANGES,
+            answers={**page, "epoch": _INTEGER},
+            refuses=frozenset((410,)),
+            patient=True,
+        ),
+        Route(
+            "GET",
+            "/api-snapshot",
+            snapshot,
+            Scope.READ,
+            Cells.FILTERED,
+            "Everything as it stands at one position in the journal",
+            parameters=(_ENTITIES,),
+            gives="application/json",
+            patient=True,
+        ),
+    ]
+
+
+def _known(call: Call, parameters: tuple[Parameter, ...]) -> None:
+    """Raises Invalid for a parameter that there is not."""
+    names = [one.name for one in parameters]
+    for name, value in call.query.items():
+        if name not in names:
+            known = f"only {', '.join(names)}" if names else "none"
+            raise wrong(name, f'the query parameter "{name}" is not known here, {known}', "UNKNOWN_FIELD", value)
+
+
+def _number(call: Call, name: str, least: int, most: int, default: int = 0) -> int:
+    return _checked(name, call.query[name], least, most) if name in call.query else default
+
+
+def _checked(name: str, text: str, least: int, most: int) -> int:
+    """Raises Invalid."""
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(SEQ_MAX)) and least <= int(text) <= most):
+        raise wrong(name, f"{name} must be a whole number from {least} to {most}", "TYPE_MISMATCH", text)
+    return int(text)
