@@ -59,7 +59,9 @@ async def keys_create(box: Box, given: Arguments) -> dict[str, Any]:
     """name, scope, cells (names or ids, or None), operator (id, user name or employee number, or None)."""
     cells = None if given.get("cells") is None else await box.db.read(keys_.cell_ids, tuple(given["cells"]))
     operator = None if given.get("operator") is None else await box.db.read(keys_.operator_id, given["operator"])
-    key_id, key = await box.keys.create(NewKey(given["name"], Scope[given["scope"].upper()], cells, operator))
+    key_id, key = await box.keys.create(
+        NewKey(given["name"], Scope[given["scope"].upper()], cells, operator, gateway_id=given.get("gateway"))
+    )
     return {"id": key_id, "name": given["name"], "scope": given["scope"], "cells": cells, "key": key}
 
 
@@ -81,7 +83,9 @@ async def keys_rotate(box: Box, given: Arguments) -> dict[str, Any]:
         raise NotFound(f'{len(found)} active keys are called "{wanted}": `keys list` shows names and ids')
     old: Any = found[0]
     cells = None if old["cells"] is None else tuple(old["cells"])
-    key_id, key = await box.keys.create(NewKey(old["name"], Scope[old["scope"].upper()], cells, old["operator_id"]))
+    key_id, key = await box.keys.create(
+        NewKey(old["name"], Scope[old["scope"].upper()], cells, old["operator_id"], gateway_id=old["gateway_id"])
+    )
     await box.keys.revoke(old["id"])
     return {"id": key_id, "name": old["name"], "scope": old["scope"], "replaces": old["id"], "key": key}
 

@@ -36,6 +36,7 @@ from gateway.files.commands import FileCommands, Sizes
 from gateway.files.reading import FileReading, Linked
 from gateway.files.signing import Signing
 from gateway.files.sweep import sweep
+from gateway.hub import forward
 from gateway.hub import routes as hub
 from gateway.hub.snapshot import Moments
 from gateway.hub.stream import Feed
@@ -82,6 +83,7 @@ from gateway.uns.publisher import Publisher
 from gateway.uns.topics import Topics
 from gateway.web import hosted
 from gateway.web.auth import Keys, NewKey
+from gateway.web.inside import Inside
 from gateway.web.learning import Learning
 from gateway.web.limits import Limiter, Rate
 from gateway.web.openapi import document
@@ -321,7 +323,7 @@ def api_routes(settings: Settings, db: Database, keys: Keys, clock: Clock, new_i
     made = (db, clock, new_id, settings.gateway.id)
     job_trees = JobTreeCommands(*made)
     targets = Targets(settings.webhooks.allowed_networks, settings.webhooks.allow_http)
-    return [
+    table = [
         *catalog.routes(db, lambda resource: RowCommands(resource, *made)),
         *jobs.lifecycle(job_trees),
         *trees.routes(db, job_trees, PartTreeCommands(*made)),
@@ -340,6 +342,7 @@ def api_routes(settings: Settings, db: Database, keys: Keys, clock: Clock, new_i
         *_file_routes(settings, made),
         *hub.routes(db, Feed(db), Moments(db), __version__),
     ]
+    return [*table, forward.route(db, Inside(table), clock)]
 
 
 def _file_routes(settings: Settings, made: tuple[Database, Clock, NewId, str]) -> list[Route]:

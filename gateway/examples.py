@@ -218,6 +218,21 @@ BODIES: Mapping[tuple[str, str], Mapping[str, Body]] = {
         },
         "everything, with a secret made here": {"url": "https://erp.example.com/hooks/all", "events": ["*"]},
     },
+    ("POST", "/api-forward"): {
+        "a start, as it was in the cell": {
+            "gateway_id": "gw-a1",
+            "epoch": 1769843524,
+            "items": [
+                {
+                    "key": "0199c0de-0000-7000-8000-0000000000f1",
+                    "method": "POST",
+                    "path": f"/api-operation-lifecycle/start?id={OPERATION}",
+                    "body": {"operator_id": OPERATOR},
+                    "occurred_at": "2026-11-02T06:12:00Z",
+                }
+            ],
+        }
+    },
     ("PATCH PUT", "/api-webhooks"): {"switched off": {"active": False}},
     ("POST PUT PATCH", "/api-key-generate"): {
         "a terminal at the laser": {"name": "terminal 1", "scope": "operate", "cells": [CELL], "operator_id": OPERATOR}

@@ -139,6 +139,7 @@ def test_everything_is_caught_only_where_somebody_tries_again_or_answers():
         "gateway/kernel/migrate.py",  # a migration that fails is rolled back
         "gateway/kernel/supervise.py",
         "gateway/web/server.py",
+        "gateway/web/inside.py",  # the same for a call inside another one
         "gateway/cloud/uplink.py",  # an event that fails again and again is parked
     }
 

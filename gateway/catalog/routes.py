@@ -121,7 +121,11 @@ def guarded(call: Call, resource: Resource, row_id: str) -> Receipt | None:
     if versions is None or call.receipt is None:
         return call.receipt
 
+    further = call.receipt.guard
+
     def guard(tx: Tx) -> None:
+        if further is not None:
+            further(tx)
         store.require_version(tx, resource, row_id, call.caller.cells, versions)
 
     return replace(call.receipt, guard=guard)

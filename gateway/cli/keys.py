@@ -17,10 +17,15 @@ def keys() -> None:
 @click.option("--scope", type=click.Choice(SCOPES), required=True, help="Each contains those before it.")
 @click.option("--cell", "cells", multiple=True, help="Name or id; only these cells. May be repeated.")
 @click.option("--operator", help="Profile that work is booked on when a request names none.")
+@click.option("--gateway", help="Id of the only gateway that may forward with it.")
 @leaf
-def create(place: Place, name: str, scope: str, cells: tuple[str, ...], operator: str | None) -> None:
+def create(
+    place: Place, name: str, scope: str, cells: tuple[str, ...], operator: str | None, gateway: str | None
+) -> None:
     """Make a key. It is printed alone on the last line of stdout, only now."""
-    made = place.ask("keys.create", name=name, scope=scope, cells=list(cells) or None, operator=operator)
+    made = place.ask(
+        "keys.create", name=name, scope=scope, cells=list(cells) or None, operator=operator, gateway=gateway
+    )
     click.echo(f'key "{name}" ({scope}), id {made["id"]}; it is shown only now:', err=True)
     place.show(made, made["key"])
 

@@ -56,7 +56,7 @@ _CAPABILITIES: Mapping[str, Any] = {
     "idempotency": True,
     "change_feed": True,
     "if_match": True,
-    "batch": False,
+    "batch": True,
     "time_unit": "minutes",
 }
 

@@ -13,9 +13,11 @@ GatewayError                    code                        what the caller can 
 +- NotOffered                   NOT_IMPLEMENTED             use the cloud for it
 +- Conflict                     CONFLICT                    look at the row that is in the way
 |  +- OperatorBusy              OPERATOR_BUSY               stop the operator's other work first
+|  +- EpochFenced               EPOCH_FENCED                nothing: this box was replaced by another
 |  +- StillRunning              STILL_RUNNING               wait: the first request with this key has no answer yet
 +- CursorExpired                CURSOR_EXPIRED              take a snapshot, go on from there
 +- PreconditionFailed           PRECONDITION_FAILED         look at the row as it is now, then decide again
++- NotRun                       NOT_RUN                     settle what was refused before it, send it again
 +- TooLarge                     PAYLOAD_TOO_LARGE           send less
 +- TooFast                      RATE_LIMIT_EXCEEDED         wait as long as it says
 +- Unsupported                  UNSUPPORTED_MEDIA_TYPE      send another format
@@ -105,6 +107,12 @@ class OperatorBusy(Conflict):
     code = "OPERATOR_BUSY"
 
 
+class EpochFenced(Conflict):
+    """`details` holds the highest `epoch` that was seen."""
+
+    code = "EPOCH_FENCED"
+
+
 class StillRunning(Conflict):
     """Of imports and uploads only; everything else waits its turn."""
 
@@ -121,6 +129,12 @@ class PreconditionFailed(GatewayError):
     """`details` holds `row_version` and `current`, the row as it is now."""
 
     code = "PRECONDITION_FAILED"
+
+
+class NotRun(GatewayError):
+    """`details` holds `refused`, the key of what came before it."""
+
+    code = "NOT_RUN"
 
 
 class TooLarge(GatewayError):

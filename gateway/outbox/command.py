@@ -30,7 +30,8 @@ class Commands:
         **kwargs: P.kwargs,
     ) -> Answer:
         """Run `body(tx, stamp, *args)` in one transaction with its receipt. Raises KeyReused, and whatever `body` raises."""
-        stamp = Stamp(self._clock.now(), self._origin, self._new_id)
+        origin = receipt.origin if receipt and receipt.origin else self._origin
+        stamp = Stamp(self._clock.now(), origin, self._new_id)
         return await self._db.write(_run, receipt, stamp, body, args, kwargs)
 
 

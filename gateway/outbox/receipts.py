@@ -40,7 +40,7 @@ class Receipt:
     """One request of one sender. `space` keeps senders apart: `rest:<key id>`, `mqtt:<device>` ...
 
     `fresh`: the key was made just now, nobody can have used it before. `guard` raises when the request is not meant for what
-    is there now; a request that was carried out before is past that.
+    is there now; a request that was carried out before is past that. `origin`: the gateway that did it, if not this one.
     """
 
     space: str
@@ -48,6 +48,7 @@ class Receipt:
     request_hash: bytes
     fresh: bool = False
     guard: Callable[[Tx], None] | None = None
+    origin: str | None = None  # the gateway that did it, when it was not this one
 
 
 @dataclass(frozen=True, slots=True)

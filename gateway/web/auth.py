@@ -48,6 +48,7 @@ class NewKey:
     cells: tuple[str, ...] | None = None
     operator_id: str | None = None
     created_by: str | None = None
+    gateway_id: str | None = None
 
 
 class Keys:
@@ -86,7 +87,8 @@ class Keys:
             if row["verified_at"] is not None:
                 confirmed_s[row["id"]] = self._clock.monotonic() - self._age_s(row["verified_at"])
             cells = None if row["cells"] is None else frozenset(json.loads(row["cells"]))
-            caller = Caller(row["id"], row["name"], Scope[row["scope"].upper()], cells, row["operator_id"])
+            scope = Scope[row["scope"].upper()]
+            caller = Caller(row["id"], row["name"], scope, cells, row["operator_id"], row["gateway_id"])
             found[row["key_prefix"]].append((row["key_hash"], caller))
         self._by_prefix, self._confirmed_s, self._ended = dict(found), confirmed_s, frozenset(ended)
 
@@ -194,7 +196,7 @@ def digest(key: str) -> str:
 def listed(connection: sqlite3.Connection) -> list[dict[str, object]]:
     """Every key without its hash, newest first."""
     rows = connection.execute(
-        "SELECT id, name, key_prefix, scope, cells, operator_id, active, origin, created_at, last_used_at, verified_at "
+        "SELECT id, name, key_prefix, scope, cells, operator_id, gateway_id, active, origin, created_at, last_used_at, verified_at "
         "FROM api_keys ORDER BY created_at DESC, id DESC"
     )
     return [
@@ -205,7 +207,8 @@ def listed(connection: sqlite3.Connection) -> list[dict[str, object]]:
 
 def _all(connection: sqlite3.Connection) -> list[sqlite3.Row]:
     return connection.execute(
-        "SELECT id, name, key_hash, key_prefix, scope, cells, operator_id, active, verified_at, refused_at FROM api_keys"
+        "SELECT id, name, key_hash, key_prefix, scope, cells, operator_id, gateway_id, active, verified_at, refused_at "
+        "FROM api_keys"
     ).fetchall()
 
 
@@ -213,8 +216,8 @@ def insert(tx: Tx, key_id: str, wanted: NewKey, key: str, now: str) -> None:
     """Call `Keys.load` afterwards. A key that is there already stays as it is."""
     cells = None if wanted.cells is None else json.dumps(wanted.cells)
     tx.execute(
-        "INSERT INTO api_keys (id, name, key_hash, key_prefix, scope, cells, operator_id, created_by, created_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key_hash) DO NOTHING",
+        "INSERT INTO api_keys (id, name, key_hash, key_prefix, scope, cells, operator_id, created_by, created_at, gateway_id) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key_hash) DO NOTHING",
         (
             key_id,
             wanted.name,
@@ -225,6 +228,7 @@ def insert(tx: Tx, key_id: str, wanted: NewKey, key: str, now: str) -> None:
             wanted.operator_id,
             wanted.created_by,
             now,
+            wanted.gateway_id,
         ),
     )
 

@@ -50,6 +50,7 @@ class Caller:
     scope: Scope
     cells: frozenset[str] | None = None
     operator_id: str | None = None
+    gateway_id: str | None = None  # the only gateway that it may speak for
 
     def require(self, scope: Scope, told: str = "") -> None:
         if self.scope < scope:

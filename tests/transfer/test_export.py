@@ -21,6 +21,8 @@ MACHINERY = {
     "files",
     "file_offers",
     "gateway_state",
+    "hub_cells",
+    "hub_gateways",
     "receipts",
     "sqlite_sequence",
     "_sqlite_migrations",

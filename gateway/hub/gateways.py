@@ -1,0 +1,51 @@
+"""All SQL about the gateways that forward to this one: their epochs, and whose a cell is."""
+
+import sqlite3
+from collections.abc import Collection
+
+from gateway.kernel.db import Tx
+from gateway.kernel.errors import Conflict, EpochFenced
+from gateway.transfer.tables import KEPT
+
+_SEEN = """
+INSERT INTO hub_gateways (id, epoch, seen_at) VALUES (?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch, seen_at = excluded.seen_at
+"""
+_JOBS = {kept.resource.path: kept.job for kept in KEPT if kept.job and kept.resource.path}
+_PARENTS = {"job_id": "/api-jobs", "part_id": "/api-parts", "operation_id": "/api-operations"}
+
+
+def admit(tx: Tx, gateway_id: str, epoch: int, cells: Collection[str], now: str) -> None:
+    """It is there, with this epoch, and these cells are its own. Raises EpochFenced, Conflict."""
+    require_epoch(tx, gateway_id, epoch)
+    for cell in cells:
+        found = tx.execute("SELECT gateway_id FROM hub_cells WHERE cell_id = ?", (cell,)).fetchone()
+        if found is not None and found[0] != gateway_id:
+            raise Conflict(
+                f"the cell {cell} belongs to the gateway {found[0]}: a cell has one gateway",
+                {"cell_id": cell, "gateway_id": found[0]},
+            )
+    tx.execute(_SEEN, (gateway_id, epoch, now))
+    claims = [(cell, gateway_id, now) for cell in cells]
+    tx.executemany("INSERT INTO hub_cells VALUES (?, ?, ?) ON CONFLICT (cell_id) DO NOTHING", claims)
+
+
+def require_epoch(connection: sqlite3.Connection, gateway_id: str, epoch: int) -> None:
+    """Raises EpochFenced."""
+    found = connection.execute("SELECT epoch FROM hub_gateways WHERE id = ?", (gateway_id,)).fetchone()
+    if found is not None and found[0] > epoch:
+        raise EpochFenced(
+            f"the gateway {gateway_id} has been here with the epoch {found[0]}, this is {epoch}: a box that was replaced",
+            {"epoch": found[0]},
+        )
+
+
+def job_of(connection: sqlite3.Connection, function: str, row_id: str) -> str | None:
+    """The job in whose tree this row of `/api-parts`, ... stands."""
+    sql = _JOBS.get(function)
+    found = connection.execute(sql, (row_id,)).fetchone() if sql else None
+    return str(found[0]) if found and found[0] else None
+
+
+def parent_function(column: str) -> str:
+    return _PARENTS[column]

@@ -1,0 +1,117 @@
+"""A request that came inside another one: the same table of routes, the same checks, the same command; no HTTP."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import structlog
+
+from gateway.kernel.db import Tx
+from gateway.kernel.errors import BadRequest, GatewayError, NotFound
+from gateway.outbox.event import encode
+from gateway.outbox.receipts import Receipt, request_hash
+from gateway.web import body as body_
+from gateway.web import errors
+from gateway.web.routes import Call, Caller, Raw, Route, Scope
+
+BASE = "/functions/v1"
+OCCURRED = "occurred_at"
+DEFECT = "Internal error: the log has it under this request id"
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Inner:
+    """`space` and `key` are those of its receipt, `origin` is who did it, `guard` is asked in its transaction."""
+
+    method: str
+    path: str  # with its query
+    body: Any
+    key: str
+    space: str
+    origin: str
+    guard: Callable[[Tx], None] | None = None
+    occurred_at: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`body` is the whole answer, JSON text."""
+
+    status: int
+    body: str
+    replayed: bool = False
+
+    @property
+    def good(self) -> bool:
+        return self.status < HTTPStatus.MULTIPLE_CHOICES
+
+
+class Inside:
+    """What changes something by JSON and needs a key."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        found = [route for route in routes if _by_json(route)]
+        exact = sorted(found, key=lambda route: "{" in route.path)  # a name goes before a place for one
+        self._routes = [(route, re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", route.path))) for route in exact]
+
+    async def run(self, inner: Inner, caller: Caller, request_id: str) -> Outcome:
+        """Whatever goes wrong is an answer, too."""
+        try:
+            return await self._run(inner, caller, request_id)
+        except GatewayError as exc:
+            return Outcome(errors.status_of(exc), errors.envelope(exc, request_id))
+        except Exception:
+            log.exception("request.failed", method=inner.method, path=inner.path, request_id=request_id)
+            return Outcome(500, errors.envelope(GatewayError(DEFECT), request_id))
+
+    async def _run(self, inner: Inner, caller: Caller, request_id: str) -> Outcome:
+        address = urlsplit(inner.path)
+        function = address.path.removeprefix(BASE).rstrip("/")
+        route, named = self._found(inner.method, function)
+        caller.require(route.scope, route.forbidden)
+        query: dict[str, str] = {}
+        for name, value in parse_qsl(address.query, keep_blank_values=True):
+            query.setdefault(name, value)
+        for one in route.parameters:
+            if one.required and not query.get(one.name):
+                raise BadRequest(one.required)
+        given = _dated(route, inner)
+        raw = b"" if given is None else encode(given).encode()
+        hashed = request_hash(inner.method, function, address.query, raw)
+        receipt = Receipt(inner.space, inner.key, hashed, guard=inner.guard, origin=inner.origin)
+        body = None
+        if route.body is not None and (raw or route.method != "POST" or not route.strict_method):
+            body = body_.validate(route.body, given)
+        answer = await route.handler(Call(caller, request_id, query, named, inner.headers, False, body, receipt))
+        if isinstance(answer, Raw):
+            raise BadRequest(f"{inner.method} {function} cannot be forwarded")
+        return Outcome(answer.status, f'{{"success":true,"data":{answer.data}}}', answer.replayed)
+
+    def _found(self, method: str, function: str) -> tuple[Route, Mapping[str, str]]:
+        for route, pattern in self._routes:
+            if route.method == method and (match := pattern.fullmatch(function)):
+                return route, match.groupdict()
+        raise NotFound(f"{method} {function} is nothing that can be forwarded")
+
+
+def _by_json(route: Route) -> bool:
+    return (
+        route.mutates
+        and route.scope is not Scope.NONE
+        and not route.gives
+        and (route.body is not None or not route.takes)
+    )
+
+
+def _dated(route: Route, inner: Inner) -> Any:
+    """The body with the time at which it happened, where the route asks for that and the body does not say."""
+    takes = route.body is not None and OCCURRED in route.body.model_fields
+    if inner.occurred_at is None or not takes or not isinstance(inner.body, dict | None):
+        return inner.body
+    return {OCCURRED: inner.occurred_at, **(inner.body or {})}
