@@ -20,33 +20,11 @@ import structlog
 from aiohttp import web
 
 from gateway import __version__, admin, examples, housekeeping, identity, systemd
-from gateway.batches import routes as batches
-from gateway.batches.commands import BatchCommands
-from gateway.batches.resources import BATCHES
-from gateway.batches.resources import IMAGES as BATCH_IMAGES
-from gateway.catalog import routes as catalog
-from gateway.catalog.commands import RowCommands
+from gateway.api import api_routes, blobs
 from gateway.cloud import store as cloud_
 from gateway.cloud.link import UP, CloudLink, CloudSettings
-from gateway.erp import routes as erp
-from gateway.erp.commands import ErpCommands
-from gateway.files import routes as files
-from gateway.files.blobs import Blobs
-from gateway.files.commands import FileCommands, Sizes
-from gateway.files.reading import FileReading, Linked
-from gateway.files.signing import Signing
 from gateway.files.sweep import sweep
-from gateway.hub import forward
-from gateway.hub import routes as hub
-from gateway.hub.snapshot import Moments
-from gateway.hub.stream import Feed
 from gateway.identity import Identity
-from gateway.issues import routes as issues
-from gateway.issues.commands import IssueCommands
-from gateway.issues.resources import ISSUES
-from gateway.jobs import routes as jobs
-from gateway.jobs.assignments import routes as assignments
-from gateway.jobs.assignments.commands import AssignmentCommands
 from gateway.kernel import interpreter
 from gateway.kernel.clock import Clock, SystemClock, text
 from gateway.kernel.db import Database, Tx
@@ -54,57 +32,31 @@ from gateway.kernel.errors import StartupError
 from gateway.kernel.health import Health
 from gateway.kernel.ids import NewId, uuid7
 from gateway.kernel.migrate import migrate
-from gateway.kernel.secrets import Secrets
 from gateway.kernel.steady import SteadyClock
 from gateway.kernel.supervise import keep_running, stop
-from gateway.keys import routes as keys_
-from gateway.keys.commands import KeyCommands
-from gateway.operations import routes as operations
-from gateway.operations.planning import OperationPlanning
-from gateway.operations.quantities import routes as quantities
-from gateway.operations.quantities.commands import QuantityCommands
-from gateway.operations.substeps import routes as substeps
-from gateway.operations.substeps.commands import SubstepCommands
-from gateway.operations.time_entries import routes as time_entries
-from gateway.operations.time_entries.commands import TimeEntryCommands
-from gateway.operations.trees import routes as trees
-from gateway.operations.trees.commands import JobTreeCommands, PartTreeCommands
 from gateway.outbox import journal
 from gateway.outbox.event import Stamp
 from gateway.settings import Http, Settings
 from gateway.status import Status
 from gateway.timekeeping import Timekeeping
-from gateway.transfer import routes as transfer
-from gateway.transfer.export import Exports
 from gateway.uns.broker import Broker
 from gateway.uns.payloads import Standing
 from gateway.uns.publisher import READER as UNS
 from gateway.uns.publisher import Publisher
 from gateway.uns.topics import Topics
-from gateway.web import hosted
 from gateway.web.auth import Keys, NewKey
-from gateway.web.inside import Inside
 from gateway.web.learning import Learning
 from gateway.web.limits import Limiter, Rate
 from gateway.web.openapi import document
 from gateway.web.pages import Pages
-from gateway.web.routes import Route, Scope
+from gateway.web.routes import Scope
 from gateway.web.server import application, runner
-from gateway.webhooks import routes as webhooks
-from gateway.webhooks.commands import WebhookCommands
-from gateway.webhooks.rules import Targets
 
 BACKLOG = 1024  # connections that the kernel keeps while we are busy
 REQUESTS_END_S = 4.0  # in which requests on their way may finish when we stop
 LINKS_END_S = 4.0  # in which the ways out have to let go; a Mosquitto that does not is killed after 3.5 s
 BROKER, HOUSEKEEPING, CLOCK, CLOUD_KEYS = "broker", "housekeeping", "clock", "cloud-keys"  # their names in /healthz
 FIRST_KEY = "first-admin-key"  # a file in the data folder, for its owner only
-FILES = "files"  # a folder in the data folder
-# Rows beside parts that list paths of files.
-LINKED = (
-    Linked(ISSUES, "/api-issues/{issue_id}/image-url", ("image_paths",), "Image"),
-    Linked(BATCHES, "/api-batches/{batch_id}/image-url", BATCH_IMAGES, "Image"),
-)
 VENDOR = Path(__file__).parent / "screens" / "static" / "vendor"
 
 log = structlog.get_logger(__name__)
@@ -137,7 +89,7 @@ class Gateway:
         self._rng = rng
         self._served: tuple[web.AppRunner, ...] = ()
         self._tasks: list[asyncio.Task[None]] = []
-        self.health.watch(_blobs(settings).problem)
+        self.health.watch(blobs(settings).problem)
         if settings.http.allow_plain_lan:
             self.health.watch(lambda: "http.allow_plain_lan: keys travel over the LAN in the clear")
 
@@ -262,7 +214,7 @@ async def running(
         own = await db.write(identity.establish, stamp, settings.site.tenant_id, identity.machine())
         if own.cloned:
             log.warning("gateway.cloned", epoch=own.epoch, what="this data folder was last used on another machine")
-        await sweep(db, _blobs(settings), stamp)
+        await sweep(db, blobs(settings), stamp)
         async with Gateway(settings, db, clock, new_id, rng, own).run() as gateway:
             yield gateway
 
@@ -318,54 +270,10 @@ def _cloud_link(
     return CloudLink(chosen, db, clock, new_id, rng, health)
 
 
-def api_routes(settings: Settings, db: Database, keys: Keys, clock: Clock, new_id: NewId) -> list[Route]:
-    """Every API route."""
-    made = (db, clock, new_id, settings.gateway.id)
-    job_trees = JobTreeCommands(*made)
-    targets = Targets(settings.webhooks.allowed_networks, settings.webhooks.allow_http)
-    table = [
-        *catalog.routes(db, lambda resource: RowCommands(resource, *made)),
-        *jobs.lifecycle(job_trees),
-        *trees.routes(db, job_trees, PartTreeCommands(*made)),
-        *operations.routes(db, OperationPlanning(*made)),
-        *time_entries.routes(db, TimeEntryCommands(*made)),
-        *quantities.routes(db, QuantityCommands(*made)),
-        *issues.routes(db, IssueCommands(*made)),
-        *substeps.routes(db, SubstepCommands(*made)),
-        *assignments.routes(db, AssignmentCommands(*made)),
-        *batches.routes(db, BatchCommands(*made)),
-        *transfer.routes(Exports(db, clock, settings.site.enterprise, settings.site.tenant_id)),
-        *webhooks.routes(db, WebhookCommands(*made, Secrets(settings.data_dir), targets)),
-        *keys_.routes(db, KeyCommands(keys, *made)),
-        *hosted.routes(),
-        *erp.routes(db, ErpCommands(*made, upstream=settings.compat.bulk_sync_shape == "upstream")),
-        *_file_routes(settings, made),
-        *hub.routes(db, Feed(db), Moments(db), __version__),
-    ]
-    return [*table, forward.route(db, Inside(table), clock)]
-
-
-def _file_routes(settings: Settings, made: tuple[Database, Clock, NewId, str]) -> list[Route]:
-    blobs, signing = _blobs(settings), Signing(Secrets(settings.data_dir))
-    sizes = Sizes(settings.limits.image_bytes, settings.limits.upload_bytes)
-    commands = FileCommands(*made, blobs, signing, sizes)
-    return files.routes(FileReading(made[0], blobs, commands.link), commands, sizes, LINKED)
-
-
-def _blobs(settings: Settings) -> Blobs:
-    return Blobs(settings.data_dir / FILES, settings.limits.upload_reserve_bytes)
-
-
 def check(settings: Settings) -> None:
     """What only the parts themselves know about their settings. Raises StartupError."""
     _listeners(settings.http)
     Topics.of(settings, settings.gateway.id)
-
-
-def described() -> dict[str, Any]:
-    """The REST API as OpenAPI, without a gateway: the routes know their database only when they are called."""
-    nobody: Any = None
-    return document(api_routes(Settings(), nobody, nobody, nobody, nobody), examples, version=__version__)
 
 
 def _listeners(http: Http) -> list[tuple[str, int, ssl.SSLContext | None]]:

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 from hall import Floor, furnish
 
-from gateway.app import api_routes
+from gateway.api import api_routes
 from gateway.kernel.clock import ManualClock
 from gateway.kernel.db import Database
 from gateway.kernel.ids import uuid7

@@ -41,27 +41,14 @@ MAY = {
     "timekeeping": TOOLS | {"catalog", "jobs", "operations", "batches"},
     "systemd": {"kernel", "settings"},
     "admin": WORK | {"settings", "status", "transfer", "keys"},
+    "api": WORK
+    | {"examples", "settings", "catalog", "jobs", "operations", "files", "issues", "batches", "webhooks", "keys", "erp"}
+    | {"transfer", "hub"},
     "app": WORK
     | FRAME
-    | {
-        "settings",
-        "admin",
-        "catalog",
-        "jobs",
-        "operations",
-        "files",
-        "issues",
-        "batches",
-        "webhooks",
-        "keys",
-        "erp",
-        "uns",
-        "cloud",
-        "transfer",
-        "hub",
-    },
+    | {"settings", "admin", "api", "catalog", "operations", "files", "keys", "cloud", "uns", "transfer"},
     "demo": {"kernel"},
-    "cli": WORK | FRAME | {"settings", "admin", "app", "transfer", "demo"},
+    "cli": WORK | FRAME | {"settings", "admin", "api", "app", "transfer", "demo"},
     "__main__": {"cli"},
     "__init__": set(),
     "plugins": {"plugin_api"},

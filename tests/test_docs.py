@@ -13,7 +13,7 @@ import pytest
 from pydantic import BaseModel
 
 from gateway import cli
-from gateway.app import api_routes
+from gateway.api import api_routes
 from gateway.kernel import errors
 from gateway.outbox.event import EventType
 from gateway.sections import Section, Settings

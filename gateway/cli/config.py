@@ -4,8 +4,8 @@ import json
 
 import click
 
+from gateway.api import described
 from gateway.app import check as checked
-from gateway.app import described
 from gateway.cli.leaf import Place, leaf
 from gateway.settings import Settings, unused
 

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import test_utils, web
 from openapi_spec_validator import validate
 
-from gateway.app import described
+from gateway.api import described
 from gateway.demo import factory
 from gateway.demo.cloud import StandInCloud
 from gateway.kernel.clock import SystemClock

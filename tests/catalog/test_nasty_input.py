@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import pytest
 from hall import ANNA, BEN, BURR, JIG, LASER, NOWHERE, SAW, SCRATCH
 
-from gateway.app import described
+from gateway.api import described
 
 REQUESTS = 1500
 NASTY_SHARE = 0.06

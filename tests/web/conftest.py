@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from said import Said
 
-from gateway.app import api_routes
+from gateway.api import api_routes
 from gateway.catalog.models import Body
 from gateway.kernel.clock import ManualClock
 from gateway.kernel.db import Database

@@ -7,7 +7,7 @@ from hall import Reply
 from jsonschema import Draft202012Validator, ValidationError
 
 from gateway import examples
-from gateway.app import described
+from gateway.api import described
 from gateway.kernel.ids import uuid7
 from gateway.outbox.event import Stamp
 from gateway.transfer.commands import bring_in, planned

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from gateway.app import api_routes
+from gateway.api import api_routes
 from gateway.kernel.errors import Invalid
 from gateway.kernel.ids import uuid7
 from gateway.kernel.secrets import Secrets

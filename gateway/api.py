@@ -1,0 +1,106 @@
+"""Every route of the API, put together by hand: what each of them needs, and nothing else."""
+
+from typing import Any
+
+from gateway import __version__, examples
+from gateway.batches import routes as batches
+from gateway.batches.commands import BatchCommands
+from gateway.batches.resources import BATCHES
+from gateway.batches.resources import IMAGES as BATCH_IMAGES
+from gateway.catalog import routes as catalog
+from gateway.catalog.commands import RowCommands
+from gateway.erp import routes as erp
+from gateway.erp.commands import ErpCommands
+from gateway.files import routes as files
+from gateway.files.blobs import Blobs
+from gateway.files.commands import FileCommands, Sizes
+from gateway.files.reading import FileReading, Linked
+from gateway.files.signing import Signing
+from gateway.hub import forward
+from gateway.hub import routes as hub
+from gateway.hub.snapshot import Moments
+from gateway.hub.stream import Feed
+from gateway.issues import routes as issues
+from gateway.issues.commands import IssueCommands
+from gateway.issues.resources import ISSUES
+from gateway.jobs import routes as jobs
+from gateway.jobs.assignments import routes as assignments
+from gateway.jobs.assignments.commands import AssignmentCommands
+from gateway.kernel.clock import Clock
+from gateway.kernel.db import Database
+from gateway.kernel.ids import NewId
+from gateway.kernel.secrets import Secrets
+from gateway.keys import routes as keys_
+from gateway.keys.commands import KeyCommands
+from gateway.operations import routes as operations
+from gateway.operations.planning import OperationPlanning
+from gateway.operations.quantities import routes as quantities
+from gateway.operations.quantities.commands import QuantityCommands
+from gateway.operations.substeps import routes as substeps
+from gateway.operations.substeps.commands import SubstepCommands
+from gateway.operations.time_entries import routes as time_entries
+from gateway.operations.time_entries.commands import TimeEntryCommands
+from gateway.operations.trees import routes as trees
+from gateway.operations.trees.commands import JobTreeCommands, PartTreeCommands
+from gateway.settings import Settings
+from gateway.transfer import routes as transfer
+from gateway.transfer.export import Exports
+from gateway.web import hosted
+from gateway.web.auth import Keys
+from gateway.web.inside import Inside
+from gateway.web.openapi import document
+from gateway.web.routes import Route
+from gateway.webhooks import routes as webhooks
+from gateway.webhooks.commands import WebhookCommands
+from gateway.webhooks.rules import Targets
+
+FILES = "files"  # a folder in the data folder
+# Rows beside parts that list paths of files.
+LINKED = (
+    Linked(ISSUES, "/api-issues/{issue_id}/image-url", ("image_paths",), "Image"),
+    Linked(BATCHES, "/api-batches/{batch_id}/image-url", BATCH_IMAGES, "Image"),
+)
+
+
+def api_routes(settings: Settings, db: Database, keys: Keys, clock: Clock, new_id: NewId) -> list[Route]:
+    """Every API route."""
+    made = (db, clock, new_id, settings.gateway.id)
+    job_trees = JobTreeCommands(*made)
+    targets = Targets(settings.webhooks.allowed_networks, settings.webhooks.allow_http)
+    table = [
+        *catalog.routes(db, lambda resource: RowCommands(resource, *made)),
+        *jobs.lifecycle(job_trees),
+        *trees.routes(db, job_trees, PartTreeCommands(*made)),
+        *operations.routes(db, OperationPlanning(*made)),
+        *time_entries.routes(db, TimeEntryCommands(*made)),
+        *quantities.routes(db, QuantityCommands(*made)),
+        *issues.routes(db, IssueCommands(*made)),
+        *substeps.routes(db, SubstepCommands(*made)),
+        *assignments.routes(db, AssignmentCommands(*made)),
+        *batches.routes(db, BatchCommands(*made)),
+        *transfer.routes(Exports(db, clock, settings.site.enterprise, settings.site.tenant_id)),
+        *webhooks.routes(db, WebhookCommands(*made, Secrets(settings.data_dir), targets)),
+        *keys_.routes(db, KeyCommands(keys, *made)),
+        *hosted.routes(),
+        *erp.routes(db, ErpCommands(*made, upstream=settings.compat.bulk_sync_shape == "upstream")),
+        *_file_routes(settings, made),
+        *hub.routes(db, Feed(db), Moments(db), __version__),
+    ]
+    return [*table, forward.route(db, Inside(table), clock)]
+
+
+def _file_routes(settings: Settings, made: tuple[Database, Clock, NewId, str]) -> list[Route]:
+    stored, signing = blobs(settings), Signing(Secrets(settings.data_dir))
+    sizes = Sizes(settings.limits.image_bytes, settings.limits.upload_bytes)
+    commands = FileCommands(*made, stored, signing, sizes)
+    return files.routes(FileReading(made[0], stored, commands.link), commands, sizes, LINKED)
+
+
+def blobs(settings: Settings) -> Blobs:
+    return Blobs(settings.data_dir / FILES, settings.limits.upload_reserve_bytes)
+
+
+def described() -> dict[str, Any]:
+    """The REST API as OpenAPI, without a gateway: the routes know their database only when they are called."""
+    nobody: Any = None
+    return document(api_routes(Settings(), nobody, nobody, nobody, nobody), examples, version=__version__)
