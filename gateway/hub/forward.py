@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from pydantic import Field, StrictInt, StrictStr
 
@@ -13,7 +13,7 @@ from gateway.catalog.models import Body, Instant, Uuid
 from gateway.hub import gateways
 from gateway.kernel.clock import Clock, text
 from gateway.kernel.db import Database
-from gateway.kernel.errors import Forbidden, Invalid, NotRun
+from gateway.kernel.errors import BadRequest, Forbidden, Invalid, NotRun
 from gateway.outbox.event import encode
 from gateway.outbox.receipts import Answer
 from gateway.web import errors
@@ -63,7 +63,9 @@ class _Placed:
 
 def route(db: Database, inside: Inside, clock: Clock) -> Route:
     async def forward(call: Call) -> Answer:
-        sent: Forwarded = call.body
+        sent: Forwarded | None = call.body
+        if sent is None:
+            raise BadRequest("a body is needed: {gateway_id, epoch, items}")
         _speaks_for(call, sent.gateway_id)
         _ordered(sent.items)
         cells = sent.cells if sent.cells is not None else sorted(call.caller.cells or ())
@@ -125,9 +127,9 @@ def _placed(connection: sqlite3.Connection, items: Sequence[Item]) -> list[_Plac
 
 
 def _lane(connection: sqlite3.Connection, item: Item, lanes: Mapping[str, str]) -> str:
-    address = urlsplit(item.path)
-    function = "/" + address.path.removeprefix(BASE).split("/")[1].replace("-lifecycle", "s")
-    values = {name: found[0] for name, found in parse_qs(address.query).items()}
+    path, _, query = item.path.partition("?")
+    function = "/" + path.removeprefix(BASE).lstrip("/").partition("/")[0].replace("-lifecycle", "s")
+    values = {name: found[0] for name, found in parse_qs(query).items()}
     values |= {name: value for name, value in (item.body or {}).items() if isinstance(value, str)}
     asked = [(gateways.parent_function(name), values[name].lower()) for name in _PARENTS if name in values]
     if "id" in values:

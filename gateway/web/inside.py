@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import structlog
 
@@ -71,19 +71,19 @@ class Inside:
             return Outcome(500, errors.envelope(GatewayError(DEFECT), request_id))
 
     async def _run(self, inner: Inner, caller: Caller, request_id: str) -> Outcome:
-        address = urlsplit(inner.path)
-        function = address.path.removeprefix(BASE).rstrip("/")
+        path, _, asked = inner.path.partition("?")
+        function = path.removeprefix(BASE).rstrip("/")
         route, named = self._found(inner.method, function)
         caller.require(route.scope, route.forbidden)
         query: dict[str, str] = {}
-        for name, value in parse_qsl(address.query, keep_blank_values=True):
+        for name, value in parse_qsl(asked, keep_blank_values=True):
             query.setdefault(name, value)
         for one in route.parameters:
             if one.required and not query.get(one.name):
                 raise BadRequest(one.required)
         given = _dated(route, inner)
         raw = b"" if given is None else encode(given).encode()
-        hashed = request_hash(inner.method, function, address.query, raw)
+        hashed = request_hash(inner.method, function, asked, raw)
         receipt = Receipt(inner.space, inner.key, hashed, guard=inner.guard, origin=inner.origin)
         body = None
         if route.body is not None and (raw or route.method != "POST" or not route.strict_method):

@@ -116,3 +116,15 @@ async def test_a_wrong_request_is_refused_whole(floor):
     assert (await send(floor, {**cell, "depends_on": "k"})).status == 422
     assert (await send(floor, *({**cell, "key": str(n)} for n in range(501)))).status == 422
     assert "Never" not in [one["name"] for one in (await floor.get("/api-cells"))["cells"]]
+
+
+async def test_what_is_no_address_is_refused_by_itself(floor):
+    paths = ("/", "/functions/v1", "/functions/v1/", "//[", "/?id=1", "/api-cells/../api-jobs")
+    wrong = [item(f"k{place}", "POST", path, {"name": "x"}) for place, path in enumerate(paths)]
+    results = await forwarded(floor, *wrong, item("good", "POST", "/api-cells", {"name": "Bending"}))
+    assert [result["status"] for result in results] == [404] * len(paths) + [201]
+
+
+async def test_without_a_body_it_says_what_is_needed(floor):
+    reply = await floor.send("POST", "/api-forward")
+    assert (reply.status, reply.error["code"]) == (400, "BAD_REQUEST")
