@@ -28,6 +28,7 @@ ENDPOINTS = {
     "scrap_reasons": "api-scrap-reasons",
     "time_entries": "api-time-entries",
     "operation_quantities": "api-operation-quantities",
+    "issues": "api-issues",
     "substeps": "api-substeps",
     "assignments": "api-assignments",
     "substep_templates": "api-templates",

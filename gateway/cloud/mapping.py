@@ -41,12 +41,20 @@ _PLAIN: dict[str, Sequence[str]] = {
         "operation_id recorded_by quantity_produced quantity_good quantity_scrap quantity_rework scrap_reason_id material_lot "
         "material_supplier material_cert_number recorded_at notes metadata created_at"
     ).split(),
+    "issues": (
+        "operation_id created_by title description severity status issue_type ncr_category disposition affected_quantity "
+        "causes_standstill verification_required root_cause corrective_action preventive_action resolution_notes reported_by_id "
+        "reviewed_by reviewed_at current_cell_id intended_next_cell_id created_at"
+    ).split(),
     "substeps": "operation_id name icon_name sequence status notes completed_at completed_by created_at".split(),
     "assignments": "job_id part_id operator_id shop_floor_operator_id assigned_by status created_at".split(),
     "substep_templates": "name description operation_type is_global created_by created_at".split(),
 }
 _JSON = frozenset(("metadata", "file_paths"))
-_BOOLEAN = frozenset(("active", "enforce_wip_limit", "show_capacity_warning", "is_bullet_card", "is_global"))
+_BOOLEAN = frozenset(
+    "active enforce_wip_limit show_capacity_warning is_bullet_card is_global causes_standstill verification_required".split()
+)
+CRITICAL = "critical"
 _HAS_UPDATED_AT = frozenset(_PLAIN)
 _UNIQUE = {"jobs": "job_number", "parts": "part_number", "resources": "name", "operations": None}
 WHOLE = frozenset(
@@ -78,6 +86,18 @@ def wanted(table: str, row: Row, below: Sequence[Row] = ()) -> list[Wanted]:
     if extra := _EXTRA.get(table):
         values |= extra(row, values, below)
     return [Wanted(table, row["id"], values)]
+
+
+def first(table: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What a create may carry of it; the rest follows as a change. [U] an issue that is critical from the beginning makes a notice
+    that the notices' own check refuses, and the category of an NCR is refused in a create.
+    """
+    given = {name: value for name, value in values.items() if value is not None}
+    if table == "issues":
+        given.pop("ncr_category", None)
+        if given.get("severity") == CRITICAL:
+            given["severity"] = "high"
+    return given
 
 
 def cloud_fields(table: str, fields: Sequence[str]) -> set[str]:

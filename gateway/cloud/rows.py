@@ -97,11 +97,11 @@ class Rows:
             await self.create(row, body)
 
     async def create(self, row: CloudRow, values: Mapping[str, Any]) -> None:
-        body = {"id": row.id, **{name: value for name, value in values.items() if value is not None}}
+        body = {"id": row.id, **mapping.first(row.table, values)}
         outcome = await self.client.create(row.table, body)
         match outcome.kind:
             case Kind.OK:
-                self._confirmed(row, values, outcome)
+                await self._confirmed(row, values, body, outcome)
             case Kind.OWN_ID_EXISTS:
                 await self._ours_already(row, values, body)
             case Kind.PLAN_LIMIT | Kind.NAME_TAKEN if await self._is_there(row):
@@ -248,11 +248,16 @@ class Rows:
             raise _verdict(answer, "GET", row.table, None)
         return answer.kind is Kind.OK
 
-    def _confirmed(self, row: CloudRow, values: Mapping[str, Any], outcome: Outcome) -> None:
+    async def _confirmed(
+        self, row: CloudRow, values: Mapping[str, Any], body: Mapping[str, Any], outcome: Outcome
+    ) -> None:
+        """It is there; what a create could not carry follows at once."""
         echoed = outcome.row or {}
-        row.base = {"id": row.id, **{name: echoed.get(name, value) for name, value in values.items()}}
+        row.base = {"id": row.id, **{name: echoed.get(name, body.get(name)) for name in values}}
         row.attempted = None
         self._took(row)
+        if held := {name: value for name, value in values.items() if value is not None and body.get(name) != value}:
+            await self.change(row, held, self._now())
 
     def _took(self, row: CloudRow) -> None:
         self._taken[row.lane] += 1

@@ -31,6 +31,7 @@ _BELOW = {
 _PARENT = {
     "time_entry": ("operation", "SELECT operation_id FROM time_entries WHERE id = ?"),
     "quantity": ("operation", "SELECT operation_id FROM operation_quantities WHERE id = ?"),
+    "issue": ("operation", "SELECT operation_id FROM issues WHERE id = ?"),
     "substep": ("operation", "SELECT operation_id FROM substeps WHERE id = ?"),
     "assignments": ("part", "SELECT part_id FROM assignments WHERE id = ?"),
     "operation": ("part", "SELECT part_id FROM operations WHERE id = ?"),
@@ -48,6 +49,7 @@ _BOOKED = (
     "SELECT EXISTS (SELECT 1 FROM operations o JOIN parts p ON p.id = o.part_id WHERE {} = ?1 AND ("
     "EXISTS (SELECT 1 FROM time_entries e WHERE e.operation_id = o.id) "
     "OR EXISTS (SELECT 1 FROM operation_quantities q WHERE q.operation_id = o.id) "
+    "OR EXISTS (SELECT 1 FROM issues i WHERE i.operation_id = o.id) "
     "OR EXISTS (SELECT 1 FROM substeps s WHERE s.operation_id = o.id)))"
 )
 _ASSIGNED = " OR EXISTS (SELECT 1 FROM assignments a WHERE {})"
@@ -63,10 +65,11 @@ _KIND = {  # what an aggregate of a table is called
     "operations": "operation",
     "time_entries": "time_entry",
     "operation_quantities": "quantity",
+    "issues": "issue",
     "substeps": "substep",
 }
 _TABLES = frozenset(
-    "jobs parts operations cells resources scrap_reasons time_entries operation_quantities substeps assignments "
+    "jobs parts operations cells resources scrap_reasons time_entries operation_quantities issues substeps assignments "
     "substep_templates".split()
 )
 

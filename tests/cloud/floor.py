@@ -7,6 +7,7 @@ from gateway.catalog.commands import RowCommands
 from gateway.catalog.tables import CELLS, RESOURCES, SCRAP_REASONS, SUBSTEP_TEMPLATES
 from gateway.cloud import mapping, store
 from gateway.demo import factory
+from gateway.issues.commands import IssueCommands
 from gateway.jobs.assignments.commands import AssignmentCommands
 from gateway.jobs.commands import ChangeJob
 from gateway.kernel.errors import GatewayError
@@ -29,11 +30,13 @@ FORWARDED = (
     "operations",
     "time_entries",
     "operation_quantities",
+    "issues",
     "substeps",
     "assignments",
     "substep_templates",
 )
 LATE_MAX_MIN = 300
+STANDSTILLS = 0.3  # of the issues
 STAMPS = ("started_at", "paused_at", "resumed_at", "completed_at")  # of fresh work the cloud's own clock will do
 STAMP_TOLERANCE = timedelta(seconds=2)
 
@@ -51,6 +54,7 @@ class Floor:
         self._quantities = QuantityCommands(*made)
         self._entries = TimeEntryCommands(*made)
         self._steps = SubstepCommands(*made)
+        self._issues = IssueCommands(*made)
         self._assignments = AssignmentCommands(*made)
         plain = (CELLS, RESOURCES, SCRAP_REASONS, SUBSTEP_TEMPLATES)
         self._plain = {one.table: RowCommands(one, *made) for one in plain}
@@ -64,6 +68,8 @@ class Floor:
             self.recount: 2,
             self.book: 3,
             self.add_step: 2,
+            self.complain: 2,
+            self.settle: 2,
             self.tick: 3,
             self.assign: 2,
             self.take: 2,
@@ -121,6 +127,21 @@ class Floor:
             await self._entries.delete(row_id, CALLER, None)
         else:
             await self._entries.update(row_id, {"notes": self._word(), "time_type": "setup"}, CALLER, None)
+
+    async def complain(self) -> None:
+        given = {"operation_id": await self._any("operations"), "created_by": self._rng.choice(PEOPLE)}
+        given |= {"description": self._word(), "severity": self._rng.choice(("low", "critical"))}
+        if self._rng.random() < 0.3:
+            given |= {"issue_type": "ncr", "ncr_category": "dimensional"}
+        await self._issues.create({**given, "causes_standstill": self._rng.random() < STANDSTILLS}, CALLER, None)
+
+    async def settle(self) -> None:
+        row_id = await self._any("issues", alive="1")
+        if self._rng.random() < 0.2:
+            await self._issues.delete(row_id, CALLER, None)
+        else:
+            given = {"status": self._rng.choice(("approved", "closed")), "root_cause": self._word()}
+            await self._issues.update(row_id, given, CALLER, None)
 
     async def add_step(self) -> None:
         await self._steps.create({"operation_id": await self._any("operations"), "name": self._word()}, CALLER, None)
