@@ -30,13 +30,13 @@ from gateway.operations.resources import OPERATIONS
 from gateway.operations.time_entries.resources import TIME_ENTRIES
 from gateway.outbox import journal
 from gateway.outbox.event import Change, Event, Stamp, job_lane, row_lane
+from gateway.transfer.tables import BY_NAME
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 LOOK_EVERY_S = 1.0
 _KEY = "clock"
 _PUT = "INSERT INTO gateway_state (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 _LIFECYCLE = ("started_at", "paused_at", "resumed_at", "completed_at", "moved_at")
-_OF_OPERATION = "SELECT p.job_id FROM operations o JOIN parts p ON p.id = o.part_id WHERE o.id = ?"
 _PAUSES = "SELECT id, paused_at, resumed_at FROM time_entry_pauses WHERE time_entry_id = ?"
 _MOVE_PAUSE = "UPDATE time_entry_pauses SET paused_at = ?, resumed_at = ? WHERE id = ?"
 
@@ -143,7 +143,16 @@ def _moved(tx: Tx, stamp: Stamp, table: _Written, row: Mapping[str, Any], step: 
     change = rows_.update(tx, table.resource, row["id"], values or {"start_time": row["start_time"]})
     change = Change(change.table, change.id, "update", change.version, (*values, *(("pauses",) if paused else ())))
     told = {"corrected": {name: value for name, value in values.items() if name != "moved_at"}}
-    return [Event(_lane(tx, table, row), f"{table.aggregate}:{row['id']}", stamp.now, (change,), None, told)]
+    return [
+        Event(
+            _lane(tx, table.resource.table, row["id"]),
+            f"{table.aggregate}:{row['id']}",
+            stamp.now,
+            (change,),
+            None,
+            told,
+        )
+    ]
 
 
 def _restated(row: Mapping[str, Any], instants: Sequence[str], step: Step) -> dict[str, str]:
@@ -162,13 +171,9 @@ def _move_pauses(tx: Tx, entry_id: str, step: Step) -> bool:
     return moved
 
 
-def _lane(tx: Tx, table: _Written, row: Mapping[str, Any]) -> str:
-    if table.resource is BATCHES:
-        return row_lane(BATCHES.table, row["id"])
-    if table.resource is JOBS:
-        return job_lane(row["id"])
-    operation_id = row["id"] if table.resource is OPERATIONS else row["operation_id"]
-    return job_lane(tx.execute(_OF_OPERATION, (operation_id,)).fetchone()[0])
+def _lane(tx: Tx, table: str, row_id: str) -> str:
+    job = BY_NAME[table].job
+    return job_lane(tx.execute(job, (row_id,)).fetchone()[0]) if job else row_lane(table, row_id)
 
 
 def _load(connection: sqlite3.Connection) -> str | None:

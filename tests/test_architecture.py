@@ -38,7 +38,7 @@ MAY = {
     "identity": TOOLS,
     "examples": set(),
     "housekeeping": TOOLS | {"cloud", "settings"},
-    "timekeeping": TOOLS | {"catalog", "jobs", "operations", "batches"},
+    "timekeeping": TOOLS | {"catalog", "jobs", "operations", "batches", "transfer"},
     "systemd": {"kernel", "settings"},
     "admin": WORK | {"settings", "status", "transfer", "keys"},
     "api": WORK

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.catalog.resources import Resource
+from gateway.catalog.resources import Column, Kind, Resource
 from gateway.kernel.errors import CellNotAllowed
 from gateway.outbox.event import encode
 from gateway.web.routes import Caller
@@ -35,17 +35,17 @@ def require_own_files(
         return
     paths = [
         path
-        for name in resource.listing_files & values.keys()
-        for path in _paths(values[name])
-        if path not in _paths(before.get(name))
+        for column in resource.listing_files
+        for path in _paths(column, values)
+        if path not in _paths(column, before)
     ]
     asked = {"paths": encode(paths), "key_id": caller.key_id}
     if paths and (found := connection.execute(_SOMEBODY_ELSES, asked).fetchone()):
         raise CellNotAllowed(f"this key did not upload {found[0]}: upload it with this key, then list it")
 
 
-def _paths(stored: Any) -> list[str]:
-    """One path, a list as JSON, or nothing."""
-    if not isinstance(stored, str):
+def _paths(column: Column, row: Mapping[str, Any]) -> list[str]:
+    stored = row.get(column.name)
+    if stored is None:
         return []
-    return json.loads(stored) if stored.startswith("[") else [stored]
+    return json.loads(stored) if column.kind is Kind.LIST else [stored]

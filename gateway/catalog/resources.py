@@ -223,8 +223,8 @@ class Resource:
         return tuple(column for column in self.columns if column.references is not None)
 
     @cached_property
-    def listing_files(self) -> frozenset[str]:
-        return frozenset(column.name for column in self.columns if column.lists_files)
+    def listing_files(self) -> tuple[Column, ...]:
+        return tuple(column for column in self.columns if column.lists_files)
 
     @cached_property
     def written_otherwise(self) -> frozenset[str]:

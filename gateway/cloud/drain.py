@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 WINDOW_S = 300.0  # the pace of the last minutes counts
 MARKS_MAX = 64
+PACE_MARKS = 2  # so many make a pace
 DAY_S = 86_400.0
 
 
@@ -30,7 +31,7 @@ class Drain:
         if marks and at_s - marks[-1].at_s < WINDOW_S / MARKS_MAX:
             return
         marks.append(Mark(at_s, entries, requests))
-        while len(marks) > 2 and at_s - marks[0].at_s > WINDOW_S:  # noqa: PLR2004 -- two make a pace
+        while len(marks) > PACE_MARKS and at_s - marks[0].at_s > WINDOW_S:
             marks.popleft()
 
     def left_s(self, pending: int, limit: int | None, used: int, window_left_s: float) -> float | None:
@@ -39,7 +40,7 @@ class Drain:
         """
         if not pending:
             return 0.0
-        if len(self._marks) < 2:  # noqa: PLR2004 -- as above
+        if len(self._marks) < PACE_MARKS:
             return None
         first, last = self._marks[0], self._marks[-1]
         entries = last.entries - first.entries

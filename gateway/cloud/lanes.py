@@ -1,8 +1,8 @@
 """Which lanes have something to send, how far each is done, and the watermark below which all are. No I/O.
 
 Live first: what people do now overtakes the backlog of other job trees. The backlog gets on all the same: every fourth turn is
-its own, but it may never take the last place at the cloud. Rows outside the trees (cells, scrap
-reasons) are few, and the trees hang on them: they are never backlog.
+its own, but it may never take the last place at the cloud. Rows outside the trees (cells, scrap reasons) are few, and the trees
+hang on them: they are never backlog.
 """
 
 from collections.abc import Container, Iterable

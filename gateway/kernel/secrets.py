@@ -26,14 +26,14 @@ class Secrets:
         self._path = folder / FILE
 
     def seal(self, secret: str, about: str) -> str:
-        from cryptography.hazmat.primitives.ciphers.aead import AESSIV  # noqa: PLC0415 -- see above
+        from cryptography.hazmat.primitives.ciphers.aead import AESSIV  # noqa: PLC0415 -- paid with the first secret
 
         return MARK + AESSIV(self._key()).encrypt(secret.encode(), [about.encode()]).hex()
 
     def open(self, sealed: str, about: str) -> str | None:
         """None when it was sealed on another box, or for something else."""
-        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 -- as above
-        from cryptography.hazmat.primitives.ciphers.aead import AESSIV  # noqa: PLC0415 -- as above
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 -- paid with the first secret
+        from cryptography.hazmat.primitives.ciphers.aead import AESSIV  # noqa: PLC0415 -- paid with the first secret
 
         try:
             return AESSIV(self._key()).decrypt(bytes.fromhex(sealed.removeprefix(MARK)), [about.encode()]).decode()

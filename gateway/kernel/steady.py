@@ -27,14 +27,15 @@ class SteadyClock:
 
     def __init__(self, under: Clock) -> None:
         self._under = under
-        self._wall, self._elapsed_s = under.now(), under.monotonic()
+        self._seen = (under.now(), under.monotonic())  # replaced as a whole: several threads read the time
 
     def now(self) -> datetime:
         wall, elapsed_s = self._under.now(), self._under.monotonic()
-        steady = self._wall + timedelta(seconds=elapsed_s - self._elapsed_s)
+        seen_wall, seen_s = self._seen
+        steady = seen_wall + timedelta(seconds=elapsed_s - seen_s)
         if abs(wall - steady) >= STEP_MIN:
             return steady
-        self._wall, self._elapsed_s = wall, elapsed_s
+        self._seen = (wall, elapsed_s)
         return wall
 
     def monotonic(self) -> float:
@@ -56,8 +57,8 @@ class SteadyClock:
 
     def adopt(self, step: Step) -> None:
         """From here on `now` is the new time."""
-        self._wall += step.by
+        self._seen = (self._seen[0] + step.by, self._seen[1])
 
     def refuse(self, step: Step) -> None:
         """It could not be put right: as before."""
-        self._wall -= step.by
+        self._seen = (self._seen[0] - step.by, self._seen[1])

@@ -22,7 +22,7 @@ _ROWS_MAX = 8  # in one statement: each statement is a hand-over of Python's loc
 _APPENDS = [_APPEND + ", ".join([_ROW] * count) for count in range(_ROWS_MAX + 1)]
 _COLUMNS = "seq, id, type, lane, aggregate, origin, occurred_at, recorded_at, clock_trusted, data, changes"
 _AFTER = f"SELECT {_COLUMNS} FROM events WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 -- constants only
-_IN_LANE = f"SELECT {_COLUMNS} FROM events WHERE lane = ? AND seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 -- as above
+_IN_LANE = f"SELECT {_COLUMNS} FROM events WHERE lane = ? AND seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 -- constants only
 _CHANGES = "SELECT count(*), group_concat(changes, '') FROM events WHERE seq > ? AND seq <= ?"
 _TABLE = re.compile(r'"table":"(\w+)","id":')  # as `Change.written` has it; inside a text its quotes would be escaped
 

@@ -48,7 +48,7 @@ class Receipt:
     request_hash: bytes
     fresh: bool = False
     guard: Callable[[Tx], None] | None = None
-    origin: str | None = None  # the gateway that did it, when it was not this one
+    origin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

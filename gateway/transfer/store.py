@@ -116,7 +116,7 @@ class Writer:
     def put(self, given: Row) -> Change | None:
         """Insert, or update what differs; None when nothing does."""
         row = self._stored(given)
-        before = self._tx.execute(f"SELECT * FROM {self._table} WHERE id = ?", (row["id"],)).fetchone()  # noqa: S608 -- as above
+        before = self._tx.execute(f"SELECT * FROM {self._table} WHERE id = ?", (row["id"],)).fetchone()  # noqa: S608 -- one of KEPT
         row |= self._packed(given, before)
         if before is None:
             row |= self._made(row)
@@ -138,13 +138,13 @@ class Writer:
             self._no_circle(row["id"], parent)
         versioned = "row_version" in self._shape.columns
         pairs = [f"{name} = :{name}" for name in values] + (["row_version = row_version + 1"] if versioned else [])
-        self._execute(f"UPDATE {self._table} SET {', '.join(pairs)} WHERE id = :id", {**values, "id": row["id"]})  # noqa: S608 -- as above
+        self._execute(f"UPDATE {self._table} SET {', '.join(pairs)} WHERE id = :id", {**values, "id": row["id"]})  # noqa: S608 -- our columns
         version = before["row_version"] + 1 if versioned else 1
         return Change(self._table, row["id"], "update", version, tuple(values))
 
     def _no_circle(self, row_id: str, parent: str) -> None:
         above = (
-            f"WITH RECURSIVE above(id) AS (SELECT ? UNION SELECT t.{self._parent} FROM {self._table} t JOIN above USING (id)) "  # noqa: S608 -- as above
+            f"WITH RECURSIVE above(id) AS (SELECT ? UNION SELECT t.{self._parent} FROM {self._table} t JOIN above USING (id)) "  # noqa: S608 -- our columns
             "SELECT 1 FROM above WHERE id = ?"
         )
         if self._tx.execute(above, (parent, row_id)).fetchone() is not None:

@@ -58,9 +58,9 @@ async def embedded(folder: Path, host: str, port: int, passwords: Mapping[str, s
     """Serves while this lasts. Raises Unavailable when the package is missing or the port is taken."""
     try:
         from amqtt.broker import Broker  # noqa: PLC0415 -- an extra, and only for this mode
-        from amqtt.errors import AMQTTError, BrokerError, MQTTError, ProtocolHandlerError  # noqa: PLC0415 -- as above
-        from pwdlib.hashers.argon2 import Argon2Hasher  # noqa: PLC0415 -- as above; what its password file is read with
-        from transitions import MachineError  # noqa: PLC0415 -- as above; what its states are made with
+        from amqtt.errors import AMQTTError, BrokerError, MQTTError, ProtocolHandlerError  # noqa: PLC0415 -- an extra, and only for this mode
+        from pwdlib.hashers.argon2 import Argon2Hasher  # noqa: PLC0415 -- an extra, and only for this mode; what its password file is read with
+        from transitions import MachineError  # noqa: PLC0415 -- an extra, and only for this mode; what its states are made with
     except ImportError:
         raise Unavailable(
             'there is no embedded broker in this installation: pip install "eryxon-gateway[all]"'

@@ -89,7 +89,7 @@ class Mosquitto:
     async def gone(self) -> None:
         """Wait for its end. Raises Unavailable with what it said last; a store that it cannot read is moved aside."""
         assert self._process is not None, "only while it is running"  # noqa: S101 -- a bug of ours
-        assert self._listening is not None  # noqa: S101 -- as above
+        assert self._listening is not None  # noqa: S101 -- a bug of ours
         code = await self._process.wait()
         await asyncio.wait({self._listening}, timeout=LAST_WORDS_MAX_S)  # its end is known before its last words are
         told = " / ".join(self._said) or "without a word"
@@ -134,7 +134,7 @@ class Mosquitto:
         users.write(self._config, config)
 
     async def _listen(self, stream: asyncio.StreamReader | None) -> None:
-        assert stream is not None, "stderr is a pipe"  # noqa: S101 -- as above
+        assert stream is not None, "stderr is a pipe"  # noqa: S101 -- a bug of ours
         async for line in stream:
             words = line.decode(errors="replace").strip()
             self._said.append(words)

@@ -51,7 +51,7 @@ SELECT j.id, j.job_number, j.customer, j.status, coalesce(j.due_date_override, j
 FROM jobs j WHERE j.deleted_at IS NULL AND (j.status <> 'completed' OR j.completed_at > :finished_after)
 """
 _SOME_CELLS = _CELLS + " AND c.id IN (SELECT value FROM json_each(?))"  # noqa: S608 -- pieces of our own
-_SOME_JOBS = _JOBS + " AND j.id IN (SELECT value FROM json_each(:jobs))"  # noqa: S608 -- as above
+_SOME_JOBS = _JOBS + " AND j.id IN (SELECT value FROM json_each(:jobs))"  # noqa: S608 -- pieces of our own
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,7 +129,7 @@ async def writable(db: Database) -> str | None:
 def exposition(report: Mapping[str, Any], commits: int) -> bytes:
     """The report as Prometheus text."""
     from prometheus_client import CollectorRegistry, Gauge, generate_latest  # noqa: PLC0415 -- paid by who asks for it
-    from prometheus_client.process_collector import ProcessCollector  # noqa: PLC0415 -- as above
+    from prometheus_client.process_collector import ProcessCollector  # noqa: PLC0415 -- paid by who asks for it
 
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)

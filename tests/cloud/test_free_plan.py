@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from cloud_shop import PLANNED_AT, all_sent, shop_of, stand_in
 from floor import differences
+from passing import nothing_unsettled, pass_by
 from shift import CALLER, CUT, OTTO
-from test_outage import nothing_unsettled, pass_by
 
 from gateway.demo import factory
 from gateway.kernel.clock import ManualClock

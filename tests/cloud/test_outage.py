@@ -1,12 +1,12 @@
 """Outages of every kind last hours of a clock that we turn; afterwards everything is there within a minute."""
 
-import asyncio
 import json
 from datetime import timedelta
 
 import pytest
 from cloud_shop import PLANNED_AT, all_sent, shop_of, stand_in
 from floor import differences
+from passing import nothing_unsettled, pass_by
 from shift import CALLER, CUT, OTTO
 
 from gateway.catalog.commands import RowCommands
@@ -21,7 +21,6 @@ HOURS = 2
 OUTAGE_STEP_S = 20.0
 BACK_WITHIN_S = 60
 LANES = 6
-TICK_S = 0.004  # real seconds in which what was woken can talk to the cloud
 SETTLE_AFTER_S = 60.0
 
 
@@ -35,20 +34,6 @@ async def shop(tmp_path, pulled, clock):
     cloud = stand_in(PLANNED_AT, clock=clock)
     async with shop_of(tmp_path / "shop", cloud, pulled, clock) as shop:
         yield shop
-
-
-async def pass_by(shop, seconds: float, step_s: float = 5.0, *, until=None) -> float:
-    """Let time pass; returns how much of it, when `until(connection)` is true before the end."""
-    passed = 0.0
-    while passed < seconds:
-        if until is not None:
-            await shop.db.write(lambda _tx: None)
-            if await shop.db.read(until):
-                break
-        await shop.clock.advance(step_s)
-        passed += step_s
-        await asyncio.sleep(TICK_S)
-    return passed
 
 
 async def work_in_many_lanes(shop) -> None:
@@ -70,11 +55,6 @@ async def everything_arrives(shop, within_s: float = BACK_WITHIN_S) -> None:
     await pass_by(shop, 4 * SETTLE_AFTER_S, until=nothing_unsettled)
     assert await shop.ask("SELECT reason FROM event_parked") == []
     assert await shop.db.read(differences, shop.cloud) == []
-
-
-def nothing_unsettled(connection) -> bool:
-    sql = "SELECT count(*) FROM cloud_rows WHERE unsettled_until IS NOT NULL"
-    return connection.execute(sql).fetchone()[0] == 0
 
 
 SICK = {
