@@ -86,7 +86,7 @@ def api_routes(settings: Settings, db: Database, keys: Keys, clock: Clock, new_i
         *_file_routes(settings, made),
         *hub.routes(db, Feed(db), Moments(db), __version__),
     ]
-    return [*table, forward.route(db, Inside(table), clock)]
+    return [*table, forward.route(db, Inside(table), clock, new_id, settings.gateway.id)]
 
 
 def _file_routes(settings: Settings, made: tuple[Database, Clock, NewId, str]) -> list[Route]:
