@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StrictBool, StrictInt, StrictStr
 
 from gateway.catalog.models import Body, Instant, Uuid
-from gateway.hub.raw import Raw
+from gateway.hub.raw import BELOW, GONE, Raw
 from gateway.hub.received import Positions
 from gateway.hub.together import STATE, completed_already, premature, roll_up
 from gateway.kernel.clock import text
@@ -24,6 +24,8 @@ from gateway.outbox.receipts import Answer, Receipt, answered, once
 
 CHANGES_MAX = 1_000  # in one entry; an import's has up to 200
 SEQ_MAX = 2**63 - 1
+_PAUSES = "SELECT * FROM time_entry_pauses WHERE time_entry_id = ? ORDER BY paused_at, id"
+
 Made = Collection[tuple[str, str]]  # (table, id) of new rows
 
 _NAMES = frozenset(EventType)
@@ -36,12 +38,15 @@ _CELL = "SELECT o.cell_id, h.gateway_id FROM operations o LEFT JOIN hub_cells h 
 
 
 class Written(Body):
-    """One row. `values`: its columns as the database keeps them, all of a new row, null for a deleted one."""
+    """One row. `values`: its columns as the database keeps them, all of a new row and of one that is marked as deleted, null
+    of one that is gone. `below`: the rows that hang on it and are named by no journal, all of them.
+    """
 
     table: StrictStr
     id: StrictStr
     op: Literal["insert", "update", "delete"]
     values: dict[str, Any] | None = None
+    below: Annotated[list[dict[str, Any]], Field(max_length=CHANGES_MAX)] | None = None
 
 
 class Happened(Body):
@@ -63,13 +68,14 @@ class Happened(Body):
 
 @dataclass(slots=True)
 class Taken:
-    """What became of the entries. `stopped`: lane -> what was refused in it; `seq`: where our journal ends now."""
+    """What became of the entries. `stopped`: lane -> what was refused in it; `seqs`: by key, where those that were taken now
+    stand in our journal.
+    """
 
-    taken: int = 0
+    seqs: dict[str, int] = field(default_factory=dict)
     replayed: int = 0
     refused: list[tuple[str, GatewayError]] = field(default_factory=list)
     stopped: dict[str, str] = field(default_factory=dict)
-    seq: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +101,11 @@ def take(
             continue
         try:
             require_going(stopped, entry)
-            _take(tx, stamp, sender, entry, tables, later)
+            said.seqs[entry.key] = _take(tx, stamp, sender, entry, tables, later)
         except GatewayError as refusal:
             said.refused.append((entry.key, refusal))
             stopped.setdefault(entry.lane, entry.key)
             continue
-        said.taken += 1
         moved |= {one.id for one in entry.changes if one.table == "operations"}
         if entry.again:
             once(tx, _receipt(sender, entry), stamp, lambda _tx, _stamp: Answer(200, ""))
@@ -108,7 +113,7 @@ def take(
             positions.move(entry.epoch, entry.lane, entry.seq)
     roll_up(tx, stamp, sender.gateway_id, moved)
     positions.save()
-    said.stopped, said.seq = stopped, journal.head(tx)
+    said.stopped = stopped
     return said
 
 
@@ -144,8 +149,8 @@ def _take(
     entry: Happened,
     tables: Mapping[str, Raw],
     later: Made,
-) -> None:
-    """Raises Conflict, Invalid, NotFound; nothing of the entry stays then."""
+) -> int:
+    """Its seq here. Raises Conflict, Invalid, NotFound; nothing of the entry stays then."""
     if entry.type is not None and entry.type not in _NAMES:
         raise Invalid(f'the event "{entry.type}" is not known here: this hub is older than the gateway')
     tx.execute("SAVEPOINT entry")
@@ -173,7 +178,7 @@ def _take(
             None if entry.data is None or kind != entry.type else encode(entry.data),
             "[" + ",".join([change.written for change in changes if change is not None]) + "]",
         )
-        journal.copy(tx, copied)
+        return journal.copy(tx, copied)
     except GatewayError:
         tx.execute("ROLLBACK TO entry")
         raise
@@ -201,14 +206,14 @@ def _write(
         )
     _allowed(tx, sender, one, values)
     if one.op == "delete":
-        return _delete(tx, table, one.id)
+        return _delete(tx, table, one.id, values)
     try:
-        return _put(tx, table, one, values)
+        change = _put(tx, table, one, values)
     except sqlite3.IntegrityError as exc:
-        if "FOREIGN KEY" not in str(exc):
-            raise Conflict(f"{one.table} {one.id}: {exc}", {"table": one.table, "id": one.id}) from None
-    bare = _without_later(tx, table, one, values, later)
-    return _put(tx, table, one, bare)
+        change = _put(tx, table, one, _mended(tx, table, one, values, later, exc))
+    if one.below is not None and one.table in BELOW:
+        _put_below(tx, tables[BELOW[one.table][0]], BELOW[one.table][1], one)
+    return change
 
 
 def _put(tx: Tx, table: Raw, one: Written, values: Mapping[str, Any]) -> Change:
@@ -233,17 +238,57 @@ def _put(tx: Tx, table: Raw, one: Written, values: Mapping[str, Any]) -> Change:
     return Change(table.name, one.id, "update", row[0], tuple(names))
 
 
-def _delete(tx: Tx, table: Raw, row_id: str) -> Change | None:
-    """What is gone already leaves nothing to tell."""
+def _put_below(tx: Tx, table: Raw, column: str, one: Written) -> None:
+    """Raises Invalid, Conflict."""
+    rows = [{**row, column: one.id} for row in one.below or ()]
+    names = ("id", *table.columns)
+    if any(row.keys() != {*names} for row in rows):
+        raise Invalid(f"a row of {table.name} has the columns {', '.join(names)} here: another version")
+    kept = encode([row["id"] for row in rows])
+    tx.execute(
+        f"DELETE FROM {table.name} WHERE {column} = ? AND id NOT IN (SELECT value FROM json_each(?))",  # noqa: S608 -- the schema's own names
+        (one.id, kept),
+    )
+    pairs = ", ".join(f"{name} = excluded.{name}" for name in table.columns)
+    marks = ", ".join("?" * len(names))
+    sql = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({marks}) ON CONFLICT (id) DO UPDATE SET {pairs}"  # noqa: S608 -- the schema's own names
+    try:
+        tx.executemany(sql, [tuple(row[name] for name in names) for row in rows])
+    except sqlite3.IntegrityError as exc:
+        raise Conflict(f"{table.name} of {one.id}: {exc}", {"table": table.name, "id": one.id}) from None
+
+
+def _delete(tx: Tx, table: Raw, row_id: str, values: Mapping[str, Any]) -> Change | None:
+    """What is gone already leaves nothing to tell. One that is only marked goes on to carry what was booked on it."""
     found = tx.execute(f"SELECT * FROM {table.name} WHERE id = ?", (row_id,)).fetchone()  # noqa: S608 -- the schema's own names
+    if values.get(GONE):
+        told = Written(table=table.name, id=row_id, op="insert" if found is None else "update")
+        change = _put(tx, table, told, values)
+        return Change(table.name, row_id, "delete", change.version, values if found is None else dict(found))
     if found is None:
         return None
+    old = dict(found)
+    if table.name == "time_entries":  # with them it has gone up as several entries
+        old["pauses"] = [dict(pause) for pause in tx.execute(_PAUSES, (row_id,)).fetchall()]
     try:
         tx.execute(f"DELETE FROM {table.name} WHERE id = ?", (row_id,))  # noqa: S608 -- the schema's own names
     except sqlite3.IntegrityError as exc:
         raise Conflict(f"{table.name} {row_id} is in use here: {exc}", {"table": table.name, "id": row_id}) from None
-    old = dict(found)
     return Change(table.name, row_id, "delete", old.get("row_version", 1), old)
+
+
+def _mended(
+    tx: Tx,
+    table: Raw,
+    one: Written,
+    values: Mapping[str, Any],
+    later: Made,
+    exc: sqlite3.IntegrityError,
+) -> dict[str, Any]:
+    """Without what comes later. Raises Conflict, Invalid."""
+    if "FOREIGN KEY" not in str(exc):
+        raise Conflict(f"{one.table} {one.id}: {exc}", {"table": table.name, "id": one.id}) from None
+    return _without_later(tx, table, one, values, later)
 
 
 def _without_later(tx: Tx, table: Raw, one: Written, values: Mapping[str, Any], later: Made) -> dict[str, Any]:

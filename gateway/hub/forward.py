@@ -95,8 +95,9 @@ def route(db: Database, inside: Inside, clock: Clock, new_id: NewId, own_id: str
     result = {"key": {"type": "string"}, "status": {"type": "integer"}, "body": {"type": "object"}}
     results = {"type": "object", "properties": {**result, "replayed": {"type": "boolean"}}}
     refused = {"type": "array", "items": {"type": "object", "properties": result}}
-    numbers = {name: {"type": "integer"} for name in ("taken", "replayed", "settled", "seq", "epoch")}
-    entries = {"type": "object", "properties": {**numbers, "refused": refused}}
+    numbers = {name: {"type": "integer"} for name in ("taken", "replayed", "settled", "epoch")}
+    seqs = {"type": "array", "items": {"type": "integer"}, "description": "Of each entry here, 0 if not taken now."}
+    entries = {"type": "object", "properties": {**numbers, "seqs": seqs, "refused": refused}}
     return Route(
         "POST",
         _SELF,

@@ -1,6 +1,7 @@
 """Takes the entries of other gateways' journals, some hundred to a transaction."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from gateway.hub import gateways
 from gateway.hub.entities import epoch
@@ -42,10 +43,12 @@ class Journals:
                     all_.refused.append((entry.key, refusal))
             stamp = Stamp(self._clock.now(), self._own_id, self._new_id)
             some = await self._db.write(_slice, stamp, sender, going, self._tables, later)
-            all_.taken, all_.replayed, all_.seq = all_.taken + some.taken, all_.replayed + some.replayed, some.seq
+            all_.seqs |= some.seqs
+            all_.replayed += some.replayed
             all_.refused += some.refused
             all_.stopped |= some.stopped
-        about = {"taken": all_.taken, "replayed": all_.replayed, "settled": settled, "seq": all_.seq}
+        about: dict[str, Any] = {"taken": len(all_.seqs), "replayed": all_.replayed, "settled": settled}
+        about |= {"seqs": [all_.seqs.get(entry.key, 0) for entry in entries]}
         refused = ",".join(_told(key, refusal, request_id) for key, refusal in all_.refused)
         return f'{encode({**about, "epoch": await self._db.read(epoch)})[:-1]},"refused":[{refused}]}}'
 

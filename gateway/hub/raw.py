@@ -17,6 +17,13 @@ from gateway.transfer.tables import BY_NAME, shape
 _OWN = ("webhooks", "sync_imports")
 TABLES = tuple(name for name in ENTITIES if name not in _OWN)
 _COUNTED = ("id", "row_version")  # versions count what one database did
+GONE = "deleted_at"
+# Rows that no journal names: they go with the one that they stand below, all of them. (table, column that names it)
+BELOW = {
+    "operations": ("operation_resources", "operation_id"),
+    "time_entries": ("time_entry_pauses", "time_entry_id"),
+    "operation_quantities": ("operation_quantity_scrap_reasons", "operation_quantity_id"),
+}
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,22 @@ class Raw:
         """id -> column -> value; those that are not there any more are left out."""
         found = connection.execute(self.reading, (encode(sorted(ids)),))
         return {row[0]: dict(zip(self.columns, row[1:], strict=True)) for row in found.fetchall()}
+
+    def below(
+        self, connection: sqlite3.Connection, column: str, ids: Collection[str]
+    ) -> dict[str, list[dict[str, Any]]]:
+        """Id of the row above -> the rows with their ids; `column` names it."""
+        names = ("id", *self.columns)
+        found = connection.execute(
+            f"SELECT {', '.join(names)} FROM {self.name} "  # noqa: S608 -- the schema's own names
+            f"WHERE {column} IN (SELECT value FROM json_each(?)) ORDER BY id",
+            (encode(sorted(ids)),),
+        )
+        rows: dict[str, list[dict[str, Any]]] = {}
+        for row in found.fetchall():
+            one = dict(zip(names, row, strict=True))
+            rows.setdefault(one[column], []).append(one)
+        return rows
 
 
 def tables(connection: sqlite3.Connection) -> dict[str, Raw]:

@@ -17,6 +17,8 @@ STATE = frozenset(
 _SPANNING = """
 SELECT DISTINCT part_id FROM operations o WHERE id IN (SELECT value FROM json_each(:moved))
 AND EXISTS (SELECT 1 FROM hub_cells WHERE gateway_id = :gateway)
+AND EXISTS (SELECT 1 FROM parts p JOIN jobs j ON j.id = p.job_id
+  WHERE p.id = o.part_id AND p.deleted_at IS NULL AND j.deleted_at IS NULL)
 AND EXISTS (SELECT 1 FROM parts p JOIN parts q ON q.job_id = p.job_id JOIN operations other ON other.part_id = q.id
   LEFT JOIN hub_cells h ON h.cell_id = other.cell_id
   WHERE p.id = o.part_id AND q.deleted_at IS NULL AND other.deleted_at IS NULL AND h.gateway_id IS NOT :gateway)

@@ -59,9 +59,9 @@ def append(tx: Tx, stamp: Stamp, events: Iterable[Event]) -> None:
         tx.execute(_APPENDS[len(some)], list(itertools.chain.from_iterable(some)))
 
 
-def copy(tx: Tx, entry: Entry) -> None:
-    """An entry of another gateway's journal, as it stands there; its seq becomes one of ours."""
-    tx.execute(_APPENDS[1], dataclasses.astuple(entry)[1:])
+def copy(tx: Tx, entry: Entry) -> int:
+    """An entry of another gateway's journal, as it stands there. The seq that it has here."""
+    return tx.execute(_APPENDS[1], dataclasses.astuple(entry)[1:]).lastrowid or 0
 
 
 def head(connection: sqlite3.Connection) -> int:
