@@ -24,6 +24,7 @@ from gateway.api import api_routes, blobs
 from gateway.cloud import store as cloud_
 from gateway.cloud.link import UP, CloudLink, CloudSettings
 from gateway.files.sweep import sweep
+from gateway.hub.stream import Feed
 from gateway.identity import Identity
 from gateway.kernel import interpreter
 from gateway.kernel.clock import Clock, SystemClock, text
@@ -84,7 +85,8 @@ class Gateway:
         limits = settings.limits
         rate = Rate(limits.requests_per_minute, limits.burst)
         self._limiter = Limiter(rate, clock, request_max_s=limits.request_timeout, per_day=limits.requests_per_day)
-        self.routes = api_routes(settings, db, self.keys, clock, new_id)
+        self._feed = Feed(db)
+        self.routes = api_routes(settings, db, self.keys, clock, new_id, self._feed)
         self.addresses: list[str] = []
         self.urls: list[str] = []
         self._clock = clock
@@ -125,7 +127,8 @@ class Gateway:
         await admin.listen(local, self.settings.data_dir)
 
     async def _stop_serving(self) -> None:
-        """Take no more; what is on its way may finish."""
+        """Take no more; what is on its way may finish, who only waits is sent home."""
+        self._feed.end()
         await asyncio.gather(*(one.cleanup() for one in self._served))
         (self.settings.data_dir / admin.SOCKET).unlink(missing_ok=True)
 

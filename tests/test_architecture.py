@@ -47,7 +47,20 @@ MAY = {
     | {"transfer", "hub"},
     "app": WORK
     | FRAME
-    | {"settings", "admin", "api", "catalog", "operations", "files", "keys", "cloud", "uns", "transfer", "upstream"},
+    | {
+        "settings",
+        "admin",
+        "api",
+        "catalog",
+        "operations",
+        "files",
+        "keys",
+        "cloud",
+        "hub",
+        "uns",
+        "transfer",
+        "upstream",
+    },
     "demo": {"kernel"},
     "cli": WORK | FRAME | {"settings", "admin", "api", "app", "transfer", "demo"},
     "__main__": {"cli"},
