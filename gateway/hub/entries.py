@@ -14,7 +14,7 @@ from pydantic import Field, StrictBool, StrictInt, StrictStr
 from gateway.catalog.models import Body, Instant, Uuid
 from gateway.hub.raw import BELOW, GONE, Raw
 from gateway.hub.received import Positions
-from gateway.hub.together import STATE, completed_already, premature, roll_up
+from gateway.hub.together import corrected, judge, roll_up
 from gateway.kernel.clock import text
 from gateway.kernel.db import Tx
 from gateway.kernel.errors import Conflict, GatewayError, Invalid, NotFound, NotRun
@@ -46,6 +46,9 @@ class Written(Body):
     id: StrictStr
     op: Literal["insert", "update", "delete"]
     values: dict[str, Any] | None = None
+    fields: Annotated[list[StrictStr], Field(max_length=CHANGES_MAX)] | None = Field(
+        None, description="On update the columns that changed, as clients call them."
+    )
     below: Annotated[list[dict[str, Any]], Field(max_length=CHANGES_MAX)] | None = None
 
 
@@ -155,16 +158,14 @@ def _take(
         raise Invalid(f'the event "{entry.type}" is not known here: this hub is older than the gateway')
     tx.execute("SAVEPOINT entry")
     try:
-        changes, kind = [], entry.type
+        kind, wrong = entry.type, list[Change]()
+        changes: list[Change] = []
         for one in entry.changes:
-            values = one.values or {}
-            if one.table in ("jobs", "parts") and "status" in values:
-                cause = (entry.data or {}).get("cause")
-                if premature(tx, one.table, one.id, values["status"], cause):
-                    values, kind = {name: value for name, value in values.items() if name not in STATE}, None
-                elif kind in _COMPLETED and completed_already(tx, one.table, one.id):
-                    kind = None  # it has been told when it was counted up here
-            changes.append(_write(tx, sender, one, values, tables, later))
+            judged = judge(tx, one.table, one.id, one.values or {}, entry.data or {})
+            kind = None if judged.refused or (judged.told and kind in _COMPLETED) else kind
+            change = _write(tx, sender, one, judged.values, tables, later)
+            changes += [change] if change is not None else []
+            wrong += [change] if change is not None and judged.refused else []
         copied = Entry(
             0,
             entry.key,
@@ -176,12 +177,16 @@ def _take(
             stamp.text,
             int(entry.clock_trusted),
             None if entry.data is None or kind != entry.type else encode(entry.data),
-            "[" + ",".join([change.written for change in changes if change is not None]) + "]",
+            "[" + ",".join([change.written for change in changes]) + "]",
         )
-        return journal.copy(tx, copied)
+        seq = journal.copy(tx, copied)
+        for change in wrong:
+            corrected(tx, stamp, entry.lane, entry.aggregate, change)
     except GatewayError:
         tx.execute("ROLLBACK TO entry")
         raise
+    else:
+        return seq
     finally:
         tx.execute("RELEASE entry")
 
@@ -235,7 +240,7 @@ def _put(tx: Tx, table: Raw, one: Written, values: Mapping[str, Any]) -> Change:
     row = tx.execute(sql, (*(values[name] for name in names), one.id)).fetchone() if names else None
     if row is None:
         raise NotFound(f"{one.table} {one.id} is not here: it was deleted, or never came")
-    return Change(table.name, one.id, "update", row[0], tuple(names))
+    return Change(table.name, one.id, "update", row[0], tuple(one.fields or names))
 
 
 def _put_below(tx: Tx, table: Raw, column: str, one: Written) -> None:

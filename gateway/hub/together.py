@@ -1,6 +1,8 @@
 """Parts and jobs with work in the cells of several gateways: none of them sees all of it, so the hub says how they stand."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from gateway.jobs import rollup, rules
 from gateway.jobs import store as jobs
@@ -9,10 +11,17 @@ from gateway.jobs.model import Status
 from gateway.kernel import clock as time_
 from gateway.kernel.db import Tx
 from gateway.outbox import journal
-from gateway.outbox.event import Stamp, encode
+from gateway.outbox.event import Change, Event, Stamp, encode
 
+# table -> the columns of a state, as clients call them
+_STATES: Mapping[str, tuple[str, ...]] = {
+    "jobs": ("status", "started_at", "paused_at", "resumed_at", "completed_at", "actual_duration", "current_cell_id"),
+    "parts": ("status", "current_cell_id"),
+    "operations": ("status", "started_at", "paused_at", "resumed_at", "completed_at", "completion_percentage"),
+}
 STATE = frozenset(
-    "status started_at paused_at resumed_at completed_at actual_duration_s current_cell_id moved_at".split()
+    "status started_at paused_at resumed_at completed_at actual_duration_s current_cell_id moved_at completion_percentage "
+    "status_before_hold".split()
 )
 _SPANNING = """
 SELECT DISTINCT part_id FROM operations o WHERE id IN (SELECT value FROM json_each(:moved))
@@ -27,17 +36,46 @@ ORDER BY part_id
 _LAST = "SELECT max(coalesce(moved_at, completed_at, started_at)) FROM operations WHERE part_id = ?"
 
 
-def premature(tx: Tx, table: str, row_id: str, status: object, cause: object) -> bool:
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What of the columns is written. `refused`: the state is another one here, and stays so: the sender is told.
+
+    `told`: what the entry says has been told already.
+    """
+
+    values: Mapping[str, Any]
+    refused: bool = False
+    told: bool = False
+
+
+def judge(tx: Tx, table: str, row_id: str, values: Mapping[str, Any], data: Mapping[str, Any]) -> Judged:
+    """A change of state by somebody who may not know all of the work."""
+    if table not in _STATES or "status" not in values:
+        return Judged(values)
+    if data.get("new_status", values["status"]) != values["status"]:
+        # It has moved on since, and a later entry tells that; times that it does not touch are told here.
+        return Judged({name: value for name, value in values.items() if name != "status"})
+    bare = {name: value for name, value in values.items() if name not in STATE}
+    row = tx.execute(f"SELECT status FROM {table} WHERE id = ?", (row_id,)).fetchone()  # noqa: S608 -- one of _STATES
+    completed = row is not None and row[0] == Status.COMPLETED
+    if values["status"] == Status.COMPLETED:
+        early = table != "operations" and data.get("cause") == ROLLUP and _open_below(tx, table, row_id)
+        return Judged(bare, refused=True) if early else Judged(values, told=completed)
+    moot = completed and data.get("previous_status") != Status.COMPLETED
+    return Judged(bare, refused=True) if moot else Judged(values)
+
+
+def _open_below(tx: Tx, table: str, row_id: str) -> bool:
     """The sender has counted up its own share of the work to the end; what is here is not all done."""
-    if status != Status.COMPLETED or cause != ROLLUP:
-        return False
     below = jobs.below_job(tx, row_id) if table == "jobs" else jobs.below_part(tx, row_id)
     return below.completed < below.count
 
 
-def completed_already(tx: Tx, table: str, row_id: str) -> bool:
-    row = tx.execute(f"SELECT status FROM {table} WHERE id = ?", (row_id,)).fetchone()  # noqa: S608 -- jobs or parts
-    return row is not None and row[0] == Status.COMPLETED
+def corrected(tx: Tx, stamp: Stamp, lane: str, aggregate: str, change: Change) -> None:
+    """An entry of our own, so that everybody is told how the row stands: the sender thinks otherwise."""
+    names = _STATES[change.table]
+    told = Change(change.table, change.id, "update", change.version, names)
+    journal.append(tx, stamp, [Event(lane, aggregate, stamp.now, (told,))])
 
 
 def roll_up(tx: Tx, stamp: Stamp, gateway_id: str, moved: Collection[str]) -> None:

@@ -3,7 +3,7 @@
 What is not sent yet is never overwritten: `cloud/merge.py` decides field by field.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from gateway.catalog.resources import Resource
 from gateway.catalog.tables import MATERIALS, OPERATORS, PROFILES, SUBSTEP_TEMPLATES
 from gateway.cloud import adopt, mapping, store
 from gateway.cloud.adopt import TABLES as PLAN
+from gateway.cloud.merge import EXECUTION
 from gateway.kernel.db import Tx
 from gateway.kernel.errors import Conflict
 from gateway.outbox import journal
@@ -27,15 +28,15 @@ GONE = "deleted_at"
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """One row of the hub. `row` None: it is not there any more. `columns`: those that changed and are not older than ours.
-
-    `ours`: it is we who changed it, and this is the echo.
+    """One row of the hub. `row` None: it is not there any more. `fresh`: the columns that are not older than what we sent,
+    `columns`: those of them that changed. `ours`: it is we who changed them, and this is the echo.
     """
 
     table: str
     id: str
     row: Mapping[str, Any] | None
     columns: frozenset[str]
+    fresh: frozenset[str]
     ours: bool = False
 
 
@@ -47,21 +48,12 @@ def adopt_all(tx: Tx, stamp: Stamp, news: Sequence[News], cells: frozenset[str] 
         known = store.row(tx, one.table, one.id)
         if one.row is None:
             change, lane = _deleted(tx, stamp, one, known)
-        elif one.ours:
-            change, lane = None, ""
-            _agreed(tx, stamp, one, known)
         else:
             change, lane = _changed(tx, stamp, one, one.row, known, cells)
         if change is not None:
             lanes.setdefault(lane, []).append(change)
     journal.append(tx, stamp, [Event(lane, lane, stamp.now, tuple(touched)) for lane, touched in lanes.items()])
     return sum(map(len, lanes.values()))
-
-
-def _agreed(tx: Tx, stamp: Stamp, one: News, known: store.CloudRow) -> None:
-    """Both sides know these values now."""
-    known.base |= {name: value for name, value in (one.row or {}).items() if name in one.columns}
-    store.save(tx, known.packed(stamp.text))
 
 
 def _changed(
@@ -99,19 +91,51 @@ def _values(
     cells: frozenset[str] | None,
 ) -> Mapping[str, Any]:
     """Our columns that become the hub's."""
-    told = {name: value for name, value in theirs.items() if name in one.columns}
-    if mapping.forwarded(one.table):
-        ours = mapping.wanted(one.table, *found)[0].values
-        owned = cells is None or ours.get("cell_id") in cells
-        merged = adopt.merged(tx, one.table, ours, {"id": one.id, **told}, known, lane, owned=owned)
-        for difference in merged.differences:
-            adopt.record(tx, stamp, one.table, one.id, difference)
-        return adopt.stored(tx, TABLES[one.table], merged.adopt)
+    told = {} if one.ours else {name: value for name, value in theirs.items() if name in one.columns}
     waiting = store.unsent(tx, lane, one.table, one.id)
+    if not mapping.forwarded(one.table):
+        return _kept_here(tx, one, told, waiting, found[0])
+    ours = mapping.wanted(one.table, *found)[0].values
+    owned = one.table == "operations" and (cells is None or ours.get("cell_id") in cells)
+    state: dict[str, Any] = {}
+    if not owned:
+        names = EXECUTION.get(one.table, frozenset())
+        told = {name: value for name, value in told.items() if name not in names}
+        state = _state(one, theirs, ours, names, waiting)
+    merged = adopt.merged(tx, one.table, ours, {"id": one.id, **told}, known, lane, owned=owned)
+    for difference in merged.differences:
+        adopt.record(tx, stamp, one.table, one.id, difference)
+    # Columns that a plain cloud has in another place, a job's priority.
+    ours_only = {name: value for name, value in told.items() if name not in ours}
+    return {
+        **adopt.stored(tx, TABLES[one.table], merged.adopt | state),
+        **_kept_here(tx, one, ours_only, waiting, found[0]),
+    }
+
+
+def _state(
+    one: News, theirs: Mapping[str, Any], ours: Mapping[str, Any], names: Collection[str], waiting: store.Unsent
+) -> dict[str, Any]:
+    """How a row stands whose work several gateways share: only the hub sees all of it, so it says so, once it has heard what was
+    done here.
+    """
+    if waiting.fields is None or waiting.fields & {*names}:
+        return {}
+    known = {name: theirs[name] for name in names if name in one.fresh and name in theirs and name in ours}
+    return {name: value for name, value in known.items() if not mapping.same(ours[name], value)}
+
+
+def _kept_here(
+    tx: Tx, one: News, told: Mapping[str, Any], waiting: store.Unsent, row: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The columns that differ, but for those that still have to go up."""
     if waiting.fields is None:
         return {}
-    values = adopt.stored(tx, TABLES[one.table], told)
-    return {name: value for name, value in values.items() if found[0].get(name) != value and name not in waiting.fields}
+    open_ = {
+        name: value for name, value in told.items() if not waiting.fields & mapping.cloud_fields(one.table, [name])
+    }
+    values = adopt.stored(tx, TABLES[one.table], open_)
+    return {name: value for name, value in values.items() if row.get(name) != value}
 
 
 def _deleted(tx: Tx, stamp: Stamp, one: News, known: store.CloudRow) -> tuple[Change | None, str]:

@@ -7,7 +7,6 @@ from typing import Any
 
 import structlog
 
-from gateway.cloud import adopt
 from gateway.hub.raw import Raw, tables
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database, Tx
@@ -96,8 +95,8 @@ class HubDownlink:
         spooled = Spooled(self._db.path.parent)
         try:
             await spooled.fill(self._client.snapshot(",".join(TABLES)))
-            await self._take([_news(table, row) for table, row in spooled.rows() if table == "cells"], None)
-            rows = feed.of_snapshot(spooled, self._cells)
+            await self._take([feed.whole(table, row) for table, row in spooled.rows() if table == "cells"], None)
+            rows = feed.of_snapshot(spooled, self._cells, self._echo, self._raw)
             while chunk := [*islice(rows, CHUNK)]:
                 await self._take(chunk, None)
             await self._db.write(feed.save, spooled.place)
@@ -138,19 +137,13 @@ class HubDownlink:
         rows: list[tuple[str, Mapping[str, Any]]] = [("jobs", job), ("parts", part)]
         below = await self._client.below("api-operations", "operations", {"part_id": part_id})
         rows += [("operations", row) for row in below]
-        return [_news(table, row) for table, row in rows]
+        return [feed.whole(table, row) for table, row in rows]
 
     @property
     def _missing(self) -> str:
         if "*" in self._wanted or len(self._cells or ()) >= len(self._wanted):
             return ""
         return f"the hub does not have all of the cells {', '.join(self._wanted)}: correct [cloud] cells"
-
-
-def _news(table: str, row: Mapping[str, Any]) -> News:
-    """All of a row."""
-    named = adopt.named(TABLES[table], row)
-    return News(table, row["id"], named, frozenset(named))
 
 
 def _part(one: News) -> str:

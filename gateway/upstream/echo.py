@@ -1,6 +1,6 @@
 """What the hub has taken from us and its feed has not told yet: what it tells of these columns until then is older. No I/O."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 Key = tuple[str, str]  # table, id
 WHOLE = "*"  # a new row: all of its columns
@@ -15,7 +15,7 @@ class Echo:
         known = self._taken_at.setdefault(row, {})
         known.update(dict.fromkeys((WHOLE,) if columns is None else columns, seq))
 
-    def fresh(self, row: Key, columns: Collection[str], seq: int) -> set[str]:
+    def fresh(self, row: Key, columns: Iterable[str], seq: int) -> set[str]:
         """The columns of which a change at `seq` is not older than what we sent: ours is still to come, with the row as it is."""
         known = self._taken_at.get(row)
         if known is None:

@@ -60,14 +60,19 @@ def of_page(changes: Collection[Mapping[str, Any]], own_id: str, echo: Echo, raw
         columns = frozenset(row or ())
         if row is not None and change["changed_fields"] is not None:
             columns &= {_outside(raw[table], name) for name in change["changed_fields"]}
-        if not ours:
-            fresh = echo.fresh((table, row_id), [raw[table].keeps.get(name, name) for name in columns], change["seq"])
-            columns = frozenset(name for name in columns if raw[table].keeps.get(name, name) in fresh)
-        if row is None or columns:
-            before = news.pop((table, row_id, ours), None)
-            known = before.columns if before is not None and before.row is not None else frozenset[str]()
-            news[table, row_id, ours] = News(table, row_id, row, columns | known, ours)
+        fresh = _fresh(echo, raw[table], row_id, row or (), change["seq"])
+        columns = columns if ours else columns & fresh
+        before = news.pop((table, row_id, ours), None)
+        known = before.columns if before is not None and before.row is not None else frozenset[str]()
+        news[table, row_id, ours] = News(table, row_id, row, columns | known, fresh, ours)
     return [*news.values()]
+
+
+def _fresh(echo: Echo, raw: Raw, row_id: str, names: Collection[str], seq: int) -> frozenset[str]:
+    """Those of a row, told at `seq`, that are not older than what we sent."""
+    kept = {name: raw.keeps.get(name, name) for name in names}
+    newer = echo.fresh((raw.name, row_id), kept.values(), seq)
+    return frozenset(name for name, column in kept.items() if column in newer)
 
 
 def _outside(raw: Raw, name: str) -> str:
@@ -114,16 +119,23 @@ class Spooled:
         self._file.close()
 
 
-def of_snapshot(spooled: Spooled, cells: frozenset[str] | None) -> Iterator[News]:
+def of_snapshot(spooled: Spooled, cells: frozenset[str] | None, echo: Echo, raw: Mapping[str, Raw]) -> Iterator[News]:
     """Everything that is ours. `cells`: the ids of those, None for all: then parts and jobs are those with work in them."""
     trees = None if cells is None else _trees(spooled, cells)
     for table, row in spooled.rows():
         if table == "tombstones":
             if row["entity"] in TABLES:
-                yield News(row["entity"], row["id"], None, frozenset())
+                yield News(row["entity"], row["id"], None, frozenset(), frozenset())
         elif table in TABLES and (trees is None or _in_trees(table, row, *trees)):
             named = adopt.named(TABLES[table], row)
-            yield News(table, row["id"], named, frozenset(named))
+            fresh = _fresh(echo, raw[table], row["id"], named, spooled.place.seq)
+            yield News(table, row["id"], named, fresh, fresh)
+
+
+def whole(table: str, row: Mapping[str, Any]) -> News:
+    """All of a row that has just been asked for."""
+    named = adopt.named(TABLES[table], row)
+    return News(table, row["id"], named, frozenset(named), frozenset(named))
 
 
 def _trees(spooled: Spooled, cells: frozenset[str]) -> tuple[set[str], set[str]]:

@@ -167,6 +167,8 @@ def _change(one: Mapping[str, Any], table: Raw, rows: Rows) -> dict[str, Any] | 
         return told if one["op"] == "delete" else None
     names = table.behind(one["fields"] if one["op"] == "update" else None)
     told["values"] = {name: row[name] for name in names}
+    if one["op"] == "update":
+        told["fields"] = one["fields"]
     if table.name in BELOW and (one["op"] == "insert" or table.name != "operations"):
         told["below"] = rows.below[table.name].get(one["id"], [])
     return told

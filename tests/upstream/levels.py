@@ -16,7 +16,7 @@ from said import Said
 from gateway.app import Gateway, running
 from gateway.hub.raw import TABLES
 from gateway.kernel.clock import SystemClock
-from gateway.kernel.db import Tx
+from gateway.kernel.db import Database, Tx
 from gateway.kernel.ids import uuid7
 from gateway.outbox.event import Stamp
 from gateway.settings import Settings
@@ -53,6 +53,13 @@ class Level:
         assert said.status < 300, said.text
         return said.data
 
+    @property
+    def db(self) -> Database:
+        return self.gateway.db
+
+    clock = SystemClock()
+    new_id = staticmethod(uuid7(clock))
+
     async def ask(self, sql: str, *values: Any) -> list[tuple]:
         return [tuple(row) for row in await self.gateway.db.read(lambda c: c.execute(sql, values).fetchall())]
 
@@ -74,11 +81,22 @@ class Level:
         link = await self.link()
         return link["state"] == "up" and link["pending"] == 0 and link["parked"] == 0
 
+    async def holds(self, table: str, count: int) -> bool:
+        return (await self.ask(f"SELECT count(*) FROM {table}"))[0][0] >= count
+
+    async def has_own_plan(self, cell: str) -> bool:
+        sql = "SELECT 1 FROM operations o JOIN cells c ON c.id = o.cell_id WHERE c.name = ? LIMIT 1"
+        return bool(await self.ask(sql, cell))
+
+    async def people(self, people: list[dict[str, Any]]) -> None:
+        rows = [{name: value for name, value in one.items() if name != "is_machine"} for one in people]
+        stamp = Stamp(self.clock.now(), self.gateway.settings.gateway.id, self.new_id)
+        await self.gateway.db.write(_bring_in, stamp, {"profiles": rows})
+
     async def furnished(self) -> None:
         """A hall's cells, people and reasons."""
-        clock = SystemClock()
-        stamp = Stamp(clock.now(), self.gateway.settings.gateway.id, uuid7(clock))
-        await self.gateway.db.write(_furnish, stamp)
+        stamp = Stamp(self.clock.now(), self.gateway.settings.gateway.id, self.new_id)
+        await self.gateway.db.write(_bring_in, stamp, HALL)
 
     async def job(self, number: str, *cells: str, quantity: int = 10) -> Any:
         """A job with one part, with an operation in each of the cells."""
@@ -92,8 +110,8 @@ class Level:
         ]
 
 
-def _furnish(tx: Tx, stamp: Stamp) -> None:
-    bring_in(tx, stamp, planned(HALL))
+def _bring_in(tx: Tx, stamp: Stamp, rows: dict[str, Any]) -> None:
+    bring_in(tx, stamp, planned(rows))
 
 
 async def until(fact: Callable[[], Awaitable[Any]], what: str) -> None:
@@ -112,6 +130,62 @@ def everything(connection: sqlite3.Connection, tables: Any) -> dict[str, list[di
         rows = connection.execute(f"SELECT * FROM {table} ORDER BY id").fetchall()
         found[table] = [{name: value for name, value in dict(row).items() if name not in OWN} for row in rows]
     return found
+
+
+class Line:
+    """A line on loopback that can be cut, and mended again."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._to = host, port
+        self._ways: set[asyncio.Task[None]] = set()
+        self.port = 0
+        self.whole = True
+
+    def cut(self) -> None:
+        self.whole = False
+        for way in self._ways:
+            way.cancel()
+
+    def mend(self) -> None:
+        self.whole = True
+
+    async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        this = asyncio.current_task()
+        self._ways.add(this)
+        there = to = None
+        with contextlib.suppress(OSError, asyncio.CancelledError):
+            if self.whole:
+                there, to = await asyncio.open_connection(*self._to)
+                ways = [asyncio.ensure_future(_pour(*way)) for way in ((reader, to), (there, writer))]
+                try:
+                    await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    for way in ways:
+                        way.cancel()
+        self._ways.discard(this)
+        for end in (to, writer):
+            if end is not None:
+                end.transport.abort()
+
+
+async def _pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65536):
+        writer.write(data)
+
+
+@contextlib.asynccontextmanager
+async def line_to(url: str) -> AsyncIterator[Line]:
+    """`url` of loopback, with a port."""
+    host, _, port = url.removeprefix("http://").partition("/")[0].rpartition(":")
+    line = Line(host, int(port))
+    served = await asyncio.start_server(line.carry, "127.0.0.1", 0)
+    line.port = served.sockets[0].getsockname()[1]
+    try:
+        yield line
+    finally:
+        line.cut()
+        served.close()
+        await served.wait_closed()
 
 
 @contextlib.asynccontextmanager
