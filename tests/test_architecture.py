@@ -31,6 +31,7 @@ MAY = {
     "files": WORK | {"catalog", "jobs", "operations"},
     "uns": TOOLS | {"settings"},
     "cloud": TOOLS | {"catalog", "jobs", "operations"},
+    "conflicts": WORK | {"catalog", "jobs", "operations", "cloud"},
     "transfer": WORK | {"catalog", "jobs", "operations", "issues", "batches", "webhooks"},
     "erp": WORK | {"catalog", "jobs", "operations", "transfer"},
     "hub": WORK | {"catalog", "transfer"},
@@ -40,10 +41,10 @@ MAY = {
     "housekeeping": TOOLS | {"cloud", "settings"},
     "timekeeping": TOOLS | {"catalog", "jobs", "operations", "batches", "transfer"},
     "systemd": {"kernel", "settings"},
-    "admin": WORK | {"settings", "status", "transfer", "keys"},
+    "admin": WORK | {"settings", "status", "catalog", "conflicts", "transfer", "keys"},
     "api": WORK
     | {"examples", "settings", "catalog", "jobs", "operations", "files", "issues", "batches", "webhooks", "keys", "erp"}
-    | {"transfer", "hub"},
+    | {"transfer", "hub", "conflicts"},
     "app": WORK
     | FRAME
     | {"settings", "admin", "api", "catalog", "operations", "files", "keys", "cloud", "uns", "transfer"},

@@ -16,10 +16,10 @@ from gateway.catalog import store as rows_
 from gateway.catalog.resources import Kind as ColumnKind
 from gateway.catalog.resources import Resource
 from gateway.catalog.tables import CELLS, RESOURCES, SCRAP_REASONS
-from gateway.cloud import mapping, store
+from gateway.cloud import conflicts, mapping, store
 from gateway.cloud.budget import Budget
 from gateway.cloud.client import CloudClient
-from gateway.cloud.merge import EXECUTION, Merged, merge
+from gateway.cloud.merge import EXECUTION, Difference, Merged, merge
 from gateway.cloud.outcome import Kind
 from gateway.cloud.pull import Here, Pull, Pulled, Row
 from gateway.cloud.rows import Rows
@@ -128,6 +128,9 @@ class Downlink:
         if pulled.gone:
             await self._db.write(_tell_gone, stamp, pulled.gone)
             self._gone |= pulled.gone
+        if back := await self._db.read(conflicts.not_shown, "operations") & pulled.of("operations").keys():
+            await self._db.write(_tell_shown, stamp, back)
+            self._gone -= back
         if catalogue:
             await self._look_for_webhooks()
             self._catalogue_due_s = self._clock.monotonic() + CATALOGUE_EVERY_S
@@ -204,7 +207,7 @@ def _take(
 ) -> tuple[Change | None, str]:
     table, row_id = resource.table, theirs["id"]
     found = store.local(tx, table, row_id)
-    lane = _lane(tx, table, theirs if found is None else found[0])
+    lane = lane_of(tx, table, theirs if found is None else found[0])
     if found is None:
         change = _insert(tx, stamp, resource, theirs)
         if change is None:
@@ -216,15 +219,15 @@ def _take(
         owned = cells is None or ours.get("cell_id") in cells
         merged = _merged(tx, table, ours, theirs, known, lane, owned=owned)
         for one in merged.differences:
-            told = (stamp.new_id(), table, row_id, one.field, one.ours, one.theirs, one.reason, one.resolution)
-            store.record_conflict(tx, told, stamp.text)
-        values = _stored(tx, resource, merged.adopt)
+            conflicts.record(tx, stamp, table, row_id, one)
+        values = stored(tx, resource, merged.adopt)
         change = _update(tx, stamp, resource, theirs, values) if values else None
         if values and change is None:
             return None, lane
     known.base |= {name: value for name, value in theirs.items() if name != "id"}
     known.lane = known.lane or lane
     store.save(tx, known.packed(stamp.text))
+    conflicts.settle(tx, stamp, table, row_id, conflicts.NOT_KEPT, "cloud")
     return change, lane
 
 
@@ -238,7 +241,7 @@ def _merged(tx: Tx, table: str, ours: Row, theirs: Row, known: store.CloudRow, l
 
 
 def _insert(tx: Tx, stamp: Stamp, resource: Resource, theirs: Row) -> Change | None:
-    row = {"created_at": stamp.text, "updated_at": stamp.text, **_stored(tx, resource, theirs), "id": theirs["id"]}
+    row = {"created_at": stamp.text, "updated_at": stamp.text, **stored(tx, resource, theirs), "id": theirs["id"]}
     return _kept(tx, stamp, resource, theirs, lambda: rows_.insert(tx, resource, row))
 
 
@@ -255,8 +258,8 @@ def _kept(tx: Tx, stamp: Stamp, resource: Resource, theirs: Row, doing: Callable
     except (Conflict, Invalid) as exc:
         tx.execute("ROLLBACK TO pulled")
         reason = f"the cloud's row cannot be kept here: {exc.message}"
-        told = (stamp.new_id(), resource.table, theirs["id"], "id", None, theirs["id"], reason, None)
-        store.record_conflict(tx, told, stamp.text)
+        found = Difference(conflicts.NOT_KEPT, None, theirs["id"], reason, None)
+        conflicts.record(tx, stamp, resource.table, theirs["id"], found)
         return None
     finally:
         tx.execute("RELEASE pulled")
@@ -265,12 +268,17 @@ def _kept(tx: Tx, stamp: Stamp, resource: Resource, theirs: Row, doing: Callable
 def _tell_gone(tx: Tx, stamp: Stamp, gone: Collection[str]) -> None:
     """They stay here until somebody decides: work may have been booked on them."""
     reason = "the cloud does not show this operation any more: it was deleted there, or given to another cell"
+    found = Difference(conflicts.NOT_SHOWN, None, "not shown", reason, None)
     for row_id in sorted(gone):
-        told = (stamp.new_id(), "operations", row_id, "deleted_at", None, "not shown", reason, None)
-        store.record_conflict(tx, told, stamp.text)
+        conflicts.record(tx, stamp, "operations", row_id, found)
 
 
-def _stored(tx: Tx, resource: Resource, values: Row) -> dict[str, Any]:
+def _tell_shown(tx: Tx, stamp: Stamp, shown: Collection[str]) -> None:
+    for row_id in sorted(shown):
+        conflicts.settle(tx, stamp, "operations", row_id, conflicts.NOT_SHOWN, "local")
+
+
+def stored(connection: sqlite3.Connection, resource: Resource, values: Row) -> dict[str, Any]:
     """The cloud's words as we keep them: instants in UTC, minutes as seconds; ids that point nowhere are left out."""
     row: dict[str, Any] = {}
     for column in resource.columns:
@@ -289,23 +297,24 @@ def _stored(tx: Tx, resource: Resource, values: Row) -> dict[str, Any]:
                 value = time_.text(time_.parse(value))
             except (TypeError, ValueError):
                 continue  # [U] its own writers put what they like into some of these
-        if column.references and value is not None and not _exists(tx, column.references, value):
+        if column.references and value is not None and not _exists(connection, column.references, value):
             continue
         row |= rows_.stored(resource, {column.name: value})
     return row
 
 
-def _exists(tx: Tx, table: str, row_id: str) -> bool:
-    return tx.execute(f"SELECT 1 FROM {table} WHERE id = ?", (row_id,)).fetchone() is not None  # noqa: S608 -- declared
+def _exists(connection: sqlite3.Connection, table: str, row_id: str) -> bool:
+    return connection.execute(f"SELECT 1 FROM {table} WHERE id = ?", (row_id,)).fetchone() is not None  # noqa: S608 -- declared
 
 
-def _lane(tx: Tx, table: str, row: Row) -> str:
+def lane_of(connection: sqlite3.Connection, table: str, row: Row) -> str:
+    """In which lane a row goes up."""
     if table == "jobs":
         return job_lane(row["id"])
     if table == "parts":
         return job_lane(row["job_id"])
     if table == "operations":
-        found = tx.execute("SELECT job_id FROM parts WHERE id = ?", (row["part_id"],)).fetchone()
+        found = connection.execute("SELECT job_id FROM parts WHERE id = ?", (row["part_id"],)).fetchone()
         return job_lane(found[0]) if found else row_lane(table, row["id"])
     return row_lane(table, row["id"])
 
