@@ -8,7 +8,7 @@ from gateway.catalog import store as rows_
 from gateway.cloud import conflicts as conflicts_
 from gateway.cloud import mapping
 from gateway.cloud import store as cloud_
-from gateway.cloud.downlink import TABLES, lane_of, stored
+from gateway.cloud.adopt import TABLES, lane_of, stored
 from gateway.conflicts import rules
 from gateway.conflicts.resources import CONFLICTS
 from gateway.conflicts.rules import Sides
@@ -76,12 +76,12 @@ def _take(tx: Tx, stamp: Stamp, conflict: Row, ours: Row | None) -> None:
         raise Conflict(
             f"{conflict['reason']}: change what is in its way here, and it is taken over by the next pull; or keep ours"
         )
+    if conflict["field"] == conflicts_.NOT_SHOWN and table != OPERATIONS:
+        raise Conflict(f"a row of {table} is not deleted by a decision: delete it here, then keep ours")
     if ours is None:
         raise Conflict("the row is not here any more: only our side can be kept")
     sides = _sides(tx, conflict, ours)
     if conflict["field"] == conflicts_.NOT_SHOWN:
-        if table != OPERATIONS:
-            raise Conflict(f"delete it here yourself (DELETE /api-{table}), then keep ours")
         rules.require_sent(sides)
         change = planning.gone(tx, stamp, row_id)
     elif values := rules.to_take(sides):
