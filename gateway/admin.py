@@ -8,12 +8,17 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 from aiohttp import web
 
+from gateway.catalog.routes import wanted
+from gateway.conflicts import store as conflicts_
+from gateway.conflicts.commands import ConflictCommands
+from gateway.conflicts.resources import CONFLICTS
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database
 from gateway.kernel.errors import BadRequest, GatewayError, NotFound
@@ -109,6 +114,19 @@ async def queue_discard(box: Box, given: Arguments) -> dict[str, Any]:
     return {"discarded": await box.db.write(parked.discard, given["reader"], given.get("seqs"))}
 
 
+async def conflicts_list(box: Box, given: Arguments) -> list[dict[str, Any]]:
+    """resolved_too."""
+    return await box.db.read(partial(conflicts_.listed, resolved_too=given["resolved_too"]))
+
+
+async def conflicts_resolve(box: Box, given: Arguments) -> dict[str, Any]:
+    """id, resolution: `local` or `cloud`."""
+    commands = ConflictCommands(box.db, box.clock, box.new_id, box.settings.gateway.id)
+    answer = await commands.resolve(wanted(CONFLICTS, given["id"]), given["resolution"], CALLER, None)
+    row: dict[str, Any] = json.loads(answer.data)["conflict"]
+    return row
+
+
 def importing(box: Box, path: Path, name: str, *, dry_run: bool) -> AsyncIterator[dict[str, Any]]:
     """See `Imports.run`."""
     return Imports(box.db, box.clock, box.new_id, box.settings.gateway.id).run(path, name, dry_run=dry_run)
@@ -123,6 +141,8 @@ VERBS: Mapping[str, Callable[[Box, Any], Awaitable[Any]]] = {
     "queue.list": queue_list,
     "queue.retry": queue_retry,
     "queue.discard": queue_discard,
+    "conflicts.list": conflicts_list,
+    "conflicts.resolve": conflicts_resolve,
 }
 
 

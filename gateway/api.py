@@ -9,6 +9,8 @@ from gateway.batches.resources import BATCHES
 from gateway.batches.resources import IMAGES as BATCH_IMAGES
 from gateway.catalog import routes as catalog
 from gateway.catalog.commands import RowCommands
+from gateway.conflicts import routes as conflicts
+from gateway.conflicts.commands import ConflictCommands
 from gateway.erp import routes as erp
 from gateway.erp.commands import ErpCommands
 from gateway.files import routes as files
@@ -84,6 +86,7 @@ def api_routes(settings: Settings, db: Database, keys: Keys, clock: Clock, new_i
         *hosted.routes(),
         *erp.routes(db, ErpCommands(*made, upstream=settings.compat.bulk_sync_shape == "upstream")),
         *_file_routes(settings, made),
+        *conflicts.routes(db, ConflictCommands(*made)),
         *hub.routes(db, feed, Moments(db), __version__),
     ]
     return [*table, forward.route(db, Inside(table), clock, new_id, settings.gateway.id)]

@@ -36,6 +36,7 @@ IDS = {
     "api-webhooks": WEBHOOK,
     "api-webhook-logs": _ID.format(31),
     "api-key-generate": _ID.format(32),
+    "api-conflicts": _ID.format(33),
 }
 
 _TREE = {
@@ -234,6 +235,7 @@ BODIES: Mapping[tuple[str, str], Mapping[str, Body]] = {
         }
     },
     ("PATCH PUT", "/api-webhooks"): {"switched off": {"active": False}},
+    ("PATCH", "/api-conflicts"): {"what was done here is right": {"resolution": "local"}},
     ("POST PUT PATCH", "/api-key-generate"): {
         "a terminal at the laser": {"name": "terminal 1", "scope": "operate", "cells": [CELL], "operator_id": OPERATOR}
     },

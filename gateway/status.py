@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway import __version__
+from gateway.cloud import conflicts
 from gateway.cloud import store as cloud_
 from gateway.kernel import clock as time_
 from gateway.kernel.clock import Clock
@@ -83,6 +84,8 @@ def _facts(connection: sqlite3.Connection) -> tuple[int, int, dict[str, dict[str
             "parked": parked,
             "skipped": skipped,
         }
+    if cloud_.READER in readers:
+        readers[cloud_.READER]["conflicts"] = conflicts.open_count(connection)
     return head, int(found[0]) if found else 0, readers
 
 

@@ -31,6 +31,7 @@ MAY = {
     "files": WORK | {"catalog", "jobs", "operations"},
     "uns": TOOLS | {"settings"},
     "cloud": TOOLS | {"catalog", "jobs", "operations"},
+    "conflicts": WORK | {"catalog", "jobs", "operations", "cloud"},
     "transfer": WORK | {"catalog", "jobs", "operations", "issues", "batches", "webhooks"},
     "erp": WORK | {"catalog", "jobs", "operations", "transfer"},
     "hub": WORK | {"catalog", "jobs", "transfer"},
@@ -41,10 +42,10 @@ MAY = {
     "housekeeping": TOOLS | {"cloud", "settings"},
     "timekeeping": TOOLS | {"catalog", "jobs", "operations", "batches", "transfer"},
     "systemd": {"kernel", "settings"},
-    "admin": WORK | {"settings", "status", "transfer", "keys"},
+    "admin": WORK | {"settings", "status", "catalog", "conflicts", "transfer", "keys"},
     "api": WORK
     | {"examples", "settings", "catalog", "jobs", "operations", "files", "issues", "batches", "webhooks", "keys", "erp"}
-    | {"transfer", "hub"},
+    | {"transfer", "hub", "conflicts"},
     "app": WORK
     | FRAME
     | {
@@ -130,7 +131,7 @@ def test_only_the_settings_read_the_environment():
 def test_only_one_file_each_speaks_a_protocol():
     assert users("aiomqtt") == {"gateway/uns/client.py"}
     sessions = {file for file in saying(r"\bClientSession\(") if not file.startswith("gateway/demo/")}
-    assert sessions == {"gateway/cloud/client.py", "gateway/admin.py"}  # the cloud; our own socket
+    assert sessions == {"gateway/cloud/client.py", "gateway/upstream/client.py", "gateway/admin.py"}  # our own socket
     assert saying(r"\bsqlite3\.connect\(") == {"gateway/kernel/connection.py"}
 
 
@@ -142,6 +143,7 @@ def test_everything_is_caught_only_where_somebody_tries_again_or_answers():
         "gateway/web/server.py",
         "gateway/web/inside.py",  # the same for a call inside another one
         "gateway/cloud/uplink.py",  # an event that fails again and again is parked
+        "gateway/upstream/uplink.py",  # a request that fails is made again later
     }
 
 

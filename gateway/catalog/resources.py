@@ -132,6 +132,7 @@ class Resource:
     beside: str = ""
     journaled: bool = True
     gone: str = DELETED  # the `data` of an answer to a DELETE
+    listed_as: str = ""  # key of the list in an answer, where that is not the table
 
     def column(self, name: str) -> Column:
         return self._by_name[name]
@@ -140,6 +141,10 @@ class Resource:
     def title(self) -> str:
         """Its name in OpenAPI: `TimeEntry`."""
         return "".join(word.capitalize() for word in self.singular[-1].split("_"))
+
+    @property
+    def plural(self) -> str:
+        return self.listed_as or self.table
 
     def one(self, row: str) -> str:
         """The `data` of an answer with one row, under every key that it is known by."""

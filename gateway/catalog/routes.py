@@ -51,7 +51,7 @@ def reading(resource: Resource, db: Database) -> list[Route]:
         return await db.read(tags.page, view, listing.checked(call.query, asked), totals)
 
     row = models.row_schema(resource)
-    answers: dict[str, Any] = {resource.table: {"type": "array", "items": row}, "pagination": listing.PAGINATION}
+    answers: dict[str, Any] = {resource.plural: {"type": "array", "items": row}, "pagination": listing.PAGINATION}
     return [
         Route(
             "GET",
@@ -59,7 +59,7 @@ def reading(resource: Resource, db: Database) -> list[Route]:
             show,
             Scope.READ,
             _cells(resource, Cells.FILTERED),
-            f"List {resource.table.replace('_', ' ')}, or show one",
+            f"List {resource.plural.replace('_', ' ')}, or show one",
             parameters=(ID, *listing.parameters(asked)),
             answers=(answers, dict.fromkeys(resource.singular, row)),
         )

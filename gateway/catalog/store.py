@@ -76,7 +76,7 @@ def page(
     cells: frozenset[str] | None,
     count: Callable[[], int],
 ) -> str:
-    """`{"<table>":[...],"pagination":{...}}` as text; `count` tells how long the whole list is, when that is not plain.
+    """`{"<plural>":[...],"pagination":{...}}` as text; `count` tells how long the whole list is, when that is not plain.
 
     The page is chosen first, so that only its rows become JSON.
     """
@@ -100,7 +100,7 @@ def page(
         place = tuple(None if value == cursors.LAST else value for value in tuple(rows[-1])[1:])
         following = f'"{cursors.written(Cursor(total, until, place), listing.bound_to)}"'
     pagination = f'{{"total":{total},"offset":{listing.offset},"limit":{listing.limit},"next_cursor":{following}}}'
-    return f'{{"{table}":[{",".join([row[0] for row in rows])}],"pagination":{pagination}}}'
+    return f'{{"{resource.plural}":[{",".join([row[0] for row in rows])}],"pagination":{pagination}}}'
 
 
 def chosen_by(
@@ -258,7 +258,7 @@ def check_references(
 
 
 def missing(resource: Resource, row_id: str) -> NotFound:
-    return NotFound(f"{resource.table} with ID {row_id} not found")
+    return NotFound(f"{resource.plural} with ID {row_id} not found")
 
 
 def refusal(resource: Resource, row: Mapping[str, Any], exc: sqlite3.IntegrityError) -> Conflict | Invalid:

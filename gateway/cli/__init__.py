@@ -3,6 +3,7 @@
 import click
 
 from gateway.cli.config import config, openapi
+from gateway.cli.conflicts import conflicts
 from gateway.cli.data import queue, status
 from gateway.cli.keys import keys
 from gateway.cli.serve import demo, doctor, init, run, version
@@ -14,5 +15,5 @@ def main() -> None:
     """The edge gateway for the factory floor."""
 
 
-for command in (run, demo, init, status, keys, queue, export, import_, config, doctor, openapi, version):
+for command in (run, demo, init, status, keys, queue, conflicts, export, import_, config, doctor, openapi, version):
     main.add_command(command)

@@ -70,6 +70,7 @@ def _plain(told: dict[str, Any]) -> str:
     ]
     for name, link in told["links"].items():
         waits = f"  {link['pending']} wait, {link['parked']} parked" if "pending" in link else ""
+        waits += f", {link['conflicts']} conflicts" if link.get("conflicts") else ""
         why = f"  ({link['error']})" if link.get("error") else ""
         lines.append(f"  {name:14} {link['state']:9} since {link['since'] or '-'}{waits}{why}")
     return "\n".join([*lines, *(f"  ! {problem}" for problem in told.get("problems", ()))])

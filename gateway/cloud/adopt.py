@@ -1,5 +1,6 @@
 """A row of upstream into our tables: its words become ours, what cannot be kept is told."""
 
+import sqlite3
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -7,7 +8,7 @@ from gateway.catalog import store as rows_
 from gateway.catalog.resources import Kind as ColumnKind
 from gateway.catalog.resources import Resource
 from gateway.catalog.tables import CELLS, RESOURCES, SCRAP_REASONS
-from gateway.cloud import store
+from gateway.cloud import conflicts, store
 from gateway.cloud.merge import EXECUTION, Difference, Merged, merge
 from gateway.cloud.pull import Row
 from gateway.jobs.resources import JOBS, PARTS
@@ -61,16 +62,11 @@ def _kept(tx: Tx, stamp: Stamp, resource: Resource, theirs: Row, doing: Callable
     except (Conflict, Invalid) as exc:
         tx.execute("ROLLBACK TO pulled")
         reason = f"the cloud's row cannot be kept here: {exc.message}"
-        told = (stamp.new_id(), resource.table, theirs["id"], "id", None, theirs["id"], reason, None)
-        store.record_conflict(tx, told, stamp.text)
+        found = Difference(conflicts.NOT_KEPT, None, theirs["id"], reason, None)
+        conflicts.record(tx, stamp, resource.table, theirs["id"], found)
         return None
     finally:
         tx.execute("RELEASE pulled")
-
-
-def record(tx: Tx, stamp: Stamp, table: str, row_id: str, one: Difference) -> None:
-    told = (stamp.new_id(), table, row_id, one.field, one.ours, one.theirs, one.reason, one.resolution)
-    store.record_conflict(tx, told, stamp.text)
 
 
 def stored(tx: Tx, resource: Resource, values: Row) -> dict[str, Any]:
@@ -102,12 +98,13 @@ def _exists(tx: Tx, table: str, row_id: str) -> bool:
     return tx.execute(f"SELECT 1 FROM {table} WHERE id = ?", (row_id,)).fetchone() is not None  # noqa: S608 -- declared
 
 
-def lane_of(tx: Tx, table: str, row: Row) -> str:
+def lane_of(connection: sqlite3.Connection, table: str, row: Row) -> str:
+    """In which lane a row goes up."""
     if table == "jobs":
         return job_lane(row["id"])
     if table == "parts":
         return job_lane(row["job_id"])
     if table == "operations":
-        found = tx.execute("SELECT job_id FROM parts WHERE id = ?", (row["part_id"],)).fetchone()
+        found = connection.execute("SELECT job_id FROM parts WHERE id = ?", (row["part_id"],)).fetchone()
         return job_lane(found[0]) if found else row_lane(table, row["id"])
     return row_lane(table, row["id"])

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import structlog
 
 from gateway.catalog.resources import Resource
-from gateway.cloud import adopt, mapping, store
+from gateway.cloud import adopt, conflicts, mapping, store
 from gateway.cloud.adopt import TABLES
 from gateway.cloud.budget import Budget
 from gateway.cloud.client import CloudClient
+from gateway.cloud.merge import Difference
 from gateway.cloud.outcome import Kind
 from gateway.cloud.pull import Here, Pull, Pulled, Row
 from gateway.cloud.rows import Rows
@@ -117,6 +118,9 @@ class Downlink:
         if pulled.gone:
             await self._db.write(_tell_gone, stamp, pulled.gone)
             self._gone |= pulled.gone
+        if back := await self._db.read(conflicts.not_shown, "operations") & pulled.of("operations").keys():
+            await self._db.write(_tell_shown, stamp, back)
+            self._gone -= back
         if catalogue:
             await self._look_for_webhooks()
             self._catalogue_due_s = self._clock.monotonic() + CATALOGUE_EVERY_S
@@ -193,7 +197,7 @@ def _take(
         owned = cells is None or ours.get("cell_id") in cells
         merged = adopt.merged(tx, table, ours, theirs, known, lane, owned=owned)
         for one in merged.differences:
-            adopt.record(tx, stamp, table, row_id, one)
+            conflicts.record(tx, stamp, table, row_id, one)
         values = adopt.stored(tx, resource, merged.adopt)
         change = adopt.update(tx, stamp, resource, theirs, values) if values else None
         if values and change is None:
@@ -201,15 +205,21 @@ def _take(
     known.base |= {name: value for name, value in theirs.items() if name != "id"}
     known.lane = known.lane or lane
     store.save(tx, known.packed(stamp.text))
+    conflicts.settle(tx, stamp, table, row_id, conflicts.NOT_KEPT, "cloud")
     return change, lane
 
 
 def _tell_gone(tx: Tx, stamp: Stamp, gone: Collection[str]) -> None:
     """They stay here until somebody decides: work may have been booked on them."""
     reason = "the cloud does not show this operation any more: it was deleted there, or given to another cell"
+    found = Difference(conflicts.NOT_SHOWN, None, "not shown", reason, None)
     for row_id in sorted(gone):
-        told = (stamp.new_id(), "operations", row_id, "deleted_at", None, "not shown", reason, None)
-        store.record_conflict(tx, told, stamp.text)
+        conflicts.record(tx, stamp, "operations", row_id, found)
+
+
+def _tell_shown(tx: Tx, stamp: Stamp, shown: Collection[str]) -> None:
+    for row_id in sorted(shown):
+        conflicts.settle(tx, stamp, "operations", row_id, conflicts.NOT_SHOWN, "local")
 
 
 def _sent_since(tx: Tx, known: store.CloudRow, started: str) -> bool:

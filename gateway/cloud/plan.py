@@ -14,7 +14,7 @@ from typing import Any
 from gateway.cloud.mapping import WHOLE, cloud_fields, forwarded
 from gateway.kernel import clock as time_
 from gateway.operations.model import STANDSTILL
-from gateway.outbox.event import CLOUD, Entry
+from gateway.outbox.event import CLOUD, Entry, EventType
 
 FRESH = timedelta(seconds=60)
 
@@ -37,7 +37,9 @@ SUMS = frozenset(("actual_time", "completion_percentage"))
 
 @dataclass(slots=True)
 class Intent:
-    """What is to become of one row. `fields` None: all of it. `seqs`: the entries that asked for it."""
+    """What is to become of one row. `fields` None: all of it. `seqs`: the entries that asked for it. `decided`: the columns
+    that go up whatever we believe stands there, because a person has decided so.
+    """
 
     table: str
     id: str
@@ -45,6 +47,7 @@ class Intent:
     fields: set[str] | None = None
     seqs: list[int] = field(default_factory=list)
     old: Mapping[str, Any] | None = None  # a deleted row, as it was
+    decided: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -109,7 +112,7 @@ def _fill(step: Step) -> None:
         if entry.origin == CLOUD:
             continue  # nobody is sent his own echo
         for change in json.loads(entry.changes):
-            _fold(intents, change, entry.seq)
+            _fold(intents, change, entry.seq, decided=entry.type == EventType.CONFLICT_RESOLVED)
             for corrected in SUMS.intersection(change["fields"] or () if change["op"] == "update" else ()):
                 step.execution.get(change["id"], {}).pop(corrected, None)  # as it stands now, not as an event left it
         if entry.type in LIFECYCLE:
@@ -120,7 +123,9 @@ def _fill(step: Step) -> None:
     step.intents = list(intents.values())
 
 
-def _fold(intents: dict[tuple[str, str], Intent], change: Mapping[str, Any], seq: int) -> None:
+def _fold(
+    intents: dict[tuple[str, str], Intent], change: Mapping[str, Any], seq: int, *, decided: bool = False
+) -> None:
     table, row_id, op = change["table"], change["id"], change["op"]
     if not forwarded(table):
         return
@@ -128,8 +133,11 @@ def _fold(intents: dict[tuple[str, str], Intent], change: Mapping[str, Any], seq
     known.seqs.append(seq)
     if op == "delete":
         known.op, known.fields, known.old = "delete", None, change["fields"]
-    elif op == "update" and known.fields is not None:
-        known.fields |= _fields(table, change["fields"] or ())
+        return
+    names = _fields(table, change["fields"] or ()) if op == "update" else set()
+    known.decided |= names if decided else set()
+    if known.fields is not None:
+        known.fields |= names
 
 
 def _fields(table: str, names: Sequence[str]) -> set[str]:

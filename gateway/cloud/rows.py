@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from gateway.cloud import mapping, store
+from gateway.cloud import conflicts, mapping, store
 from gateway.cloud.client import CloudClient
+from gateway.cloud.merge import Difference
 from gateway.cloud.outcome import Kind, Outcome
 from gateway.cloud.store import CloudRow
 from gateway.kernel import clock as time_
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database
 from gateway.kernel.ids import NewId
+from gateway.outbox.event import CLOUD, Stamp
 
 CACHE_MAX = 5_000  # rows kept in memory; far more than are touched before the last second's are on disk
 NOT_BY_ID = (
@@ -215,8 +217,9 @@ class Rows:
 
     async def conflict(self, row: CloudRow, name: str, ours: Any, theirs: Any, reason: str) -> None:
         """An automatic resolution, for people to see."""
-        found = (self._new_id(), row.table, row.id, name, ours, theirs, reason, "dropped")
-        await self._db.write(store.record_conflict, found, self._now())
+        stamp = Stamp(self._clock.now(), CLOUD, self._new_id)
+        found = Difference(name, ours, theirs, reason, "dropped")
+        await self._db.write(conflicts.record, stamp, row.table, row.id, found)
 
     async def _ours_already(self, row: CloudRow, values: Mapping[str, Any], body: Mapping[str, Any]) -> None:
         """An earlier attempt was applied. What it carried may be older than what we want now."""

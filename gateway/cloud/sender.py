@@ -148,7 +148,8 @@ class Sender:
         return {
             name: value
             for name, value in values.items()
-            if (whole or name in (fields or ())) and not mapping.same(value, row.base.get(name))
+            if name in intent.decided
+            or ((whole or name in (fields or ())) and not mapping.same(value, row.base.get(name)))
         }
 
     async def _endangered(self, row: CloudRow, want: Wanted) -> None:

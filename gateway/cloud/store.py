@@ -15,7 +15,6 @@ READER = "cloud"
 BLOCKED = "blocked_quota"  # parked until the plan allows more: asked for again every day
 DUE_MAX = 200
 _HUB_EPOCH = "hub_epoch"
-CONFLICTS_MAX = 10_000
 
 _GET = "SELECT base, written, lane, attempted, unsettled_until, deleted FROM cloud_rows WHERE table_name = ? AND id = ?"
 _SAVE = """
@@ -273,7 +272,7 @@ def pending(connection: sqlite3.Connection) -> tuple[int, str | None]:
     return found[0], found[1]
 
 
-# ------------------------------------------------------------------ parked entries, conflicts
+# ------------------------------------------------------------------ parked entries
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,12 +299,11 @@ def parked_in(connection: sqlite3.Connection, lane: str) -> ParkedHere:
         (READER, lane),
     ).fetchall()
     here = ParkedHere({row[0] for row in rows}, {}, {})
-    for seq, aggregate, changes, state in rows:
-        here.aggregates.setdefault(aggregate, (seq, state))
+    for seq, parked, changes, state in rows:
+        here.aggregates.setdefault(parked, (seq, state))
         for change in json.loads(changes):
             if change["op"] == "insert":
-                kind = _KIND.get(change["table"], change["table"])
-                here.uncreated.setdefault(f"{kind}:{change['id']}", (seq, state))
+                here.uncreated.setdefault(aggregate(change["table"], change["id"]), (seq, state))
     return here
 
 
@@ -326,9 +324,20 @@ def to_retry(connection: sqlite3.Connection, lane: str) -> list[Entry]:
     return [Entry(*found) for found in rows]
 
 
-def above(connection: sqlite3.Connection, aggregate: str) -> list[str]:
-    """The aggregates that this one hangs on, nearest first."""
+def aggregate(table: str, row_id: str) -> str:
+    """What a row of the table is called among the aggregates."""
+    return f"{_KIND.get(table, table)}:{row_id}"
+
+
+def row_of(aggregate: str) -> tuple[str, str]:
+    """(table, id): the way back."""
     kind, _, row_id = aggregate.partition(":")
+    return next((table for table, name in _KIND.items() if name == kind), kind), row_id
+
+
+def above(connection: sqlite3.Connection, below: str) -> list[str]:
+    """The aggregates that `below` hangs on, nearest first."""
+    kind, _, row_id = below.partition(":")
     chain = []
     while kind in _PARENT and row_id:
         parent, sql = _PARENT[kind]
@@ -345,31 +354,3 @@ def lanes_to_retry(connection: sqlite3.Connection) -> list[str]:
 
 def unpark(tx: Tx, *seqs: int) -> None:
     tx.executemany("DELETE FROM event_parked WHERE reader = ? AND seq = ?", [(READER, seq) for seq in seqs])
-
-
-def record_conflict(tx: Tx, conflict: tuple[str, str, str, str, Any, Any, str, str | None], now: str) -> None:
-    """(id, table, row id, field, local, cloud, reason, resolution or None): both sides are kept, whoever won."""
-    conflict_id, table, row_id, name, ours, theirs, reason, resolution = conflict
-    known = tx.execute(
-        "SELECT 1 FROM cloud_conflicts WHERE table_name = ? AND row_id = ? AND field = ? AND cloud IS ? AND local IS ?",
-        (table, row_id, name, encode(theirs), encode(ours)),
-    ).fetchone()
-    if known:
-        return
-    tx.execute(
-        "INSERT INTO cloud_conflicts (id, table_name, row_id, field, local, cloud, reason, resolution, resolved_by, "
-        "found_at, resolved_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            conflict_id,
-            table,
-            row_id,
-            name,
-            encode(ours),
-            encode(theirs),
-            reason,
-            resolution,
-            "rule" if resolution else None,
-            now,
-            now if resolution else None,
-        ),
-    )

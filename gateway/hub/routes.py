@@ -64,11 +64,11 @@ _CAPABILITIES: Mapping[str, Any] = {
 
 def routes(db: Database, feed: Feed, moments: Moments, version: str) -> list[Route]:
     async def capabilities(call: Call) -> Answer:
-        _known(call, ())
+        listing.known(call.query, ())
         return Answer(200, encode({**_CAPABILITIES, "version": version, "epoch": await db.read(epoch)}))
 
     async def changes(call: Call) -> Answer | Raw:
-        _known(call, _CHANGES)
+        listing.known(call.query, _CHANGES)
         cell = call.query.get("cell_id")
         seen = sight(call.caller, call.query.get("entities", ""), listing.uuid("cell_id", cell) if cell else None)
         streamed = EVENT_STREAM in call.headers.get("Accept", "")
@@ -85,7 +85,7 @@ def routes(db: Database, feed: Feed, moments: Moments, version: str) -> list[Rou
         return Answer(200, found.text)
 
     async def snapshot(call: Call) -> Raw:
-        _known(call, (_ENTITIES,))
+        listing.known(call.query, (_ENTITIES,))
         chunks = await moments.open(sight(call.caller, call.query.get("entities", "")))
         return Raw("application/json", chunks)
 
@@ -126,15 +126,6 @@ def routes(db: Database, feed: Feed, moments: Moments, version: str) -> list[Rou
             patient=True,
         ),
     ]
-
-
-def _known(call: Call, parameters: tuple[Parameter, ...]) -> None:
-    """Raises Invalid for a parameter that there is not."""
-    names = [one.name for one in parameters]
-    for name, value in call.query.items():
-        if name not in names:
-            known = f"only {', '.join(names)}" if names else "none"
-            raise wrong(name, f'the query parameter "{name}" is not known here, {known}', "UNKNOWN_FIELD", value)
 
 
 def _number(call: Call, name: str, least: int, most: int, default: int = 0) -> int:

@@ -52,6 +52,8 @@ class EventType(StrEnum):
     SYNC_PARTS_COMPLETED = "sync.parts.completed"
     SYNC_OPERATIONS_COMPLETED = "sync.operations.completed"
     SYNC_BATCH_COMPLETED = "sync.batch.completed"
+    CONFLICT_FOUND = "conflict.found"
+    CONFLICT_RESOLVED = "conflict.resolved"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from typing import Any
 from gateway.catalog import store as rows_
 from gateway.catalog.resources import Resource
 from gateway.catalog.tables import MATERIALS, OPERATORS, PROFILES, SUBSTEP_TEMPLATES
-from gateway.cloud import adopt, mapping, store
+from gateway.cloud import adopt, conflicts, mapping, store
 from gateway.cloud.adopt import TABLES as PLAN
-from gateway.cloud.merge import EXECUTION
+from gateway.cloud.merge import EXECUTION, Difference
 from gateway.kernel.db import Tx
 from gateway.kernel.errors import Conflict
 from gateway.outbox import journal
@@ -77,6 +77,7 @@ def _changed(
         known.base |= {name: value for name, value in theirs.items() if name in one.columns}
     known.lane = known.lane or lane
     store.save(tx, known.packed(stamp.text))
+    conflicts.settle(tx, stamp, one.table, one.id, conflicts.NOT_KEPT, "cloud")
     return change, lane
 
 
@@ -104,7 +105,7 @@ def _values(
         state = _state(one, theirs, ours, names, waiting)
     merged = adopt.merged(tx, one.table, ours, {"id": one.id, **told}, known, lane, owned=owned)
     for difference in merged.differences:
-        adopt.record(tx, stamp, one.table, one.id, difference)
+        conflicts.record(tx, stamp, one.table, one.id, difference)
     # Columns that a plain cloud has in another place, a job's priority.
     ours_only = {name: value for name, value in told.items() if name not in ours}
     return {
@@ -149,8 +150,7 @@ def _deleted(tx: Tx, stamp: Stamp, one: News, known: store.CloudRow) -> tuple[Ch
     waiting = store.unsent(tx, lane, one.table, one.id)
     if waiting.fields is None or waiting.fields or store.lane_waits(tx, lane):
         reason = "deleted at the hub while work here was not sent yet: it stays here"
-        told = (stamp.new_id(), one.table, one.id, GONE, None, "deleted", reason, None)
-        store.record_conflict(tx, told, stamp.text)
+        conflicts.record(tx, stamp, one.table, one.id, Difference(conflicts.NOT_SHOWN, None, "deleted", reason, None))
         return None, lane
     resource = TABLES[one.table]
     if resource.soft_delete:

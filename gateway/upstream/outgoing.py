@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.cloud import store
+from gateway.cloud import conflicts, store
 from gateway.cloud.parking import Blocked, free
 from gateway.hub.raw import BELOW, Raw
 from gateway.outbox import journal
-from gateway.outbox.event import CLOUD, Entry, encode
+from gateway.outbox.event import CLOUD, Entry, encode, row_lane
 
 BYTES_MAX = 4 * 1024 * 1024  # of one request; a single entry may be larger
 
@@ -89,8 +89,9 @@ def _stretch(connection: sqlite3.Connection, want: Wanted, room: int) -> Stretch
 
 
 def _goes_up(entry: Entry) -> bool:
-    """Nobody is sent his own echo."""
-    return entry.origin != CLOUD and (entry.changes != "[]" or entry.type is not None)
+    """Nobody is sent his own echo, nor what is only about our side and his."""
+    ours_alone = entry.lane.startswith(row_lane(conflicts.TABLE, ""))
+    return entry.origin != CLOUD and not ours_alone and (entry.changes != "[]" or entry.type is not None)
 
 
 def _pieces(

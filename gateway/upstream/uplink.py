@@ -13,8 +13,9 @@ from typing import Any
 
 import structlog
 
-from gateway.cloud import store
+from gateway.cloud import conflicts, store
 from gateway.cloud.drain import Drain
+from gateway.cloud.merge import Difference
 from gateway.cloud.parking import Blocked
 from gateway.hub.raw import Raw, tables
 from gateway.kernel import clock as time_
@@ -25,7 +26,7 @@ from gateway.kernel.health import Link
 from gateway.kernel.ids import NewId
 from gateway.kernel.supervise import backoff_s
 from gateway.outbox import journal
-from gateway.outbox.event import Entry, encode
+from gateway.outbox.event import CLOUD, Entry, Stamp, encode
 from gateway.upstream import outgoing
 from gateway.upstream.client import HubClient
 from gateway.upstream.echo import Echo
@@ -266,7 +267,8 @@ class HubUplink:
         log.warning("event.parked", seq=entry.seq, aggregate=entry.aggregate, reason=reason)
         now = time_.text(self._clock.now())
         if status == HTTPStatus.NOT_FOUND:
-            await self._db.write(_dropped, self._new_id(), entry, reason, now)
+            stamp = Stamp(self._clock.now(), CLOUD, self._new_id)
+            await self._db.write(_dropped, stamp, entry, reason)
         else:
             await self._db.write(_park, [entry], f"the hub refuses it: {reason}", now)
         last = max([lane.done, *before, *(() if known else (entry.seq,))])
@@ -310,8 +312,9 @@ def _park_blocked(tx: Tx, blocked: Sequence[Blocked], now: str) -> None:
         journal.park(tx, store.READER, [entry], reason, now, state=state)
 
 
-def _dropped(tx: Tx, conflict_id: str, entry: Entry, reason: str, now: str) -> None:
+def _dropped(tx: Tx, stamp: Stamp, entry: Entry, reason: str) -> None:
     """What it changes is gone over there: it is kept here, and people are told."""
-    table, _, row_id = entry.aggregate.partition(":")
+    table, row_id = store.row_of(entry.aggregate)
     store.unpark(tx, entry.seq)
-    store.record_conflict(tx, (conflict_id, table, row_id, "deleted_at", None, "deleted", reason, "dropped"), now)
+    found = Difference(conflicts.NOT_SHOWN, None, "deleted", reason, "dropped")
+    conflicts.record(tx, stamp, table, row_id, found)

@@ -5,7 +5,7 @@ ignored, as the cloud does; a known one with a value that cannot be is an error 
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -208,6 +208,15 @@ def one_of(choices: tuple[str, ...]) -> Callable[[str, str], str]:
         return text
 
     return read
+
+
+def known(query: Mapping[str, str], parameters: Sequence[Parameter]) -> None:
+    """For functions that only a gateway has. Raises Invalid for a parameter that there is not."""
+    names = [one.name for one in parameters]
+    for name, value in query.items():
+        if name not in names:
+            told = f"only {', '.join(names)}" if names else "none"
+            raise wrong(name, f'the query parameter "{name}" is not known here, {told}', "UNKNOWN_FIELD", value)
 
 
 def wrong(name: str, message: str, constraint: str, value: str) -> Invalid:

@@ -150,6 +150,9 @@ def exposition(report: Mapping[str, Any], commits: int) -> bytes:
         "pending": gauge("reader_pending", "Of these, still to be sent.", "reader"),
         "parked": gauge("reader_parked", "Of these, refused by the other side.", "reader"),
         "skipped": gauge("reader_skipped", "Of these, given up.", "reader"),
+        "conflicts": gauge(
+            "reader_conflicts", "What the other side has otherwise, and a person has to decide.", "reader"
+        ),
         "oldest_s": gauge("reader_oldest_seconds", "Age of the oldest entry that waits.", "reader"),
     }
     for name, link in report["links"].items():

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from gateway.cloud import conflicts
+from gateway.cloud.merge import Difference
 from gateway.kernel.clock import SystemClock
 from gateway.kernel.connection import offline
 from gateway.kernel.ids import uuid7
@@ -89,6 +91,8 @@ def test_a_key_can_be_held_to_cells_and_book_for_a_person(either):
         (("keys", "create", "--name", "t", "--scope", "read", "--operator", "nobody"), "nobody"),
         (("keys", "revoke", "nothing"), "nothing"),
         (("keys", "rotate", "nothing"), "nothing"),
+        (("conflicts", "resolve", "nothing", "--keep", "local"), "nothing"),
+        (("conflicts", "resolve", CELL, "--keep", "cloud"), CELL),
     ],
 )
 def test_what_cannot_be_is_one_line_that_names_it_and_exit_code_1(program, words, told):
@@ -107,6 +111,9 @@ def test_what_cannot_be_is_one_line_that_names_it_and_exit_code_1(program, words
         ("queue", "retry"),
         ("queue", "retry", "1", "--all"),
         ("queue", "discard"),
+        ("conflicts", "resolve", CELL),
+        ("conflicts", "resolve", "--keep", "local"),
+        ("conflicts", "resolve", CELL, "--keep", "both"),
         ("import", "no such file"),
         ("nothing",),
         ("status", "--colour"),
@@ -185,6 +192,45 @@ def test_what_is_parked_is_shown_with_its_reason_sent_again_or_given_up(program)
     with program.serving():
         assert [one["seq"] for one in program.ok("queue", "list", "--json").json] == [1]
         assert program.ok("queue", "discard", "--all").out == "1 given up\n"
+
+
+def differ(file, *names: str) -> None:
+    """What the pull does when a cell has another name in the cloud, and nobody knows which is right."""
+    stamp = Stamp(datetime(2026, 11, 23, 7, 0, tzinfo=UTC), "cloud", uuid7(SystemClock()))
+    with offline(file) as connection, connection:
+        connection.execute("BEGIN IMMEDIATE")
+        journal.register(connection, "cloud", stamp.text, 0)
+        for number, name in enumerate(names):
+            found = Difference("name" if number else "color", "Laser", name, "changed on both sides", None)
+            conflicts.record(connection, stamp, "cells", CELL, found)
+
+
+def test_no_conflict_is_there_and_it_says_so(either):
+    assert either.ok("conflicts", "list").out == "nothing waits for a decision\n"
+    assert either.ok("conflicts", "list", "--all").out == "no conflicts\n"
+    assert either.ok("conflicts", "list", "--json").json == []
+
+
+def test_a_conflict_is_shown_with_both_sides_and_decided(program):
+    program.ok("import", "-", stdin=ROWS)
+    differ(program.data / "gateway.sqlite", "Laser 1", "Laser 2")
+    newest, other = program.ok("conflicts", "list", "--json").json
+    assert (newest["entity"], newest["local"], newest["cloud"], newest["open"]) == ("cells", "Laser", "Laser 2", True)
+    plain = program.ok("conflicts", "list").out
+    assert f'cells {CELL} name: "Laser" here, "Laser 2" in the cloud\n  changed on both sides' in plain
+    assert program.ok("status", "--json").json["links"]["cloud"]["conflicts"] == 2
+    assert "2 conflicts" in program.ok("status").out
+    told = program.ok("conflicts", "resolve", newest["id"], "--keep", "local").out
+    assert told == f"resolved: cells {CELL} name, local\n"
+    again = program.call("conflicts", "resolve", newest["id"], "--keep", "cloud")
+    assert (again.code, "resolved already" in again.err) == (1, True)
+    with program.serving():
+        assert [one["id"] for one in program.ok("conflicts", "list", "--json").json] == [other["id"]]
+        row = program.ok("conflicts", "resolve", other["id"], "--keep", "local", "--json").json
+        assert (row["resolution"], row["resolved_by"]) == ("local", "admin socket")
+        assert "local, by admin socket" in program.ok("conflicts", "list", "--all").out
+        status, metrics = program.get("/metrics")
+    assert (status, 'gateway_reader_conflicts{reader="cloud"} 0.0' in metrics) == (200, True)
 
 
 def test_import_brings_rows_in_and_may_be_repeated(either, tmp_path):
@@ -285,7 +331,7 @@ def test_openapi_is_what_the_gateway_serves(running):
 def test_help_is_there_for_everybody(program):
     said = program.call("--help", where=False)
     assert said.code == 0
-    for word in "run demo init keys status queue export import config doctor version openapi".split():
+    for word in "run demo init keys status queue conflicts export import config doctor version openapi".split():
         assert word in said.out
     assert program.call("queue", "retry", "--help", where=False).code == 0
 

@@ -5,6 +5,12 @@ import contextlib
 from hall import ANNA, BEN, BURR, LASER, SAW
 from levels import level, until
 
+from gateway.cloud import conflicts
+from gateway.cloud.merge import Difference
+from gateway.kernel.clock import SystemClock
+from gateway.kernel.ids import uuid7
+from gateway.outbox.event import CLOUD, Stamp
+
 NAMED = "SELECT type, origin FROM events WHERE origin = 'cell' AND type IS NOT NULL ORDER BY seq"
 
 
@@ -104,3 +110,18 @@ async def test_changes_of_the_plan_come_down_and_work_that_is_not_sent_is_kept(t
         await until(gone, "the deleted job")
         await until(cell.drained, "nothing waits")
         assert await site.ask("SELECT count(*) FROM events WHERE origin = 'cell'") == [(0,)]
+
+
+async def test_of_a_conflict_the_site_is_told_what_goes_up_again_and_no_more(tmp_path):
+    async with site_and_cell(tmp_path) as (site, cell):
+        _, operation = await planned(site, cell)
+        stamp = Stamp(SystemClock().now(), CLOUD, uuid7(SystemClock()))
+        for row_id, field in ((operation, "notes"), (ANNA, "id")):
+            found = Difference(field, "ours", "theirs", "changed on both sides", None)
+            await cell.gateway.db.write(conflicts.record, stamp, "operations", row_id, found)
+        for row in (await cell.done("GET", "/api-conflicts"))["conflicts"]:
+            await cell.done("PATCH", f"/api-conflicts?id={row['id']}", {"resolution": "local"})
+        await until(cell.drained, "sent")
+        assert await cell.rows() == await site.rows()
+        told = await site.ask("SELECT aggregate FROM events WHERE type LIKE 'conflict.%'")
+        assert told == [(f"operation:{operation}",)]

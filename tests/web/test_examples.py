@@ -8,6 +8,8 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from gateway import examples
 from gateway.api import described
+from gateway.cloud import conflicts
+from gateway.cloud.merge import Difference
 from gateway.kernel.ids import uuid7
 from gateway.outbox.event import Stamp
 from gateway.transfer.commands import bring_in, planned
@@ -142,6 +144,9 @@ async def hall(floor):
         "INSERT INTO files (id, bucket, path, content_type, size_bytes, sha256, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
         *file,
     )
+    found = Difference("status", "on_hold", "in_progress", "changed here and in the cloud", None)
+    conflict = Stamp(floor.clock.now(), "cloud", lambda: examples.IDS["api-conflicts"])
+    await floor.db.write(conflicts.record, conflict, "operations", examples.OPERATION, found)
     return floor
 
 

@@ -1,0 +1,1 @@
+"""Conflicts with the cloud: shown, and decided by people. `cloud/conflicts.py` finds them."""
