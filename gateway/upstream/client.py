@@ -82,7 +82,7 @@ class HubClient:
         try:
             async with self._request("GET", "api-snapshot", {"entities": entities}, None, None) as answer:
                 if answer.status != HTTPStatus.OK:
-                    raise _refusal(answer.status, await answer.read())
+                    raise _refusal(answer.status, await _whole(answer))
                 async for line in answer.content:
                     yield line
         except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as exc:
@@ -99,7 +99,7 @@ class HubClient:
     ) -> dict[str, Any]:
         try:
             async with self._request(method, path, query, body, timeout_s or self._timeout_s) as answer:
-                raw = await answer.content.read(ANSWER_MAX_BYTES)
+                raw = await _whole(answer)
                 self._set_clock(answer.headers.get("Date"))
                 if answer.status != HTTPStatus.OK:
                     raise _refusal(answer.status, raw)
@@ -130,6 +130,16 @@ class HubClient:
             return
         with contextlib.suppress(ValueError):
             self.clock_offset = parsedate_to_datetime(date).astimezone(UTC) - self._clock.now()
+
+
+async def _whole(answer: aiohttp.ClientResponse) -> bytes:
+    """Raises ValueError."""
+    raw = bytearray()
+    async for chunk in answer.content.iter_any():
+        raw += chunk
+        if len(raw) > ANSWER_MAX_BYTES:
+            raise ValueError(f"an answer of more than {ANSWER_MAX_BYTES} bytes")
+    return bytes(raw)
 
 
 def _refusal(status: int, raw: bytes) -> GatewayError:

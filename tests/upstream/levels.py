@@ -114,14 +114,16 @@ def _bring_in(tx: Tx, stamp: Stamp, rows: dict[str, Any]) -> None:
     bring_in(tx, stamp, planned(rows))
 
 
-async def until(fact: Callable[[], Awaitable[Any]], what: str) -> None:
-    """Wait for a fact."""
+async def until(
+    fact: Callable[[], Awaitable[Any]], what: str, stand: Callable[[], Awaitable[Any]] | None = None
+) -> None:
+    """Wait for a fact. `stand`: how everything stands, when it does not come."""
     try:
         async with asyncio.timeout(WAIT_MAX_S):
             while not await fact():
                 await asyncio.sleep(0.02)
     except TimeoutError:
-        raise AssertionError(f"waited in vain for: {what}") from None
+        raise AssertionError(f"waited in vain for: {what}; {await stand() if stand else ''}") from None
 
 
 def everything(connection: sqlite3.Connection, tables: Any) -> dict[str, list[dict[str, Any]]]:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from floor import FORWARDED, Floor, differences
@@ -31,6 +32,10 @@ class Firm:
     async def drained(self) -> bool:
         boxes = [*self.cells.values(), self.site]
         return all([await box.drained() for box in boxes]) and not await unsettled(self.site)
+
+    async def stand(self) -> list[Any]:
+        """For the message of a test that failed."""
+        return [(await box.send("GET", "/healthz")).body["links"] for box in (*self.cells.values(), self.site)]
 
     async def told(self) -> bool:
         """Every cell has read all of the site's journal."""
@@ -86,11 +91,11 @@ async def test_in_the_end_all_three_levels_say_the_same(tmp_path, seed):
             await asyncio.sleep(rng.choice((0, 0, 0.05)))
         for line in here.lines:
             line.mend()
-        await until(here.drained, "all is up")
+        await until(here.drained, "all is up", here.stand)
         wrong = await here.site.db.read(differences, here.cloud)
         print(*wrong, sep="\n")
         assert wrong == []
-        await until(here.told, "all is told")
+        await until(here.told, "all is told", here.stand)
         site = await here.site.rows(*FORWARDED)
         for cell in here.cells.values():
             apart = await told_apart(cell, site)
