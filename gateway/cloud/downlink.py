@@ -30,6 +30,7 @@ from gateway.kernel.db import Database, Tx
 from gateway.kernel.errors import Conflict, Invalid
 from gateway.kernel.health import Link
 from gateway.kernel.ids import NewId
+from gateway.operations import store as operations_
 from gateway.operations.resources import OPERATIONS
 from gateway.outbox import journal
 from gateway.outbox.event import CLOUD, Change, Event, Stamp, job_lane, row_lane
@@ -234,7 +235,8 @@ def _merged(tx: Tx, table: str, ours: Row, theirs: Row, known: store.CloudRow, l
     if told.get("status") in waiting.states:  # a state on our own way there: the answer is still to come
         told = {name: value for name, value in told.items() if name not in EXECUTION.get(table, ())}
     unsent = ours.keys() if waiting.fields is None else waiting.fields
-    return merge(table, ours, told, known.base, unsent, owned=owned)
+    held = table == "operations" and operations_.get(tx, theirs["id"], deleted_too=True).held
+    return merge(table, ours, told, known.base, unsent, owned=owned, held=held)
 
 
 def _insert(tx: Tx, stamp: Stamp, resource: Resource, theirs: Row) -> Change | None:
