@@ -22,7 +22,7 @@ INSERT INTO cloud_rows (table_name, id, base, written, lane, attempted, unsettle
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (table_name, id) DO UPDATE SET base = excluded.base, written = excluded.written, lane = excluded.lane,
   attempted = excluded.attempted, unsettled_until = excluded.unsettled_until, deleted = excluded.deleted,
-  seen_at = excluded.seen_at, missed = 0
+  seen_at = excluded.seen_at
 """
 _BELOW = {
     "time_entries": "SELECT * FROM time_entry_pauses WHERE time_entry_id = ? ORDER BY paused_at, id",
@@ -45,6 +45,7 @@ WHERE e.lane = :lane AND e.origin <> :cloud AND (
     coalesce((SELECT position FROM event_lanes WHERE reader = :reader AND lane = :lane), 0))
   OR EXISTS (SELECT 1 FROM event_parked p WHERE p.reader = :reader AND p.seq = e.seq))
 """
+_UNSETTLED = "SELECT 1 FROM cloud_rows WHERE unsettled_until IS NOT NULL AND lane = ?"
 _BOOKED = (
     "SELECT EXISTS (SELECT 1 FROM operations o JOIN parts p ON p.id = o.part_id WHERE {} = ?1 AND ("
     "EXISTS (SELECT 1 FROM time_entries e WHERE e.operation_id = o.id) "
@@ -200,6 +201,16 @@ def unsent(connection: sqlite3.Connection, lane: str, table: str, row_id: str) -
             told = json.loads(data)
             states |= {told[name] for name in ("previous_status", "new_status") if told.get(name)}
     return Unsent(None if whole else fields, states)
+
+
+def waits(connection: sqlite3.Connection, lane: str) -> str:
+    """Why nobody can say yet how a lane stands over there; empty when everything of it is answered for."""
+    asked = {"reader": READER, "lane": lane, "cloud": CLOUD}
+    if connection.execute(f"SELECT EXISTS ({_UNSENT})", asked).fetchone()[0]:
+        return "something of it is not sent yet"
+    if connection.execute(_UNSETTLED, (lane,)).fetchone():
+        return "a request about it was not answered and may still run"
+    return ""
 
 
 # ------------------------------------------------------------------ positions
