@@ -47,13 +47,15 @@ class Here:
 
 @dataclass(slots=True)
 class Listed:
-    """What a round has seen: `shown` ids by table; `flat` tables that were read whole, `scanned` those of the work; `trees`:
+    """What a round has seen: `shown` ids by table; `flat` tables that were read whole; `work`: whether its open rows were read,
+    `scanned`: its tables that were read whole; `trees`:
     parts whose operations were read whole; `partial`: tables with a list that was not whole; `dead`: work that is
     gone. `cells`: those that are ours, None for all.
     """
 
     shown: dict[str, set[str]] = field(default_factory=dict)
     flat: Collection[str] = ()
+    work: bool = False
     scanned: set[str] = field(default_factory=set)
     trees: set[str] = field(default_factory=set)
     partial: set[str] = field(default_factory=set)
@@ -73,7 +75,7 @@ class Listed:
             return False
         if table not in WORK:
             return table in self.flat
-        if not (known.open or table in self.scanned):
+        if not (self.work and (known.open or table in self.scanned)):
             return False
         return table != "operations" or self.ours(known) or (known.open and known.above[0] in self.trees)
 

@@ -24,6 +24,7 @@ from gateway.cloud.deletions import follow
 from gateway.cloud.here import here
 from gateway.cloud.merge import EXECUTION, Merged, merge
 from gateway.cloud.outcome import Kind
+from gateway.cloud.probes import Probes
 from gateway.cloud.pull import PAGES_MAX, Pull, Pulled, Row
 from gateway.cloud.rows import Rows
 from gateway.jobs.resources import JOBS, PARTS
@@ -63,6 +64,7 @@ class Downlink:
         self,
         client: CloudClient,
         budget: Budget,
+        probes: Probes,
         rows: Rows,
         db: Database,
         clock: Clock,
@@ -72,6 +74,7 @@ class Downlink:
     ) -> None:
         self._client = client
         self._budget = budget
+        self._probes = probes
         self._rows = rows
         self._db = db
         self._clock = clock
@@ -81,6 +84,7 @@ class Downlink:
         self._catalogue_due_s = 0.0
         self._affordable_s = 0.0  # when the day's share allows the next round
         self._scan_due_s = 0.0
+        self._hooks = 0  # requests about webhooks in this round
         self._webhooks: bool | None = None
         self._cells: frozenset[str] | None = None  # the ids of ours, once the cloud has told them
 
@@ -105,8 +109,9 @@ class Downlink:
         try:
             return await self._round(reading)
         finally:
-            if (limit := self._budget.limit) and reading.requests:
-                spent = reading.requests + 1  # the webhooks
+            spent = reading.requests + self._hooks + self._probes.spent()
+            self._hooks = 0
+            if (limit := self._budget.limit) and spent:
                 self._affordable_s = self._clock.monotonic() + spent * DAY_S / (limit * BUDGET_SHARE)
 
     async def _round(self, reading: Pull) -> str:
@@ -115,7 +120,8 @@ class Downlink:
         scan_max = self._scan_max() if now_s >= self._scan_due_s else 0
         started = time_.text(self._clock.now())
         here_ = await self._db.read(partial(here, everything=scan_max > 0), self._cells if catalogue else None)
-        pulled = await reading.read(here_, catalogue=catalogue, scan_max=scan_max)
+        unreadable = self._client.functions.unreadable()
+        pulled = await reading.read(here_, catalogue=catalogue, work=not unreadable, scan_max=scan_max)
         self._cells = pulled.cells
         if scan_max:
             self._scan_due_s = now_s + self._scan_every_s(pulled.scan_pages)
@@ -129,7 +135,7 @@ class Downlink:
         if catalogue:
             await self._look_for_webhooks()
             self._catalogue_due_s = self._clock.monotonic() + CATALOGUE_EVERY_S
-        return "; ".join(told for told in (pulled.unknown, waits) if told)
+        return "; ".join(told for told in (pulled.unknown, unreadable, waits) if told)
 
     async def _follow_deletions(self, stamp: Stamp, pulled: Pulled, started: str) -> str:
         """Returns what waits for a person."""
@@ -151,6 +157,7 @@ class Downlink:
         return max(CATALOGUE_EVERY_S, pages * DAY_S / (limit * SCAN_SHARE) if limit else 0.0)
 
     async def _look_for_webhooks(self) -> None:
+        self._hooks += 1
         outcome = await self._client.call("GET", "api-webhooks", {"active": "true"})
         listed = (outcome.data or {}).get("webhooks")
         if outcome.kind is Kind.OK and isinstance(listed, list):

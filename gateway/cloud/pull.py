@@ -73,8 +73,10 @@ class Pull:
         """So many the cloud has answered so far, whatever became of the round."""
         return self._got.requests
 
-    async def read(self, here: Here, *, catalogue: bool, scan_max: int = 0) -> Pulled:
-        """`scan_max`: so many pages may be spent on reading everything, completed work too."""
+    async def read(self, here: Here, *, catalogue: bool, work: bool = True, scan_max: int = 0) -> Pulled:
+        """`work`: jobs, parts and operations as well. `scan_max`: so many pages may be spent on reading everything, completed
+        work too.
+        """
         got = self._got
         got.listed.dead.update(here.dead)
         got.add("cells", await self._list("cells", {}))
@@ -84,8 +86,10 @@ class Pull:
                 got.add("scrap_reasons", await self._list("scrap_reasons", {"active": active}))
         got.listed.flat = frozenset(got.tables)
         got.cells = got.listed.cells = self._ours(got.of("cells"))
-        await self._work(here)
-        if scan_max:
+        if work:
+            await self._work(here)
+            got.listed.work = True
+        if work and scan_max:
             await self._everything(here, scan_max)
         await self._ask(here)
         return got

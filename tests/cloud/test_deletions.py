@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 from cloud_shop import PLANNED_AT, shop_of, stand_in
 from passing import pass_by
-from shift import BEND, BURR, CALLER, CUT, DIM, LASER, OTTO, WELD
+from shift import BEND, BURR, CALLER, CUT, DIM, OTTO, WELD
 
 from gateway.catalog.commands import RowCommands
 from gateway.catalog.tables import RESOURCES
@@ -86,7 +86,7 @@ KNOWN = Known(("part", "job"), "laser", open=True, missed=0)
 
 
 def listed(**more) -> Listed:
-    return Listed(**{"flat": ("cells",), **more})
+    return Listed(**{"flat": ("cells",), "work": True, **more})
 
 
 def test_a_row_is_missing_only_where_it_would_have_been_seen():
