@@ -89,7 +89,7 @@ class Probes:
             log.warning("cloud.function", name=name, was=was or None, now=is_now)
             self._back = self._back or was == DOWN
         pause_s = self._every_s()
-        if is_now == DOWN or outcome.status is None:
+        if outcome.status is None or (is_now == DOWN and outcome.status not in ANSWERED):
             again_s = min(self._again_s.get(name, AGAIN_FIRST_S), pause_s)
             self._again_s[name], pause_s = again_s * AGAIN_FACTOR, again_s
         else:
