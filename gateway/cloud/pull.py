@@ -203,13 +203,13 @@ class Pull:
         if ids is not None:
             self._got.tables[table] = {key: row for key, row in self._got.of(table).items() if key in ids}
 
-    async def _list(self, table: str, query: Mapping[str, str], pages_max: int = PAGES_MAX) -> list[Row]:
+    async def _list(self, table: str, query: Mapping[str, str], pages_max: int | None = None) -> list[Row]:
         """Raises Unavailable, TooLong. [U] rows made in the same moment have no order: one may fall between two pages."""
         for _ in range(SCANS_MAX):
             rows: dict[str, Row] = {}
             totals = set()
             async for total, page in self._pages(table, query):
-                if total > pages_max * PAGE_MAX:
+                if pages_max is not None and total > pages_max * PAGE_MAX:
                     raise TooLong(-(-total // PAGE_MAX))
                 totals.add(total)
                 rows.update((row["id"], row) for row in page)
