@@ -79,7 +79,7 @@ def _roots(tx: Tx) -> list[Root]:
 
 def _stays(tx: Tx, stamp: Stamp, root: Root) -> bool:
     """Work that is not sent, or may still change something over there, keeps its whole job tree here for now. People are told."""
-    why = store.waits(tx, missed_.lane_of(tx, *root.key))
+    why = missed_.waits(tx, missed_.lane_of(tx, *root.key))
     if not why and missed_.worked_on(tx, root.keys):
         why = "somebody works on it"
     if why and not missed_.asked(tx, root.key):

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from gateway.catalog.resources import Resource
 from gateway.catalog.tables import CELLS, RESOURCES, SCRAP_REASONS
+from gateway.cloud import store
 from gateway.cloud.absent import WORK, Key
 from gateway.jobs.resources import JOBS, PARTS
 from gateway.kernel.db import Tx
@@ -34,6 +35,7 @@ _JOB_OF = {
     "operations": "SELECT p.job_id FROM operations o JOIN parts p ON p.id = o.part_id WHERE o.id = ?",
 }
 _WORKED_ON = "SELECT 1 FROM time_entries WHERE operation_id = ? AND end_time IS NULL"
+_UNSETTLED = "SELECT 1 FROM cloud_rows WHERE unsettled_until IS NOT NULL AND lane = ?"
 _SAVE = "UPDATE cloud_rows SET missed = ? WHERE table_name = ? AND id = ? AND seen_at < ?"
 _GONE = "UPDATE cloud_rows SET deleted = 1, missed = 0, seen_at = ? WHERE table_name = ? AND id = ?"
 _CLOSE = (
@@ -82,6 +84,15 @@ def job_of(tx: Tx, table: str, row_id: str) -> str | None:
 def lane_of(tx: Tx, table: str, row_id: str) -> str:
     job_id = job_of(tx, table, row_id)
     return row_lane(table, row_id) if job_id is None else job_lane(job_id)
+
+
+def waits(connection: sqlite3.Connection, lane: str) -> str:
+    """Why nobody can say yet how a lane stands over there; empty when everything of it is answered for."""
+    if store.lane_waits(connection, lane):
+        return "something of it is not sent yet"
+    if connection.execute(_UNSETTLED, (lane,)).fetchone():
+        return "a request about it was not answered and may still run"
+    return ""
 
 
 def worked_on(tx: Tx, keys: Sequence[Key]) -> bool:
