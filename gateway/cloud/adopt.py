@@ -35,13 +35,24 @@ def named(resource: Resource, row: Row) -> dict[str, Any]:
     return named
 
 
-def merged(tx: Tx, table: str, ours: Row, theirs: Row, known: store.CloudRow, lane: str, *, owned: bool) -> Merged:
+def merged(
+    tx: Tx,
+    table: str,
+    ours: Row,
+    theirs: Row,
+    known: store.CloudRow,
+    lane: str,
+    *,
+    owned: bool,
+    held: bool = False,
+) -> Merged:
+    """`held`: an open standstill issue parks it here."""
     waiting = store.unsent(tx, lane, table, theirs["id"])
     told = {name: value for name, value in theirs.items() if name != "id"}
     if told.get("status") in waiting.states:  # a state on our own way there: the answer is still to come
         told = {name: value for name, value in told.items() if name not in EXECUTION.get(table, ())}
     unsent = ours.keys() if waiting.fields is None else waiting.fields
-    return merge(table, ours, told, known.base, unsent, owned=owned)
+    return merge(table, ours, told, known.base, unsent, owned=owned, held=held)
 
 
 def insert(tx: Tx, stamp: Stamp, resource: Resource, theirs: Row) -> Change | None:

@@ -1,6 +1,7 @@
 """HTTP to the cloud: sends one request, says what came of it. Never repeats anything by itself."""
 
 import contextlib
+import dataclasses
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
@@ -10,6 +11,7 @@ import aiohttp
 from yarl import URL
 
 from gateway.cloud.budget import Budget
+from gateway.cloud.functions import Functions
 from gateway.cloud.outcome import Outcome, classify, unanswered, unreached
 from gateway.kernel.clock import Clock
 
@@ -38,14 +40,18 @@ ENDPOINTS = {
 class CloudClient:
     """Open it with `async with client.connected():`. `clock_offset` is the cloud's clock minus ours.
 
-    Nothing is sent while the budget says to wait: the answer is an OUTAGE then, at no cost.
+    Nothing is sent while the budget says to wait: the answer is an OUTAGE then, at no cost. Nor to a function that does not
+    load: the answer is DOWN then.
     """
 
-    def __init__(self, url: str, api_key: str, clock: Clock, budget: Budget, *, timeout_s: float) -> None:
+    def __init__(
+        self, url: str, api_key: str, clock: Clock, budget: Budget, functions: Functions, *, timeout_s: float
+    ) -> None:
         self._base = URL(url.rstrip("/") + "/")
         self._headers = {"Authorization": f"Bearer {api_key}"}
         self._clock = clock
         self._budget = budget
+        self.functions = functions
         self._timeout_s = timeout_s
         self._session: aiohttp.ClientSession | None = None
         self.clock_offset: timedelta | None = None
@@ -84,6 +90,10 @@ class CloudClient:
     async def call(self, method: str, path: str, query: Mapping[str, str] | None = None) -> Outcome:
         return await self._send(method, path, query)
 
+    async def probe(self, name: str) -> Outcome:
+        """Asks a function for one row, also one that is not asked for anything else now."""
+        return await self._send("GET", name, {"limit": "1"}, probing=True)
+
     async def cells_seen_with(self, key: str) -> Outcome:
         """The cells that somebody else's key shows. What comes of it says nothing about our own key or plan."""
         if self._session is None:
@@ -102,12 +112,17 @@ class CloudClient:
         body: Mapping[str, Any] | None = None,
         *,
         timeout_s: float | None = None,
+        probing: bool = False,
     ) -> Outcome:
+        name = path.partition("/")[0]
         if self._budget.wait_s() > 0:
             return unreached(self._budget.why)
+        if not probing and (refusal := self.functions.refusal(name)):
+            return refusal
         self._budget.count()
         outcome = await self._exchange(method, path, query, body, timeout_s or self._timeout_s)
         self._budget.note(outcome)
+        self.functions.note(method, name, outcome)
         return outcome
 
     async def _exchange(
@@ -137,7 +152,8 @@ class CloudClient:
                     if len(raw) > ANSWER_MAX_BYTES:
                         return unanswered(f"an answer of more than {ANSWER_MAX_BYTES} bytes")
                 self._set_clock(answer.headers.get("Date"))
-                return classify(method, answer.status, bytes(raw), answer.headers.get("Retry-After"))
+                outcome = classify(method, answer.status, bytes(raw), answer.headers.get("Retry-After"))
+                return dataclasses.replace(outcome, status=answer.status)
         except aiohttp.ClientConnectorError as exc:
             return unreached(f"cannot connect: {exc.os_error}")
         except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as exc:

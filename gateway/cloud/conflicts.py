@@ -68,11 +68,13 @@ def record(tx: Tx, stamp: Stamp, table: str, row_id: str, found: Difference) -> 
     journal.append(tx, stamp, [told_alone(tx, stamp, change, kind)])
 
 
-def settle(tx: Tx, stamp: Stamp, table: str, row_id: str, field: str, resolution: str) -> None:
-    """What was open has come right by itself."""
-    for (conflict_id,) in tx.execute(_OPEN, (table, row_id, field)).fetchall():
+def settle(tx: Tx, stamp: Stamp, table: str, row_id: str, field: str, resolution: str) -> bool:
+    """What was open has come right by itself; False: nothing was."""
+    found = tx.execute(_OPEN, (table, row_id, field)).fetchall()
+    for (conflict_id,) in found:
         change = close(tx, stamp, conflict_id, resolution, RULE)
         journal.append(tx, stamp, [told_alone(tx, stamp, change, EventType.CONFLICT_RESOLVED)])
+    return bool(found)
 
 
 def close(tx: Tx, stamp: Stamp, conflict_id: str, resolution: str, by: str) -> Change:
@@ -106,9 +108,3 @@ def open_count(connection: sqlite3.Connection) -> int:
     """How many wait for a person."""
     found: int = connection.execute("SELECT count(*) FROM cloud_conflicts WHERE resolution IS NULL").fetchone()[0]
     return found
-
-
-def not_shown(connection: sqlite3.Connection, table: str) -> set[str]:
-    """The rows about which somebody has yet to decide, because the cloud did not show them any more."""
-    sql = "SELECT row_id FROM cloud_conflicts WHERE table_name = ? AND field = ? AND resolution IS NULL"
-    return {found[0] for found in connection.execute(sql, (table, NOT_SHOWN))}

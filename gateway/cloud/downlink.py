@@ -1,42 +1,42 @@
 """Plan data from the cloud into the local copy, every few minutes.
 
 A whole consistent reading is applied in one transaction, journal entries with the origin `cloud` included. What is not sent
-yet is never overwritten: `merge.py` decides field by field.
+yet is never overwritten: `merge.py` decides field by field. What was deleted over there: `deletions.py`.
 """
 
 import json
 import sqlite3
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
 from gateway.catalog.resources import Resource
-from gateway.cloud import adopt, conflicts, mapping, store
+from gateway.cloud import adopt, conflicts, mapping, missed, store
 from gateway.cloud.adopt import TABLES
 from gateway.cloud.budget import Budget
 from gateway.cloud.client import CloudClient
-from gateway.cloud.merge import Difference
+from gateway.cloud.deletions import follow
+from gateway.cloud.here import here
 from gateway.cloud.outcome import Kind
-from gateway.cloud.pull import Here, Pull, Pulled, Row
+from gateway.cloud.probes import Probes
+from gateway.cloud.pull import PAGES_MAX, Pull, Pulled, Row
 from gateway.cloud.rows import Rows
 from gateway.kernel import clock as time_
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database, Tx
 from gateway.kernel.health import Link
 from gateway.kernel.ids import NewId
+from gateway.operations import store as operations_
 from gateway.outbox import journal
 from gateway.outbox.event import CLOUD, Change, Event, Stamp
 
 CATALOGUE_EVERY_S = 3600.0  # resources, scrap reasons, webhooks, whole trees: they change rarely
 DAY_S = 86_400.0
 BUDGET_SHARE = 0.5  # of the day's requests that reading may take: work goes up first
-# Not completed here, and once seen over there.
-_OPEN = """
-SELECT o.id, o.part_id, o.cell_id FROM operations o
-JOIN cloud_rows r ON r.table_name = 'operations' AND r.id = o.id AND r.deleted = 0 AND r.base <> '{}'
-WHERE o.deleted_at IS NULL AND o.status <> 'completed'
-"""
+SCAN_SHARE = 0.1  # of the day's requests for reading everything, completed work too; what takes more is not read whole
+SCAN_PAGES_MAX = 3 * PAGES_MAX
 
 log = structlog.get_logger(__name__)
 
@@ -54,6 +54,7 @@ class Downlink:
         self,
         client: CloudClient,
         budget: Budget,
+        probes: Probes,
         rows: Rows,
         db: Database,
         clock: Clock,
@@ -63,6 +64,7 @@ class Downlink:
     ) -> None:
         self._client = client
         self._budget = budget
+        self._probes = probes
         self._rows = rows
         self._db = db
         self._clock = clock
@@ -71,7 +73,8 @@ class Downlink:
         self._settings = settings
         self._catalogue_due_s = 0.0
         self._affordable_s = 0.0  # when the day's share allows the next round
-        self._gone: set[str] = set()  # operations that the cloud does not show any more, and people have been told
+        self._scan_due_s = 0.0
+        self._hooks = 0  # requests about webhooks in this round
         self._webhooks: bool | None = None
         self._cells: frozenset[str] | None = None  # the ids of ours, once the cloud has told them
 
@@ -89,44 +92,62 @@ class Downlink:
             await self._clock.sleep(self._settings.every_s)
 
     async def pull(self) -> str:
-        """One round; returns what is wrong with the configured cells. Raises Unavailable; what it has cost until then has to
-        be earned as well.
+        """One round; returns what people should look at. Raises Unavailable; what it has cost until then has to be earned as
+        well.
         """
         reading = Pull(self._client, self._settings.cells)
         try:
-            return (await self._round(reading)).unknown
+            return await self._round(reading)
         finally:
-            if (limit := self._budget.limit) and reading.requests:
-                spent = reading.requests + 1  # the webhooks
+            spent = reading.requests + self._hooks + self._probes.spent()
+            self._hooks = 0
+            if (limit := self._budget.limit) and spent:
                 self._affordable_s = self._clock.monotonic() + spent * DAY_S / (limit * BUDGET_SHARE)
 
-    async def _round(self, reading: Pull) -> Pulled:
-        catalogue = self._clock.monotonic() >= self._catalogue_due_s
+    async def _round(self, reading: Pull) -> str:
+        now_s = self._clock.monotonic()
+        catalogue = now_s >= self._catalogue_due_s
+        scan_max = self._scan_max() if now_s >= self._scan_due_s else 0
         started = time_.text(self._clock.now())
-        if catalogue:
-            self._gone.clear()
-        here = await self._db.read(_here, self._cells if catalogue else None, self._gone)
-        pulled = await reading.read(here, catalogue=catalogue)
+        here_ = await self._db.read(partial(here, everything=scan_max > 0), self._cells if catalogue else None)
+        unreadable = self._client.functions.unreadable()
+        pulled = await reading.read(here_, catalogue=catalogue, work=not unreadable, scan_max=scan_max)
         self._cells = pulled.cells
-        news = await self._db.read(_news, pulled)
+        if scan_max:
+            self._scan_due_s = now_s + self._scan_every_s(pulled.scan_pages)
         stamp = Stamp(self._clock.now(), CLOUD, self._new_id)
-        if news:
+        if news := await self._db.read(_news, pulled):
             counts = await self._db.write(_apply, stamp, news, pulled.cells, started)
             self._rows.forget()
             if counts:
                 log.info("pull.applied", **counts)
-        if pulled.gone:
-            await self._db.write(_tell_gone, stamp, pulled.gone)
-            self._gone |= pulled.gone
-        if back := await self._db.read(conflicts.not_shown, "operations") & pulled.of("operations").keys():
-            await self._db.write(_tell_shown, stamp, back)
-            self._gone -= back
+        waits = await self._follow_deletions(stamp, pulled, started)
         if catalogue:
             await self._look_for_webhooks()
             self._catalogue_due_s = self._clock.monotonic() + CATALOGUE_EVERY_S
-        return pulled
+        return "; ".join(told for told in (pulled.unknown, unreadable, waits) if told)
+
+    async def _follow_deletions(self, stamp: Stamp, pulled: Pulled, started: str) -> str:
+        """Returns what waits for a person."""
+        if not pulled.missed and not await self._db.read(missed.anything):
+            return ""
+        followed = await self._db.write(follow, stamp, pulled.missed, started)
+        if followed.counts:
+            self._rows.forget()
+            log.info("pull.deleted", **followed.counts)
+        return followed.waits
+
+    def _scan_max(self) -> int:
+        """So many pages a scan of everything may take."""
+        return SCAN_PAGES_MAX if self._budget.limit is None else int(self._budget.limit * SCAN_SHARE)
+
+    def _scan_every_s(self, pages: int) -> float:
+        """All the scans of a day together take no more than their share of its requests."""
+        limit = self._budget.limit
+        return max(CATALOGUE_EVERY_S, pages * DAY_S / (limit * SCAN_SHARE) if limit else 0.0)
 
     async def _look_for_webhooks(self) -> None:
+        self._hooks += 1
         outcome = await self._client.call("GET", "api-webhooks", {"active": "true"})
         listed = (outcome.data or {}).get("webhooks")
         if outcome.kind is Kind.OK and isinstance(listed, list):
@@ -134,15 +155,6 @@ class Downlink:
 
 
 # ------------------------------------------------------------------ what is new
-
-
-def _here(connection: sqlite3.Connection, cells: frozenset[str] | None, gone: Collection[str]) -> Here:
-    """`cells`: parts with open operations in cells that are not among these are read again."""
-    parts = {row[0] for row in connection.execute("SELECT id FROM parts")}
-    rows = connection.execute(_OPEN).fetchall()
-    foreign = {part_id for _, part_id, cell_id in rows if cells is not None and cell_id not in cells}
-    known = {row_id: (part_id, cell_id) for row_id, part_id, cell_id in rows if row_id not in gone}
-    return Here(parts, foreign, known)
 
 
 def _news(connection: sqlite3.Connection, pulled: Pulled) -> dict[str, list[Row]]:
@@ -195,7 +207,8 @@ def _take(
             return None, lane
         ours = mapping.wanted(table, *found)[0].values
         owned = cells is None or ours.get("cell_id") in cells
-        merged = adopt.merged(tx, table, ours, theirs, known, lane, owned=owned)
+        held = table == "operations" and operations_.get(tx, row_id, deleted_too=True).held
+        merged = adopt.merged(tx, table, ours, theirs, known, lane, owned=owned, held=held)
         for one in merged.differences:
             conflicts.record(tx, stamp, table, row_id, one)
         values = adopt.stored(tx, resource, merged.adopt)
@@ -207,19 +220,6 @@ def _take(
     store.save(tx, known.packed(stamp.text))
     conflicts.settle(tx, stamp, table, row_id, conflicts.NOT_KEPT, "cloud")
     return change, lane
-
-
-def _tell_gone(tx: Tx, stamp: Stamp, gone: Collection[str]) -> None:
-    """They stay here until somebody decides: work may have been booked on them."""
-    reason = "the cloud does not show this operation any more: it was deleted there, or given to another cell"
-    found = Difference(conflicts.NOT_SHOWN, None, "not shown", reason, None)
-    for row_id in sorted(gone):
-        conflicts.record(tx, stamp, "operations", row_id, found)
-
-
-def _tell_shown(tx: Tx, stamp: Stamp, shown: Collection[str]) -> None:
-    for row_id in sorted(shown):
-        conflicts.settle(tx, stamp, "operations", row_id, conflicts.NOT_SHOWN, "local")
 
 
 def _sent_since(tx: Tx, known: store.CloudRow, started: str) -> bool:

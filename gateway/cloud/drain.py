@@ -26,8 +26,8 @@ class Drain:
 
     def mark(self, at_s: float, entries: int, requests: int) -> None:
         marks = self._marks
-        if marks and (entries, requests) == (marks[-1].entries, marks[-1].requests):
-            return  # while nothing moves the last pace stands
+        if marks and entries == marks[-1].entries:
+            return  # while nothing goes up the last pace stands: others make requests as well
         if marks and at_s - marks[-1].at_s < WINDOW_S / MARKS_MAX:
             return
         marks.append(Mark(at_s, entries, requests))

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from gateway.cloud.budget import Budget
 from gateway.cloud.client import CloudClient
 from gateway.cloud.downlink import Downlink, DownlinkSettings
+from gateway.cloud.functions import Functions
 from gateway.cloud.keys import CloudKeys
+from gateway.cloud.probes import Probes
 from gateway.cloud.rows import Rows
 from gateway.cloud.rows import Settings as RowSettings
 from gateway.cloud.sender import Sender
@@ -46,11 +48,15 @@ class CloudLink:
         self._up = health.link(UP)
         self._down = health.link(DOWN)
         self.budget = Budget(db, clock, rng, settings.requests_per_day)
-        self.client = CloudClient(settings.url, settings.api_key, clock, self.budget, timeout_s=settings.timeout_s)
+        functions = Functions(clock)
+        self.client = CloudClient(
+            settings.url, settings.api_key, clock, self.budget, functions, timeout_s=settings.timeout_s
+        )
+        self.probes = Probes(self.client, functions, self.budget, db, clock, self._up)
         self.keys = CloudKeys(self.client, db)
         rows = Rows(self.client, db, clock, new_id, RowSettings(settings.settle_after_s))
         pull = DownlinkSettings(settings.pull_every_s, settings.cells)
-        self.downlink = Downlink(self.client, self.budget, rows, db, clock, new_id, self._down, pull)
+        self.downlink = Downlink(self.client, self.budget, self.probes, rows, db, clock, new_id, self._down, pull)
         push = UplinkSettings(settings.settle_after_s, poll_s=settings.poll_s)
         sender = Sender(rows, db, clock)
         self.uplink = Uplink(sender, self.budget, db, clock, rng, self._up, push, self.downlink.subscribed)
@@ -61,7 +67,10 @@ class CloudLink:
 
     async def run(self) -> None:
         await self.budget.load()
+        await self.probes.load()
         async with self.client.connected(), asyncio.TaskGroup() as both:
+            await self.probes.first()
+            both.create_task(self.probes.run(), name="cloud-probes")
             for link, run in ((self._up, self.uplink.run), (self._down, self.downlink.run)):
                 supervised = keep_running(run, link, clock=self._clock, rng=self._rng)
                 both.create_task(supervised, name=link.name)

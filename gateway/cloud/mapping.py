@@ -55,6 +55,10 @@ _BOOLEAN = frozenset(
     "active enforce_wip_limit show_capacity_warning is_bullet_card is_global causes_standstill verification_required".split()
 )
 CRITICAL = "critical"
+_HOSTED_ONLY = {  # [U] columns that a cloud which was built from its migrations does not have
+    "jobs": frozenset("started_at paused_at resumed_at completed_at actual_duration".split()),
+    "operations": frozenset(("started_at", "paused_at", "resumed_at")),
+}
 _HAS_UPDATED_AT = frozenset(_PLAIN)
 _UNIQUE = {"jobs": "job_number", "parts": "part_number", "resources": "name", "operations": None}
 WHOLE = frozenset(
@@ -98,6 +102,11 @@ def first(table: str, values: Mapping[str, Any]) -> dict[str, Any]:
         if given.get("severity") == CRITICAL:
             given["severity"] = "high"
     return given
+
+
+def without_hosted(table: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """What every cloud has a column for."""
+    return {name: value for name, value in body.items() if name not in _HOSTED_ONLY.get(table, ())}
 
 
 def cloud_fields(table: str, fields: Sequence[str]) -> set[str]:

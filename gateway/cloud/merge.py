@@ -8,6 +8,7 @@ cloud's words, field by field, with the state in which both sides last agreed (`
 | plan           | ours                   | theirs             | ours, told as a conflict       |
 | execution      | ours                   | theirs, told       | ours, waits for a person       |
 | ... completed  | never goes back to another state, told as a conflict                        |
+| ... held       | stays on hold until its standstill issue is settled, told as a conflict     |
 
 Execution fields go together: half a state is none.
 """
@@ -28,6 +29,7 @@ EXECUTION: Mapping[str, frozenset[str]] = {
     "jobs": frozenset("status started_at paused_at resumed_at completed_at actual_duration current_cell_id".split()),
 }
 COMPLETED = "completed"
+ON_HOLD = "on_hold"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,12 @@ class Merged:
     differences: tuple[Difference, ...] = ()
 
 
-def merge(table: str, ours: Fields, theirs: Fields, base: Fields, unsent: Collection[str], *, owned: bool) -> Merged:
-    """`theirs` holds the columns that the cloud showed; `owned`: the row belongs to one of our cells."""
+def merge(
+    table: str, ours: Fields, theirs: Fields, base: Fields, unsent: Collection[str], *, owned: bool, held: bool = False
+) -> Merged:
+    """`theirs` holds the columns that the cloud showed; `owned`: the row belongs to one of our cells; `held`: an open
+    standstill issue parks it here.
+    """
     execution = EXECUTION.get(table, frozenset()) & theirs.keys()
     adopt: dict[str, Any] = {}
     differences: list[Difference] = []
@@ -62,12 +68,19 @@ def merge(table: str, ours: Fields, theirs: Fields, base: Fields, unsent: Collec
         elif name in base and not same(base[name], theirs[name]):
             reason = "changed here and in the cloud: what was done here is kept and goes up"
             differences.append(Difference(name, ours[name], theirs[name], reason, "local"))
-    state = _execution(execution, ours, theirs, base, unsent, owned=owned)
+    state = _execution(execution, ours, theirs, base, unsent, owned=owned, held=held)
     return Merged(adopt | state.adopt, (*differences, *state.differences))
 
 
 def _execution(
-    names: Collection[str], ours: Fields, theirs: Fields, base: Fields, unsent: Collection[str], *, owned: bool
+    names: Collection[str],
+    ours: Fields,
+    theirs: Fields,
+    base: Fields,
+    unsent: Collection[str],
+    *,
+    owned: bool,
+    held: bool,
 ) -> Merged:
     differing = [name for name in sorted(names) if name in ours and not same(ours[name], theirs[name])]
     if not differing:
@@ -81,6 +94,14 @@ def _execution(
         return _kept(told, ours, theirs, "it is completed here: that is never taken back", "local")
     if any(name in unsent for name in names):
         return _kept(told, ours, theirs, "changed in the cloud while work here was not sent yet: ours goes up", "local")
+    if held and ours.get("status") == ON_HOLD and theirs.get("status") not in (ON_HOLD, COMPLETED):
+        return _kept(
+            told,
+            ours,
+            theirs,
+            "an open standstill issue holds it here: it stays on hold until that is settled",
+            "local",
+        )
     if ours_changed:
         return _kept(told, ours, theirs, "changed here and in the cloud: please decide which is right", None)
     if not owned or not base:

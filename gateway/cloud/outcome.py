@@ -21,6 +21,7 @@ TOO_MANY = 429
 _CONSTRAINT = re.compile(r'constraint "([^"]+)"')
 _STATE = re.compile(r"with status '(\w+)'")
 _PLAN = re.compile(r"Your (\w+) plan allows (\d+)")
+_NOT_LOADED = ("BOOT_ERROR", "NOT_FOUND")  # without an envelope they are the platform's words, not the function's
 _CUT_ON_THE_WAY = ("Unterminated string in JSON", "Unexpected end of JSON input")
 _REFUSED = (
     "violates not-null",
@@ -67,6 +68,7 @@ class Kind(StrEnum):
     KEY = "key"
     GONE = "not found"
     WRONG_STATE = "wrong state"
+    DOWN = "function down"
 
 
 _WHY = {
@@ -74,6 +76,7 @@ _WHY = {
     Kind.IN_USE: "the cloud still uses this row",
     Kind.PLAN_LIMIT: "the cloud's plan does not allow more; tried again every day",
     Kind.UNKNOWN: "the cloud fails on it each time",
+    Kind.DOWN: "this function of the cloud does not load; sent when it does",
     Kind.OUTAGE: "it does not arrive whole",
 }
 
@@ -83,7 +86,8 @@ class Outcome:
     """`row` is the row that the cloud answered; `state` the status it named; `retry_after_s` what it asked for.
 
     `said`: the cloud's own word about this request, not silence or a cut line. `counted`: the day's counter over there has
-    seen it. `database_away`: an OUTAGE because the cloud cannot read its own data.
+    seen it. `database_away`: an OUTAGE because the cloud cannot read its own data. `loaded`: False when the platform said that the
+    function does not start, or that there is none. `status`: of HTTP, None without an answer.
     """
 
     kind: Kind
@@ -97,6 +101,8 @@ class Outcome:
     said: bool = False
     counted: bool = True
     database_away: bool = False
+    loaded: bool = True
+    status: int | None = None
 
 
 def told(outcome: Outcome) -> str:
@@ -130,6 +136,8 @@ def classify(method: str, status: int, body: bytes, retry_after: str | None) -> 
         return _quota(answer, seconds)
     error = (answer or {}).get("error")
     if not isinstance(error, dict):
+        if (code := (answer or {}).get("code")) in _NOT_LOADED:
+            return Outcome(Kind.UNKNOWN, f"{status} {code}", retry_after_s=seconds, loaded=False)
         return unanswered(f"{status} without an envelope", seconds)
     text = str(error.get("message", ""))
     if status in _BY_STATUS:

@@ -85,6 +85,10 @@ class Rows:
     def keep(self, row: CloudRow) -> None:
         self._db.write_soon(f"cloud:{row.table}:{row.id}", store.save, row.packed(self._now()))
 
+    def by_id(self, table: str) -> bool:
+        """Can a single row of it be asked for?"""
+        return table not in NOT_BY_ID and not (table == "operations" and self.client.functions.bare)
+
     def taken(self, lane: str) -> int:
         """How many changes of a lane were confirmed since somebody asked: is it getting on at all?"""
         return self._taken.pop(lane, 0)
@@ -114,7 +118,7 @@ class Rows:
                 await self.unsettle(row)
                 raise Again(outcome, row.table)
             case _:
-                raise _verdict(outcome, "POST", row.table, body)
+                raise verdict(outcome, "POST", row.table, body)
 
     async def change(self, row: CloudRow, body: Mapping[str, Any], updated_at: str) -> Outcome:
         """One absolute change. Raises Again, No. A row that is gone over there is noted and left."""
@@ -130,7 +134,7 @@ class Rows:
                 await self.unsettle(row, body.keys())
                 raise Again(outcome, row.table)
             case _:
-                raise _verdict(outcome, "PATCH", row.table, body)
+                raise verdict(outcome, "PATCH", row.table, body)
         return outcome
 
     async def bury(self, row: CloudRow, values: Mapping[str, Any], old: Mapping[str, Any], updated_at: str) -> None:
@@ -152,7 +156,7 @@ class Rows:
                 await self.unsettle(row)
                 raise Again(outcome, row.table)
             case _:
-                raise _verdict(outcome, "POST", row.table, body)
+                raise verdict(outcome, "POST", row.table, body)
 
     async def remove(self, row: CloudRow, old: Mapping[str, Any], updated_at: str) -> None:
         """Delete over there. What was never sent is only marked, so that it never will be."""
@@ -178,7 +182,7 @@ class Rows:
             case Kind.IN_USE if "active" in old:
                 await self.change(row, {"active": False}, updated_at)
             case _:
-                raise _verdict(outcome, "DELETE", row.table, None)
+                raise verdict(outcome, "DELETE", row.table, None)
 
     async def unsettle(self, row: CloudRow, fields: Iterable[str] = ()) -> None:
         """Durable before anything else: a request whose outcome is not known may still run."""
@@ -199,12 +203,12 @@ class Rows:
 
     async def gone(self, row: CloudRow, outcome: Outcome) -> None:
         """404 on a change. [U] lists that cannot be asked by id leave no second opinion."""
-        if row.table not in NOT_BY_ID:
+        if self.by_id(row.table):
             answer = await self.client.get(row.table, row.id)
             if answer.kind is Kind.OK:
                 raise Again(outcome, row.table)
             if answer.kind is not Kind.GONE:
-                raise _verdict(answer, "GET", row.table, None)
+                raise verdict(answer, "GET", row.table, None)
         row.deleted = True
         self.keep(row)
         await self.conflict(
@@ -223,7 +227,7 @@ class Rows:
 
     async def _ours_already(self, row: CloudRow, values: Mapping[str, Any], body: Mapping[str, Any]) -> None:
         """An earlier attempt was applied. What it carried may be older than what we want now."""
-        if row.attempted == body and row.table not in NOT_BY_ID and not await self._is_there(row):
+        if row.attempted == body and self.by_id(row.table) and not await self._is_there(row):
             row.base = dict(body)
             row.deleted = True
             self.keep(row)
@@ -244,11 +248,11 @@ class Rows:
             self._took(row)
 
     async def _is_there(self, row: CloudRow) -> bool:
-        if row.table in NOT_BY_ID:
+        if not self.by_id(row.table):
             return False
         answer = await self.client.get(row.table, row.id)
         if answer.kind not in (Kind.OK, Kind.GONE):
-            raise _verdict(answer, "GET", row.table, None)
+            raise verdict(answer, "GET", row.table, None)
         return answer.kind is Kind.OK
 
     async def _confirmed(
@@ -270,7 +274,7 @@ class Rows:
         return time_.text(self._clock.now())
 
 
-def _verdict(outcome: Outcome, method: str, table: str, body: Mapping[str, Any] | None) -> Again | No:
+def verdict(outcome: Outcome, method: str, table: str, body: Mapping[str, Any] | None) -> Again | No:
     """What cannot be decided here: come back later, or never."""
     later = (Kind.UNKNOWN, Kind.QUOTA, Kind.OUTAGE, Kind.KEY, Kind.PARENT_MISSING)
     return Again(outcome, table) if outcome.kind in later else No(outcome, method, table, body)

@@ -15,7 +15,7 @@ from gateway.cloud import mapping, plan, store
 from gateway.cloud.mapping import Wanted
 from gateway.cloud.outcome import Kind, Outcome, told
 from gateway.cloud.plan import EFFECTS, Intent, Step
-from gateway.cloud.rows import Again, No, Rows
+from gateway.cloud.rows import Again, No, Rows, verdict
 from gateway.cloud.store import CloudRow
 from gateway.kernel import clock as time_
 from gateway.kernel.clock import Clock
@@ -27,6 +27,7 @@ STAMP_TOLERANCE = timedelta(seconds=2)
 EXECUTION = frozenset(
     "status started_at paused_at resumed_at completed_at actual_time completion_percentage".split()
 )  # columns that the events tell, not the row as it stands now
+_STATES = {Kind.PLAN_LIMIT: store.BLOCKED, Kind.DOWN: store.BLOCKED_FUNCTION}
 _CLOSED = ("end_time", "duration")  # what a call writes into an entry that is open
 
 
@@ -71,6 +72,8 @@ class Sender:
                 try:
                     await self._rewrite(row)
                 except No as refusal:
+                    if refusal.outcome.kind is Kind.DOWN:
+                        continue
                     log.warning("settle.refused", table=table, id=row_id, error=refusal.outcome.text)
                 except Again as again:
                     if again.outcome.kind is not Kind.UNKNOWN:
@@ -84,6 +87,10 @@ class Sender:
         """How many changes of a lane were confirmed since somebody asked."""
         return self._rows.taken(lane)
 
+    def calls(self) -> bool:
+        """Are lifecycle calls possible there?"""
+        return not self._rows.client.functions.bare
+
     async def answers(self, table: str) -> bool:
         """Can the cloud read this table at all? Tells an entry that it will never take from an outage."""
         return (await self._rows.client.page(table, {"limit": "1"})).kind is Kind.OK
@@ -96,7 +103,7 @@ class Sender:
             await self._rows.remove(row, (found[0] if found else {}), self._now())
         elif found is not None and row.base and row.written:
             values = next((want.values for want in mapping.wanted(table, *found) if want.id == row_id), {})
-            body = {name: values[name] for name in row.written if name in values}
+            body = self._possible(table, {name: values[name] for name in row.written if name in values})
             if body:
                 await self._rows.change(row, body, found[0].get("updated_at") or self._now())
 
@@ -108,8 +115,8 @@ class Sender:
             again.seqs = seqs
             raise
         except No as refusal:
-            blocked = refusal.outcome.kind is Kind.PLAN_LIMIT
-            return Parked(seqs, told(refusal.outcome), store.BLOCKED if blocked else "parked", refusal.request)
+            state = _STATES.get(refusal.outcome.kind, "parked")
+            return Parked(seqs, told(refusal.outcome), state, refusal.request)
         return None
 
     # ------------------------------------------------------------------ folded
@@ -122,7 +129,7 @@ class Sender:
         updated_at = found[0].get("updated_at") or self._now()
         for want in mapping.wanted(intent.table, *found):
             row = await self._rows.known(want.table, want.id, lane)
-            body = self._chosen(want, intent, step.execution.get(intent.id), row)
+            body = self._possible(want.table, self._chosen(want, intent, step.execution.get(intent.id), row))
             if row.deleted or not body or (want.empty and not row.base and row.attempted is None):
                 continue
             if suspect:
@@ -152,6 +159,9 @@ class Sender:
             or ((whole or name in (fields or ())) and not mapping.same(value, row.base.get(name)))
         }
 
+    def _possible(self, table: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        return mapping.without_hosted(table, body) if self._rows.client.functions.bare else body
+
     async def _endangered(self, row: CloudRow, want: Wanted) -> None:
         """A call on its operation that nobody answered may still run: it would close this entry too."""
         operation = await self._rows.known("operations", want.values["operation_id"], row.lane)
@@ -170,18 +180,20 @@ class Sender:
                 continue
             if not row.base and not row.deleted and await self._db.read(store.booked_on, intent.table, row_id):
                 (want,) = mapping.wanted(intent.table, old)
-                await self._rows.bury(row, want.values, old, self._now())
+                await self._rows.bury(row, self._possible(want.table, want.values), old, self._now())
             else:
                 await self._rows.remove(row, old, self._now())
 
     async def _moot(self, row: CloudRow, values: Mapping[str, Any]) -> bool:
         """Somebody else has already brought it further: a late transition is dropped, the facts around it are not."""
+        if not self._rows.by_id(row.table):
+            return False
         answer = await self._rows.client.get("operations", row.id)
         if answer.kind is Kind.GONE:
             await self._rows.gone(row, answer)
             return True
         if answer.kind is not Kind.OK or answer.row is None:
-            raise Again(answer, row.table)
+            raise verdict(answer, "GET", row.table, None)
         theirs = answer.row.get("status")
         if theirs == row.base.get("status") or theirs != "completed" or values.get("status") == "completed":
             return False
@@ -244,7 +256,7 @@ class Sender:
                 row, "status", target, outcome.state, "somebody else has completed it in the cloud: dropped"
             )
             return
-        if outcome.kind in (Kind.WRONG_STATE, Kind.GONE):
+        if outcome.kind in (Kind.WRONG_STATE, Kind.GONE, Kind.DOWN):
             await self._rows.change(
                 row, dict(stamps), occurred_at
             )  # absolute, so also right when it was reached already

@@ -13,6 +13,7 @@ from gateway.outbox.event import CLOUD, Entry, encode
 
 READER = "cloud"
 BLOCKED = "blocked_quota"  # parked until the plan allows more: asked for again every day
+BLOCKED_FUNCTION = "blocked_function"  # parked until a function of the cloud loads
 DUE_MAX = 200
 _HUB_EPOCH = "hub_epoch"
 
@@ -22,7 +23,7 @@ INSERT INTO cloud_rows (table_name, id, base, written, lane, attempted, unsettle
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (table_name, id) DO UPDATE SET base = excluded.base, written = excluded.written, lane = excluded.lane,
   attempted = excluded.attempted, unsettled_until = excluded.unsettled_until, deleted = excluded.deleted,
-  seen_at = excluded.seen_at, missed = 0
+  seen_at = excluded.seen_at
 """
 _BELOW = {
     "time_entries": "SELECT * FROM time_entry_pauses WHERE time_entry_id = ? ORDER BY paused_at, id",
@@ -311,6 +312,12 @@ def retry_blocked(tx: Tx, before: str) -> None:
     """What the plan did not allow before then, and what waits for it, is tried again."""
     sql = "UPDATE event_parked SET state = 'retry' WHERE reader = ? AND state = ? AND parked_at <= ?"
     tx.execute(sql, (READER, BLOCKED, before))
+
+
+def retry_functions(tx: Tx) -> None:
+    """A function loads again: what waited for one is tried again."""
+    sql = "UPDATE event_parked SET state = 'retry' WHERE reader = ? AND state = ?"
+    tx.execute(sql, (READER, BLOCKED_FUNCTION))
 
 
 def to_retry(connection: sqlite3.Connection, lane: str) -> list[Entry]:

@@ -218,7 +218,8 @@ class Uplink:
     async def _attempt(self, lanes: Lanes, lane: Lane, entries: Sequence[Entry], *, again: bool) -> bool:
         """False: something was refused and is parked; what is left has to be planned without it."""
         going = await self._free(lane, entries)
-        live = not again and not lane.suspect and (self._subscribed() or not self._budget.short())
+        wanted = self._subscribed() or not self._budget.short()
+        live = not again and not lane.suspect and wanted and self._sender.calls()
         for step in plan.steps(going, now=self._clock.now(), live=live):
             by_seq = {entry.seq: entry for entry in step.entries}
             if refused := await self._sender.send(step, lane.name, suspect=lane.suspect):

@@ -77,7 +77,7 @@ def _take(tx: Tx, stamp: Stamp, conflict: Row, ours: Row | None) -> None:
             f"{conflict['reason']}: change what is in its way here, and it is taken over by the next pull; or keep ours"
         )
     if conflict["field"] == conflicts_.NOT_SHOWN and table != OPERATIONS:
-        raise Conflict(f"a row of {table} is not deleted by a decision: delete it here, then keep ours")
+        return  # the next pull deletes it, once everything of it is sent
     if ours is None:
         raise Conflict("the row is not here any more: only our side can be kept")
     sides = _sides(tx, conflict, ours)

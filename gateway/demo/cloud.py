@@ -200,7 +200,10 @@ class StandInCloud:
             wait_s = tenant.over_limit(limit, self._clock.monotonic())
             if limit is not None and wait_s is not None:
                 return cloud_faults.over_quota(tenant.plan, limit, wait_s, self._gate.reset_at(wait_s))
-            return await self._dispatch(Call(method, function, path, query, body, tenant))
+            call = Call(method, function, path, query, body, tenant)
+            if self.faults.bare and (refused := cloud_faults.lacking(call)):
+                raise refused
+            return await self._dispatch(call)
         except Refused as refused:
             return refused.answer()
 

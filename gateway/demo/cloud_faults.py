@@ -5,10 +5,14 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gateway.demo.cloud_answer import Answer, Refused
+from gateway.demo.cloud_answer import Answer, Call, Refused, broken
 from gateway.demo.cloud_creates import plan_limit
 from gateway.demo.cloud_gate import WINDOW_S
 
+HOSTED_ONLY = {
+    "jobs": ("started_at", "paused_at", "resumed_at", "completed_at", "actual_duration"),
+    "operations": ("started_at", "paused_at", "resumed_at"),
+}
 MUTATING = frozenset(("POST", "PUT", "PATCH", "DELETE"))
 PLAN_TEXT = (
     "Rate limit exceeded. Your {plan} plan allows {limit} requests per day. "
@@ -32,6 +36,7 @@ class Faults:
     false_429: float = 0.0  # nothing done; the tenant is taken for one on the free plan
     false_402: float = 0.0  # creates of jobs and parts: nothing done, limit 0 of 0
     slow_s: float = 0.0  # seconds between doing and answering
+    bare: bool = False  # built from its migrations: without the columns that only the hosted one has
     database_away: bool = False  # 401 "Authentication failed"; nothing done
     quota: int | None = None  # requests a day, in place of the tenant's plan
     only: str = ""  # faults fall only on requests whose "METHOD /path?query" holds this text
@@ -84,6 +89,21 @@ def instead(fault: str, target: str, reset_at: str) -> Answer | None:
             return plan_limit("job" if target.startswith("/api-jobs") else "part", 0, 0).answer()
         case _:
             return None
+
+
+def lacking(call: Call) -> Refused | None:
+    """What a cloud without the columns of the hosted one says; None when it does not need them."""
+    table = call.function.removeprefix("api-")
+    if table in ("operation-lifecycle", "job-lifecycle"):
+        kind = table.partition("-")[0].capitalize()
+        return Refused(404, "NOT_FOUND", f"{kind} not found")
+    if call.function == "api-operations" and call.method == "GET":
+        return broken(f"Failed to fetch {table}: column {table}.started_at does not exist")
+    body = call.json() if call.method in ("POST", "PATCH") else {}
+    missing = next((name for name in HOSTED_ONLY.get(table, ()) if name in body), None)
+    verb = "create" if call.method == "POST" else "update"
+    told = f"Failed to {verb} {table}: Could not find the '{missing}' column of '{table}' in the schema cache"
+    return broken(told) if missing else None
 
 
 def over_quota(plan: str, limit: int, wait_s: float, reset_at: str) -> Answer:

@@ -174,37 +174,7 @@ async def test_of_one_field_one_conflict_is_open_with_the_newest_values(shop):
         assert await found(shop) == conflict_id
 
 
-# ------------------------------------------------------------------ rows that are not shown, rows that do not fit
-
-
-async def test_what_was_deleted_in_the_cloud_is_deleted_here(shop):
-    await shop.in_the_office("operations", CUT, deleted_at="2026-11-03T00:00:00Z")
-    async with pulling(shop):
-        await decide(shop, await found(shop), "cloud")
-        told = len(shop.mutations())
-        await shop.drained()
-    assert (await here(shop))["deleted_at"] is not None
-    assert [one for one in shop.mutations()[told:] if CUT in one.query] == []
-
-
-async def test_what_was_deleted_in_the_cloud_may_stay_here(shop):
-    await shop.in_the_office("operations", CUT, deleted_at="2026-11-03T00:00:00Z")
-    async with pulling(shop):
-        await decide(shop, await found(shop), "local")
-        await shop.drained()
-    assert (await here(shop))["deleted_at"] is None
-    assert await shop.db.read(open_of, CUT) == []
-    assert there(shop)["deleted_at"] is not None
-
-
-async def test_what_the_cloud_shows_again_needs_no_decision(shop):
-    before = there(shop)
-    await shop.in_the_office("operations", CUT, deleted_at="2026-11-03T00:00:00Z")
-    async with pulling(shop):
-        await found(shop)
-        shop.cloud.load({"operations": [before]})
-        await shop.until(lambda c: open_of(c, CUT) == [], "it is shown again")
-    assert await settled(shop, CUT) == ("local", "rule")
+# ------------------------------------------------------------------ rows that do not fit
 
 
 async def twice(shop) -> str:

@@ -101,6 +101,24 @@ async def test_a_standstill_holds_the_operation_on_both_sides_until_it_is_settle
     assert await shop.db.read(differences, shop.cloud) == []
 
 
+async def test_what_the_office_sets_going_stays_on_hold_here_until_the_issue_is_settled(shop, foreman):
+    async with shop.online(pull_every_s=0.1):
+        await shop.change(Verb.START, CUT, operator_id=OTTO)
+        issue_id = await foreman.raises(causes_standstill=True)
+        await shop.drained()
+        await shop.in_the_office("operations", CUT, status="in_progress")
+        told = "SELECT local, cloud, resolution, reason FROM cloud_conflicts WHERE row_id = ? AND field = 'status'"
+        await shop.until(lambda c: c.execute(told, (CUT,)).fetchone(), "told")
+        assert await shop.ask("SELECT status FROM operations WHERE id = ?", CUT) == [("on_hold",)]
+        ((ours, theirs, resolution, reason),) = await shop.ask(told, CUT)
+        assert (ours, theirs, resolution) == ('"on_hold"', '"in_progress"', "local")
+        assert "standstill" in reason
+        await foreman.settles(issue_id, status="approved")
+        await shop.drained()
+    assert await shop.ask("SELECT status FROM operations WHERE id = ?", CUT) == [("in_progress",)]
+    assert shop.cloud.row("operations", CUT)["status"] == "in_progress"
+
+
 async def test_one_that_is_settled_before_it_goes_up_never_parks_anything(shop, foreman):
     await shop.change(Verb.START, CUT, operator_id=OTTO)
     issue_id = await foreman.raises(causes_standstill=True)

@@ -48,6 +48,22 @@ def test_a_foreign_cell_is_simply_followed():
     assert merged.differences == ()
 
 
+@pytest.mark.parametrize(
+    ("theirs", "held", "adopted", "resolution"),
+    [
+        ("in_progress", True, None, "local"),
+        ("not_started", True, None, "local"),
+        ("in_progress", False, "in_progress", "cloud"),
+        ("completed", True, "completed", "cloud"),  # a fact that no issue undoes
+    ],
+)
+def test_a_standstill_keeps_its_hold(theirs, held, adopted, resolution):
+    held_base = BASE | {"status": "on_hold"}
+    merged = merge("operations", held_base, BASE | {"status": theirs}, held_base, (), owned=True, held=held)
+    assert merged.adopt.get("status") == adopted
+    assert [one.resolution for one in merged.differences] == [resolution]
+
+
 def test_instants_are_compared_as_instants():
     theirs = BASE | {"started_at": "2026-11-02T08:00:00+01:00"}
     assert merge("operations", BASE, theirs, BASE, (), owned=True).adopt == {}

@@ -10,9 +10,10 @@ from shift import BEND, CALLER, CUT, LASER, OTTO, WELD
 from test_outage import pass_by
 
 from gateway.cloud import store
+from gateway.cloud.absent import Here
 from gateway.cloud.downlink import BUDGET_SHARE, DAY_S
 from gateway.cloud.outcome import Kind, Outcome
-from gateway.cloud.pull import Here, Pull
+from gateway.cloud.pull import Pull
 from gateway.demo import factory
 from gateway.demo.cloud_faults import Faults
 from gateway.kernel.clock import ManualClock
@@ -276,21 +277,6 @@ async def test_a_change_that_does_not_fit_is_told_and_keeps_nobody_out(shop):
     ((_, _, _, resolution, reason),) = await conflicts(shop, FIRST)
     assert resolution is None
     assert "P-TWICE" in reason
-
-
-async def test_an_operation_that_the_cloud_does_not_show_any_more_is_told_once(shop):
-    await shop.in_the_office("operations", CUT, deleted_at="2026-11-03T00:00:00Z")
-    async with pulling(shop):
-        await shop.until(
-            lambda c: c.execute("SELECT 1 FROM cloud_conflicts WHERE row_id = ?", (CUT,)).fetchone(), "told"
-        )
-        asked = len([one for one in lists(shop, "operations") if "part_id" in one.query])
-        await rounds(shop)
-        assert len([one for one in lists(shop, "operations") if "part_id" in one.query]) == asked
-    ((name, _, _, resolution, reason),) = await conflicts(shop, CUT)
-    assert (name, resolution) == ("deleted_at", None)
-    assert "does not show this operation any more" in reason
-    assert await column(shop, "deleted_at") is None
 
 
 # ------------------------------------------------------------------ what it costs

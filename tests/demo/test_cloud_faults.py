@@ -112,6 +112,16 @@ async def test_a_503_is_a_page_and_a_boot_error_is_not_enveloped(shop):
     assert (status, answer["code"]) == (503, "BOOT_ERROR")
 
 
+async def test_a_bare_cloud_lacks_the_columns_of_the_hosted_one(shop):
+    shop.cloud.faults.bare = True
+    assert (await shop.refusal("GET", "/api-operations"))[1].endswith("column operations.started_at does not exist")
+    status, text = await shop.refusal("POST", "/api-jobs", {**job(shop), "started_at": "2026-11-02T07:00:00Z"})
+    assert (status, "Could not find the 'started_at' column" in text) == (500, True)
+    call = f"/api-operation-lifecycle/start?id={shop.NEW}"
+    assert await shop.refusal("POST", call) == (404, "Operation not found")
+    assert (await shop.send("POST", "/api-jobs", job(shop)))[0] == 201
+
+
 async def test_without_its_database_the_cloud_doubts_the_key(shop):
     shop.cloud.faults.database_away = True
     assert await shop.refusal("POST", "/api-jobs", job(shop)) == (401, "Authentication failed")
