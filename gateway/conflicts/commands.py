@@ -76,7 +76,7 @@ def _take(tx: Tx, stamp: Stamp, conflict: Row, ours: Row | None) -> None:
         raise Conflict(
             f"{conflict['reason']}: change what is in its way here, and it is taken over by the next pull; or keep ours"
         )
-    if conflict["field"] == conflicts_.NOT_SHOWN and table != OPERATIONS:
+    if conflict["field"] == conflicts_.NOT_SHOWN and (table != OPERATIONS or ours is None):
         return  # the next pull deletes it, once everything of it is sent
     if ours is None:
         raise Conflict("the row is not here any more: only our side can be kept")
