@@ -6,7 +6,7 @@ yet is never overwritten: `merge.py` decides field by field.
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from gateway.catalog import store as rows_
 from gateway.catalog.resources import Kind as ColumnKind
 from gateway.catalog.resources import Resource
 from gateway.catalog.tables import CELLS, RESOURCES, SCRAP_REASONS
-from gateway.cloud import mapping, store
+from gateway.cloud import listed, mapping, store
 from gateway.cloud.budget import Budget
 from gateway.cloud.client import CloudClient
 from gateway.cloud.merge import EXECUTION, Merged, merge
@@ -218,7 +218,7 @@ def _take(
         for one in merged.differences:
             told = (stamp.new_id(), table, row_id, one.field, one.ours, one.theirs, one.reason, one.resolution)
             store.record_conflict(tx, told, stamp.text)
-        values = _stored(tx, resource, merged.adopt)
+        values = _stored(tx, resource, merged.adopt, found[1])
         change = _update(tx, stamp, resource, theirs, values) if values else None
         if values and change is None:
             return None, lane
@@ -270,8 +270,10 @@ def _tell_gone(tx: Tx, stamp: Stamp, gone: Collection[str]) -> None:
         store.record_conflict(tx, told, stamp.text)
 
 
-def _stored(tx: Tx, resource: Resource, values: Row) -> dict[str, Any]:
-    """The cloud's words as we keep them: instants in UTC, minutes as seconds; ids that point nowhere are left out."""
+def _stored(tx: Tx, resource: Resource, values: Row, below: Sequence[Row] = ()) -> dict[str, Any]:
+    """The cloud's words as we keep them: instants in UTC, minutes as seconds, files by our paths; ids that point nowhere are
+    left out.
+    """
     row: dict[str, Any] = {}
     for column in resource.columns:
         if column.name not in values:
@@ -289,6 +291,8 @@ def _stored(tx: Tx, resource: Resource, values: Row) -> dict[str, Any]:
                 value = time_.text(time_.parse(value))
             except (TypeError, ValueError):
                 continue  # [U] its own writers put what they like into some of these
+        if column.lists_files:
+            value = listed.here(tx, value or (), below) or value
         if column.references and value is not None and not _exists(tx, column.references, value):
             continue
         row |= rows_.stored(resource, {column.name: value})

@@ -29,21 +29,25 @@ NOT_BY_ID = (
 
 
 class Again(Exception):
-    """The request has to be made again later. `outcome` says why, `table` what it was about, `seqs` whose it was."""
+    """The request has to be made again later. `outcome` says why, `table` what it was about, `seqs` whose it was; `aggregate`
+    what is parked should it never go, if that is not the entries' own.
+    """
 
     def __init__(self, outcome: Outcome, table: str = "") -> None:
         super().__init__(outcome.text)
         self.outcome = outcome
         self.table = table
         self.seqs: tuple[int, ...] = ()
+        self.aggregate = ""
 
 
 class No(Exception):
-    """The cloud will not take this; `request` is what was refused."""
+    """The cloud will not take this; `request` is what was refused. `aggregate`: as in Again."""
 
     def __init__(self, outcome: Outcome, method: str, table: str, body: Mapping[str, Any] | None) -> None:
         super().__init__(outcome.text)
         self.outcome = outcome
+        self.aggregate = ""
         self.request = {"method": method, "path": table, "body": body}
 
 
@@ -112,7 +116,7 @@ class Rows:
                 await self.unsettle(row)
                 raise Again(outcome, row.table)
             case _:
-                raise _verdict(outcome, "POST", row.table, body)
+                raise verdict(outcome, "POST", row.table, body)
 
     async def change(self, row: CloudRow, body: Mapping[str, Any], updated_at: str) -> Outcome:
         """One absolute change. Raises Again, No. A row that is gone over there is noted and left."""
@@ -128,7 +132,7 @@ class Rows:
                 await self.unsettle(row, body.keys())
                 raise Again(outcome, row.table)
             case _:
-                raise _verdict(outcome, "PATCH", row.table, body)
+                raise verdict(outcome, "PATCH", row.table, body)
         return outcome
 
     async def bury(self, row: CloudRow, values: Mapping[str, Any], old: Mapping[str, Any], updated_at: str) -> None:
@@ -150,7 +154,7 @@ class Rows:
                 await self.unsettle(row)
                 raise Again(outcome, row.table)
             case _:
-                raise _verdict(outcome, "POST", row.table, body)
+                raise verdict(outcome, "POST", row.table, body)
 
     async def remove(self, row: CloudRow, old: Mapping[str, Any], updated_at: str) -> None:
         """Delete over there. What was never sent is only marked, so that it never will be."""
@@ -176,7 +180,7 @@ class Rows:
             case Kind.IN_USE if "active" in old:
                 await self.change(row, {"active": False}, updated_at)
             case _:
-                raise _verdict(outcome, "DELETE", row.table, None)
+                raise verdict(outcome, "DELETE", row.table, None)
 
     async def unsettle(self, row: CloudRow, fields: Iterable[str] = ()) -> None:
         """Durable before anything else: a request whose outcome is not known may still run."""
@@ -184,10 +188,19 @@ class Rows:
         row.written |= set(fields)
         await self._db.write(store.save, row.packed(self._now()))
 
+    async def secured(self, row: CloudRow) -> None:
+        """On the disk before anything else: what is not known after a kill would be done twice."""
+        await self._db.write(store.save, row.packed(self._now()))
+
     async def suspect(self, row: CloudRow, fields: Iterable[str]) -> None:
         """An earlier self may have sent it just before it died; once marked for that long, a repeat changes nothing."""
         if (row.unsettled_until or "") < self._suspect_until:
             await self.unsettle(row, fields if row.base else ())
+
+    async def took(self, row: CloudRow) -> None:
+        """One more change of its lane was confirmed."""
+        self._taken[row.lane] += 1
+        await self.secured(row)
 
     async def settled(self, rows: Sequence[CloudRow]) -> None:
         """Nothing can come after what stands there now; written at once, or they would soon be due again."""
@@ -202,7 +215,7 @@ class Rows:
             if answer.kind is Kind.OK:
                 raise Again(outcome, row.table)
             if answer.kind is not Kind.GONE:
-                raise _verdict(answer, "GET", row.table, None)
+                raise verdict(answer, "GET", row.table, None)
         row.deleted = True
         self.keep(row)
         await self.conflict(
@@ -245,7 +258,7 @@ class Rows:
             return False
         answer = await self.client.get(row.table, row.id)
         if answer.kind not in (Kind.OK, Kind.GONE):
-            raise _verdict(answer, "GET", row.table, None)
+            raise verdict(answer, "GET", row.table, None)
         return answer.kind is Kind.OK
 
     async def _confirmed(
@@ -267,7 +280,7 @@ class Rows:
         return time_.text(self._clock.now())
 
 
-def _verdict(outcome: Outcome, method: str, table: str, body: Mapping[str, Any] | None) -> Again | No:
+def verdict(outcome: Outcome, method: str, table: str, body: Mapping[str, Any] | None) -> Again | No:
     """What cannot be decided here: come back later, or never."""
     later = (Kind.UNKNOWN, Kind.QUOTA, Kind.OUTAGE, Kind.KEY, Kind.PARENT_MISSING)
     return Again(outcome, table) if outcome.kind in later else No(outcome, method, table, body)
