@@ -143,6 +143,8 @@ class Sender:
         for want in mapping.wanted(intent.table, *found):
             row = await self._rows.known(want.table, want.id, lane)
             body = self._chosen(want, intent, step.execution.get(intent.id), row)
+            if intent.files and row.base:
+                body.pop(mapping.LISTS[intent.table], None)  # it follows its files
             if row.deleted or not body or (want.empty and not row.base and row.attempted is None):
                 continue
             if suspect:

@@ -115,6 +115,9 @@ class Shop:
         """The requests that came to the cloud with one of these methods."""
         return [request for request in self.cloud.log if request.method in methods]
 
+    def mutations_and_puts(self) -> list:
+        return self.asked("POST", "PUT", "PATCH", "DELETE")
+
     def mutations(self) -> list:
         return self.asked("POST", "PATCH", "DELETE")
 
