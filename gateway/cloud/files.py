@@ -90,7 +90,7 @@ class Files:
             return
         name = mapping.LISTS[row.table]
         paths = mapping.wanted(row.table, *found)[0].values[name]
-        if not mapping.same(paths or [], row.base.get(name) or []):
+        if not mapping.same(paths, row.base.get(name)):
             await self._rows.change(row, {name: paths}, found[0]["updated_at"])
 
     # ------------------------------------------------------------------ images of parts

@@ -116,5 +116,9 @@ def files_there(cloud, table: str, row_id: str) -> list[bytes]:
     return [cloud.storage.objects[ISSUES, path].data for path in paths]
 
 
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
 def mark(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()[:16]
+    return digest(data)[:16]
