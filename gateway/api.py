@@ -62,7 +62,7 @@ LINKED = (
 )
 
 
-def api_routes(settings: Settings, db: Database, keys: Keys, clock: Clock, new_id: NewId) -> list[Route]:
+def api_routes(settings: Settings, db: Database, keys: Keys, clock: Clock, new_id: NewId, feed: Feed) -> list[Route]:
     """Every API route."""
     made = (db, clock, new_id, settings.gateway.id)
     job_trees = JobTreeCommands(*made)
@@ -84,9 +84,9 @@ def api_routes(settings: Settings, db: Database, keys: Keys, clock: Clock, new_i
         *hosted.routes(),
         *erp.routes(db, ErpCommands(*made, upstream=settings.compat.bulk_sync_shape == "upstream")),
         *_file_routes(settings, made),
-        *hub.routes(db, Feed(db), Moments(db), __version__),
+        *hub.routes(db, feed, Moments(db), __version__),
     ]
-    return [*table, forward.route(db, Inside(table), clock)]
+    return [*table, forward.route(db, Inside(table), clock, new_id, settings.gateway.id)]
 
 
 def _file_routes(settings: Settings, made: tuple[Database, Clock, NewId, str]) -> list[Route]:
@@ -103,4 +103,4 @@ def blobs(settings: Settings) -> Blobs:
 def described() -> dict[str, Any]:
     """The REST API as OpenAPI, without a gateway: the routes know their database only when they are called."""
     nobody: Any = None
-    return document(api_routes(Settings(), nobody, nobody, nobody, nobody), examples, version=__version__)
+    return document(api_routes(Settings(), nobody, nobody, nobody, nobody, nobody), examples, version=__version__)

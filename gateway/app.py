@@ -24,6 +24,7 @@ from gateway.api import api_routes, blobs
 from gateway.cloud import store as cloud_
 from gateway.cloud.link import UP, CloudLink, CloudSettings
 from gateway.files.sweep import sweep
+from gateway.hub.stream import Feed
 from gateway.identity import Identity
 from gateway.kernel import interpreter
 from gateway.kernel.clock import Clock, SystemClock, text
@@ -44,6 +45,8 @@ from gateway.uns.payloads import Standing
 from gateway.uns.publisher import READER as UNS
 from gateway.uns.publisher import Publisher
 from gateway.uns.topics import Topics
+from gateway.upstream.link import HubLink, HubSettings
+from gateway.upstream.uplink import Own
 from gateway.web.auth import Keys, NewKey
 from gateway.web.learning import Learning
 from gateway.web.limits import Limiter, Rate
@@ -72,15 +75,18 @@ class Gateway:
         self.db = db
         self.identity = own
         self.health = Health(clock)
-        self._cloud = _cloud_link(settings, db, clock, new_id, rng, self.health) if settings.cloud.enabled else None
-        learning = None if self._cloud is None else Learning(self._cloud.keys, clock, settings.cloud.key_offline)
+        self._cloud = _cloud_link(settings, db, clock, new_id, rng, self.health, own)
+        learning = None
+        if isinstance(self._cloud, CloudLink):
+            learning = Learning(self._cloud.keys, clock, settings.cloud.key_offline)
         self.keys = Keys(db, clock, new_id, learning)
         drain_s = None if self._cloud is None else self._cloud.drain_s
         self.status = Status(db, clock, self.health, settings.gateway.id, drain_s)
         limits = settings.limits
         rate = Rate(limits.requests_per_minute, limits.burst)
         self._limiter = Limiter(rate, clock, request_max_s=limits.request_timeout, per_day=limits.requests_per_day)
-        self.routes = api_routes(settings, db, self.keys, clock, new_id)
+        self._feed = Feed(db)
+        self.routes = api_routes(settings, db, self.keys, clock, new_id, self._feed)
         self.addresses: list[str] = []
         self.urls: list[str] = []
         self._clock = clock
@@ -121,7 +127,8 @@ class Gateway:
         await admin.listen(local, self.settings.data_dir)
 
     async def _stop_serving(self) -> None:
-        """Take no more; what is on its way may finish."""
+        """Take no more; what is on its way may finish, who only waits is sent home."""
+        self._feed.end()
         await asyncio.gather(*(one.cleanup() for one in self._served))
         (self.settings.data_dir / admin.SOCKET).unlink(missing_ok=True)
 
@@ -131,7 +138,8 @@ class Gateway:
         links: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         if self._cloud is not None:
             links.append((UP, self._cloud.run))
-            links.append((CLOUD_KEYS, partial(self.keys.run, self.health.link(CLOUD_KEYS))))
+            if isinstance(self._cloud, CloudLink):
+                links.append((CLOUD_KEYS, partial(self.keys.run, self.health.link(CLOUD_KEYS))))
         else:
             self.health.link(UP).off("no cloud is configured")
         probe = Topics.of(self.settings, self.settings.gateway.id).probe
@@ -255,12 +263,19 @@ async def serve(settings: Settings, *, announce: Callable[[Gateway], None]) -> N
 
 
 def _cloud_link(
-    settings: Settings, db: Database, clock: Clock, new_id: NewId, rng: random.Random, health: Health
-) -> CloudLink:
+    settings: Settings, db: Database, clock: Clock, new_id: NewId, rng: random.Random, health: Health, own: Identity
+) -> CloudLink | HubLink | None:
     cloud = settings.cloud
+    key = cloud.api_key.get_secret_value()
+    if cloud.kind == "off":
+        return None
+    if cloud.kind == "hub":
+        hub = HubSettings(cloud.url, key, cloud.cells, cloud.timeout)
+        here = Own(settings.gateway.id, own.epochs, partial(_renewed, clock))
+        return HubLink(hub, here, db, clock, new_id, rng, health)
     chosen = CloudSettings(
         cloud.url,
-        cloud.api_key.get_secret_value(),
+        key,
         cloud.cells,
         cloud.pull_every,
         cloud.timeout,
@@ -268,6 +283,10 @@ def _cloud_link(
         cloud.requests_per_day,
     )
     return CloudLink(chosen, db, clock, new_id, rng, health, blobs(settings))
+
+
+def _renewed(clock: Clock, tx: Tx, highest: int, unsent: int) -> int | None:
+    return identity.renew(tx, highest, unsent, clock.now())
 
 
 def check(settings: Settings) -> None:

@@ -1,12 +1,15 @@
 """Who this box is: its device id, and the epoch that tells its life before a restore or a clone from the one after."""
 
 import hashlib
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from gateway.kernel import clock as time_
 from gateway.kernel.db import Tx
+from gateway.outbox import journal
 from gateway.outbox.event import Stamp
 
 MACHINE_ID = Path("/etc/machine-id")
@@ -15,12 +18,16 @@ _PUT = "INSERT INTO gateway_state (key, value) VALUES (?, ?) ON CONFLICT (key) D
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """`first`: this database has never been served before. `cloned`: it was, on another machine."""
+    """`first`: this database has never been served before. `cloned`: it was, on another machine.
+
+    `epochs`: all of its lives, each with where the journal ended when it began: what was written before belongs to another.
+    """
 
     device_id: str
     epoch: int
     first: bool
     cloned: bool
+    epochs: tuple[tuple[int, int], ...] = ()
 
 
 def machine(file: Path = MACHINE_ID) -> str:
@@ -38,11 +45,43 @@ def establish(tx: Tx, stamp: Stamp, tenant_id: str, here: str) -> Identity:
     first = "epoch" not in state
     cloned = not first and bool(here) and bool(state.get("machine")) and state["machine"] != here
     device_id, epoch = state.get("device_id", ""), int(state.get("epoch", 0))
+    wanted = {"tenant_id": tenant_id, "served_at": time_.text(stamp.now)}
+    epochs = _epochs(state)
     if first or cloned:
         device_id = stamp.new_id()
         epoch = max(epoch + 1, int(stamp.now.timestamp()))
-    wanted = {"device_id": device_id, "epoch": str(epoch), "tenant_id": tenant_id, "served_at": time_.text(stamp.now)}
+        epochs.append((epoch, journal.head(tx)))
+        wanted |= _life(epochs, stamp.now)
+    wanted["device_id"] = device_id
     if here:
         wanted["machine"] = here
     tx.executemany(_PUT, wanted.items())
-    return Identity(device_id, epoch, first, cloned)
+    return Identity(device_id, epoch, first, cloned, tuple(epochs))
+
+
+def renew(tx: Tx, highest: int, unsent: int, now: datetime) -> int | None:
+    """The epoch to go on with when a hub has seen `highest` of this box, or None: this box was replaced.
+
+    Only an epoch that was made without knowing the time is too low by mistake: it is made anew once nothing waits to be sent,
+    or the clock is set.
+    """
+    state: Mapping[str, str] = dict(tx.execute("SELECT key, value FROM gateway_state").fetchall())
+    trusted = time_.trusted(now)
+    if state.get("epoch_timeless") != "1" or (unsent and not trusted):
+        return None
+    epoch = max(highest + 1, int(now.timestamp()) if trusted else 0)
+    tx.executemany(_PUT, _life([*_epochs(state), (epoch, journal.head(tx))], now).items())
+    return epoch
+
+
+def _epochs(state: Mapping[str, str]) -> list[tuple[int, int]]:
+    """A database from before they were written down has had one life."""
+    known = state.get("epochs")
+    if known is None:
+        return [(int(state["epoch"]), 0)] if "epoch" in state else []
+    return [(epoch, began) for epoch, began in json.loads(known)]
+
+
+def _life(epochs: Sequence[tuple[int, int]], now: datetime) -> dict[str, str]:
+    timeless = "0" if time_.trusted(now) else "1"
+    return {"epoch": str(epochs[-1][0]), "epochs": json.dumps(epochs), "epoch_timeless": timeless}

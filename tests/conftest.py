@@ -9,6 +9,7 @@ from aiohttp import web
 from hall import Floor, furnish
 
 from gateway.api import api_routes
+from gateway.hub.stream import Feed
 from gateway.kernel.clock import ManualClock
 from gateway.kernel.db import Database
 from gateway.kernel.ids import uuid7
@@ -45,7 +46,7 @@ async def floor(tmp_path, furnished):
         keys = Keys(db, clock, new_id)
         settings = Settings(gateway={"id": "gw-test", "data_dir": tmp_path})
         limiter = Limiter(Rate(per_minute=100_000, burst=100_000), clock, request_max_s=ANSWER_MAX_S)
-        routes = api_routes(settings, db, keys, clock, new_id)
+        routes = api_routes(settings, db, keys, clock, new_id, Feed(db))
         served = runner(application(routes, keys, limiter, new_id), shutdown_s=0.1)
         await served.setup()
         await web.TCPSite(served, "127.0.0.1", 0).start()

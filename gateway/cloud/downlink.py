@@ -6,41 +6,30 @@ yet is never overwritten: `merge.py` decides field by field.
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 
-from gateway.catalog import store as rows_
-from gateway.catalog.resources import Kind as ColumnKind
 from gateway.catalog.resources import Resource
-from gateway.catalog.tables import CELLS, RESOURCES, SCRAP_REASONS
-from gateway.cloud import listed, mapping, store
+from gateway.cloud import adopt, mapping, store
+from gateway.cloud.adopt import TABLES
 from gateway.cloud.budget import Budget
 from gateway.cloud.client import CloudClient
-from gateway.cloud.merge import EXECUTION, Merged, merge
 from gateway.cloud.outcome import Kind
 from gateway.cloud.pull import Here, Pull, Pulled, Row
 from gateway.cloud.rows import Rows
-from gateway.jobs.resources import JOBS, PARTS
 from gateway.kernel import clock as time_
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database, Tx
-from gateway.kernel.errors import Conflict, Invalid
 from gateway.kernel.health import Link
 from gateway.kernel.ids import NewId
-from gateway.operations.resources import OPERATIONS
 from gateway.outbox import journal
-from gateway.outbox.event import CLOUD, Change, Event, Stamp, job_lane, row_lane
+from gateway.outbox.event import CLOUD, Change, Event, Stamp
 
 CATALOGUE_EVERY_S = 3600.0  # resources, scrap reasons, webhooks, whole trees: they change rarely
 DAY_S = 86_400.0
 BUDGET_SHARE = 0.5  # of the day's requests that reading may take: work goes up first
-TABLES: Mapping[str, Resource] = {
-    one.table: one for one in (CELLS, RESOURCES, SCRAP_REASONS, JOBS, PARTS, OPERATIONS)
-}  # in the order in which their rows hang on each other
-
 # Not completed here, and once seen over there.
 _OPEN = """
 SELECT o.id, o.part_id, o.cell_id FROM operations o
@@ -158,23 +147,11 @@ def _news(connection: sqlite3.Connection, pulled: Pulled) -> dict[str, list[Row]
     for table, resource in TABLES.items():
         bases = dict(connection.execute("SELECT id, base FROM cloud_rows WHERE table_name = ?", (table,)).fetchall())
         for row_id, row in pulled.of(table).items():
-            theirs = _named(resource, row)
+            theirs = adopt.named(resource, row)
             base = json.loads(bases[row_id]) if row_id in bases else {}
             if not base or any(not mapping.same(value, base.get(name)) for name, value in theirs.items()):
                 news.setdefault(table, []).append({"id": row_id, **theirs})
     return news
-
-
-def _named(resource: Resource, row: Row) -> dict[str, Any]:
-    """The columns that we keep of a row that the cloud showed; ids of embedded rows as columns."""
-    named = {
-        column.name: row[column.name]
-        for column in resource.columns
-        if column.name in row and column.name not in ("updated_at", "deleted_at")
-    }
-    if resource is PARTS and isinstance(row.get("job"), dict):
-        named["job_id"] = row["job"]["id"]
-    return named
 
 
 # ------------------------------------------------------------------ applied in one transaction
@@ -204,9 +181,9 @@ def _take(
 ) -> tuple[Change | None, str]:
     table, row_id = resource.table, theirs["id"]
     found = store.local(tx, table, row_id)
-    lane = _lane(tx, table, theirs if found is None else found[0])
+    lane = adopt.lane_of(tx, table, theirs if found is None else found[0])
     if found is None:
-        change = _insert(tx, stamp, resource, theirs)
+        change = adopt.insert(tx, stamp, resource, theirs)
         if change is None:
             return None, lane
     else:
@@ -214,12 +191,11 @@ def _take(
             return None, lane
         ours = mapping.wanted(table, *found)[0].values
         owned = cells is None or ours.get("cell_id") in cells
-        merged = _merged(tx, table, ours, theirs, known, lane, owned=owned)
+        merged = adopt.merged(tx, table, ours, theirs, known, lane, owned=owned)
         for one in merged.differences:
-            told = (stamp.new_id(), table, row_id, one.field, one.ours, one.theirs, one.reason, one.resolution)
-            store.record_conflict(tx, told, stamp.text)
-        values = _stored(tx, resource, merged.adopt, found[1])
-        change = _update(tx, stamp, resource, theirs, values) if values else None
+            adopt.record(tx, stamp, table, row_id, one)
+        values = adopt.stored(tx, resource, merged.adopt, found[1])
+        change = adopt.update(tx, stamp, resource, theirs, values) if values else None
         if values and change is None:
             return None, lane
     known.base |= {name: value for name, value in theirs.items() if name != "id"}
@@ -228,90 +204,12 @@ def _take(
     return change, lane
 
 
-def _merged(tx: Tx, table: str, ours: Row, theirs: Row, known: store.CloudRow, lane: str, *, owned: bool) -> Merged:
-    waiting = store.unsent(tx, lane, table, theirs["id"])
-    told = {name: value for name, value in theirs.items() if name != "id"}
-    if told.get("status") in waiting.states:  # a state on our own way there: the answer is still to come
-        told = {name: value for name, value in told.items() if name not in EXECUTION.get(table, ())}
-    unsent = ours.keys() if waiting.fields is None else waiting.fields
-    return merge(table, ours, told, known.base, unsent, owned=owned)
-
-
-def _insert(tx: Tx, stamp: Stamp, resource: Resource, theirs: Row) -> Change | None:
-    row = {"created_at": stamp.text, "updated_at": stamp.text, **_stored(tx, resource, theirs), "id": theirs["id"]}
-    return _kept(tx, stamp, resource, theirs, lambda: rows_.insert(tx, resource, row))
-
-
-def _update(tx: Tx, stamp: Stamp, resource: Resource, theirs: Row, values: Row) -> Change | None:
-    changed = {**values, "updated_at": stamp.text}
-    return _kept(tx, stamp, resource, theirs, lambda: rows_.update(tx, resource, theirs["id"], changed))
-
-
-def _kept(tx: Tx, stamp: Stamp, resource: Resource, theirs: Row, doing: Callable[[], Change]) -> Change | None:
-    """One row that does not fit must not keep the others out: it is told, and tried again with the next pull."""
-    tx.execute("SAVEPOINT pulled")
-    try:
-        return doing()
-    except (Conflict, Invalid) as exc:
-        tx.execute("ROLLBACK TO pulled")
-        reason = f"the cloud's row cannot be kept here: {exc.message}"
-        told = (stamp.new_id(), resource.table, theirs["id"], "id", None, theirs["id"], reason, None)
-        store.record_conflict(tx, told, stamp.text)
-        return None
-    finally:
-        tx.execute("RELEASE pulled")
-
-
 def _tell_gone(tx: Tx, stamp: Stamp, gone: Collection[str]) -> None:
     """They stay here until somebody decides: work may have been booked on them."""
     reason = "the cloud does not show this operation any more: it was deleted there, or given to another cell"
     for row_id in sorted(gone):
         told = (stamp.new_id(), "operations", row_id, "deleted_at", None, "not shown", reason, None)
         store.record_conflict(tx, told, stamp.text)
-
-
-def _stored(tx: Tx, resource: Resource, values: Row, below: Sequence[Row] = ()) -> dict[str, Any]:
-    """The cloud's words as we keep them: instants in UTC, minutes as seconds, files by our paths; ids that point nowhere are
-    left out.
-    """
-    row: dict[str, Any] = {}
-    for column in resource.columns:
-        if column.name not in values:
-            continue
-        value = values[column.name]
-        if column.name == "actual_time":
-            row["actual_time_s"] = (value or 0) * 60
-            continue
-        if column.stored is not None:
-            continue
-        if value is None and not column.nullable:
-            continue
-        if column.kind is ColumnKind.TIME and value is not None:
-            try:
-                value = time_.text(time_.parse(value))
-            except (TypeError, ValueError):
-                continue  # [U] its own writers put what they like into some of these
-        if column.lists_files:
-            value = listed.here(tx, value or (), below) or value
-        if column.references and value is not None and not _exists(tx, column.references, value):
-            continue
-        row |= rows_.stored(resource, {column.name: value})
-    return row
-
-
-def _exists(tx: Tx, table: str, row_id: str) -> bool:
-    return tx.execute(f"SELECT 1 FROM {table} WHERE id = ?", (row_id,)).fetchone() is not None  # noqa: S608 -- declared
-
-
-def _lane(tx: Tx, table: str, row: Row) -> str:
-    if table == "jobs":
-        return job_lane(row["id"])
-    if table == "parts":
-        return job_lane(row["job_id"])
-    if table == "operations":
-        found = tx.execute("SELECT job_id FROM parts WHERE id = ?", (row["part_id"],)).fetchone()
-        return job_lane(found[0]) if found else row_lane(table, row["id"])
-    return row_lane(table, row["id"])
 
 
 def _sent_since(tx: Tx, known: store.CloudRow, started: str) -> bool:

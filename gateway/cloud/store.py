@@ -15,6 +15,7 @@ READER = "cloud"
 FILE = "file:"  # how the aggregate of a parked file begins; its path follows
 BLOCKED = "blocked_quota"  # parked until the plan allows more: asked for again every day
 DUE_MAX = 200
+_HUB_EPOCH = "hub_epoch"
 CONFLICTS_MAX = 10_000
 
 _GET = "SELECT base, written, lane, attempted, unsettled_until, deleted FROM cloud_rows WHERE table_name = ? AND id = ?"
@@ -80,7 +81,7 @@ _KIND = {  # what an aggregate of a table is called
 }
 _TABLES = frozenset(
     "jobs parts operations cells resources scrap_reasons time_entries operation_quantities issues substeps assignments "
-    "substep_templates".split()
+    "substep_templates profiles operators materials".split()
 )
 
 
@@ -212,6 +213,11 @@ def unsent(connection: sqlite3.Connection, lane: str, table: str, row_id: str) -
     return Unsent(None if whole else fields, states)
 
 
+def lane_waits(connection: sqlite3.Connection, lane: str) -> bool:
+    """Has anything of it still to go up, parked entries included?"""
+    return connection.execute(_UNSENT, {"reader": READER, "lane": lane, "cloud": CLOUD}).fetchone() is not None
+
+
 # ------------------------------------------------------------------ positions
 
 
@@ -229,10 +235,34 @@ def save_lane(tx: Tx, lane: str, position: int) -> None:
     )
 
 
+def save_lanes(tx: Tx, positions: Sequence[tuple[str, int]]) -> None:
+    for lane, position in positions:
+        save_lane(tx, lane, position)
+
+
 def save_watermark(tx: Tx, position: int) -> None:
     """Everything up to here is done in every lane; lanes that are not ahead of it need no row."""
     journal.advance(tx, READER, position)
     tx.execute("DELETE FROM event_lanes WHERE reader = ? AND position <= ?", (READER, position))
+
+
+def hub_epoch(connection: sqlite3.Connection) -> int | None:
+    """Of the hub that we last sent something to; None: of none yet."""
+    found = connection.execute("SELECT value FROM gateway_state WHERE key = ?", (_HUB_EPOCH,)).fetchone()
+    return int(found[0]) if found else None
+
+
+def met_hub(tx: Tx, epoch: int, position: int) -> None:
+    """It has everything up to `position`, which may be less than was sent: everything after it goes up again."""
+    tx.execute(
+        "INSERT INTO gateway_state (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        (_HUB_EPOCH, str(epoch)),
+    )
+    tx.execute(
+        "DELETE FROM event_lanes WHERE reader = ?1 AND (SELECT position FROM event_readers WHERE name = ?1) > ?2",
+        (READER, position),
+    )
+    tx.execute("UPDATE event_readers SET position = ? WHERE name = ? AND position > ?", (position, READER, position))
 
 
 def touched_lanes(connection: sqlite3.Connection, after: int, limit: int) -> list[tuple[int, str]]:

@@ -18,6 +18,7 @@ from gateway.cloud.budget import Budget
 from gateway.cloud.drain import Drain
 from gateway.cloud.lanes import Lane, Lanes
 from gateway.cloud.outcome import Kind, Outcome, told
+from gateway.cloud.parking import free
 from gateway.cloud.rows import Again
 from gateway.cloud.sender import Parked, Sender
 from gateway.kernel import clock as time_
@@ -216,9 +217,9 @@ class Uplink:
 
     async def _attempt(self, lanes: Lanes, lane: Lane, entries: Sequence[Entry], *, again: bool) -> bool:
         """False: something was refused and is parked; what is left has to be planned without it."""
-        free = await self._free(lane, entries)
+        going = await self._free(lane, entries)
         live = not again and not lane.suspect and (self._subscribed() or not self._budget.short())
-        for step in plan.steps(free, now=self._clock.now(), live=live):
+        for step in plan.steps(going, now=self._clock.now(), live=live):
             by_seq = {entry.seq: entry for entry in step.entries}
             if refused := await self._sender.send(step, lane.name, suspect=lane.suspect):
                 await self._park([by_seq[seq] for seq in refused.seqs], refused)
@@ -236,21 +237,10 @@ class Uplink:
 
     async def _free(self, lane: Lane, entries: Sequence[Entry]) -> list[Entry]:
         """The entries that do not hang on a parked one; those that do are parked with it."""
-        parked = await self._db.read(store.parked_in, lane.name)
-        if not parked.seqs:
-            return list(entries)
-        free = []
-        for entry in entries:
-            if entry.seq in parked.seqs:
-                continue
-            above = await self._db.read(store.above, entry.aggregate) if parked.uncreated else []
-            blocker = parked.blocker(entry, above)
-            if blocker is None:
-                free.append(entry)
-            else:
-                reason = f"waits for {blocker[0]}, which the cloud refused"
-                await self._park([entry], Parked((entry.seq,), reason, blocker[1], {}))
-        return free
+        going, blocked = await self._db.read(free, lane.name, entries)
+        for entry, reason, state in blocked:
+            await self._park([entry], Parked((entry.seq,), reason, state, {}))
+        return going
 
     async def _park(self, entries: Sequence[Entry], parked: Parked) -> None:
         now = time_.text(self._clock.now())

@@ -1,4 +1,7 @@
-"""/api-forward: many calls of another gateway in one request, each with its own receipt, in the order of each job tree."""
+"""/api-forward: what another gateway has done, many at a time, once each, in the order of each job tree.
+
+As calls of the REST API, each with its own receipt; or, between gateways, as the entries of its journal.
+"""
 
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -11,9 +14,12 @@ from pydantic import Field, StrictInt, StrictStr
 
 from gateway.catalog.models import Body, Instant, Uuid
 from gateway.hub import gateways
+from gateway.hub.entries import Happened, Sender, settle
+from gateway.hub.journals import Journals
 from gateway.kernel.clock import Clock, text
-from gateway.kernel.db import Database
+from gateway.kernel.db import Database, Tx
 from gateway.kernel.errors import BadRequest, Forbidden, Invalid, NotRun
+from gateway.kernel.ids import NewId
 from gateway.outbox.event import encode
 from gateway.outbox.receipts import Answer
 from gateway.web import errors
@@ -52,7 +58,13 @@ class Forwarded(Body):
     cells: Annotated[list[Uuid], Field(max_length=CELLS_MAX)] | None = Field(
         None, description="The cells that are its own, from now on; those of the key without."
     )
-    items: Annotated[list[Item], Field(max_length=ITEMS_MAX)]
+    items: Annotated[list[Item], Field(max_length=ITEMS_MAX)] = Field(default=[])
+    entries: Annotated[list[Happened], Field(max_length=ITEMS_MAX)] = Field(
+        default=[], description="Entries of its journal, with the rows as they stand there; taken before the items."
+    )
+    settled: Annotated[StrictInt, Field(ge=0)] = Field(
+        0, description="Everything in its journal up to here has been answered for."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +73,31 @@ class _Placed:
     lane: str
 
 
-def route(db: Database, inside: Inside, clock: Clock) -> Route:
+def route(db: Database, inside: Inside, clock: Clock, new_id: NewId, own_id: str) -> Route:
+    journals = Journals(db, clock, new_id, own_id)
+
     async def forward(call: Call) -> Answer:
         sent: Forwarded | None = call.body
         if sent is None:
-            raise BadRequest("a body is needed: {gateway_id, epoch, items}")
+            raise BadRequest("a body is needed: {gateway_id, epoch, items or entries}")
         _speaks_for(call, sent.gateway_id)
         _ordered(sent.items)
         cells = sent.cells if sent.cells is not None else sorted(call.caller.cells or ())
         for cell in cells:
             call.caller.may_write(cell)
-        await db.write(gateways.admit, sent.gateway_id, sent.epoch, cells, text(clock.now()))
+        sender = Sender(sent.gateway_id, sent.epoch, call.caller.cells, sent.settled)
+        settled = await db.write(_admit, sender, cells, text(clock.now()))
+        entries = await journals.take(sender, sent.entries, settled, call.request_id)
         placed = await db.read(_placed, sent.items)
-        return Answer(200, f'{{"results":[{",".join(await _results(call, sent, placed, inside))}]}}')
+        results = ",".join(await _results(call, sent, placed, inside))
+        return Answer(200, f'{{"results":[{results}],"entries":{entries}}}')
 
     result = {"key": {"type": "string"}, "status": {"type": "integer"}, "body": {"type": "object"}}
     results = {"type": "object", "properties": {**result, "replayed": {"type": "boolean"}}}
+    refused = {"type": "array", "items": {"type": "object", "properties": result}}
+    numbers = {name: {"type": "integer"} for name in ("taken", "replayed", "settled", "epoch")}
+    seqs = {"type": "array", "items": {"type": "integer"}, "description": "Of each entry here, 0 if not taken now."}
+    entries = {"type": "object", "properties": {**numbers, "seqs": seqs, "refused": refused}}
     return Route(
         "POST",
         _SELF,
@@ -85,11 +106,16 @@ def route(db: Database, inside: Inside, clock: Clock) -> Route:
         Cells.CHECKED,
         "Carry out what another gateway has done, call by call",
         Forwarded,
-        answers={"results": {"type": "array", "items": results}},
+        answers={"results": {"type": "array", "items": results}, "entries": entries},
         body_max_bytes=BODY_MAX_BYTES,
         patient=True,
         strict_method=True,
     )
+
+
+def _admit(tx: Tx, sender: Sender, cells: Sequence[str], now: str) -> int:
+    gateways.admit(tx, sender.gateway_id, sender.epoch, cells, now)
+    return settle(tx, sender)
 
 
 def _speaks_for(call: Call, gateway_id: str) -> None:

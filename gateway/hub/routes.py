@@ -57,6 +57,7 @@ _CAPABILITIES: Mapping[str, Any] = {
     "change_feed": True,
     "if_match": True,
     "batch": True,
+    "journal": True,
     "time_unit": "minutes",
 }
 
@@ -88,7 +89,7 @@ def routes(db: Database, feed: Feed, moments: Moments, version: str) -> list[Rou
         chunks = await moments.open(sight(call.caller, call.query.get("entities", "")))
         return Raw("application/json", chunks)
 
-    told = {name: {"type": "boolean"} for name in ("idempotency", "change_feed", "if_match", "batch")}
+    told = {name: {"type": "boolean"} for name in ("idempotency", "change_feed", "if_match", "batch", "journal")}
     page = {"changes": {"type": "array", "items": _CHANGE}, "next": _INTEGER, "has_more": {"type": "boolean"}}
     return [
         Route(

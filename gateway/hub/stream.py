@@ -29,6 +29,11 @@ class Feed:
         self._heartbeat_s = heartbeat_s
         self._stream_max_s = stream_max_s
         self._waiting: Counter[str] = Counter()
+        self._ending = asyncio.Event()
+
+    def end(self) -> None:
+        """The gateway stops: nobody waits any longer."""
+        self._ending.set()
 
     async def page(self, asked: Asked, sight: Sight) -> Page:
         """Raises CursorExpired."""
@@ -54,7 +59,7 @@ class Feed:
         told = asked.since
         with self._place(key_id):
             yield b"retry: 1000\n\n"
-            while loop.time() < ends_s:
+            while loop.time() < ends_s and not self._ending.is_set():
                 seen = self._db.commits.count
                 try:
                     found = await self.page(asked, sight)
@@ -71,11 +76,15 @@ class Feed:
 
     async def _commit_after(self, seen: int, until_s: float) -> bool:
         """Has something been committed meanwhile? Nobody's thread is held by the waiting."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout_at(until_s):
-                await self._db.commits.beyond(seen)
-                return True
-        return False
+        committed = asyncio.ensure_future(self._db.commits.beyond(seen))
+        ending = asyncio.ensure_future(self._ending.wait())
+        pause_s = until_s - asyncio.get_running_loop().time()
+        try:
+            await asyncio.wait((committed, ending), timeout=pause_s, return_when=asyncio.FIRST_COMPLETED)
+            return committed.done()
+        finally:
+            committed.cancel()
+            ending.cancel()
 
     @contextlib.contextmanager
     def _place(self, key_id: str) -> Iterator[None]:

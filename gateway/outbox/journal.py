@@ -1,5 +1,6 @@
 """All SQL about events, reader positions and parked entries."""
 
+import dataclasses
 import itertools
 import re
 import sqlite3
@@ -56,6 +57,11 @@ def append(tx: Tx, stamp: Stamp, events: Iterable[Event]) -> None:
     for first in range(0, len(rows), _ROWS_MAX):
         some = rows[first : first + _ROWS_MAX]
         tx.execute(_APPENDS[len(some)], list(itertools.chain.from_iterable(some)))
+
+
+def copy(tx: Tx, entry: Entry) -> int:
+    """An entry of another gateway's journal, as it stands there. The seq that it has here."""
+    return tx.execute(_APPENDS[1], dataclasses.astuple(entry)[1:]).lastrowid or 0
 
 
 def head(connection: sqlite3.Connection) -> int:

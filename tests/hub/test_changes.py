@@ -8,7 +8,7 @@ import aiohttp
 from gateway.outbox import journal
 from gateway.web.routes import Scope
 
-WAIT_MAX_S = 5
+WAIT_MAX_S = 30  # a machine that stands still for seconds is not a defect of ours
 
 
 async def changes(floor, query: str = "", **more):

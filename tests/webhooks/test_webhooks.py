@@ -6,6 +6,7 @@ import json
 import pytest
 
 from gateway.api import api_routes
+from gateway.hub.stream import Feed
 from gateway.kernel.errors import Invalid
 from gateway.kernel.ids import uuid7
 from gateway.kernel.secrets import Secrets
@@ -184,7 +185,7 @@ def test_a_password_in_an_address_is_not_said_again():
 async def test_the_settings_say_what_is_allowed(floor):
     settings = Settings(webhooks={"allowed_networks": ["127.0.0.0/8"], "allow_http": True})
     assert str(settings.webhooks.allowed_networks[0]) == "127.0.0.0/8"
-    routes = api_routes(settings, floor.db, floor.keys, floor.clock, uuid7(floor.clock))
+    routes = api_routes(settings, floor.db, floor.keys, floor.clock, uuid7(floor.clock), Feed(floor.db))
     (post,) = [route for route in routes if (route.method, route.path) == ("POST", PATH)]
     assert post.scope is Scope.ADMIN
 

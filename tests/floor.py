@@ -19,7 +19,6 @@ from gateway.operations.time_entries.commands import TimeEntryCommands
 from gateway.operations.trees.commands import JobTreeCommands, PartTreeCommands
 from gateway.web.routes import Caller, Scope
 
-CALLER = Caller("floor", "floor", Scope.ADMIN)
 PEOPLE = tuple(factory.named("profile", name) for name in factory.PEOPLE)
 FORWARDED = (
     "cells",
@@ -42,12 +41,13 @@ STAMP_TOLERANCE = timedelta(seconds=2)
 
 
 class Floor:
-    """`acted` counts what was done, by kind; what a rule refused does not count."""
+    """`acted` counts what was done, by kind; what a rule refused does not count. `cells`: of those alone, None for all."""
 
-    def __init__(self, shop, seed: int) -> None:
+    def __init__(self, shop, seed: int, gateway_id: str = "gw-test", cells: frozenset[str] | None = None) -> None:
         self._db = shop.db
         self._rng = random.Random(seed)
-        made = (shop.db, shop.clock, shop.new_id, "gw-test")
+        self._caller = Caller("floor", "floor", Scope.ADMIN, cells)
+        made = (shop.db, shop.clock, shop.new_id, gateway_id)
         self._operations = OperationPlanning(*made)
         self._jobs = JobTreeCommands(*made)
         self._parts = PartTreeCommands(*made)
@@ -95,7 +95,7 @@ class Floor:
         for verb in self._rng.sample(list(Verb), len(Verb)):
             wish = ChangeOperation(operation_id, verb, self._rng.choice((*PEOPLE, None)), at)
             try:
-                await self._operations.change(wish, CALLER, None)
+                await self._operations.change(wish, self._caller, None)
             except GatewayError:
                 continue
             return
@@ -106,79 +106,81 @@ class Floor:
         if scrap and self._rng.random() < 0.5:
             reason = await self._any("scrap_reasons", alive="active = 1")
             given["scrap_reasons"] = [{"scrap_reason_id": reason, "quantity": scrap}]
-        await self._quantities.create(given, CALLER, None)
+        await self._quantities.create(given, self._caller, None)
 
     async def recount(self) -> None:
         row_id = await self._any("operation_quantities", alive="1")
         if self._rng.random() < 0.4:
-            await self._quantities.delete(row_id, CALLER, None)
+            await self._quantities.delete(row_id, self._caller, None)
         else:
-            await self._quantities.update(row_id, {"quantity_good": self._rng.randint(0, 20)}, CALLER, None)
+            await self._quantities.update(row_id, {"quantity_good": self._rng.randint(0, 20)}, self._caller, None)
 
     async def book(self) -> None:
         began = datetime.now(UTC) - timedelta(minutes=self._rng.randint(60, 600))
         given = {"operation_id": await self._any("operations"), "operator_id": self._rng.choice(PEOPLE)}
         given |= {"start_time": began.isoformat(), "end_time": (began + timedelta(minutes=25)).isoformat()}
-        await self._entries.create(given, CALLER, None)
+        await self._entries.create(given, self._caller, None)
 
     async def rebook(self) -> None:
         row_id = await self._any("time_entries", "end_time IS NOT NULL", alive="1")
         if self._rng.random() < 0.4:
-            await self._entries.delete(row_id, CALLER, None)
+            await self._entries.delete(row_id, self._caller, None)
         else:
-            await self._entries.update(row_id, {"notes": self._word(), "time_type": "setup"}, CALLER, None)
+            await self._entries.update(row_id, {"notes": self._word(), "time_type": "setup"}, self._caller, None)
 
     async def complain(self) -> None:
         given = {"operation_id": await self._any("operations"), "created_by": self._rng.choice(PEOPLE)}
         given |= {"description": self._word(), "severity": self._rng.choice(("low", "critical"))}
         if self._rng.random() < 0.3:
             given |= {"issue_type": "ncr", "ncr_category": "dimensional"}
-        await self._issues.create({**given, "causes_standstill": self._rng.random() < STANDSTILLS}, CALLER, None)
+        await self._issues.create({**given, "causes_standstill": self._rng.random() < STANDSTILLS}, self._caller, None)
 
     async def settle(self) -> None:
         row_id = await self._any("issues", alive="1")
         if self._rng.random() < 0.2:
-            await self._issues.delete(row_id, CALLER, None)
+            await self._issues.delete(row_id, self._caller, None)
         else:
             given = {"status": self._rng.choice(("approved", "closed")), "root_cause": self._word()}
-            await self._issues.update(row_id, given, CALLER, None)
+            await self._issues.update(row_id, given, self._caller, None)
 
     async def add_step(self) -> None:
-        await self._steps.create({"operation_id": await self._any("operations"), "name": self._word()}, CALLER, None)
+        await self._steps.create(
+            {"operation_id": await self._any("operations"), "name": self._word()}, self._caller, None
+        )
 
     async def tick(self) -> None:
         row_id = await self._any("substeps", alive="1")
         if self._rng.random() < 0.2:
-            await self._steps.delete(row_id, CALLER, None)
+            await self._steps.delete(row_id, self._caller, None)
         else:
             given = {"status": self._rng.choice(("completed", "blocked")), "completed_by": self._rng.choice(PEOPLE)}
-            await self._steps.update(row_id, given, CALLER, None)
+            await self._steps.update(row_id, given, self._caller, None)
 
     async def assign(self) -> None:
         given = {"operator_id": self._rng.choice(PEOPLE), "assigned_by": self._rng.choice(PEOPLE)}
         what = self._rng.choice(("job", "part"))
-        await self._assignments.create({f"{what}_id": await self._any(f"{what}s"), **given}, CALLER, None)
+        await self._assignments.create({f"{what}_id": await self._any(f"{what}s"), **given}, self._caller, None)
 
     async def take(self) -> None:
         row_id = await self._any("assignments", alive="1")
         if self._rng.random() < 0.2:
-            await self._assignments.delete(row_id, CALLER, None)
+            await self._assignments.delete(row_id, self._caller, None)
         else:
             given = {"status": self._rng.choice(("accepted", "completed")), "operator_id": self._rng.choice(PEOPLE)}
-            await self._assignments.update(row_id, given, CALLER, None)
+            await self._assignments.update(row_id, given, self._caller, None)
 
     async def move_job(self) -> None:
         verb = self._rng.choice(("start", "stop", "resume", "complete"))
-        await self._jobs.change(ChangeJob(await self._any("jobs"), verb, self._at()), CALLER, None)
+        await self._jobs.change(ChangeJob(await self._any("jobs"), verb, self._at()), self._caller, None)
 
     async def plan_job(self) -> None:
         steps = [{"operation_name": self._word(), "cell_id": await self._any("cells"), "estimated_time": 5}]
         parts = [{"part_number": self._word(), "quantity": 3, "operations": steps}]
         given = {"job_number": self._word(), "customer": "Ümlaut & Söhne", "priority": 2, "parts": parts}
-        await self._jobs.create({**given, "external_id": self._word(), "external_source": "erp"}, CALLER, None)
+        await self._jobs.create({**given, "external_id": self._word(), "external_source": "erp"}, self._caller, None)
 
     async def plan_part(self) -> None:
-        await self._parts.create({"part_number": self._word(), "job_id": await self._any("jobs")}, CALLER, None)
+        await self._parts.create({"part_number": self._word(), "job_id": await self._any("jobs")}, self._caller, None)
 
     async def plan_operation(self) -> None:
         given = {
@@ -186,24 +188,24 @@ class Floor:
             "cell_id": await self._any("cells"),
             "operation_name": self._word(),
         }
-        await self._operations.create(given, CALLER, None)
+        await self._operations.create(given, self._caller, None)
 
     async def replan(self) -> None:
         what = self._rng.choice(("jobs", "parts", "operations"))
         row_id = await self._any(what)
         if what == "jobs":
             given = {"notes": self._word(), "priority": self._rng.randint(0, 9)}
-            await self._jobs.update(row_id, given, CALLER, None)
+            await self._jobs.update(row_id, given, self._caller, None)
         elif what == "parts":
-            await self._parts.update(row_id, {"material": self._word(), "metadata": {"a": 1}}, CALLER, None)
+            await self._parts.update(row_id, {"material": self._word(), "metadata": {"a": 1}}, self._caller, None)
         else:
             given = {"cell_id": await self._any("cells"), "estimated_time": self._rng.randint(1, 99)}
-            await self._operations.update(row_id, given, CALLER, None)
+            await self._operations.update(row_id, given, self._caller, None)
 
     async def cancel(self) -> None:
         what = self._rng.choice(("jobs", "parts", "operations"))
         commands = {"jobs": self._jobs, "parts": self._parts, "operations": self._operations}[what]
-        await commands.delete(await self._any(what), CALLER, None)
+        await commands.delete(await self._any(what), self._caller, None)
 
     async def keep_house(self) -> None:
         table = self._rng.choice(tuple(self._plain))
@@ -216,12 +218,12 @@ class Floor:
         }[table]
         chance = self._rng.random()
         if chance < 0.5:
-            await commands.create(given, CALLER, None)
+            await commands.create(given, self._caller, None)
         elif chance < 0.8:
             flag = {} if table == "substep_templates" else {"active": True}
-            await commands.update(await self._any(table), {**flag, **given}, CALLER, None)
+            await commands.update(await self._any(table), {**flag, **given}, self._caller, None)
         else:
-            await commands.delete(await self._any(table), CALLER, None)
+            await commands.delete(await self._any(table), self._caller, None)
 
     async def _any(self, table: str, where: str = "1", *, alive: str | None = None) -> str:
         """The id of a row that is there. Raises IndexError when there is none."""

@@ -1,0 +1,330 @@
+"""Another gateway's journal, entry by entry: its rows as they stand there, and what happened to them. One transaction.
+
+The rules were asked where it happened; here only whose work it is, and whether everything it hangs on is there. An entry is
+taken whole or not at all; after one that was not, the rest of its job tree waits.
+"""
+
+import sqlite3
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StrictBool, StrictInt, StrictStr
+
+from gateway.catalog.models import Body, Instant, Uuid
+from gateway.hub.raw import BELOW, GONE, Raw
+from gateway.hub.received import Positions
+from gateway.hub.together import corrected, judge, roll_up
+from gateway.kernel.clock import text
+from gateway.kernel.db import Tx
+from gateway.kernel.errors import Conflict, GatewayError, Invalid, NotFound, NotRun
+from gateway.outbox import journal
+from gateway.outbox.event import Change, Entry, EventType, Stamp, encode
+from gateway.outbox.receipts import Answer, Receipt, answered, once
+
+CHANGES_MAX = 1_000  # in one entry; an import's has up to 200
+SEQ_MAX = 2**63 - 1
+_PAUSES = "SELECT * FROM time_entry_pauses WHERE time_entry_id = ? ORDER BY paused_at, id"
+
+Made = Collection[tuple[str, str]]  # (table, id) of new rows
+
+_NAMES = frozenset(EventType)
+_COMPLETED = (EventType.PART_COMPLETED, EventType.JOB_COMPLETED)
+_OF_OPERATION = frozenset("time_entries operation_quantities issues substeps".split())
+_EXECUTION = frozenset(
+    "status started_at paused_at resumed_at completed_at actual_time_s completion_percentage".split()
+)
+_CELL = "SELECT o.cell_id, h.gateway_id FROM operations o LEFT JOIN hub_cells h ON h.cell_id = o.cell_id WHERE o.id = ?"
+
+
+class Written(Body):
+    """One row. `values`: its columns as the database keeps them, all of a new row and of one that is marked as deleted, null
+    of one that is gone. `below`: the rows that hang on it and are named by no journal, all of them.
+    """
+
+    table: StrictStr
+    id: StrictStr
+    op: Literal["insert", "update", "delete"]
+    values: dict[str, Any] | None = None
+    fields: Annotated[list[StrictStr], Field(max_length=CHANGES_MAX)] | None = Field(
+        None, description="On update the columns that changed, as clients call them."
+    )
+    below: Annotated[list[dict[str, Any]], Field(max_length=CHANGES_MAX)] | None = None
+
+
+class Happened(Body):
+    """One entry of the sender's journal. `epoch`: the one it was written in."""
+
+    key: Uuid = Field(description="The id of the event.")
+    seq: Annotated[StrictInt, Field(ge=1, le=SEQ_MAX)]
+    epoch: Annotated[StrictInt, Field(ge=0, le=SEQ_MAX)]
+    lane: Annotated[StrictStr, Field(min_length=1, max_length=200)]
+    aggregate: Annotated[StrictStr, Field(min_length=1, max_length=200)]
+    origin: Annotated[StrictStr, Field(min_length=1, max_length=64)]
+    occurred_at: Instant
+    clock_trusted: StrictBool = True
+    type: StrictStr | None = None
+    data: dict[str, Any] | None = None
+    changes: Annotated[list[Written], Field(max_length=CHANGES_MAX)]
+    again: StrictBool = Field(False, description="It was refused before, and somebody asked to try once more.")
+
+
+@dataclass(slots=True)
+class Taken:
+    """What became of the entries. `stopped`: lane -> what was refused in it; `seqs`: by key, where those that were taken now
+    stand in our journal.
+    """
+
+    seqs: dict[str, int] = field(default_factory=dict)
+    replayed: int = 0
+    refused: list[tuple[str, GatewayError]] = field(default_factory=list)
+    stopped: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """`cells`: those that its key may write, None for all. `settled`: it has an answer for everything up to here."""
+
+    gateway_id: str
+    epoch: int
+    cells: frozenset[str] | None
+    settled: int
+
+
+def take(
+    tx: Tx, stamp: Stamp, sender: Sender, entries: Sequence[Happened], tables: Mapping[str, Raw], later: Made
+) -> Taken:
+    """Part of a transaction that has admitted the sender. Refusals are results. `later`: rows that the request makes."""
+    positions = Positions(tx, sender.gateway_id)
+    said, stopped = Taken(), dict[str, str]()
+    moved = set[str]()
+    for entry in entries:
+        if _known(tx, positions, sender, entry):
+            said.replayed += 1
+            continue
+        try:
+            require_going(stopped, entry)
+            said.seqs[entry.key] = _take(tx, stamp, sender, entry, tables, later)
+        except GatewayError as refusal:
+            said.refused.append((entry.key, refusal))
+            stopped.setdefault(entry.lane, entry.key)
+            continue
+        moved |= {one.id for one in entry.changes if one.table == "operations"}
+        if entry.again:
+            once(tx, _receipt(sender, entry), stamp, lambda _tx, _stamp: Answer(200, ""))
+        else:
+            positions.move(entry.epoch, entry.lane, entry.seq)
+    roll_up(tx, stamp, sender.gateway_id, moved)
+    positions.save()
+    said.stopped = stopped
+    return said
+
+
+def settle(tx: Tx, sender: Sender) -> int:
+    """The sender has an answer for everything up to what it says; how far that is by now."""
+    positions = Positions(tx, sender.gateway_id)
+    positions.settle(sender.epoch, sender.settled)
+    positions.save()
+    return positions.settled(sender.epoch)
+
+
+def require_going(stopped: Mapping[str, str], entry: Happened) -> None:
+    """Raises NotRun: something of its lane was refused."""
+    if before := stopped.get(entry.lane):
+        raise NotRun(f'not taken: "{before}" before it was refused', {"refused": before})
+
+
+def _known(tx: Tx, positions: Positions, sender: Sender, entry: Happened) -> bool:
+    if entry.again:
+        return answered(tx, _receipt(sender, entry)) is not None
+    return entry.seq <= positions.of(entry.epoch, entry.lane)
+
+
+def _receipt(sender: Sender, entry: Happened) -> Receipt:
+    """An entry that was refused and comes again stands before its lane's position."""
+    return Receipt(f"hub:{sender.gateway_id}", entry.key, b"entry")
+
+
+def _take(
+    tx: Tx,
+    stamp: Stamp,
+    sender: Sender,
+    entry: Happened,
+    tables: Mapping[str, Raw],
+    later: Made,
+) -> int:
+    """Its seq here. Raises Conflict, Invalid, NotFound; nothing of the entry stays then."""
+    if entry.type is not None and entry.type not in _NAMES:
+        raise Invalid(f'the event "{entry.type}" is not known here: this hub is older than the gateway')
+    tx.execute("SAVEPOINT entry")
+    try:
+        kind, wrong = entry.type, list[Change]()
+        changes: list[Change] = []
+        for one in entry.changes:
+            judged = judge(tx, one.table, one.id, one.values or {}, entry.data or {})
+            kind = None if judged.refused or (judged.told and kind in _COMPLETED) else kind
+            change = _write(tx, sender, one, judged.values, tables, later)
+            changes += [change] if change is not None else []
+            wrong += [change] if change is not None and judged.refused else []
+        copied = Entry(
+            0,
+            entry.key,
+            kind,
+            entry.lane,
+            entry.aggregate,
+            entry.origin,
+            text(entry.occurred_at),
+            stamp.text,
+            int(entry.clock_trusted),
+            None if entry.data is None or kind != entry.type else encode(entry.data),
+            "[" + ",".join([change.written for change in changes]) + "]",
+        )
+        seq = journal.copy(tx, copied)
+        for change in wrong:
+            corrected(tx, stamp, entry.lane, entry.aggregate, change)
+    except GatewayError:
+        tx.execute("ROLLBACK TO entry")
+        raise
+    else:
+        return seq
+    finally:
+        tx.execute("RELEASE entry")
+
+
+# ------------------------------------------------------------------ one row
+
+
+def _write(
+    tx: Tx,
+    sender: Sender,
+    one: Written,
+    values: Mapping[str, Any],
+    tables: Mapping[str, Raw],
+    later: Made,
+) -> Change | None:
+    table = tables.get(one.table)
+    if table is None:
+        raise Invalid(f'the table "{one.table}" is not known here: this hub is older than the gateway')
+    if unknown := values.keys() - {*table.columns}:
+        raise Invalid(
+            f"{one.table} has no column {', '.join(sorted(unknown))} here: this hub is older than the gateway"
+        )
+    _allowed(tx, sender, one, values)
+    if one.op == "delete":
+        return _delete(tx, table, one.id, values)
+    try:
+        change = _put(tx, table, one, values)
+    except sqlite3.IntegrityError as exc:
+        change = _put(tx, table, one, _mended(tx, table, one, values, later, exc))
+    if one.below is not None and one.table in BELOW:
+        _put_below(tx, tables[BELOW[one.table][0]], BELOW[one.table][1], one)
+    return change
+
+
+def _put(tx: Tx, table: Raw, one: Written, values: Mapping[str, Any]) -> Change:
+    """A row that should be new and is there is the same row: it is overwritten."""
+    names = [name for name in table.columns if name in values]
+    version = ", row_version = row_version + 1" if table.versioned else ""
+    shown = "row_version" if table.versioned else "1"
+    if one.op == "insert":
+        marks = ", ".join("?" * (len(names) + 1))
+        pairs = ", ".join(f"{name} = excluded.{name}" for name in names)
+        sql = (
+            f"INSERT INTO {table.name} (id, {', '.join(names)}) VALUES ({marks}) "  # noqa: S608 -- the schema's own names
+            f"ON CONFLICT (id) DO UPDATE SET {pairs}{version} RETURNING {shown}"
+        )
+        row = tx.execute(sql, (one.id, *(values[name] for name in names))).fetchone()
+        return Change(table.name, one.id, "insert", row[0])
+    pairs = ", ".join(f"{name} = ?" for name in names)
+    sql = f"UPDATE {table.name} SET {pairs}{version} WHERE id = ? RETURNING {shown}"  # noqa: S608 -- the schema's own names
+    row = tx.execute(sql, (*(values[name] for name in names), one.id)).fetchone() if names else None
+    if row is None:
+        raise NotFound(f"{one.table} {one.id} is not here: it was deleted, or never came")
+    return Change(table.name, one.id, "update", row[0], tuple(one.fields or names))
+
+
+def _put_below(tx: Tx, table: Raw, column: str, one: Written) -> None:
+    """Raises Invalid, Conflict."""
+    rows = [{**row, column: one.id} for row in one.below or ()]
+    names = ("id", *table.columns)
+    if any(row.keys() != {*names} for row in rows):
+        raise Invalid(f"a row of {table.name} has the columns {', '.join(names)} here: another version")
+    kept = encode([row["id"] for row in rows])
+    tx.execute(
+        f"DELETE FROM {table.name} WHERE {column} = ? AND id NOT IN (SELECT value FROM json_each(?))",  # noqa: S608 -- the schema's own names
+        (one.id, kept),
+    )
+    pairs = ", ".join(f"{name} = excluded.{name}" for name in table.columns)
+    marks = ", ".join("?" * len(names))
+    sql = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({marks}) ON CONFLICT (id) DO UPDATE SET {pairs}"  # noqa: S608 -- the schema's own names
+    try:
+        tx.executemany(sql, [tuple(row[name] for name in names) for row in rows])
+    except sqlite3.IntegrityError as exc:
+        raise Conflict(f"{table.name} of {one.id}: {exc}", {"table": table.name, "id": one.id}) from None
+
+
+def _delete(tx: Tx, table: Raw, row_id: str, values: Mapping[str, Any]) -> Change | None:
+    """What is gone already leaves nothing to tell. One that is only marked goes on to carry what was booked on it."""
+    found = tx.execute(f"SELECT * FROM {table.name} WHERE id = ?", (row_id,)).fetchone()  # noqa: S608 -- the schema's own names
+    if values.get(GONE):
+        told = Written(table=table.name, id=row_id, op="insert" if found is None else "update")
+        change = _put(tx, table, told, values)
+        return Change(table.name, row_id, "delete", change.version, values if found is None else dict(found))
+    if found is None:
+        return None
+    old = dict(found)
+    if table.name == "time_entries":  # with them it has gone up as several entries
+        old["pauses"] = [dict(pause) for pause in tx.execute(_PAUSES, (row_id,)).fetchall()]
+    try:
+        tx.execute(f"DELETE FROM {table.name} WHERE id = ?", (row_id,))  # noqa: S608 -- the schema's own names
+    except sqlite3.IntegrityError as exc:
+        raise Conflict(f"{table.name} {row_id} is in use here: {exc}", {"table": table.name, "id": row_id}) from None
+    return Change(table.name, row_id, "delete", old.get("row_version", 1), old)
+
+
+def _mended(
+    tx: Tx,
+    table: Raw,
+    one: Written,
+    values: Mapping[str, Any],
+    later: Made,
+    exc: sqlite3.IntegrityError,
+) -> dict[str, Any]:
+    """Without what comes later. Raises Conflict, Invalid."""
+    if "FOREIGN KEY" not in str(exc):
+        raise Conflict(f"{one.table} {one.id}: {exc}", {"table": table.name, "id": one.id}) from None
+    return _without_later(tx, table, one, values, later)
+
+
+def _without_later(tx: Tx, table: Raw, one: Written, values: Mapping[str, Any], later: Made) -> dict[str, Any]:
+    """A row is told as it is now: it may point at what comes only later, and will be told again then. Raises Invalid."""
+    bare = dict(values)
+    for column, (target, nullable) in table.points_at.items():
+        aim = values.get(column)
+        if aim is None or tx.execute(f"SELECT 1 FROM {target} WHERE id = ?", (aim,)).fetchone():  # noqa: S608 -- the schema's own names
+            continue
+        if not (nullable and (target, aim) in later):
+            what = {"field": column, "table": target, "id": aim}
+            raise Invalid(f"{one.table} {one.id} names {target} {aim} as {column}, which is not here", [what])
+        bare[column] = None
+    return bare
+
+
+def _allowed(tx: Tx, sender: Sender, one: Written, values: Mapping[str, Any]) -> None:
+    """Raises Conflict: what is done at an operation is told by the gateway of its cell."""
+    if one.table == "operations":
+        if one.op == "update" and not values.keys() & _EXECUTION:
+            return
+        operation_id = one.id
+    elif one.table in _OF_OPERATION:
+        operation_id = values.get("operation_id") or ""
+    else:
+        return
+    found = tx.execute(_CELL, (operation_id,)).fetchone()
+    if found is None:
+        return
+    cell, owner = found
+    if owner not in (None, sender.gateway_id):
+        raise Conflict(f"the cell {cell} belongs to the gateway {owner}", {"cell_id": cell, "gateway_id": owner})
+    if sender.cells is not None and cell not in sender.cells:
+        raise Conflict(f"the key of {sender.gateway_id} is not for the cell {cell}", {"cell_id": cell})

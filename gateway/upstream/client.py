@@ -1,0 +1,148 @@
+"""HTTP to a hub: one method for each of its functions. Never repeats anything by itself."""
+
+import contextlib
+import json
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, timedelta
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from gateway.kernel.clock import Clock
+from gateway.kernel.errors import CursorExpired, EpochFenced, GatewayError, NotFound, Unavailable
+
+CONNECTIONS_MAX = 8
+ANSWER_MAX_BYTES = 64 * 1024 * 1024
+LINE_MAX_BYTES = 16 * 1024 * 1024  # one row of a snapshot
+POLL_S = 25  # how long a hub may keep us waiting for a change
+_EXPECTED: Mapping[str, type[GatewayError]] = {
+    one.code: one for one in (CursorExpired, EpochFenced, NotFound)
+}  # what the caller decides about
+
+
+class HubClient:
+    """Open it with `async with client.connected():`. `clock_offset` is the hub's clock minus ours."""
+
+    def __init__(self, url: str, api_key: str, clock: Clock, *, timeout_s: float) -> None:
+        self._base = URL(url.rstrip("/") + "/")
+        self._headers = {"Authorization": f"Bearer {api_key}"}
+        self._clock = clock
+        self._timeout_s = timeout_s
+        self._session: aiohttp.ClientSession | None = None
+        self.clock_offset: timedelta | None = None
+
+    @contextlib.asynccontextmanager
+    async def connected(self) -> AsyncIterator["HubClient"]:
+        connector = aiohttp.TCPConnector(limit=CONNECTIONS_MAX)
+        session = aiohttp.ClientSession(
+            connector=connector, headers=self._headers, trust_env=False, read_bufsize=LINE_MAX_BYTES
+        )
+        async with session:
+            self._session = session
+            try:
+                yield self
+            finally:
+                self._session = None
+
+    async def forward(self, body: str) -> dict[str, Any]:
+        """What became of the entries. Raises EpochFenced, Unavailable: then nobody knows what was taken."""
+        found = await self._ask("POST", "api-forward", body=body)
+        entries = found.get("entries")
+        if not isinstance(entries, dict):
+            raise Unavailable("the hub takes no journals: it is older than this gateway")
+        return entries
+
+    async def changes(self, since: int, epoch: int, limit: int) -> dict[str, Any]:
+        """Its next page, or an empty one after POLL_S. Raises CursorExpired, Unavailable."""
+        query = {"since": str(since), "epoch": str(epoch), "limit": str(limit), "wait": str(POLL_S)}
+        return await self._ask("GET", "api-changes", query, timeout_s=POLL_S + self._timeout_s)
+
+    async def capabilities(self) -> dict[str, Any]:
+        """Raises Unavailable, NotFound: no hub."""
+        return await self._ask("GET", "api-capabilities")
+
+    async def row(self, function: str, row_id: str) -> dict[str, Any] | None:
+        """None: it is not there. Raises Unavailable."""
+        try:
+            found = await self._ask("GET", function, {"id": row_id})
+        except NotFound:
+            return None
+        return next((value for value in found.values() if isinstance(value, dict) and "id" in value), None)
+
+    async def below(self, function: str, table: str, query: Mapping[str, str]) -> list[dict[str, Any]]:
+        """The rows of a short list. Raises Unavailable."""
+        rows = (await self._ask("GET", function, {**query, "limit": "1000"})).get(table)
+        return rows if isinstance(rows, list) else []
+
+    async def snapshot(self, entities: str) -> AsyncIterator[bytes]:
+        """Its lines: a row to a line. Raises Unavailable, also in the middle."""
+        try:
+            async with self._request("GET", "api-snapshot", {"entities": entities}, None, None) as answer:
+                if answer.status != HTTPStatus.OK:
+                    raise _refusal(answer.status, await answer.read())
+                async for line in answer.content:
+                    yield line
+        except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as exc:
+            raise _away(exc) from exc
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        *,
+        body: str | None = None,
+        timeout_s: float | None = None,
+    ) -> dict[str, Any]:
+        try:
+            async with self._request(method, path, query, body, timeout_s or self._timeout_s) as answer:
+                raw = await answer.content.read(ANSWER_MAX_BYTES)
+                self._set_clock(answer.headers.get("Date"))
+                if answer.status != HTTPStatus.OK:
+                    raise _refusal(answer.status, raw)
+                found = json.loads(raw)
+        except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as exc:
+            raise _away(exc) from exc
+        data = found.get("data", found) if isinstance(found, dict) else None
+        if not isinstance(data, dict):
+            raise Unavailable(f"{path}: not the answer of a hub")
+        return data
+
+    def _request(
+        self, method: str, path: str, query: Mapping[str, str] | None, body: str | None, timeout_s: float | None
+    ) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        assert self._session is not None, "use it inside `async with client.connected()`"  # noqa: S101 -- a bug of ours
+        return self._session.request(
+            method,
+            self._base / path,
+            params=query,
+            data=None if body is None else body.encode(),
+            headers=None if body is None else {"Content-Type": "application/json"},
+            timeout=aiohttp.ClientTimeout(total=timeout_s, sock_read=timeout_s or self._timeout_s),
+            allow_redirects=False,
+        )
+
+    def _set_clock(self, date: str | None) -> None:
+        if date is None:
+            return
+        with contextlib.suppress(ValueError):
+            self.clock_offset = parsedate_to_datetime(date).astimezone(UTC) - self._clock.now()
+
+
+def _refusal(status: int, raw: bytes) -> GatewayError:
+    try:
+        error = json.loads(raw)["error"]
+        code, message, details = str(error["code"]), str(error["message"]), error.get("details")
+    except (ValueError, KeyError, TypeError):
+        return Unavailable(f"the hub answered {status} without an envelope: is it one?")
+    expected = _EXPECTED.get(code)
+    return expected(message, details) if expected else Unavailable(f"the hub refuses with {status} {code}: {message}")
+
+
+def _away(exc: BaseException) -> Unavailable:
+    if isinstance(exc, aiohttp.ClientConnectorError):
+        return Unavailable(f"cannot connect: {exc.os_error}")
+    return Unavailable(f"{type(exc).__name__}: {exc}".rstrip(": "))

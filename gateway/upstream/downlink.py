@@ -1,0 +1,171 @@
+"""A hub's changes into the local copy within milliseconds: a long poll on its journal, a snapshot where that is cut off."""
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+import structlog
+
+from gateway.hub.raw import Raw, tables
+from gateway.kernel.clock import Clock
+from gateway.kernel.db import Database, Tx
+from gateway.kernel.errors import CursorExpired
+from gateway.kernel.health import Link
+from gateway.kernel.ids import NewId
+from gateway.outbox.event import CLOUD, Stamp, encode
+from gateway.upstream import feed
+from gateway.upstream.adopting import TABLES, News, adopt_all
+from gateway.upstream.client import HubClient
+from gateway.upstream.echo import Echo
+from gateway.upstream.feed import Place, Spooled
+
+PAGE = 500  # journal entries
+CHUNK = 300  # rows of a snapshot in one transaction
+MET_POLL_S = 0.2
+
+log = structlog.get_logger(__name__)
+
+
+class HubDownlink:
+    """`wanted`: names or ids of the cells that are ours, `*` for all. `met()`: the life of the hub that the uplink has greeted."""
+
+    def __init__(
+        self,
+        client: HubClient,
+        db: Database,
+        clock: Clock,
+        new_id: NewId,
+        link: Link,
+        own_id: str,
+        echo: Echo,
+        wanted: Sequence[str],
+        met: Callable[[], int],
+    ) -> None:
+        self._client = client
+        self._db = db
+        self._clock = clock
+        self._new_id = new_id
+        self._link = link
+        self._own_id = own_id
+        self._echo = echo
+        self._wanted = wanted
+        self._met = met
+        self._cells: frozenset[str] | None = frozenset()
+        self._raw: Mapping[str, Raw] = {}
+
+    def cells(self) -> Sequence[str]:
+        """Those that are ours alone, as far as we know them; none while all are."""
+        return sorted(self._cells or ())
+
+    async def run(self) -> None:
+        """Read for ever. Raises Unavailable when the hub does not answer."""
+        self._raw = await self._db.read(tables)
+        self._cells = await self._db.read(_cells, self._wanted)
+        while True:
+            place = await self._db.read(feed.load)
+            if place is None:
+                await self._snapshot()
+            else:
+                try:
+                    await self._page(place)
+                except CursorExpired as exc:
+                    log.warning("hub.snapshot", why=exc.message)
+                    await self._db.write(feed.forget)
+            self._tell()
+
+    def _tell(self) -> None:
+        missing = self._missing
+        if self._link.degraded(missing) if missing else self._link.up():
+            log.info("link.up", link=self._link.name, but=missing or None)
+
+    async def _page(self, place: Place) -> None:
+        page = await self._client.changes(place.seq, place.epoch, PAGE)
+        news = feed.of_page(page["changes"], self._own_id, self._echo, self._raw)
+        if cells := [one for one in news if one.table == "cells"]:  # they come before the work in them
+            await self._take(cells, None)
+        await self._take(await self._own_trees(news, self._cells), Place(page["epoch"], page["next"]))
+        self._echo.told(page["next"])
+
+    async def _snapshot(self) -> None:
+        """First the uplink has to meet this hub: what a restored one has lost is unsent work again, and must not be overwritten."""
+        epoch = (await self._client.capabilities())["epoch"]
+        while self._met() != epoch:
+            await self._clock.sleep(MET_POLL_S)
+        spooled = Spooled(self._db.path.parent)
+        try:
+            await spooled.fill(self._client.snapshot(",".join(TABLES)))
+            await self._take([feed.whole(table, row) for table, row in spooled.rows() if table == "cells"], None)
+            rows = feed.of_snapshot(spooled, self._cells, self._echo, self._raw)
+            while chunk := [*islice(rows, CHUNK)]:
+                await self._take(chunk, None)
+            await self._db.write(feed.save, spooled.place)
+            log.info("hub.snapshot_taken", seq=spooled.place.seq)
+        finally:
+            spooled.close()
+
+    async def _take(self, news: Sequence[News], place: Place | None) -> None:
+        stamp = Stamp(self._clock.now(), CLOUD, self._new_id)
+        await self._db.write(_apply, stamp, news, self._cells, place)
+        if any(one.table == "cells" for one in news):
+            self._cells = await self._db.read(_cells, self._wanted)
+
+    async def _own_trees(self, news: Sequence[News], cells: frozenset[str] | None) -> list[News]:
+        """Without those that have nothing to do with our cells; a part that gets work in them comes whole."""
+        if cells is None:
+            return [*news]
+        known = await self._db.read(_known, [one.id for one in news] + [_part(one) for one in news])
+        kept: list[News] = []
+        wanted: dict[str, None] = {}
+        for one in news:
+            if one.table in ("jobs", "parts"):
+                if one.id in known:
+                    kept.append(one)
+            elif one.table != "operations" or one.id in known or _part(one) in known:
+                kept.append(one)
+            elif (one.row or {}).get("cell_id") in cells:
+                wanted[_part(one)] = None
+        for part_id in wanted:
+            kept += await self._tree(part_id)
+        return kept
+
+    async def _tree(self, part_id: str) -> list[News]:
+        part = await self._client.row("api-parts", part_id)
+        job = None if part is None else await self._client.row("api-jobs", feed.job_of(part))
+        if part is None or job is None:
+            return []
+        rows: list[tuple[str, Mapping[str, Any]]] = [("jobs", job), ("parts", part)]
+        below = await self._client.below("api-operations", "operations", {"part_id": part_id})
+        rows += [("operations", row) for row in below]
+        return [feed.whole(table, row) for table, row in rows]
+
+    @property
+    def _missing(self) -> str:
+        if "*" in self._wanted or len(self._cells or ()) >= len(self._wanted):
+            return ""
+        return f"the hub does not have all of the cells {', '.join(self._wanted)}: correct [cloud] cells"
+
+
+def _part(one: News) -> str:
+    return str((one.row or {}).get("part_id", ""))
+
+
+def _cells(connection: sqlite3.Connection, wanted: Sequence[str]) -> frozenset[str] | None:
+    if "*" in wanted:
+        return None
+    rows = connection.execute("SELECT id, name FROM cells").fetchall()
+    return frozenset(row[0] for row in rows if row[0] in wanted or row[1] in wanted)
+
+
+def _known(connection: sqlite3.Connection, ids: Sequence[str]) -> set[str]:
+    sql = " UNION ALL ".join(
+        f"SELECT id FROM {table} WHERE id IN (SELECT value FROM json_each(:ids))"  # noqa: S608 -- these three
+        for table in ("jobs", "parts", "operations")
+    )
+    return {row[0] for row in connection.execute(sql, {"ids": encode(ids)})}
+
+
+def _apply(tx: Tx, stamp: Stamp, news: Sequence[News], cells: frozenset[str] | None, place: Place | None) -> None:
+    adopt_all(tx, stamp, news, cells)
+    if place is not None:
+        feed.save(tx, place)

@@ -1,0 +1,179 @@
+"""The next entries for the hub as JSON text, with the rows as they stand now. Reads only."""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.cloud import store
+from gateway.cloud.parking import Blocked, free
+from gateway.hub.raw import BELOW, Raw
+from gateway.outbox import journal
+from gateway.outbox.event import CLOUD, Entry, encode
+
+BYTES_MAX = 4 * 1024 * 1024  # of one request; a single entry may be larger
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The next stretch of a lane."""
+
+    lane: str
+    after: int
+
+
+@dataclass(slots=True)
+class Stretch:
+    """What of a lane goes with this request: everything up to `last`, though not all of it has to be told."""
+
+    lane: str
+    last: int
+    entries: list[Entry] = field(default_factory=list)
+    again: list[Entry] = field(default_factory=list)  # parked ones that somebody asked to try once more
+    blocked: list[Blocked] = field(default_factory=list)  # they wait for a parked one
+
+
+@dataclass(slots=True)
+class Batch:
+    """`left`: lanes for which there was no room; `pieces`: the entries as JSON text."""
+
+    stretches: list[Stretch] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    pieces: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """`of`: table -> id -> column -> value; `below`: table -> id -> the rows that no journal names."""
+
+    of: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    below: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]
+
+
+Epochs = Sequence[tuple[int, int]]  # (epoch, the journal's end when it began), in order
+
+
+def batch(
+    connection: sqlite3.Connection, wanted: Sequence[Wanted], limit: int, tables: Mapping[str, Raw], epochs: Epochs
+) -> Batch:
+    """`limit` entries at the most, and about BYTES_MAX."""
+    made, room, size = Batch(), limit, 0
+    for place, want in enumerate(wanted):
+        if room <= 0 or size >= BYTES_MAX:
+            made.left = [one.lane for one in wanted[place:]]
+            break
+        stretch = _stretch(connection, want, room)
+        pieces = _pieces(connection, stretch, BYTES_MAX - size, tables, epochs)
+        made.stretches.append(stretch)
+        made.pieces += pieces
+        room -= len(pieces)
+        size += sum(map(len, pieces))
+    return made
+
+
+def touched(entry: Entry, tables: Mapping[str, Raw]) -> Iterator[tuple[str, str, tuple[str, ...] | None]]:
+    """(table, id, columns or None for all) of the rows that went with it."""
+    for one in json.loads(entry.changes):
+        if one["table"] in tables and one["op"] != "delete":
+            columns = None if one["op"] == "insert" else tables[one["table"]].behind(one["fields"])
+            yield one["table"], one["id"], columns
+
+
+def _stretch(connection: sqlite3.Connection, want: Wanted, room: int) -> Stretch:
+    entries = journal.in_lane(connection, want.lane, want.after, room)
+    stretch = Stretch(want.lane, entries[-1].seq if entries else want.after)
+    stretch.again = store.to_retry(connection, want.lane)[:room]
+    stretch.entries, stretch.blocked = free(connection, want.lane, [entry for entry in entries if _goes_up(entry)])
+    return stretch
+
+
+def _goes_up(entry: Entry) -> bool:
+    """Nobody is sent his own echo."""
+    return entry.origin != CLOUD and (entry.changes != "[]" or entry.type is not None)
+
+
+def _pieces(
+    connection: sqlite3.Connection, stretch: Stretch, bytes_max: int, tables: Mapping[str, Raw], epochs: Epochs
+) -> list[str]:
+    """Its entries as text. What is too much is taken off it again, except for a first entry: that goes, however large."""
+    again = {entry.seq for entry in stretch.again}
+    asked = [
+        (entry, [one for one in json.loads(entry.changes) if one["table"] in tables])
+        for entry in (*stretch.again, *stretch.entries)
+    ]
+    rows = _rows(connection, [one for _, changes in asked for one in changes], tables)
+    pieces: list[str] = []
+    size = 0
+    for entry, changes in asked:
+        pieces.append(_piece(entry, changes, tables, rows, epochs, again=entry.seq in again))
+        size += len(pieces[-1])
+        if size > bytes_max and len(pieces) < len(asked):
+            _cut(stretch, len(pieces))
+            break
+    return pieces
+
+
+def _cut(stretch: Stretch, count: int) -> None:
+    """Only its first `count` entries go."""
+    stretch.again, stretch.entries = stretch.again[:count], stretch.entries[: max(0, count - len(stretch.again))]
+    last = stretch.entries[-1].seq if stretch.entries else 0
+    stretch.blocked = [one for one in stretch.blocked if one[0].seq <= last]
+    stretch.last = last
+
+
+def _rows(connection: sqlite3.Connection, changes: Sequence[Mapping[str, Any]], tables: Mapping[str, Raw]) -> Rows:
+    ids: dict[str, set[str]] = {}
+    for one in changes:
+        ids.setdefault(one["table"], set()).add(one["id"])
+    below = {
+        name: tables[below].below(connection, column, ids[name])
+        for name, (below, column) in BELOW.items()
+        if name in ids
+    }
+    return Rows({name: tables[name].rows(connection, some) for name, some in ids.items()}, below)
+
+
+def _piece(
+    entry: Entry,
+    changes: Sequence[Mapping[str, Any]],
+    tables: Mapping[str, Raw],
+    rows: Rows,
+    epochs: Epochs,
+    *,
+    again: bool,
+) -> str:
+    about = {
+        "key": entry.id,
+        "seq": entry.seq,
+        "epoch": _epoch(epochs, entry.seq),
+        "lane": entry.lane,
+        "aggregate": entry.aggregate,
+        "origin": entry.origin,
+        "occurred_at": entry.occurred_at,
+        "clock_trusted": bool(entry.clock_trusted),
+        "type": entry.type,
+        "again": again,
+        "changes": [told for one in changes if (told := _change(one, tables[one["table"]], rows)) is not None],
+    }
+    return f'{encode(about)[:-1]},"data":{entry.data or "null"}}}'
+
+
+def _change(one: Mapping[str, Any], table: Raw, rows: Rows) -> dict[str, Any] | None:
+    """None: the row is gone meanwhile, which a later entry tells. One that is only marked as gone is told with its mark."""
+    told = {"table": table.name, "id": one["id"], "op": one["op"]}
+    row = rows.of[table.name].get(one["id"])
+    if row is None:
+        return told if one["op"] == "delete" else None
+    names = table.behind(one["fields"] if one["op"] == "update" else None)
+    told["values"] = {name: row[name] for name in names}
+    if one["op"] == "update":
+        told["fields"] = one["fields"]
+    if table.name in BELOW and (one["op"] == "insert" or table.name != "operations"):
+        told["below"] = rows.below[table.name].get(one["id"], [])
+    return told
+
+
+def _epoch(epochs: Epochs, seq: int) -> int:
+    """The one in which an entry was written."""
+    return next((epoch for epoch, began in reversed(epochs) if began < seq), epochs[0][0])
