@@ -282,7 +282,7 @@ def _cloud_link(
         cloud.settle_after,
         cloud.requests_per_day,
     )
-    return CloudLink(chosen, db, clock, new_id, rng, health)
+    return CloudLink(chosen, db, clock, new_id, rng, health, blobs(settings))
 
 
 def _renewed(clock: Clock, tx: Tx, highest: int, unsent: int) -> int | None:

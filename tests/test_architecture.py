@@ -30,7 +30,7 @@ MAY = {
     "keys": WORK | {"catalog"},
     "files": WORK | {"catalog", "jobs", "operations"},
     "uns": TOOLS | {"settings"},
-    "cloud": TOOLS | {"catalog", "jobs", "operations"},
+    "cloud": TOOLS | {"catalog", "jobs", "operations", "files"},
     "conflicts": WORK | {"catalog", "jobs", "operations", "cloud"},
     "transfer": WORK | {"catalog", "jobs", "operations", "issues", "batches", "webhooks"},
     "erp": WORK | {"catalog", "jobs", "operations", "transfer"},

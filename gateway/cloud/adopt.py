@@ -1,14 +1,14 @@
 """A row of upstream into our tables: its words become ours, what cannot be kept is told."""
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gateway.catalog import store as rows_
 from gateway.catalog.resources import Kind as ColumnKind
 from gateway.catalog.resources import Resource
 from gateway.catalog.tables import CELLS, RESOURCES, SCRAP_REASONS
-from gateway.cloud import conflicts, store
+from gateway.cloud import conflicts, listed, store
 from gateway.cloud.merge import EXECUTION, Difference, Merged, merge
 from gateway.cloud.pull import Row
 from gateway.jobs.resources import JOBS, PARTS
@@ -80,8 +80,10 @@ def _kept(tx: Tx, stamp: Stamp, resource: Resource, theirs: Row, doing: Callable
         tx.execute("RELEASE pulled")
 
 
-def stored(tx: Tx, resource: Resource, values: Row) -> dict[str, Any]:
-    """The cloud's words as we keep them: instants in UTC, minutes as seconds; ids that point nowhere are left out."""
+def stored(tx: Tx, resource: Resource, values: Row, below: Sequence[Row] = ()) -> dict[str, Any]:
+    """The cloud's words as we keep them: instants in UTC, minutes as seconds, files by our paths; ids that point nowhere are
+    left out.
+    """
     row: dict[str, Any] = {}
     for column in resource.columns:
         if column.name not in values:
@@ -99,6 +101,8 @@ def stored(tx: Tx, resource: Resource, values: Row) -> dict[str, Any]:
                 value = time_.text(time_.parse(value))
             except (TypeError, ValueError):
                 continue  # [U] its own writers put what they like into some of these
+        if column.lists_files:
+            value = listed.here(tx, value or (), below) or value
         if column.references and value is not None and not _exists(tx, column.references, value):
             continue
         row |= rows_.stored(resource, {column.name: value})

@@ -1,8 +1,8 @@
 """HTTP to the cloud: sends one request, says what came of it. Never repeats anything by itself."""
 
 import contextlib
-import dataclasses
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -12,7 +12,7 @@ from yarl import URL
 
 from gateway.cloud.budget import Budget
 from gateway.cloud.functions import Functions
-from gateway.cloud.outcome import Outcome, classify, unanswered, unreached
+from gateway.cloud.outcome import Kind, Outcome, classify, stored, unanswered, unreached
 from gateway.kernel.clock import Clock
 
 ANSWER_MAX_BYTES = 32 * 1024 * 1024
@@ -20,6 +20,7 @@ LIFECYCLE_TIMEOUT_S = 45.0  # the cloud waits for its webhooks before it answers
 PAGE_MAX = 1000
 CONNECTIONS_MAX = 8
 KEY_TIMEOUT_S = 5.0  # somebody waits for it
+SLOWEST_BYTES_PER_S = 32 * 1024  # of a line on which an upload is given the time that it takes
 
 ENDPOINTS = {
     "jobs": "api-jobs",
@@ -35,6 +36,21 @@ ENDPOINTS = {
     "assignments": "api-assignments",
     "substep_templates": "api-templates",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """Bytes for the cloud; each call of `chunks` reads them from the beginning, and so may whoever sends them."""
+
+    content_type: str
+    size_bytes: int
+    chunks: Callable[[], AsyncIterator[bytes]]
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self.chunks()
+
+
+Body = Mapping[str, Any] | Upload | None
 
 
 class CloudClient:
@@ -59,7 +75,7 @@ class CloudClient:
     @contextlib.asynccontextmanager
     async def connected(self) -> AsyncIterator["CloudClient"]:
         connector = aiohttp.TCPConnector(limit=CONNECTIONS_MAX)
-        async with aiohttp.ClientSession(connector=connector, headers=self._headers, trust_env=False) as session:
+        async with aiohttp.ClientSession(connector=connector, trust_env=False) as session:
             self._session = session
             try:
                 yield self
@@ -87,8 +103,20 @@ class CloudClient:
     async def page(self, table: str, query: Mapping[str, str]) -> Outcome:
         return await self._send("GET", ENDPOINTS[table], query)
 
-    async def call(self, method: str, path: str, query: Mapping[str, str] | None = None) -> Outcome:
-        return await self._send(method, path, query)
+    async def call(self, method: str, path: str, query: Mapping[str, str] | None = None, body: Body = None) -> Outcome:
+        return await self._send(method, path, query, body)
+
+    async def put(self, address: str, upload: Upload) -> Outcome:
+        """To an address that is its own permission: the key stays here."""
+        url = URL(address, encoded=True)
+        if url.scheme != self._base.scheme:
+            return Outcome(Kind.REFUSED, f"it gives out an address for files that is not {self._base.scheme}")
+        if self._budget.wait_s() > 0:
+            return unreached(self._budget.why)
+        self._budget.count()
+        outcome = await self._exchange("PUT", url, None, upload, self._timeout_s, {}, stored)
+        self._budget.note(outcome)
+        return outcome
 
     async def probe(self, name: str) -> Outcome:
         """Asks a function for one row, also one that is not asked for anything else now."""
@@ -102,14 +130,14 @@ class CloudClient:
             return unreached(self._budget.why)
         query = {"limit": str(PAGE_MAX)}
         headers = {"Authorization": f"Bearer {key}"}
-        return await self._exchange("GET", ENDPOINTS["cells"], query, None, KEY_TIMEOUT_S, headers)
+        return await self._exchange("GET", self._base / ENDPOINTS["cells"], query, None, KEY_TIMEOUT_S, headers)
 
     async def _send(
         self,
         method: str,
         path: str,
         query: Mapping[str, str] | None = None,
-        body: Mapping[str, Any] | None = None,
+        body: Body = None,
         *,
         timeout_s: float | None = None,
         probing: bool = False,
@@ -120,7 +148,8 @@ class CloudClient:
         if not probing and (refusal := self.functions.refusal(name)):
             return refusal
         self._budget.count()
-        outcome = await self._exchange(method, path, query, body, timeout_s or self._timeout_s)
+        timeout_s = timeout_s or self._timeout_s
+        outcome = await self._exchange(method, self._base / path, query, body, timeout_s, self._headers)
         self._budget.note(outcome)
         self.functions.note(method, name, outcome)
         return outcome
@@ -128,20 +157,27 @@ class CloudClient:
     async def _exchange(
         self,
         method: str,
-        path: str,
+        url: URL,
         query: Mapping[str, str] | None,
-        body: Mapping[str, Any] | None,
+        body: Body,
         timeout_s: float,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str],
+        understood: Callable[[int, bytes], Outcome] | None = None,
     ) -> Outcome:
+        """`understood`: what an answer means that is none of a function's."""
         assert self._session is not None, "use it inside `async with client.connected()`"  # noqa: S101 -- a bug of ours
+        sent: dict[str, Any] = {"json": body}
+        if isinstance(body, Upload):
+            sent = {"data": body}
+            timeout_s += body.size_bytes / SLOWEST_BYTES_PER_S
+            headers = {**headers, "Content-Type": body.content_type, "Content-Length": str(body.size_bytes)}
         timeout = aiohttp.ClientTimeout(total=timeout_s)
         try:
             async with self._session.request(
                 method,
-                self._base / path,
+                url,
                 params=query,
-                json=body,
+                **sent,
                 headers=headers,
                 timeout=timeout,
                 allow_redirects=False,
@@ -152,8 +188,10 @@ class CloudClient:
                     if len(raw) > ANSWER_MAX_BYTES:
                         return unanswered(f"an answer of more than {ANSWER_MAX_BYTES} bytes")
                 self._set_clock(answer.headers.get("Date"))
+                if understood is not None:
+                    return understood(answer.status, bytes(raw))
                 outcome = classify(method, answer.status, bytes(raw), answer.headers.get("Retry-After"))
-                return dataclasses.replace(outcome, status=answer.status)
+                return replace(outcome, status=answer.status)
         except aiohttp.ClientConnectorError as exc:
             return unreached(f"cannot connect: {exc.os_error}")
         except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as exc:

@@ -211,7 +211,7 @@ def _take(
         merged = adopt.merged(tx, table, ours, theirs, known, lane, owned=owned, held=held)
         for one in merged.differences:
             conflicts.record(tx, stamp, table, row_id, one)
-        values = adopt.stored(tx, resource, merged.adopt)
+        values = adopt.stored(tx, resource, merged.adopt, found[1])
         change = adopt.update(tx, stamp, resource, theirs, values) if values else None
         if values and change is None:
             return None, lane

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from gateway.cloud.budget import Budget
 from gateway.cloud.client import CloudClient
 from gateway.cloud.downlink import Downlink, DownlinkSettings
+from gateway.cloud.files import Files
 from gateway.cloud.functions import Functions
 from gateway.cloud.keys import CloudKeys
 from gateway.cloud.probes import Probes
@@ -14,6 +15,7 @@ from gateway.cloud.rows import Rows
 from gateway.cloud.rows import Settings as RowSettings
 from gateway.cloud.sender import Sender
 from gateway.cloud.uplink import POLL_S, Uplink, UplinkSettings
+from gateway.files.blobs import Blobs
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database
 from gateway.kernel.health import Health
@@ -41,7 +43,14 @@ class CloudLink:
     """`run` never returns; it opens the connection and keeps both directions going."""
 
     def __init__(
-        self, settings: CloudSettings, db: Database, clock: Clock, new_id: NewId, rng: random.Random, health: Health
+        self,
+        settings: CloudSettings,
+        db: Database,
+        clock: Clock,
+        new_id: NewId,
+        rng: random.Random,
+        health: Health,
+        blobs: Blobs,
     ) -> None:
         self._clock = clock
         self._rng = rng
@@ -58,7 +67,7 @@ class CloudLink:
         pull = DownlinkSettings(settings.pull_every_s, settings.cells)
         self.downlink = Downlink(self.client, self.budget, self.probes, rows, db, clock, new_id, self._down, pull)
         push = UplinkSettings(settings.settle_after_s, poll_s=settings.poll_s)
-        sender = Sender(rows, db, clock)
+        sender = Sender(rows, Files(rows, db, blobs), db, clock)
         self.uplink = Uplink(sender, self.budget, db, clock, rng, self._up, push, self.downlink.subscribed)
 
     def drain_s(self, pending: int) -> float | None:

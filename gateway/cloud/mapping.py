@@ -44,13 +44,19 @@ _PLAIN: dict[str, Sequence[str]] = {
     "issues": (
         "operation_id created_by title description severity status issue_type ncr_category disposition affected_quantity "
         "causes_standstill verification_required root_cause corrective_action preventive_action resolution_notes reported_by_id "
-        "reviewed_by reviewed_at current_cell_id intended_next_cell_id created_at"
+        "reviewed_by reviewed_at image_paths current_cell_id intended_next_cell_id created_at"
     ).split(),
     "substeps": "operation_id name icon_name sequence status notes completed_at completed_by created_at".split(),
     "assignments": "job_id part_id operator_id shop_floor_operator_id assigned_by status created_at".split(),
     "substep_templates": "name description operation_type is_global created_by created_at".split(),
 }
-_JSON = frozenset(("metadata", "file_paths"))
+_JSON = frozenset(("metadata", "file_paths", "image_paths"))
+# Columns that list files, and go up once their bytes are there. [U] a part's images are listed by their own endpoint.
+LISTS = {"parts": "file_paths", "issues": "image_paths"}
+FILES_IN: Mapping[str, frozenset[str]] = {
+    "parts": frozenset(("file_paths", "image_paths")),
+    "issues": frozenset(("image_paths",)),
+}
 _BOOLEAN = frozenset(
     "active enforce_wip_limit show_capacity_warning is_bullet_card is_global causes_standstill verification_required".split()
 )
@@ -83,10 +89,14 @@ def forwarded(table: str) -> bool:
 
 
 def wanted(table: str, row: Row, below: Sequence[Row] = ()) -> list[Wanted]:
-    """The cloud's rows for one of ours. `below`: the pauses of a time entry, the scrap reasons of a quantity."""
+    """The cloud's rows for one of ours. `below`: the pauses of a time entry, the scrap reasons of a quantity, the files
+    in the list of a part or an issue.
+    """
     if table == "time_entries":
         return _segments(row, below)
     values = {name: _value(name, row[name]) for name in _PLAIN[table]}
+    if name := LISTS.get(table):
+        values[name] = _listed(values[name], below)
     if extra := _EXTRA.get(table):
         values |= extra(row, values, below)
     return [Wanted(table, row["id"], values)]
@@ -150,6 +160,12 @@ def _value(name: str, value: Any) -> Any:
     if name in _JSON:
         return json.loads(value)
     return bool(value) if name in _BOOLEAN else value
+
+
+def _listed(paths: Sequence[str] | None, files: Sequence[Row]) -> list[str] | None:
+    """The cloud's paths for ours: without those of files that have not gone up; what is no file of ours stays as it is."""
+    there = {file["path"]: file["cloud_path"] for file in files}
+    return None if paths is None else [there.get(path) or path for path in paths if there.get(path, path)]
 
 
 def _minutes(seconds: int | None) -> int | None:

@@ -43,8 +43,7 @@ _ASKED = (
     "AND (resolution IS NULL OR resolution = 'cloud')"
 )
 _OTHER_SETS = (
-    "SELECT table_name, row_id FROM cloud_conflicts "
-    f"WHERE resolution IS NULL AND row_id LIKE '{TOGETHER}%' AND row_id <> ?"  # noqa: S608 -- a constant
+    "SELECT table_name, row_id FROM cloud_conflicts WHERE resolution IS NULL AND row_id LIKE ? || '%' AND row_id <> ?"
 )
 
 
@@ -116,7 +115,7 @@ def asked(tx: Tx, key: Key) -> bool:
 
 def other_sets(tx: Tx, row_id: str) -> list[Key]:
     """Sets of rows, other than this one, that nobody needs to decide about any more."""
-    return [(table, other) for table, other in tx.execute(_OTHER_SETS, (row_id,)).fetchall()]
+    return [(table, other) for table, other in tx.execute(_OTHER_SETS, (TOGETHER, row_id)).fetchall()]
 
 
 def decision(tx: Tx, row_id: str) -> str | None:

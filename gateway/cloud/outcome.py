@@ -23,6 +23,7 @@ _STATE = re.compile(r"with status '(\w+)'")
 _PLAN = re.compile(r"Your (\w+) plan allows (\d+)")
 _NOT_LOADED = ("BOOT_ERROR", "NOT_FOUND")  # without an envelope they are the platform's words, not the function's
 _CUT_ON_THE_WAY = ("Unterminated string in JSON", "Unexpected end of JSON input")
+_TAKEN = "The resource already exists"  # of an address for an upload
 _REFUSED = (
     "violates not-null",
     "violates check constraint",
@@ -69,6 +70,8 @@ class Kind(StrEnum):
     GONE = "not found"
     WRONG_STATE = "wrong state"
     DOWN = "function down"
+    STORED = "stored already"
+    STAYS = "stays here"
 
 
 _WHY = {
@@ -78,6 +81,7 @@ _WHY = {
     Kind.UNKNOWN: "the cloud fails on it each time",
     Kind.DOWN: "this function of the cloud does not load; sent when it does",
     Kind.OUTAGE: "it does not arrive whole",
+    Kind.STAYS: "it stays here",
 }
 
 
@@ -145,6 +149,23 @@ def classify(method: str, status: int, body: bytes, retry_after: str | None) -> 
     return _database(method, text) if status == 500 else unanswered(f"{status}: {text}", seconds)  # noqa: PLR2004 -- by name
 
 
+def stored(status: int, body: bytes) -> Outcome:
+    """What the storage says to the bytes of a file, in its own words. [U] a refusal's status stands in its body."""
+    if status in OK_STATUSES:
+        return Outcome(Kind.OK)
+    answer = _json(body)
+    if answer is None:
+        return unanswered(f"{status} without a whole answer")
+    text = str(answer.get("message", ""))
+    match str(answer.get("statusCode", status)):
+        case "409":
+            return Outcome(Kind.STORED, text)
+        case "413" | "415" | "422":
+            return Outcome(Kind.REFUSED, text)
+        case code:  # an address that is too old is one of them: the next one is new
+            return Outcome(Kind.UNKNOWN, f"{code}: {text}", said=True)
+
+
 def _unauthorized(_error: Mapping[str, Any], text: str) -> Outcome:
     """[U] "Authentication failed" means that the cloud's database did not answer; nothing was applied."""
     away = text == "Authentication failed"
@@ -164,6 +185,13 @@ def _bad_request(error: Mapping[str, Any], text: str) -> Outcome:
     return Outcome(Kind.REFUSED, text)
 
 
+def _unprocessable(error: Mapping[str, Any], text: str) -> Outcome:
+    """[U] without a word it is about room for files: the error is put together wrongly over there."""
+    if not text:
+        return Outcome(Kind.PLAN_LIMIT, "its storage is full")
+    return Outcome(Kind.REFUSED, f"{text} {json.dumps(error.get('details'), ensure_ascii=False)}")
+
+
 _BY_STATUS: dict[int, Callable[[Mapping[str, Any], str], Outcome]] = {
     400: _bad_request,
     401: _unauthorized,
@@ -171,7 +199,7 @@ _BY_STATUS: dict[int, Callable[[Mapping[str, Any], str], Outcome]] = {
     403: lambda _error, text: Outcome(Kind.REFUSED, text),
     404: lambda _error, text: Outcome(Kind.GONE, text),
     409: lambda _error, text: Outcome(Kind.IN_USE, text),
-    422: lambda error, text: Outcome(Kind.REFUSED, f"{text} {json.dumps(error.get('details'), ensure_ascii=False)}"),
+    422: _unprocessable,
 }
 
 
@@ -192,6 +220,8 @@ def _database(method: str, text: str) -> Outcome:
         kind = Kind.OWN_ID_EXISTS if constraint in PRIMARY_KEYS else Kind.NAME_TAKEN
     elif "violates foreign key constraint" in text:
         kind = Kind.IN_USE if method == "DELETE" else Kind.PARENT_MISSING
+    elif _TAKEN in text:
+        kind = Kind.STORED
     elif any(phrase in text for phrase in _CUT_ON_THE_WAY):
         kind = Kind.OUTAGE  # the body was cut before it arrived: nothing was applied
     elif any(phrase in text for phrase in _REFUSED):

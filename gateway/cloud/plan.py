@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from gateway.cloud.mapping import WHOLE, cloud_fields, forwarded
+from gateway.cloud.mapping import FILES_IN, WHOLE, cloud_fields, forwarded
 from gateway.kernel import clock as time_
 from gateway.operations.model import STANDSTILL
 from gateway.outbox.event import CLOUD, Entry, EventType
@@ -37,8 +37,9 @@ SUMS = frozenset(("actual_time", "completion_percentage"))
 
 @dataclass(slots=True)
 class Intent:
-    """What is to become of one row. `fields` None: all of it. `seqs`: the entries that asked for it. `decided`: the columns
-    that go up whatever we believe stands there, because a person has decided so.
+    """What is to become of one row. `fields` None: all of it. `seqs`: the entries that asked for it, `files`: those of
+    them that changed which files it lists. `decided`: the columns that go up whatever we believe stands there, because a
+    person has decided so.
     """
 
     table: str
@@ -46,6 +47,7 @@ class Intent:
     op: str  # insert | update | delete
     fields: set[str] | None = None
     seqs: list[int] = field(default_factory=list)
+    files: list[int] = field(default_factory=list)
     old: Mapping[str, Any] | None = None  # a deleted row, as it was
     decided: set[str] = field(default_factory=set)
 
@@ -131,6 +133,8 @@ def _fold(
         return
     known = intents.setdefault((table, row_id), Intent(table, row_id, op, None if op != "update" else set()))
     known.seqs.append(seq)
+    if _lists_other_files(change):
+        known.files.append(seq)
     if op == "delete":
         known.op, known.fields, known.old = "delete", None, change["fields"]
         return
@@ -138,6 +142,13 @@ def _fold(
     known.decided |= names if decided else set()
     if known.fields is not None:
         known.fields |= names
+
+
+def _lists_other_files(change: Mapping[str, Any]) -> bool:
+    names = FILES_IN.get(change["table"])
+    if names is None or change["op"] == "delete":
+        return False
+    return change["op"] == "insert" or not names.isdisjoint(change["fields"] or ())
 
 
 def _fields(table: str, names: Sequence[str]) -> set[str]:

@@ -31,21 +31,25 @@ NOT_BY_ID = (
 
 
 class Again(Exception):
-    """The request has to be made again later. `outcome` says why, `table` what it was about, `seqs` whose it was."""
+    """The request has to be made again later. `outcome` says why, `table` what it was about, `seqs` whose it was; `aggregate`
+    what is parked should it never go, if that is not the entries' own.
+    """
 
     def __init__(self, outcome: Outcome, table: str = "") -> None:
         super().__init__(outcome.text)
         self.outcome = outcome
         self.table = table
         self.seqs: tuple[int, ...] = ()
+        self.aggregate = ""
 
 
 class No(Exception):
-    """The cloud will not take this; `request` is what was refused."""
+    """The cloud will not take this; `request` is what was refused. `aggregate`: as in Again."""
 
     def __init__(self, outcome: Outcome, method: str, table: str, body: Mapping[str, Any] | None) -> None:
         super().__init__(outcome.text)
         self.outcome = outcome
+        self.aggregate = ""
         self.request = {"method": method, "path": table, "body": body}
 
 
@@ -190,10 +194,19 @@ class Rows:
         row.written |= set(fields)
         await self._db.write(store.save, row.packed(self._now()))
 
+    async def secured(self, row: CloudRow) -> None:
+        """On the disk before anything else: what is not known after a kill would be done twice."""
+        await self._db.write(store.save, row.packed(self._now()))
+
     async def suspect(self, row: CloudRow, fields: Iterable[str]) -> None:
         """An earlier self may have sent it just before it died; once marked for that long, a repeat changes nothing."""
         if (row.unsettled_until or "") < self._suspect_until:
             await self.unsettle(row, fields if row.base else ())
+
+    async def took(self, row: CloudRow) -> None:
+        """One more change of its lane was confirmed."""
+        self._taken[row.lane] += 1
+        await self.secured(row)
 
     async def settled(self, rows: Sequence[CloudRow]) -> None:
         """Nothing can come after what stands there now; written at once, or they would soon be due again."""

@@ -12,6 +12,8 @@ from typing import Any
 import structlog
 
 from gateway.cloud import mapping, plan, store
+from gateway.cloud.files import Files
+from gateway.cloud.listed import PART_IMAGES
 from gateway.cloud.mapping import Wanted
 from gateway.cloud.outcome import Kind, Outcome, told
 from gateway.cloud.plan import EFFECTS, Intent, Step
@@ -33,17 +35,21 @@ _CLOSED = ("end_time", "duration")  # what a call writes into an entry that is o
 
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """An intent that the cloud refused, and the entries that wanted it."""
+    """An intent that the cloud refused, and the entries that wanted it. `aggregate`: what waits for it, if not all that happens
+    to their own.
+    """
 
     seqs: tuple[int, ...]
     reason: str
     state: str
     request: Mapping[str, Any]
+    aggregate: str = ""
 
 
 class Sender:
-    def __init__(self, rows: Rows, db: Database, clock: Clock) -> None:
+    def __init__(self, rows: Rows, files: Files, db: Database, clock: Clock) -> None:
         self._rows = rows
+        self._files = files
         self._db = db
         self._clock = clock
 
@@ -54,9 +60,13 @@ class Sender:
         neither case the step counts as done; all of it can be repeated, and what is done already costs nothing.
         """
         if step.verb:
-            return await self._guarded(step.intents[0] if step.intents else None, self._live(step, lane))
+            return await self._guarded(step.intents[0].seqs if step.intents else (), self._live(step, lane))
         for intent in step.intents:
-            if refused := await self._guarded(intent, self._fold(step, intent, lane, suspect=suspect)):
+            if refused := await self._guarded(intent.seqs, self._fold(step, intent, lane, suspect=suspect)):
+                return refused
+        for intent in step.intents:  # files last: they take their time
+            last = intent.files[-1:]  # parked, it stands for the file: the others have nothing left to ask for
+            if last and (refused := await self._guarded(last, self._bring(intent, lane))):
                 return refused
         return None
 
@@ -70,7 +80,7 @@ class Sender:
             for table, row_id in rows:
                 row = await self._rows.known(table, row_id, lane)
                 try:
-                    await self._rewrite(row)
+                    await (self._files.settle(row) if table == PART_IMAGES else self._rewrite(row))
                 except No as refusal:
                     if refusal.outcome.kind is Kind.DOWN:
                         continue
@@ -82,6 +92,11 @@ class Sender:
                 done.append(row)
         finally:
             await self._rows.settled(done)
+
+    @property
+    def uploading(self) -> int:
+        """So many lanes are busy with a file."""
+        return self._files.sending
 
     def taken(self, lane: str) -> int:
         """How many changes of a lane were confirmed since somebody asked."""
@@ -107,17 +122,22 @@ class Sender:
             if body:
                 await self._rows.change(row, body, found[0].get("updated_at") or self._now())
 
-    async def _guarded(self, intent: Intent | None, doing: Awaitable[None]) -> Parked | None:
-        seqs = tuple(intent.seqs) if intent else ()
+    async def _guarded(self, seqs: Sequence[int], doing: Awaitable[None]) -> Parked | None:
+        """`seqs`: the entries that ask for it."""
         try:
             await doing
         except Again as again:
-            again.seqs = seqs
+            again.seqs = tuple(seqs)
             raise
         except No as refusal:
             state = _STATES.get(refusal.outcome.kind, "parked")
-            return Parked(seqs, told(refusal.outcome), state, refusal.request)
+            return Parked(tuple(seqs), told(refusal.outcome), state, refusal.request, refusal.aggregate)
         return None
+
+    async def _bring(self, intent: Intent, lane: str) -> None:
+        row = await self._rows.known(intent.table, intent.id, lane)
+        if row.base and not row.deleted:
+            await self._files.bring(row)
 
     # ------------------------------------------------------------------ folded
 
@@ -129,7 +149,9 @@ class Sender:
         updated_at = found[0].get("updated_at") or self._now()
         for want in mapping.wanted(intent.table, *found):
             row = await self._rows.known(want.table, want.id, lane)
-            body = self._possible(want.table, self._chosen(want, intent, step.execution.get(intent.id), row))
+            body = dict(self._possible(want.table, self._chosen(want, intent, step.execution.get(intent.id), row)))
+            if intent.files and row.base:
+                body.pop(mapping.LISTS[intent.table], None)  # it follows its files
             if row.deleted or not body or (want.empty and not row.base and row.attempted is None):
                 continue
             if suspect:

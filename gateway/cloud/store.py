@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.cloud.mapping import cloud_fields
+from gateway.cloud.mapping import LISTS, cloud_fields
 from gateway.kernel.db import Tx
 from gateway.outbox import journal
 from gateway.outbox.event import CLOUD, Entry, encode
 
 READER = "cloud"
+FILE = "file:"  # how the aggregate of a parked file begins; its path follows
 BLOCKED = "blocked_quota"  # parked until the plan allows more: asked for again every day
 BLOCKED_FUNCTION = "blocked_function"  # parked until a function of the cloud loads
 DUE_MAX = 200
@@ -25,7 +26,16 @@ ON CONFLICT (table_name, id) DO UPDATE SET base = excluded.base, written = exclu
   attempted = excluded.attempted, unsettled_until = excluded.unsettled_until, deleted = excluded.deleted,
   seen_at = excluded.seen_at
 """
+# What a row lists: our files, and whatever has a path there. Anything else in the list is no file of ours.
+_LISTED = """
+SELECT j.value AS path, c.base ->> '$.file_path' AS cloud_path
+FROM {table} t, json_each(t.{column}) j
+LEFT JOIN files f ON f.path = j.value
+LEFT JOIN cloud_rows c ON c.table_name = 'files' AND c.id = j.value AND c.base <> '{{}}'
+WHERE t.id = ? AND (f.id IS NOT NULL OR c.id IS NOT NULL)
+"""
 _BELOW = {
+    **{table: _LISTED.format(table=table, column=column) for table, column in LISTS.items()},
     "time_entries": "SELECT * FROM time_entry_pauses WHERE time_entry_id = ? ORDER BY paused_at, id",
     "operation_quantities": "SELECT * FROM operation_quantity_scrap_reasons WHERE operation_quantity_id = ? ORDER BY id",
 }
@@ -301,6 +311,8 @@ def parked_in(connection: sqlite3.Connection, lane: str) -> ParkedHere:
     ).fetchall()
     here = ParkedHere({row[0] for row in rows}, {}, {})
     for seq, parked, changes, state in rows:
+        if parked.startswith(FILE):  # the row that lists it did go up
+            continue
         here.aggregates.setdefault(parked, (seq, state))
         for change in json.loads(changes):
             if change["op"] == "insert":

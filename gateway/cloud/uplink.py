@@ -7,7 +7,7 @@ answer is repeated. The position moves only behind what has been answered for, s
 import asyncio
 import random
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -128,8 +128,8 @@ class Uplink:
             lanes.wake(name, self._clock.monotonic())
 
     def _has_room(self) -> bool:
-        """One lane only, as a probe, while the cloud has not answered again."""
-        return len(self._tasks) < (1 if self._budget.failing else self._settings.in_flight)
+        """One lane only, as a probe, while the cloud has not answered again. A lane that is busy with a file keeps nobody out."""
+        return len(self._tasks) - self._sender.uploading < (1 if self._budget.failing else self._settings.in_flight)
 
     def _begin(self, lanes: Lanes, now_s: float) -> None:
         """One place is kept for what is live. While requests are running out they are kept for it: the backlog goes when the
@@ -246,6 +246,8 @@ class Uplink:
     async def _park(self, entries: Sequence[Entry], parked: Parked) -> None:
         now = time_.text(self._clock.now())
         reason, state, request = parked.reason, parked.state, parked.request
+        if parked.aggregate:
+            entries = [replace(entry, aggregate=parked.aggregate) for entry in entries]
         for entry in entries:
             log.warning("event.parked", seq=entry.seq, aggregate=entry.aggregate, reason=reason)
         await self._db.write(_park, list(entries), reason, state, dict(request), now)
@@ -261,7 +263,7 @@ class Uplink:
             entries = await self._db.read(journal.in_lane, lane.name, again.seqs[0] - 1, LANE_BATCH_MAX)
             await self._park(
                 [entry for entry in entries if entry.seq in again.seqs],
-                Parked(again.seqs, told(outcome), "parked", {"tries": lane.repeats}),
+                Parked(again.seqs, told(outcome), "parked", {"tries": lane.repeats}, again.aggregate),
             )
             lane.failures = lane.repeats = 0
             return

@@ -18,8 +18,9 @@ import json
 import random
 import re
 import sys
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,17 +33,19 @@ from gateway.demo.cloud_creates import Creates
 from gateway.demo.cloud_crud import Crud
 from gateway.demo.cloud_database import Database, Row
 from gateway.demo.cloud_faults import Faults
+from gateway.demo.cloud_files import CloudFiles
 from gateway.demo.cloud_gate import WINDOW_S, Gate, Tenant
 from gateway.demo.cloud_lifecycle import Lifecycle
 from gateway.demo.cloud_listener import Listener
 from gateway.demo.cloud_resources import RESOURCES
+from gateway.demo.cloud_storage import STORAGE, Storage
 from gateway.demo.cloud_webhooks import Webhooks
 from gateway.kernel.clock import Clock, SystemClock, text
 
 BASE = "/functions/v1"
 CONTROL = "/_stand-in/"
 LIFECYCLES = frozenset(("api-operation-lifecycle", "api-job-lifecycle"))
-FUNCTIONS = frozenset(RESOURCES) | LIFECYCLES | {"api-materials"}
+FUNCTIONS = frozenset(RESOURCES) | LIFECYCLES | {"api-materials", "api-upload-url", "api-parts-images"}
 CORS = {
     "Access-Control-Allow-Origin": "http://localhost:5173",
     "Access-Control-Allow-Headers": "authorization, x-client-info, apikey, content-type, x-request-id",
@@ -51,6 +54,8 @@ CORS = {
     "Vary": "Origin",
 }
 SHUTDOWN_MAX_S = 1.0
+
+Run = Callable[[], Awaitable[Answer]]  # what a request does, as often as it is delivered
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,200}")
 
 
@@ -78,6 +83,8 @@ class StandInCloud:
         self._crud = Crud(self._db)
         self._creates = Creates(self._db)
         self._lifecycle = Lifecycle(self._db, self._webhooks.notify)
+        self.storage = Storage(clock)
+        self.files = CloudFiles(self._db, self.storage, clock)
         self._listener: Listener | None = None
         self._background: set[asyncio.Task[None]] = set()
         self._absence: asyncio.Task[None] | None = None
@@ -127,6 +134,7 @@ class StandInCloud:
         async with aiohttp.ClientSession(trust_env=False) as session:
             self._webhooks.session = session
             port = await self._listener.open(host, port)
+            self.storage.base = f"http://{host}:{port}"
             self.control_url = f"http://127.0.0.1:{await side.open('127.0.0.1', control_port)}{CONTROL}"
             try:
                 yield f"http://{host}:{port}{BASE}"
@@ -140,13 +148,13 @@ class StandInCloud:
                 self._webhooks.session = None
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        body = await request.read()
+        body = await request.content.read()  # `request.read` has a limit
         path = request.path
         if path.startswith(CONTROL):
             return _plain_response(await self._control(request, path.removeprefix(CONTROL), body))
         target = path.removeprefix(BASE)
         function, *rest = target.strip("/").split("/")
-        if function not in FUNCTIONS or not path.startswith(BASE):
+        if not path.startswith(STORAGE) and (function not in FUNCTIONS or not path.startswith(BASE)):
             answer = Answer(404, {"code": "NOT_FOUND", "message": "Requested function was not found"}, enveloped=False)
             return _plain_response(answer)
         if request.method == "OPTIONS":
@@ -154,27 +162,39 @@ class StandInCloud:
         asked = f"{target}?{request.query_string}"
         fault = self.faults.fall(self._rng, request.method, asked)
         arrived = text(self._clock.now())
-        entry = Request(request.method, target, request.query_string, _readable(body), None, arrived, fault)
+        content_type = request.headers.get("Content-Type", "")
+        entry = Request(
+            request.method, target, request.query_string, _readable(content_type, body), None, arrived, fault
+        )
         self.log.append(entry)
         query = {name: request.query.getall(name)[0] for name in request.query}
-        call = (request.method, function, tuple(rest), query, body, request.headers.get("Authorization"))
+        run: Run
+        if path.startswith(STORAGE):
+            run = partial(self._store, request.method, path, query, body, content_type)
+        else:
+            authorization = request.headers.get("Authorization")
+            run = partial(self._run, request.method, function, tuple(rest), query, body, content_type, authorization)
         if fault == "late_delivery":
             wait_s = self._rng.uniform(self.faults.late_min_s, self.faults.late_max_s)
-            self._spawn(self._deliver_late(wait_s, entry, call))
+            self._spawn(self._deliver_late(wait_s, entry, run))
             return _cut_off(request)
-        answer = cloud_faults.instead(fault, target, self._gate.reset_at(WINDOW_S)) or await self._run(*call)
+        answer = cloud_faults.instead(fault, target, self._gate.reset_at(WINDOW_S)) or await run()
         entry.status = answer.status
         if fault == "duplicate":
-            await self._run(*call)
+            await run()
         if self.faults.slow_s:
             await self._clock.sleep(self.faults.slow_s)
         if fault == "lose_reply":
             return _cut_off(request)
         return await self._respond(request, answer, cut=fault == "truncated_body")
 
-    async def _deliver_late(self, wait_s: float, entry: Request, call: tuple[Any, ...]) -> None:
+    async def _deliver_late(self, wait_s: float, entry: Request, run: Run) -> None:
         await self._clock.sleep(wait_s)
-        entry.status = (await self._run(*call)).status
+        entry.status = (await run()).status
+
+    async def _store(self, method: str, path: str, query: Mapping[str, str], body: bytes, content_type: str) -> Answer:
+        """Past the gate: a signed address asks for no key and is not counted."""
+        return self.storage.serve(method, path, query.get("token", ""), body, content_type)
 
     async def _run(
         self,
@@ -183,6 +203,7 @@ class StandInCloud:
         path: tuple[str, ...],
         query: Mapping[str, str],
         body: bytes,
+        content_type: str,
         authorization: str | None,
     ) -> Answer:
         """Through the gate to the function: 405 of a lifecycle, 401, 429, and then what the function does."""
@@ -200,7 +221,7 @@ class StandInCloud:
             wait_s = tenant.over_limit(limit, self._clock.monotonic())
             if limit is not None and wait_s is not None:
                 return cloud_faults.over_quota(tenant.plan, limit, wait_s, self._gate.reset_at(wait_s))
-            call = Call(method, function, path, query, body, tenant)
+            call = Call(method, function, path, query, body, tenant, content_type)
             if self.faults.bare and (refused := cloud_faults.lacking(call)):
                 raise refused
             return await self._dispatch(call)
@@ -213,6 +234,10 @@ class StandInCloud:
                 return await self._lifecycle.operation(call)
             case _, "api-job-lifecycle":
                 return await self._lifecycle.job(call)
+            case _, "api-upload-url":
+                return self.files.upload_url(call)
+            case _, "api-parts-images":
+                return await self.files.images(call)
             case _, "api-materials":
                 parts = self._db.where("parts", tenant_id=call.tenant.id)
                 return done({"materials": sorted({part["material"] for part in parts})})
@@ -295,11 +320,13 @@ def _cut_off(request: web.BaseRequest) -> web.Response:
     return web.Response()
 
 
-def _readable(body: bytes) -> Any:
+def _readable(content_type: str, body: bytes) -> Any:
+    """For the log; of a file only how long it is."""
     try:
         return json.loads(body) if body else None
     except ValueError:
-        return body.decode(errors="replace")
+        is_text = content_type.startswith("application/json")
+        return body.decode(errors="replace") if is_text else f"{len(body)} bytes"
 
 
 async def _main(arguments: argparse.Namespace) -> None:

@@ -27,6 +27,7 @@ class Call:
     query: Mapping[str, str]  # of a repeated parameter the first
     body: bytes
     tenant: Tenant
+    content_type: str = ""
 
     @property
     def id(self) -> str:
@@ -45,6 +46,8 @@ class Answer:
     enveloped: bool = True  # said by a function, with its CORS headers; else by the platform before it
 
     def encoded(self) -> bytes:
+        if isinstance(self.body, bytes):
+            return self.body
         if isinstance(self.body, str):
             return self.body.encode()
         return json.dumps(self.body, ensure_ascii=False, separators=(",", ":")).encode()

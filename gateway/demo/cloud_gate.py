@@ -21,6 +21,7 @@ class Tenant:
     max_jobs: int | None = None
     max_parts_per_month: int | None = None
     requests_per_day: int | None = None
+    max_storage_bytes: int | None = None
     jobs: int = 0  # a deleted job still counts
     parts_this_month: int = 0
     requests: int = 0

@@ -96,7 +96,8 @@ def _values(
     waiting = store.unsent(tx, lane, one.table, one.id)
     if not mapping.forwarded(one.table):
         return _kept_here(tx, one, told, waiting, found[0])
-    ours = mapping.wanted(one.table, *found)[0].values
+    row, below = found
+    ours = mapping.wanted(one.table, row, () if one.table in mapping.LISTS else below)[0].values  # a hub has our paths
     owned = one.table == "operations" and (cells is None or ours.get("cell_id") in cells)
     state: dict[str, Any] = {}
     if not owned:

@@ -13,6 +13,7 @@ import aiohttp
 from gateway.cloud.link import UP, CloudLink, CloudSettings
 from gateway.demo import factory
 from gateway.demo.cloud import StandInCloud
+from gateway.files.blobs import Blobs
 from gateway.kernel.clock import Clock, SystemClock
 from gateway.kernel.db import Database
 from gateway.kernel.health import Health
@@ -35,8 +36,9 @@ PLANNED_AT = datetime(2026, 11, 2, 6, 0, tzinfo=UTC)  # when the office entered 
 class Shop:
     """One gateway, one cloud. `linked()` is the time in which the line stands."""
 
-    def __init__(self, db: Database, cloud: StandInCloud, url: str, clock: Clock | None = None) -> None:
+    def __init__(self, db: Database, cloud: StandInCloud, url: str, folder: Path, clock: Clock | None = None) -> None:
         self.db = db
+        self.blobs = Blobs(folder / "files", 0)
         self.cloud = cloud
         self.clock = clock or SystemClock()
         self.new_id = uuid7(self.clock)
@@ -50,7 +52,7 @@ class Shop:
         """`more`: settings of the link that differ."""
         given = {"cells": ("*",), "pull_every_s": PULL_EVERY_S, "timeout_s": TIMEOUT_S, "poll_s": 0.1}
         settings = CloudSettings(self.url, factory.CLOUD_KEY, **{"settle_after_s": SETTLE_AFTER_S, **given, **more})
-        link = CloudLink(settings, self.db, self.clock, self.new_id, random.Random(1), self.health)
+        link = CloudLink(settings, self.db, self.clock, self.new_id, random.Random(1), self.health, self.blobs)
         running = asyncio.create_task(link.run())
         try:
             yield link
@@ -113,6 +115,9 @@ class Shop:
         """The requests that came to the cloud with one of these methods."""
         return [request for request in self.cloud.log if request.method in methods]
 
+    def mutations_and_puts(self) -> list:
+        return self.asked("POST", "PUT", "PATCH", "DELETE")
+
     def mutations(self) -> list:
         return self.asked("POST", "PATCH", "DELETE")
 
@@ -174,7 +179,7 @@ async def shop_of(
     ):
         if pulled is None:
             await db.write(_people)
-        yield Shop(db, cloud, url, clock)
+        yield Shop(db, cloud, url, folder, clock)
 
 
 def _nothing(_tx) -> None:

@@ -73,3 +73,12 @@ def test_equal_as_the_cloud_sees_it():
 def test_most_of_the_scrap_names_the_reason():
     reasons = [{"scrap_reason_id": "a", "quantity": 1}, {"scrap_reason_id": "b", "quantity": 3}]
     assert mapping.dominant(reasons) == "b"
+
+
+def test_a_list_names_files_by_the_clouds_paths_once_they_are_there():
+    files = [{"path": "a", "cloud_path": "A"}, {"path": "b", "cloud_path": None}]
+    row = dict.fromkeys(mapping._PLAIN["parts"]) | {"id": "p1", "file_paths": '["a", "b", "elsewhere"]'}
+    (want,) = mapping.wanted("parts", row, files)
+    assert want.values["file_paths"] == ["A", "elsewhere"]
+    (want,) = mapping.wanted("parts", row | {"file_paths": None})
+    assert want.values["file_paths"] is None

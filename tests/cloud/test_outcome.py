@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from gateway.cloud.outcome import Kind, classify
+from gateway.cloud.outcome import Kind, classify, stored
 
 
 def refusal(message: str, code: str = "INTERNAL_ERROR", details: object = None) -> bytes:
@@ -54,6 +54,8 @@ def database(text: str) -> bytes:
         ("PATCH", 404, refusal("not found", "NOT_FOUND"), Kind.GONE),
         ("DELETE", 409, refusal("in use", "CONFLICT"), Kind.IN_USE),
         ("POST", 422, refusal("invalid", "VALIDATION_ERROR", [{"field": "x"}]), Kind.REFUSED),
+        ("POST", 422, b'{"success":false,"error":{"statusCode":422}}', Kind.PLAN_LIMIT),
+        ("POST", 500, database("The resource already exists"), Kind.STORED),
         ("POST", 429, refusal("Rate limit exceeded", "RATE_LIMIT_EXCEEDED"), Kind.QUOTA),
     ],
 )
@@ -75,3 +77,20 @@ def test_a_quota_names_its_plan_and_when_to_come_back():
 def test_silence_and_the_clouds_own_word_are_told_apart():
     assert classify("POST", 500, database("something new"), None).said
     assert not classify("POST", 502, b"", None).said
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "said"),
+    [
+        (200, b'{"Key":"issues/x"}', Kind.OK, False),
+        (409, b'{"statusCode":"409","error":"Duplicate","message":"The resource already exists"}', Kind.STORED, False),
+        (400, b'{"statusCode":"409","error":"Duplicate","message":"The resource already exists"}', Kind.STORED, False),
+        (400, b'{"statusCode":"415","message":"mime type x is not supported"}', Kind.REFUSED, False),
+        (413, b'{"message":"too large"}', Kind.REFUSED, False),
+        (400, b'{"statusCode":"400","error":"InvalidJWT","message":"exp"}', Kind.UNKNOWN, True),
+        (502, b"<html>", Kind.UNKNOWN, False),
+    ],
+)
+def test_the_storage_has_words_of_its_own(status, body, kind, said):
+    outcome = stored(status, body)
+    assert (outcome.kind, outcome.said) == (kind, said)

@@ -116,3 +116,16 @@ def test_what_was_written_by_a_clock_that_was_wrong_goes_up_corrected():
     assert step.execution["o1"] == {"status": "in_progress", "started_at": right, "paused_at": None}
     (step,) = plan.steps([correction], now=NOW, live=True)  # the start has been sent before
     assert (step.execution, step.intents[0].fields) == ({}, {"started_at"})
+
+
+def test_entries_that_change_which_files_a_row_lists_are_named():
+    part, issue = ("parts", "p1"), ("issues", "i1")
+    entries = [
+        entry(1, None, part, "insert"),
+        entry(2, None, part, fields=("material",)),
+        entry(3, None, part, fields=("image_paths", "updated_at")),
+        entry(4, None, issue, fields=("image_paths",)),
+        entry(5, None, ("cells", "c1"), "insert"),
+    ]
+    (step,) = plan.steps(entries, now=NOW, live=True)
+    assert {one.table: one.files for one in step.intents} == {"parts": [1, 3], "issues": [4], "cells": []}
