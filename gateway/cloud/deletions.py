@@ -156,7 +156,7 @@ def _row_gone(tx: Tx, stamp: Stamp, key: Key) -> Event | None:
         else:
             change = rows_.delete(tx, resource, row_id)
     except Conflict:
-        if not before["active"]:
+        if not before.get("active"):
             return None
         change = rows_.update(tx, resource, row_id, {"active": 0, "updated_at": stamp.text})
     job_id = missed_.job_of(tx, table, row_id)

@@ -4,7 +4,15 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 
 from gateway.catalog.resources import Resource
-from gateway.catalog.tables import CELLS, RESOURCES, SCRAP_REASONS
+from gateway.catalog.tables import (
+    CELLS,
+    MATERIALS,
+    OPERATORS,
+    PROFILES,
+    RESOURCES,
+    SCRAP_REASONS,
+    SUBSTEP_TEMPLATES,
+)
 from gateway.cloud import store
 from gateway.cloud.absent import WORK, Key
 from gateway.jobs.resources import JOBS, PARTS
@@ -12,9 +20,22 @@ from gateway.kernel.db import Tx
 from gateway.operations.resources import OPERATIONS
 from gateway.outbox.event import job_lane, row_lane
 
+# What lies above comes first. The last four are told by a hub only.
 TABLES: Mapping[str, Resource] = {
-    one.table: one for one in (JOBS, PARTS, OPERATIONS, CELLS, RESOURCES, SCRAP_REASONS)
-}  # what lies above comes first
+    one.table: one
+    for one in (
+        JOBS,
+        PARTS,
+        OPERATIONS,
+        CELLS,
+        RESOURCES,
+        SCRAP_REASONS,
+        OPERATORS,
+        PROFILES,
+        MATERIALS,
+        SUBSTEP_TEMPLATES,
+    )
+}
 TOGETHER = "set:"  # how the row id of a conflict begins that is about many rows
 
 _LIVE = {table: "t.deleted_at IS NULL" if resource.soft_delete else "1" for table, resource in TABLES.items()}
@@ -55,6 +76,12 @@ def anything(connection: sqlite3.Connection) -> bool:
 def save(tx: Tx, missed: Mapping[Key, int], started: str) -> None:
     """What a round that began at `started` has found out: a row that was sent since may be newer than its lists."""
     tx.executemany(_SAVE, [(times, table, row_id, started) for (table, row_id), times in missed.items()])
+
+
+def tell(tx: Tx, key: Key, missed: int, now: str) -> None:
+    """Somebody who knows says that a row is gone (GONE), or there again (0)."""
+    store.save(tx, store.row(tx, *key).packed(now))
+    tx.execute("UPDATE cloud_rows SET missed = ? WHERE table_name = ? AND id = ?", (missed, *key))
 
 
 def rows(tx: Tx, table: str) -> list[tuple[str, int]]:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StrictBool, StrictInt, StrictStr
+from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
 from gateway.catalog.models import Body, Instant, Uuid
 from gateway.hub.raw import BELOW, GONE, Raw
@@ -37,6 +37,10 @@ _EXECUTION = frozenset(
 _CELL = "SELECT o.cell_id, h.gateway_id FROM operations o LEFT JOIN hub_cells h ON h.cell_id = o.cell_id WHERE o.id = ?"
 
 
+Int = Annotated[StrictInt, Field(ge=-(2**63), le=SEQ_MAX)]
+Value = StrictStr | Int | StrictFloat | None  # of a column
+
+
 class Written(Body):
     """One row. `values`: its columns as the database keeps them, all of a new row and of one that is marked as deleted, null
     of one that is gone. `below`: the rows that hang on it and are named by no journal, all of them.
@@ -45,11 +49,11 @@ class Written(Body):
     table: StrictStr
     id: StrictStr
     op: Literal["insert", "update", "delete"]
-    values: dict[str, Any] | None = None
+    values: dict[str, Value] | None = None
     fields: Annotated[list[StrictStr], Field(max_length=CHANGES_MAX)] | None = Field(
         None, description="On update the columns that changed, as clients call them."
     )
-    below: Annotated[list[dict[str, Any]], Field(max_length=CHANGES_MAX)] | None = None
+    below: Annotated[list[dict[str, Value]], Field(max_length=CHANGES_MAX)] | None = None
 
 
 class Happened(Body):
@@ -260,6 +264,9 @@ def _put_below(tx: Tx, table: Raw, column: str, one: Written) -> None:
     try:
         tx.executemany(sql, [tuple(row[name] for name in names) for row in rows])
     except sqlite3.IntegrityError as exc:
+        for row in rows:
+            told = Written(table=table.name, id=row["id"], op="insert")
+            _mended(tx, table, told, row, (), exc)
         raise Conflict(f"{table.name} of {one.id}: {exc}", {"table": table.name, "id": one.id}) from None
 
 

@@ -7,14 +7,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.catalog import store as rows_
 from gateway.catalog.resources import Resource
 from gateway.catalog.tables import MATERIALS, OPERATORS, PROFILES, SUBSTEP_TEMPLATES
-from gateway.cloud import adopt, conflicts, mapping, store
+from gateway.cloud import adopt, conflicts, mapping, missed, store
+from gateway.cloud.absent import GONE
 from gateway.cloud.adopt import TABLES as PLAN
-from gateway.cloud.merge import EXECUTION, Difference
+from gateway.cloud.deletions import follow
+from gateway.cloud.merge import EXECUTION
 from gateway.kernel.db import Tx
-from gateway.kernel.errors import Conflict
 from gateway.outbox import journal
 from gateway.outbox.event import Change, Event, Stamp
 
@@ -23,7 +23,6 @@ TABLES: Mapping[str, Resource] = {one.table: one for one in (PROFILES, OPERATORS
     **PLAN,
     **{one.table: one for one in (MATERIALS, SUBSTEP_TEMPLATES)},
 }
-GONE = "deleted_at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +44,21 @@ def adopt_all(tx: Tx, stamp: Stamp, news: Sequence[News], cells: frozenset[str] 
     lanes: dict[str, list[Change]] = {}
     order = {table: place for place, table in enumerate(TABLES)}
     for one in sorted(news, key=lambda one: (one.row is None, order[one.table])):
-        known = store.row(tx, one.table, one.id)
         if one.row is None:
-            change, lane = _deleted(tx, stamp, one, known)
-        else:
-            change, lane = _changed(tx, stamp, one, one.row, known, cells)
+            if not one.ours:
+                missed.tell(tx, (one.table, one.id), GONE, stamp.text)
+            continue
+        known = store.row(tx, one.table, one.id)
+        change, lane = _changed(tx, stamp, one, one.row, known, cells)
         if change is not None:
             lanes.setdefault(lane, []).append(change)
     journal.append(tx, stamp, [Event(lane, lane, stamp.now, tuple(touched)) for lane, touched in lanes.items()])
     return sum(map(len, lanes.values()))
+
+
+def follow_deletions(tx: Tx, stamp: Stamp) -> str:
+    """What waits for a person, empty: nothing. What is not sent yet keeps its rows, and they are looked at again."""
+    return follow(tx, stamp, {}, stamp.text).waits if missed.anything(tx) else ""
 
 
 def _changed(
@@ -69,7 +74,7 @@ def _changed(
         known.base |= theirs
     else:
         change = None
-        if not found[0].get(GONE):
+        if not found[0].get("deleted_at"):
             values = _values(tx, stamp, one, theirs, known, found, lane, cells)
             change = adopt.update(tx, stamp, resource, {"id": one.id, **theirs}, values) if values else None
             if values and change is None:
@@ -138,27 +143,3 @@ def _kept_here(
     }
     values = adopt.stored(tx, TABLES[one.table], open_)
     return {name: value for name, value in values.items() if row.get(name) != value}
-
-
-def _deleted(tx: Tx, stamp: Stamp, one: News, known: store.CloudRow) -> tuple[Change | None, str]:
-    """Work that is not sent yet keeps its row: people are told."""
-    found = store.local(tx, one.table, one.id)
-    lane = "" if found is None else adopt.lane_of(tx, one.table, found[0])
-    known.deleted = True
-    store.save(tx, known.packed(stamp.text))
-    if found is None or found[0].get(GONE) or one.ours:
-        return None, lane
-    waiting = store.unsent(tx, lane, one.table, one.id)
-    if waiting.fields is None or waiting.fields or store.lane_waits(tx, lane):
-        reason = "deleted at the hub while work here was not sent yet: it stays here"
-        conflicts.record(tx, stamp, one.table, one.id, Difference(conflicts.NOT_SHOWN, None, "deleted", reason, None))
-        return None, lane
-    resource = TABLES[one.table]
-    if resource.soft_delete:
-        return rows_.update(tx, resource, one.id, {GONE: stamp.text, "updated_at": stamp.text}), lane
-    try:
-        return rows_.delete(tx, resource, one.id), lane
-    except Conflict:  # what was booked names it
-        if found[0].get("active"):
-            return rows_.update(tx, resource, one.id, {"active": 0, "updated_at": stamp.text}), lane
-        return None, lane

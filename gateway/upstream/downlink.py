@@ -15,7 +15,7 @@ from gateway.kernel.health import Link
 from gateway.kernel.ids import NewId
 from gateway.outbox.event import CLOUD, Stamp, encode
 from gateway.upstream import feed
-from gateway.upstream.adopting import TABLES, News, adopt_all
+from gateway.upstream.adopting import TABLES, News, adopt_all, follow_deletions
 from gateway.upstream.client import HubClient
 from gateway.upstream.echo import Echo
 from gateway.upstream.feed import Place, Spooled
@@ -72,12 +72,12 @@ class HubDownlink:
                 except CursorExpired as exc:
                     log.warning("hub.snapshot", why=exc.message)
                     await self._db.write(feed.forget)
-            self._tell()
+            stamp = Stamp(self._clock.now(), CLOUD, self._new_id)
+            self._tell(self._missing or await self._db.write(follow_deletions, stamp))
 
-    def _tell(self) -> None:
-        missing = self._missing
-        if self._link.degraded(missing) if missing else self._link.up():
-            log.info("link.up", link=self._link.name, but=missing or None)
+    def _tell(self, but: str) -> None:
+        if self._link.degraded(but) if but else self._link.up():
+            log.info("link.up", link=self._link.name, but=but or None)
 
     async def _page(self, place: Place) -> None:
         page = await self._client.changes(place.seq, place.epoch, PAGE)

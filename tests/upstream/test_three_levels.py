@@ -41,7 +41,8 @@ class Firm:
         """Every cell has read all of the site's journal."""
         head = await self.site.db.read(journal.head)
         places = [await cell.db.read(feed.load) for cell in self.cells.values()]
-        return await self.drained() and all(place is not None and place.seq == head for place in places)
+        waits = [await cell.ask("SELECT 1 FROM cloud_rows WHERE missed > 0") for cell in self.cells.values()]
+        return await self.drained() and not any(waits) and all(place and place.seq == head for place in places)
 
 
 async def unsettled(box) -> int:
