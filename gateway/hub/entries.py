@@ -7,6 +7,7 @@ taken whole or not at all; after one that was not, the rest of its job tree wait
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr
@@ -22,6 +23,7 @@ from gateway.outbox import journal
 from gateway.outbox.event import Change, Entry, EventType, Stamp, encode
 from gateway.outbox.receipts import Answer, Receipt, answered, once
 
+STATEMENTS_KEPT = 512
 CHANGES_MAX = 1_000  # in one entry; an import's has up to 200
 SEQ_MAX = 2**63 - 1
 _PAUSES = "SELECT * FROM time_entry_pauses WHERE time_entry_id = ? ORDER BY paused_at, id"
@@ -220,31 +222,42 @@ def _write(
         change = _put(tx, table, one, values)
     except sqlite3.IntegrityError as exc:
         change = _put(tx, table, one, _mended(tx, table, one, values, later, exc))
-    if one.below is not None and one.table in BELOW:
+    new = change.op == "insert" and change.version == 1
+    if one.table in BELOW and (one.below or (one.below is not None and not new)):
         _put_below(tx, tables[BELOW[one.table][0]], BELOW[one.table][1], one)
     return change
 
 
 def _put(tx: Tx, table: Raw, one: Written, values: Mapping[str, Any]) -> Change:
     """A row that should be new and is there is the same row: it is overwritten."""
-    names = [name for name in table.columns if name in values]
-    version = ", row_version = row_version + 1" if table.versioned else ""
-    shown = "row_version" if table.versioned else "1"
     if one.op == "insert":
-        marks = ", ".join("?" * (len(names) + 1))
-        pairs = ", ".join(f"{name} = excluded.{name}" for name in names)
-        sql = (
-            f"INSERT INTO {table.name} (id, {', '.join(names)}) VALUES ({marks}) "  # noqa: S608 -- the schema's own names
-            f"ON CONFLICT (id) DO UPDATE SET {pairs}{version} RETURNING {shown}"
-        )
-        row = tx.execute(sql, (one.id, *(values[name] for name in names))).fetchone()
+        if not values:
+            raise Invalid(f"{one.table} {one.id} is new and comes without its columns")
+        row = tx.execute(_inserting(table, tuple(values)), (one.id, *values.values())).fetchone()
         return Change(table.name, one.id, "insert", row[0])
-    pairs = ", ".join(f"{name} = ?" for name in names)
-    sql = f"UPDATE {table.name} SET {pairs}{version} WHERE id = ? RETURNING {shown}"  # noqa: S608 -- the schema's own names
-    row = tx.execute(sql, (*(values[name] for name in names), one.id)).fetchone() if names else None
+    row = tx.execute(_updating(table, tuple(values)), (*values.values(), one.id)).fetchone()
     if row is None:
         raise NotFound(f"{one.table} {one.id} is not here: it was deleted, or never came")
-    return Change(table.name, one.id, "update", row[0], tuple(one.fields or names))
+    return Change(table.name, one.id, "update", row[0], tuple(one.fields or values))
+
+
+@lru_cache(STATEMENTS_KEPT)
+def _inserting(table: Raw, names: tuple[str, ...]) -> str:
+    marks = ", ".join("?" * (len(names) + 1))
+    pairs = ", ".join(f"{name} = excluded.{name}" for name in names)
+    version = ", row_version = row_version + 1" if table.versioned else ""
+    return (
+        f"INSERT INTO {table.name} (id, {', '.join(names)}) VALUES ({marks}) "  # noqa: S608 -- the schema's own names
+        f"ON CONFLICT (id) DO UPDATE SET {pairs}{version} RETURNING {table.version}"
+    )
+
+
+@lru_cache(STATEMENTS_KEPT)
+def _updating(table: Raw, names: tuple[str, ...]) -> str:
+    """Without columns the row is only looked for."""
+    pairs = ", ".join(f"{name} = ?" for name in names) or "id = id"
+    version = ", row_version = row_version + 1" if table.versioned and names else ""
+    return f"UPDATE {table.name} SET {pairs}{version} WHERE id = ? RETURNING {table.version}"  # noqa: S608 -- the schema's own names
 
 
 def _put_below(tx: Tx, table: Raw, column: str, one: Written) -> None:

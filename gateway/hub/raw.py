@@ -26,7 +26,7 @@ BELOW = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Raw:
     """One table. `columns`: all but id and version; `keeps`: the name that clients see -> the column behind it; `hidden`:
     columns that no client sees, which go with every change; `points_at`: column -> (table, may it be null).
@@ -45,6 +45,10 @@ class Raw:
             return self.columns
         found = {self.keeps.get(name, name) for name in fields} | {*self.hidden}
         return tuple(name for name in self.columns if name in found)
+
+    @property
+    def version(self) -> str:
+        return "row_version" if self.versioned else "1"
 
     @cached_property
     def reading(self) -> str:

@@ -1,7 +1,7 @@
 """All SQL about events, reader positions and parked entries."""
 
-import dataclasses
 import itertools
+import operator
 import re
 import sqlite3
 from collections.abc import Iterable, Sequence
@@ -25,6 +25,7 @@ _COLUMNS = "seq, id, type, lane, aggregate, origin, occurred_at, recorded_at, cl
 _AFTER = f"SELECT {_COLUMNS} FROM events WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 -- constants only
 _IN_LANE = f"SELECT {_COLUMNS} FROM events WHERE lane = ? AND seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 -- constants only
 _CHANGES = "SELECT count(*), group_concat(changes, '') FROM events WHERE seq > ? AND seq <= ?"
+_VALUES = operator.attrgetter(*_COLUMNS.split(", ")[1:])
 _TABLE = re.compile(r'"table":"(\w+)","id":')  # as `Change.written` has it; inside a text its quotes would be escaped
 
 # Old entries stand at the beginning. Looking stops at the first young one, or every hour would read the whole journal; one
@@ -61,7 +62,7 @@ def append(tx: Tx, stamp: Stamp, events: Iterable[Event]) -> None:
 
 def copy(tx: Tx, entry: Entry) -> int:
     """An entry of another gateway's journal, as it stands there. The seq that it has here."""
-    return tx.execute(_APPENDS[1], dataclasses.astuple(entry)[1:]).lastrowid or 0
+    return tx.execute(_APPENDS[1], _VALUES(entry)).lastrowid or 0
 
 
 def head(connection: sqlite3.Connection) -> int:

@@ -55,9 +55,10 @@ class HubClient:
             raise Unavailable("the hub takes no journals: it is older than this gateway")
         return entries
 
-    async def changes(self, since: int, epoch: int, limit: int) -> dict[str, Any]:
+    async def changes(self, since: int, epoch: int, limit: int, entities: str) -> dict[str, Any]:
         """Its next page, or an empty one after POLL_S. Raises CursorExpired, Unavailable."""
         query = {"since": str(since), "epoch": str(epoch), "limit": str(limit), "wait": str(POLL_S)}
+        query["entities"] = entities
         return await self._ask("GET", "api-changes", query, timeout_s=POLL_S + self._timeout_s)
 
     async def capabilities(self) -> dict[str, Any]:

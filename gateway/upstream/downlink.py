@@ -23,6 +23,7 @@ from gateway.upstream.feed import Place, Spooled
 PAGE = 500  # journal entries
 CHUNK = 300  # rows of a snapshot in one transaction
 MET_POLL_S = 0.2
+ENTITIES = ",".join(TABLES)  # the others are told by nobody but ourselves
 
 log = structlog.get_logger(__name__)
 
@@ -80,7 +81,7 @@ class HubDownlink:
             log.info("link.up", link=self._link.name, but=but or None)
 
     async def _page(self, place: Place) -> None:
-        page = await self._client.changes(place.seq, place.epoch, PAGE)
+        page = await self._client.changes(place.seq, place.epoch, PAGE, ENTITIES)
         news = feed.of_page(page["changes"], self._own_id, self._echo, self._raw)
         if cells := [one for one in news if one.table == "cells"]:  # they come before the work in them
             await self._take(cells, None)
@@ -94,7 +95,7 @@ class HubDownlink:
             await self._clock.sleep(MET_POLL_S)
         spooled = Spooled(self._db.path.parent)
         try:
-            await spooled.fill(self._client.snapshot(",".join(TABLES)))
+            await spooled.fill(self._client.snapshot(ENTITIES))
             await self._take([feed.whole(table, row) for table, row in spooled.rows() if table == "cells"], None)
             rows = feed.of_snapshot(spooled, self._cells, self._echo, self._raw)
             while chunk := [*islice(rows, CHUNK)]:

@@ -33,7 +33,7 @@ from gateway.upstream.echo import Echo
 from gateway.upstream.outgoing import Batch, Epochs, Stretch, Wanted
 from gateway.upstream.waiting import Lane, Waiting
 
-IN_FLIGHT_MAX = 2  # requests: one is made and read while the hub works on the other
+IN_FLIGHT_MAX = 3  # requests: while the hub works on some, the next is read and made
 LANES_MAX = 100  # in one request
 ENTRIES_MAX = 250
 SCAN_MAX = 2_000
