@@ -47,6 +47,9 @@ WHERE r.table_name = '{table}' AND r.missed > 0 AND {live}
     WHERE c.table_name = r.table_name AND c.row_id = r.id AND c.field = 'deleted_at' AND c.resolution = 'local')
 ORDER BY t.id
 """
+_FORGET = """
+UPDATE cloud_rows SET missed = 0 WHERE table_name = '{table}' AND missed > 0 AND id NOT IN (SELECT id FROM {table} t WHERE {live})
+"""
 _COUNT = "SELECT count(*) FROM {table} t WHERE {live}"
 _PARTS_OF = "SELECT id FROM parts WHERE job_id = ? AND deleted_at IS NULL ORDER BY rowid"
 _OPERATIONS_OF = "SELECT id FROM operations WHERE part_id = ? AND deleted_at IS NULL ORDER BY sequence, id"
@@ -82,6 +85,12 @@ def tell(tx: Tx, key: Key, missed: int, now: str) -> None:
     """Somebody who knows says that a row is gone (GONE), or there again (0)."""
     store.save(tx, store.row(tx, *key).packed(now))
     tx.execute("UPDATE cloud_rows SET missed = ? WHERE table_name = ? AND id = ?", (missed, *key))
+
+
+def forget_gone(tx: Tx) -> None:
+    """What has gone here by itself is not missing any more."""
+    for table in TABLES:
+        tx.execute(_FORGET.format(table=table, live=_LIVE[table]))
 
 
 def rows(tx: Tx, table: str) -> list[tuple[str, int]]:

@@ -45,7 +45,7 @@ def adopt_all(tx: Tx, stamp: Stamp, news: Sequence[News], cells: frozenset[str] 
     order = {table: place for place, table in enumerate(TABLES)}
     for one in sorted(news, key=lambda one: (one.row is None, order[one.table])):
         if one.row is None:
-            if not one.ours:
+            if not one.ours and store.local(tx, one.table, one.id) is not None:
                 missed.tell(tx, (one.table, one.id), GONE, stamp.text)
             continue
         known = store.row(tx, one.table, one.id)
@@ -58,7 +58,11 @@ def adopt_all(tx: Tx, stamp: Stamp, news: Sequence[News], cells: frozenset[str] 
 
 def follow_deletions(tx: Tx, stamp: Stamp) -> str:
     """What waits for a person, empty: nothing. What is not sent yet keeps its rows, and they are looked at again."""
-    return follow(tx, stamp, {}, stamp.text).waits if missed.anything(tx) else ""
+    if not missed.anything(tx):
+        return ""
+    waits = follow(tx, stamp, {}, stamp.text).waits
+    missed.forget_gone(tx)
+    return waits
 
 
 def _changed(
@@ -68,6 +72,8 @@ def _changed(
     found = store.local(tx, one.table, one.id)
     lane = adopt.lane_of(tx, one.table, {"id": one.id, **theirs} if found is None else found[0])
     if found is None:
+        if one.ours or not one.fresh or store.unsent(tx, lane, one.table, one.id).fields is None:
+            return None, lane  # deleted here meanwhile
         change = adopt.insert(tx, stamp, resource, {"id": one.id, **theirs})
         if change is None:
             return None, lane

@@ -62,7 +62,7 @@ class HubDownlink:
     async def run(self) -> None:
         """Read for ever. Raises Unavailable when the hub does not answer."""
         self._raw = await self._db.read(tables)
-        self._cells = await self._db.read(_cells, self._wanted)
+        self._cells = await self._db.write(_cells, self._wanted)
         while True:
             place = await self._db.read(feed.load)
             if place is None:
@@ -109,7 +109,7 @@ class HubDownlink:
         stamp = Stamp(self._clock.now(), CLOUD, self._new_id)
         await self._db.write(_apply, stamp, news, self._cells, place)
         if any(one.table == "cells" for one in news):
-            self._cells = await self._db.read(_cells, self._wanted)
+            self._cells = await self._db.write(_cells, self._wanted)
 
     async def _own_trees(self, news: Sequence[News], cells: frozenset[str] | None) -> list[News]:
         """Without those that have nothing to do with our cells; a part that gets work in them comes whole."""
@@ -142,7 +142,7 @@ class HubDownlink:
 
     @property
     def _missing(self) -> str:
-        if "*" in self._wanted or len(self._cells or ()) >= len(self._wanted):
+        if self._cells is None or len(self._cells) >= len(self._wanted):
             return ""
         return f"the hub does not have all of the cells {', '.join(self._wanted)}: correct [cloud] cells"
 
@@ -151,11 +151,18 @@ def _part(one: News) -> str:
     return str((one.row or {}).get("part_id", ""))
 
 
-def _cells(connection: sqlite3.Connection, wanted: Sequence[str]) -> frozenset[str] | None:
+def _cells(tx: Tx, wanted: Sequence[str]) -> frozenset[str] | None:
+    """The ids of those that are ours, None: of all. One that was given another name stays ours."""
     if "*" in wanted:
         return None
-    rows = connection.execute("SELECT id, name FROM cells").fetchall()
-    return frozenset(row[0] for row in rows if row[0] in wanted or row[1] in wanted)
+    known = feed.own_cells(tx)
+    rows: dict[str, str] = dict(tx.execute("SELECT id, name FROM cells").fetchall())
+    by_name = {name: row_id for row_id, name in rows.items()}
+    found = {name: name if name in rows else by_name.get(name, known.get(name)) for name in wanted}
+    here = {name: row_id for name, row_id in found.items() if row_id is not None and row_id in rows}
+    if here != known:
+        feed.remember_cells(tx, here)
+    return frozenset(here.values())
 
 
 def _known(connection: sqlite3.Connection, ids: Sequence[str]) -> set[str]:

@@ -16,7 +16,8 @@ from gateway.kernel.errors import Unavailable
 from gateway.upstream.adopting import TABLES, News
 from gateway.upstream.echo import Echo
 
-_KEY = "hub_feed"
+_KEY, _CELLS = "hub_feed", "hub_cells"
+_PUT = "INSERT INTO gateway_state (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 _HEAD = re.compile(rb'\{"seq":(\d+),"epoch":(\d+),')
 _TABLE = re.compile(rb'^"(\w+)":\[$|^\},"(tombstones)":\[$')
 
@@ -35,14 +36,21 @@ def load(connection: sqlite3.Connection) -> Place | None:
 
 
 def save(tx: Tx, place: Place) -> None:
-    tx.execute(
-        "INSERT INTO gateway_state (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-        (_KEY, json.dumps([place.epoch, place.seq])),
-    )
+    tx.execute(_PUT, (_KEY, json.dumps([place.epoch, place.seq])))
 
 
 def forget(tx: Tx) -> None:
     tx.execute("DELETE FROM gateway_state WHERE key = ?", (_KEY,))
+
+
+def own_cells(connection: sqlite3.Connection) -> dict[str, str]:
+    """Name in the settings -> id, as far as they have been found so far."""
+    found = connection.execute("SELECT value FROM gateway_state WHERE key = ?", (_CELLS,)).fetchone()
+    return json.loads(found[0]) if found else {}
+
+
+def remember_cells(tx: Tx, cells: Mapping[str, str]) -> None:
+    tx.execute(_PUT, (_CELLS, json.dumps(cells)))
 
 
 # ------------------------------------------------------------------ pages

@@ -75,8 +75,8 @@ def batch(
 def touched(entry: Entry, tables: Mapping[str, Raw]) -> Iterator[tuple[str, str, tuple[str, ...] | None]]:
     """(table, id, columns or None for all) of the rows that went with it."""
     for one in json.loads(entry.changes):
-        if one["table"] in tables and one["op"] != "delete":
-            columns = None if one["op"] == "insert" else tables[one["table"]].behind(one["fields"])
+        if one["table"] in tables:
+            columns = tables[one["table"]].behind(one["fields"]) if one["op"] == "update" else None
             yield one["table"], one["id"], columns
 
 
