@@ -15,7 +15,7 @@ from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr
 from gateway.catalog.models import Body, Instant, Uuid
 from gateway.hub.raw import BELOW, GONE, Raw
 from gateway.hub.received import Positions
-from gateway.hub.together import corrected, judge, roll_up
+from gateway.hub.together import corrected, judge, roll_up, told_here
 from gateway.kernel.clock import text
 from gateway.kernel.db import Tx
 from gateway.kernel.errors import Conflict, GatewayError, Invalid, NotFound, NotRun
@@ -168,10 +168,12 @@ def _take(
         changes: list[Change] = []
         for one in entry.changes:
             judged = judge(tx, one.table, one.id, one.values or {}, entry.data or {})
-            kind = None if judged.refused or (judged.told and kind in _COMPLETED) else kind
+            kind = None if judged.refused else kind
             change = _write(tx, sender, one, judged.values, tables, later)
             changes += [change] if change is not None else []
             wrong += [change] if change is not None and judged.refused else []
+        if kind in _COMPLETED and told_here(tx, stamp.origin, entry.lane, entry.aggregate, kind):
+            kind = None
         copied = Entry(
             0,
             entry.key,

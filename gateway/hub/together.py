@@ -33,19 +33,16 @@ AND EXISTS (SELECT 1 FROM parts p JOIN parts q ON q.job_id = p.job_id JOIN opera
   WHERE p.id = o.part_id AND q.deleted_at IS NULL AND other.deleted_at IS NULL AND h.gateway_id IS NOT :gateway)
 ORDER BY part_id
 """
+_TOLD = "SELECT 1 FROM events WHERE lane = ? AND aggregate = ? AND type = ? AND origin = ?"
 _LAST = "SELECT max(coalesce(moved_at, completed_at, started_at)) FROM operations WHERE part_id = ?"
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What of the columns is written. `refused`: the state is another one here, and stays so: the sender is told.
-
-    `told`: what the entry says has been told already.
-    """
+    """What of the columns is written. `refused`: the state is another one here, and stays so: the sender is told."""
 
     values: Mapping[str, Any]
     refused: bool = False
-    told: bool = False
 
 
 def judge(tx: Tx, table: str, row_id: str, values: Mapping[str, Any], data: Mapping[str, Any]) -> Judged:
@@ -60,9 +57,14 @@ def judge(tx: Tx, table: str, row_id: str, values: Mapping[str, Any], data: Mapp
     completed = row is not None and row[0] == Status.COMPLETED
     if values["status"] == Status.COMPLETED:
         early = table != "operations" and data.get("cause") == ROLLUP and _open_below(tx, table, row_id)
-        return Judged(bare, refused=True) if early else Judged(values, told=completed)
+        return Judged(bare, refused=True) if early else Judged(values)
     moot = completed and data.get("previous_status") != Status.COMPLETED
     return Judged(bare, refused=True) if moot else Judged(values)
+
+
+def told_here(tx: Tx, own_id: str, lane: str, aggregate: str, kind: str) -> bool:
+    """Has it been counted up here already, and told?"""
+    return tx.execute(_TOLD, (lane, aggregate, kind, own_id)).fetchone() is not None
 
 
 def _open_below(tx: Tx, table: str, row_id: str) -> bool:
