@@ -113,7 +113,7 @@ async def told_apart(cell: Level, site: dict) -> list[str]:
             other = there[table].get(row["id"])
             if other is None:
                 apart.append(f"{table} {row['id']} is not at the site")
-            else:
+            elif not (row.get("deleted_at") and other.get("deleted_at")):  # of those only that they are gone is told
                 apart += [
                     f"{table} {row['id']} {name}: {value!r} in the cell, {other[name]!r} at the site"
                     for name, value in row.items()
