@@ -222,7 +222,7 @@ class Floor:
         elif chance < 0.8:
             flag = {} if table == "substep_templates" else {"active": True}
             await commands.update(await self._any(table), {**flag, **given}, self._caller, None)
-        else:
+        elif self._caller.cells is None:  # who shares them with others leaves them: work of theirs may name them
             await commands.delete(await self._any(table), self._caller, None)
 
     async def _any(self, table: str, where: str = "1", *, alive: str | None = None) -> str:
