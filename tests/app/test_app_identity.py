@@ -64,6 +64,35 @@ async def test_on_another_machine_it_is_another_device_with_a_higher_epoch(start
     assert not (await start(ELSEWHERE)).cloned
 
 
+async def test_each_life_knows_where_the_journal_ended_when_it_began(start, db, clock):
+    first = await start(HERE)
+    await db.write(
+        lambda tx: journal.append(tx, Stamp(clock.now(), "gw-test", uuid7(clock)), [Event("a", "a", clock.now(), ())])
+    )
+    clone = await start(ELSEWHERE)
+    assert clone.epochs == ((first.epoch, 0), (clone.epoch, 1))
+
+
+@pytest.mark.parametrize("unsent", [0, 3])
+async def test_an_epoch_that_was_made_without_knowing_the_time_is_made_anew(start, db, clock, unsent):
+    """A hub knows a higher one of this box: only who could not know goes on, once nothing waits or the clock is set."""
+    clock.step(-clock.now().timestamp() + 1000)  # 1970
+    own = await start(HERE)
+    renewed = await db.write(identity.renew, own.epoch + 500, unsent, clock.now())
+    assert renewed == (None if unsent else own.epoch + 501)
+    clock.step(datetime(2026, 11, 2, tzinfo=UTC).timestamp())
+    if unsent:
+        renewed = await db.write(identity.renew, own.epoch + 500, unsent, clock.now())
+        assert renewed == int(clock.now().timestamp())
+        assert await db.write(identity.renew, renewed + 500, 0, clock.now()) is None  # now it knows
+    assert (await start(HERE)).epoch == renewed
+
+
+async def test_who_was_replaced_stays_so(start, db, clock):
+    own = await start(HERE)
+    assert await db.write(identity.renew, own.epoch + 500, 0, clock.now()) is None
+
+
 async def test_a_machine_without_an_id_is_never_taken_for_a_clone(start):
     first = await start(HERE)
     assert (await start("")).epoch == first.epoch
