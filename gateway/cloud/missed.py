@@ -112,14 +112,14 @@ def below(tx: Tx, table: str, row_id: str) -> list[Key]:
     return [*(("parts", one) for one in parts), *(("operations", one) for one in operations)]
 
 
-def job_of(tx: Tx, table: str, row_id: str) -> str | None:
+def job_of(connection: sqlite3.Connection, table: str, row_id: str) -> str | None:
     """The job that a row of the work belongs to."""
-    found: str | None = tx.execute(_JOB_OF[table], (row_id,)).fetchone()[0] if table in WORK else None
-    return found
+    found = connection.execute(_JOB_OF[table], (row_id,)).fetchone() if table in WORK else None
+    return str(found[0]) if found else None
 
 
-def lane_of(tx: Tx, table: str, row_id: str) -> str:
-    job_id = job_of(tx, table, row_id)
+def lane_of(connection: sqlite3.Connection, table: str, row_id: str) -> str:
+    job_id = job_of(connection, table, row_id)
     return row_lane(table, row_id) if job_id is None else job_lane(job_id)
 
 

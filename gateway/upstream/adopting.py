@@ -3,6 +3,7 @@
 What is not sent yet is never overwritten: `cloud/merge.py` decides field by field.
 """
 
+import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from gateway.catalog.resources import Resource
 from gateway.catalog.tables import MATERIALS, OPERATORS, PROFILES, SUBSTEP_TEMPLATES
 from gateway.cloud import adopt, conflicts, mapping, missed, store
-from gateway.cloud.absent import GONE
+from gateway.cloud.absent import GONE, Key
 from gateway.cloud.adopt import TABLES as PLAN
 from gateway.cloud.deletions import follow
 from gateway.cloud.merge import EXECUTION
@@ -23,6 +24,11 @@ TABLES: Mapping[str, Resource] = {one.table: one for one in (PROFILES, OPERATORS
     **PLAN,
     **{one.table: one for one in (MATERIALS, SUBSTEP_TEMPLATES)},
 }
+
+_APART = """
+SELECT t.id FROM {table} t JOIN cloud_rows r ON r.table_name = '{table}' AND r.id = t.id
+WHERE t.deleted_at IS NULL AND json_extract(r.base, '$.status') <> t.status
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +45,11 @@ class News:
     ours: bool = False
 
 
-def adopt_all(tx: Tx, stamp: Stamp, news: Sequence[News], cells: frozenset[str] | None) -> int:
-    """How many rows changed here. `cells`: the ids of ours, None for all."""
+def adopt_all(tx: Tx, stamp: Stamp, news: Sequence[News], cells: frozenset[str] | None) -> list[Key]:
+    """The rows to look at again once what was done here is sent: only then the hub's word about them is the last. `cells`: the
+    ids of ours, None for all.
+    """
+    doubtful: list[Key] = []
     lanes: dict[str, list[Change]] = {}
     order = {table: place for place, table in enumerate(TABLES)}
     for one in sorted(news, key=lambda one: (one.row is None, order[one.table])):
@@ -49,11 +58,20 @@ def adopt_all(tx: Tx, stamp: Stamp, news: Sequence[News], cells: frozenset[str] 
                 missed.tell(tx, (one.table, one.id), GONE, stamp.text)
             continue
         known = store.row(tx, one.table, one.id)
-        change, lane = _changed(tx, stamp, one, one.row, known, cells)
+        change, lane = _changed(tx, stamp, one, one.row, known, cells, doubtful)
         if change is not None:
             lanes.setdefault(lane, []).append(change)
     journal.append(tx, stamp, [Event(lane, lane, stamp.now, tuple(touched)) for lane, touched in lanes.items()])
-    return sum(map(len, lanes.values()))
+    return doubtful
+
+
+def apart(connection: sqlite3.Connection) -> list[Key]:
+    """Jobs and parts that stand otherwise at the hub, as far as it has told."""
+    return [
+        (table, row[0])
+        for table in ("jobs", "parts")
+        for row in connection.execute(_APART.format(table=table)).fetchall()
+    ]
 
 
 def follow_deletions(tx: Tx, stamp: Stamp) -> str:
@@ -66,7 +84,13 @@ def follow_deletions(tx: Tx, stamp: Stamp) -> str:
 
 
 def _changed(
-    tx: Tx, stamp: Stamp, one: News, theirs: Mapping[str, Any], known: store.CloudRow, cells: frozenset[str] | None
+    tx: Tx,
+    stamp: Stamp,
+    one: News,
+    theirs: Mapping[str, Any],
+    known: store.CloudRow,
+    cells: frozenset[str] | None,
+    doubtful: list[Key],
 ) -> tuple[Change | None, str]:
     resource = TABLES[one.table]
     found = store.local(tx, one.table, one.id)
@@ -81,7 +105,7 @@ def _changed(
     else:
         change = None
         if not found[0].get("deleted_at"):
-            values = _values(tx, stamp, one, theirs, known, found, lane, cells)
+            values = _values(tx, stamp, one, theirs, known, found, lane, cells, doubtful)
             change = adopt.update(tx, stamp, resource, {"id": one.id, **theirs}, values) if values else None
             if values and change is None:
                 return None, lane
@@ -101,6 +125,7 @@ def _values(
     found: tuple[Mapping[str, Any], list[Mapping[str, Any]]],
     lane: str,
     cells: frozenset[str] | None,
+    doubtful: list[Key],
 ) -> Mapping[str, Any]:
     """Our columns that become the hub's."""
     told = {} if one.ours else {name: value for name, value in theirs.items() if name in one.columns}
@@ -114,7 +139,10 @@ def _values(
     if not owned:
         names = EXECUTION.get(one.table, frozenset())
         told = {name: value for name, value in told.items() if name not in names}
-        state = _state(one, theirs, ours, names, waiting)
+        if waiting.fields is None or waiting.fields & names:
+            doubtful.append((one.table, one.id))
+        else:
+            state = _state(one, theirs, ours, names)
     merged = adopt.merged(tx, one.table, ours, {"id": one.id, **told}, known, lane, owned=owned)
     for difference in merged.differences:
         conflicts.record(tx, stamp, one.table, one.id, difference)
@@ -126,14 +154,10 @@ def _values(
     }
 
 
-def _state(
-    one: News, theirs: Mapping[str, Any], ours: Mapping[str, Any], names: Collection[str], waiting: store.Unsent
-) -> dict[str, Any]:
+def _state(one: News, theirs: Mapping[str, Any], ours: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
     """How a row stands whose work several gateways share: only the hub sees all of it, so it says so, once it has heard what was
     done here.
     """
-    if waiting.fields is None or waiting.fields & {*names}:
-        return {}
     known = {name: theirs[name] for name in names if name in one.fresh and name in theirs and name in ours}
     return {name: value for name, value in known.items() if not mapping.same(ours[name], value)}
 

@@ -1,5 +1,6 @@
 """A hub's changes into the local copy within milliseconds: a long poll on its journal, a snapshot where that is cut off."""
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
@@ -7,15 +8,17 @@ from typing import Any
 
 import structlog
 
+from gateway.cloud import missed, store
+from gateway.cloud.absent import Key
 from gateway.hub.raw import Raw, tables
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database, Tx
-from gateway.kernel.errors import CursorExpired
+from gateway.kernel.errors import CursorExpired, Unavailable
 from gateway.kernel.health import Link
 from gateway.kernel.ids import NewId
 from gateway.outbox.event import CLOUD, Stamp, encode
 from gateway.upstream import feed
-from gateway.upstream.adopting import TABLES, News, adopt_all, follow_deletions
+from gateway.upstream.adopting import TABLES, News, adopt_all, apart, follow_deletions
 from gateway.upstream.client import HubClient
 from gateway.upstream.echo import Echo
 from gateway.upstream.feed import Place, Spooled
@@ -23,6 +26,9 @@ from gateway.upstream.feed import Place, Spooled
 PAGE = 500  # journal entries
 CHUNK = 300  # rows of a snapshot in one transaction
 MET_POLL_S = 0.2
+LOOK_EVERY_S = 0.3
+LOOK_MAX = 50  # rows at a time
+FUNCTIONS = {"jobs": "api-jobs", "parts": "api-parts", "operations": "api-operations"}
 ENTITIES = ",".join(TABLES)  # the others are told by nobody but ourselves
 
 log = structlog.get_logger(__name__)
@@ -54,6 +60,8 @@ class HubDownlink:
         self._met = met
         self._cells: frozenset[str] | None = frozenset()
         self._raw: Mapping[str, Raw] = {}
+        self._doubtful: dict[Key, None] = {}
+        self._doubts = asyncio.Event()
 
     def cells(self) -> Sequence[str]:
         """Those that are ours alone, as far as we know them; none while all are."""
@@ -63,6 +71,7 @@ class HubDownlink:
         """Read for ever. Raises Unavailable when the hub does not answer."""
         self._raw = await self._db.read(tables)
         self._cells = await self._db.write(_cells, self._wanted)
+        self._doubt(await self._db.read(apart))
         while True:
             place = await self._db.read(feed.load)
             if place is None:
@@ -79,6 +88,29 @@ class HubDownlink:
     def _tell(self, but: str) -> None:
         if self._link.degraded(but) if but else self._link.up():
             log.info("link.up", link=self._link.name, but=but or None)
+
+    def _doubt(self, keys: Sequence[Key]) -> None:
+        self._doubtful.update(dict.fromkeys(keys))
+        self._link.facts["doubtful"] = len(self._doubtful)
+        if self._doubtful:
+            self._doubts.set()
+
+    async def look_again(self) -> None:
+        """Rows that were changed here and there at once: once ours is sent, the hub says how they stand."""
+        while True:
+            await self._doubts.wait()
+            await self._clock.sleep(LOOK_EVERY_S)
+            sent = await self._db.read(_sent, [*islice(self._doubtful, LOOK_MAX)])
+            try:
+                found = [(table, await self._client.row(FUNCTIONS[table], row_id)) for table, row_id in sent]
+            except Unavailable:  # `run` tells it
+                continue
+            for key in sent:
+                del self._doubtful[key]
+            if not self._doubtful:
+                self._doubts.clear()
+            await self._take([feed.whole(table, row) for table, row in found if row is not None], None)
+            self._doubt(())
 
     async def _page(self, place: Place) -> None:
         page = await self._client.changes(place.seq, place.epoch, PAGE, ENTITIES)
@@ -107,7 +139,7 @@ class HubDownlink:
 
     async def _take(self, news: Sequence[News], place: Place | None) -> None:
         stamp = Stamp(self._clock.now(), CLOUD, self._new_id)
-        await self._db.write(_apply, stamp, news, self._cells, place)
+        self._doubt(await self._db.write(_apply, stamp, news, self._cells, place))
         if any(one.table == "cells" for one in news):
             self._cells = await self._db.write(_cells, self._wanted)
 
@@ -173,7 +205,14 @@ def _known(connection: sqlite3.Connection, ids: Sequence[str]) -> set[str]:
     return {row[0] for row in connection.execute(sql, {"ids": encode(ids)})}
 
 
-def _apply(tx: Tx, stamp: Stamp, news: Sequence[News], cells: frozenset[str] | None, place: Place | None) -> None:
-    adopt_all(tx, stamp, news, cells)
+def _apply(tx: Tx, stamp: Stamp, news: Sequence[News], cells: frozenset[str] | None, place: Place | None) -> list[Key]:
     if place is not None:
         feed.save(tx, place)
+    return adopt_all(tx, stamp, news, cells)
+
+
+def _sent(connection: sqlite3.Connection, keys: Sequence[Key]) -> list[Key]:
+    """Those of which everything is answered for, with what hangs on the same job."""
+    lanes = {key: missed.lane_of(connection, *key) for key in keys}
+    waits = {lane for lane in set(lanes.values()) if store.lane_waits(connection, lane)}
+    return [key for key, lane in lanes.items() if lane not in waits]

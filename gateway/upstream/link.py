@@ -62,6 +62,11 @@ class HubLink:
 
     async def run(self) -> None:
         async with self._client.connected(), asyncio.TaskGroup() as both:
-            for link, run in ((self._up, self._uplink.run), (self._down, self._downlink.run)):
+            ways = (
+                (self._up, self._uplink.run),
+                (self._down, self._downlink.run),
+                (self._down, self._downlink.look_again),
+            )
+            for link, run in ways:
                 supervised = keep_running(run, link, clock=self._clock, rng=self._rng, cap_s=BACKOFF_CAP_S)
                 both.create_task(supervised, name=link.name)

@@ -42,6 +42,8 @@ class Firm:
         head = await self.site.db.read(journal.head)
         places = [await cell.db.read(feed.load) for cell in self.cells.values()]
         waits = [await cell.ask("SELECT 1 FROM cloud_rows WHERE missed > 0") for cell in self.cells.values()]
+        for cell in self.cells.values():
+            waits.append((await cell.send("GET", "/healthz")).body["links"]["cloud-pull"]["doubtful"])
         return await self.drained() and not any(waits) and all(place and place.seq == head for place in places)
 
 
