@@ -7,6 +7,7 @@ from typing import Any
 from gateway import __version__
 from gateway.cloud import conflicts
 from gateway.cloud import store as cloud_
+from gateway.hub import gateways
 from gateway.kernel import clock as time_
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database
@@ -41,7 +42,7 @@ class Status:
         return [*self._health.problems(), *(told for told in (self._db.read_only, self._db.warning) if told)]
 
     async def full(self) -> dict[str, Any]:
-        head, epoch, readers = await self._db.read(_facts)
+        head, epoch, readers, below = await self._db.read(_facts)
         now = self._clock.now()
         links: dict[str, dict[str, Any]] = {
             link.name: {"state": link.state, "since": link.since, "error": link.error, **link.facts}
@@ -64,12 +65,15 @@ class Status:
             "clock_trusted": time_.trusted(now),
             "links": links,
         }
-        problems = self._problems()
-        return told | ({"problems": problems} if problems else {})
+        more = {"gateways": below, "problems": self._problems()}
+        return told | {name: value for name, value in more.items() if value}
 
 
-def _facts(connection: sqlite3.Connection) -> tuple[int, int, dict[str, dict[str, Any]]]:
-    """(head of the journal, epoch, reader -> its counts). accepted = sent + pending + parked + skipped, always."""
+def _facts(connection: sqlite3.Connection) -> tuple[int, int, dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
+    """(head of the journal, epoch, reader -> its counts, gateway below this one -> what is known of it).
+
+    accepted = sent + pending + parked + skipped, always.
+    """
     head = journal.head(connection)
     found = connection.execute("SELECT value FROM gateway_state WHERE key = 'epoch'").fetchone()
     readers: dict[str, dict[str, Any]] = {}
@@ -86,7 +90,7 @@ def _facts(connection: sqlite3.Connection) -> tuple[int, int, dict[str, dict[str
         }
     if cloud_.READER in readers:
         readers[cloud_.READER]["conflicts"] = conflicts.open_count(connection)
-    return head, int(found[0]) if found else 0, readers
+    return head, int(found[0]) if found else 0, readers, gateways.known(connection)
 
 
 def _waiting(connection: sqlite3.Connection, name: str, position: int, head: int) -> tuple[int, str | None]:

@@ -36,7 +36,7 @@ MAY = {
     "erp": WORK | {"catalog", "jobs", "operations", "transfer"},
     "hub": WORK | {"catalog", "jobs", "transfer"},
     "upstream": TOOLS | {"catalog", "cloud", "hub", "jobs", "operations"},
-    "status": TOOLS | {"cloud"},
+    "status": TOOLS | {"cloud", "hub"},
     "identity": TOOLS,
     "examples": set(),
     "housekeeping": TOOLS | {"cloud", "settings"},

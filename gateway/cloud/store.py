@@ -56,6 +56,19 @@ WHERE e.lane = :lane AND e.origin <> :cloud AND (
     coalesce((SELECT position FROM event_lanes WHERE reader = :reader AND lane = :lane), 0))
   OR EXISTS (SELECT 1 FROM event_parked p WHERE p.reader = :reader AND p.seq = e.seq))
 """
+_DONE = """
+SELECT coalesce(sum((SELECT count(*) FROM events e WHERE e.lane = l.lane AND e.seq > :position AND e.seq <= l.position)), 0)
+FROM event_lanes l WHERE l.reader = :reader AND l.position > :position
+"""
+_PARKED = """
+SELECT count(*) FROM event_parked p LEFT JOIN event_lanes l ON l.reader = p.reader AND l.lane = p.lane
+WHERE p.reader = :reader AND p.seq > :position AND p.seq > coalesce(l.position, 0)
+"""
+_OLDEST = """
+SELECT e.recorded_at FROM events e LEFT JOIN event_lanes l ON l.reader = :reader AND l.lane = e.lane
+WHERE e.seq > :position AND e.seq > coalesce(l.position, 0)
+AND NOT EXISTS (SELECT 1 FROM event_parked p WHERE p.reader = :reader AND p.seq = e.seq) ORDER BY e.seq LIMIT 1
+"""
 _BOOKED = (
     "SELECT EXISTS (SELECT 1 FROM operations o JOIN parts p ON p.id = o.part_id WHERE {} = ?1 AND ("
     "EXISTS (SELECT 1 FROM time_entries e WHERE e.operation_id = o.id) "
@@ -273,14 +286,14 @@ def touched_lanes(connection: sqlite3.Connection, after: int, limit: int) -> lis
 
 def pending(connection: sqlite3.Connection) -> tuple[int, str | None]:
     """How many entries the uplink still has to send, and when the oldest of them was recorded."""
-    found = connection.execute(
-        "SELECT count(*), min(e.recorded_at) FROM events e "
-        "LEFT JOIN event_lanes l ON l.reader = ?1 AND l.lane = e.lane "
-        "WHERE e.seq > (SELECT position FROM event_readers WHERE name = ?1) AND e.seq > coalesce(l.position, 0) "
-        "AND NOT EXISTS (SELECT 1 FROM event_parked p WHERE p.reader = ?1 AND p.seq = e.seq)",
-        (READER,),
-    ).fetchone()
-    return found[0], found[1]
+    found = connection.execute("SELECT position FROM event_readers WHERE name = ?", (READER,)).fetchone()
+    position: int = found[0] if found else 0
+    asked = {"reader": READER, "position": position}
+    # Numbers have no gaps, so that a backlog of a million need not be counted: what is done beyond the position is taken off.
+    beyond = journal.head(connection) - position
+    count = beyond - sum(int(connection.execute(sql, asked).fetchone()[0]) for sql in (_DONE, _PARKED))
+    oldest = connection.execute(_OLDEST, asked).fetchone() if count else None
+    return count, oldest[0] if oldest else None
 
 
 # ------------------------------------------------------------------ parked entries

@@ -56,7 +56,7 @@ class Forwarded(Body):
     gateway_id: Annotated[StrictStr, Field(min_length=1, max_length=64)]
     epoch: Annotated[StrictInt, Field(ge=0, le=EPOCH_MAX)]
     cells: Annotated[list[Uuid], Field(max_length=CELLS_MAX)] | None = Field(
-        None, description="The cells that are its own, from now on; those of the key without."
+        None, description="The cells that are its own, all of them; those of the key without."
     )
     items: Annotated[list[Item], Field(max_length=ITEMS_MAX)] = Field(default=[])
     entries: Annotated[list[Happened], Field(max_length=ITEMS_MAX)] = Field(

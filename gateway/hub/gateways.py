@@ -2,21 +2,30 @@
 
 import sqlite3
 from collections.abc import Collection
+from typing import Any
 
 from gateway.kernel.db import Tx
 from gateway.kernel.errors import Conflict, EpochFenced
+from gateway.outbox.event import encode
 from gateway.transfer.tables import KEPT
 
 _SEEN = """
 INSERT INTO hub_gateways (id, epoch, seen_at) VALUES (?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch, seen_at = excluded.seen_at
 """
+_RELEASE = "DELETE FROM hub_cells WHERE gateway_id = ? AND cell_id NOT IN (SELECT value FROM json_each(?))"
+_KNOWN = """
+SELECT id, epoch, seen_at, (SELECT count(*) FROM hub_cells c WHERE c.gateway_id = g.id) AS cells FROM hub_gateways g ORDER BY id
+"""
 _JOBS = {kept.resource.path: kept.job for kept in KEPT if kept.job and kept.resource.path}
 _PARENTS = {"job_id": "/api-jobs", "part_id": "/api-parts", "operation_id": "/api-operations"}
 
 
 def admit(tx: Tx, gateway_id: str, epoch: int, cells: Collection[str], now: str) -> None:
-    """It is there, with this epoch, and these cells are its own. Raises EpochFenced, Conflict."""
+    """It is there, with this epoch, and these cells are its own; those it had and does not name are free, unless it names none.
+
+    Raises EpochFenced, Conflict.
+    """
     require_epoch(tx, gateway_id, epoch)
     for cell in cells:
         found = tx.execute("SELECT gateway_id FROM hub_cells WHERE cell_id = ?", (cell,)).fetchone()
@@ -26,6 +35,8 @@ def admit(tx: Tx, gateway_id: str, epoch: int, cells: Collection[str], now: str)
                 {"cell_id": cell, "gateway_id": found[0]},
             )
     tx.execute(_SEEN, (gateway_id, epoch, now))
+    if cells:
+        tx.execute(_RELEASE, (gateway_id, encode(sorted(cells))))
     claims = [(cell, gateway_id, now) for cell in cells]
     tx.executemany("INSERT INTO hub_cells VALUES (?, ?, ?) ON CONFLICT (cell_id) DO NOTHING", claims)
 
@@ -38,6 +49,13 @@ def require_epoch(connection: sqlite3.Connection, gateway_id: str, epoch: int) -
             f"the gateway {gateway_id} has been here with the epoch {found[0]}, this is {epoch}: a box that was replaced",
             {"epoch": found[0]},
         )
+
+
+def known(connection: sqlite3.Connection) -> dict[str, dict[str, Any]]:
+    """Gateways below this one: id -> `{epoch, seen_at, cells}`, the last a number."""
+    return {
+        row["id"]: {name: row[name] for name in ("epoch", "seen_at", "cells")} for row in connection.execute(_KNOWN)
+    }
 
 
 def job_of(connection: sqlite3.Connection, function: str, row_id: str) -> str | None:

@@ -125,3 +125,26 @@ async def test_of_a_conflict_the_site_is_told_what_goes_up_again_and_no_more(tmp
         assert await cell.rows() == await site.rows()
         told = await site.ask("SELECT aggregate FROM events WHERE type LIKE 'conflict.%'")
         assert told == [(f"operation:{operation}",)]
+
+
+async def test_the_site_shows_who_is_below_it_and_a_cell_that_is_given_up_is_free(tmp_path):
+    async with level(tmp_path / "site", "site") as site:
+        await site.furnished()
+        key = await site.key_for("cell")
+
+        async def with_cells(*cells: str) -> int:
+            cloud = {"kind": "hub", "url": site.url, "api_key": key, "cells": [*cells]}
+            async with level(tmp_path / "cell", "cell", cloud=cloud) as cell:
+                await until(lambda: cell.knows("cells", LASER), "the plan")
+                await cell.job("J-" + "-".join(cells), LASER)
+                await until(cell.drained, "sent")
+
+                async def claimed() -> bool:
+                    return (await site.send("GET", "/healthz")).body["gateways"]["cell"]["cells"] == len(cells)
+
+                await cell.job("K-" + "-".join(cells), LASER)  # by now it knows which cells are meant
+                await until(claimed, "claimed")
+
+        await with_cells("Laser", "Saw")
+        await with_cells("Laser")
+        assert await site.ask("SELECT cell_id, gateway_id FROM hub_cells") == [(LASER, "cell")]
