@@ -5,7 +5,7 @@ each stretch of work. The first keeps the entry's id, the later ones the ids tha
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -119,7 +119,7 @@ def without_hosted(table: str, body: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in body.items() if name not in _HOSTED_ONLY.get(table, ())}
 
 
-def cloud_fields(table: str, fields: Sequence[str]) -> set[str]:
+def cloud_fields(table: str, fields: Iterable[str]) -> set[str]:
     """The cloud's columns behind the names that a change lists."""
     names = {"metadata" if table == "jobs" and name == "priority" else name for name in fields}
     return {name for name in names if name in _PLAIN.get(table, ()) or name in ("actual_time", "actual_duration")}

@@ -130,6 +130,9 @@ def _values(
     """Our columns that become the hub's."""
     told = {} if one.ours else {name: value for name, value in theirs.items() if name in one.columns}
     waiting = store.unsent(tx, lane, one.table, one.id)
+    touched = {*one.columns, *EXECUTION.get(one.table, ())}
+    if TABLES[one.table].path and (waiting.fields is None or waiting.fields & mapping.cloud_fields(one.table, touched)):
+        doubtful.append((one.table, one.id))
     if not mapping.forwarded(one.table):
         return _kept_here(tx, one, told, waiting, found[0])
     row, below = found
@@ -139,9 +142,7 @@ def _values(
     if not owned:
         names = EXECUTION.get(one.table, frozenset())
         told = {name: value for name, value in told.items() if name not in names}
-        if waiting.fields is None or waiting.fields & names:
-            doubtful.append((one.table, one.id))
-        else:
+        if waiting.fields is not None and not waiting.fields & names:
             state = _state(one, theirs, ours, names)
     merged = adopt.merged(tx, one.table, ours, {"id": one.id, **told}, known, lane, owned=owned)
     for difference in merged.differences:

@@ -28,7 +28,6 @@ CHUNK = 300  # rows of a snapshot in one transaction
 MET_POLL_S = 0.2
 LOOK_EVERY_S = 0.3
 LOOK_MAX = 50  # rows at a time
-FUNCTIONS = {"jobs": "api-jobs", "parts": "api-parts", "operations": "api-operations"}
 ENTITIES = ",".join(TABLES)  # the others are told by nobody but ourselves
 
 log = structlog.get_logger(__name__)
@@ -102,7 +101,9 @@ class HubDownlink:
             await self._clock.sleep(LOOK_EVERY_S)
             sent = await self._db.read(_sent, [*islice(self._doubtful, LOOK_MAX)])
             try:
-                found = [(table, await self._client.row(FUNCTIONS[table], row_id)) for table, row_id in sent]
+                found = [
+                    (table, await self._client.row(TABLES[table].path.lstrip("/"), row_id)) for table, row_id in sent
+                ]
             except Unavailable:  # `run` tells it
                 continue
             for key in sent:
