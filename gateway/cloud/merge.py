@@ -65,7 +65,7 @@ def merge(
             continue
         if name not in unsent:
             adopt[name] = theirs[name]
-        elif name in base and not same(base[name], theirs[name]):
+        elif name not in base or not same(base[name], theirs[name]):
             reason = "changed here and in the cloud: what was done here is kept and goes up"
             differences.append(Difference(name, ours[name], theirs[name], reason, "local"))
     state = _execution(execution, ours, theirs, base, unsent, owned=owned, held=held)
