@@ -41,6 +41,7 @@ def sides_of(table: str):
             "unsent": st.frozensets(st.sampled_from(names)),
             "owned": st.booleans(),
             "held": st.booleans(),
+            "worked_on": st.booleans(),
         }
     )
 
