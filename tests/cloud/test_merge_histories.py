@@ -28,20 +28,21 @@ from gateway.operations.planning import OperationPlanning
 from gateway.operations.quantities.commands import QuantityCommands
 from gateway.web.routes import Caller, Scope
 
-HISTORIES = settings().max_examples // 7  # in the suite; one takes a second or two
+HISTORIES = settings().max_examples // 4  # one takes about a second
 ACTS_MAX = 25
 PULL_EVERY_S = 0.15
-AGREED_MAX_S = 30
-OPERATIONS = tuple(
-    factory.named("operation", "1", part, step) for part in ("Beam", "Foot") for step, _, _ in factory.STEPS
-)
+AGREED_MAX_S = 12
+UNSEEN = ("paused_at", "resumed_at", "completion_percentage")  # [U] of somebody else's work: no GET shows them
+_CONFLICTS = "SELECT table_name, row_id, field, resolution, reason FROM cloud_conflicts"
+_WORKED_ON = "SELECT 1 FROM time_entries WHERE operation_id = ? AND end_time IS NULL"
+OPERATIONS = tuple(factory.named("operation", "1", "Beam", step) for step, _, _ in factory.STEPS[:2])
 PARTS = tuple(factory.named("part", "1", name) for name in ("Beam", "Foot"))
 JOBS = tuple(factory.named("job", number) for number in ("1", "2"))
 CELLS = tuple(factory.named("cell", name) for name in factory.CELLS)
 SAP = {"external_source": "sap"}
 
 _terminal = st.sampled_from((0, 1))
-_operation = st.sampled_from(OPERATIONS)
+_operation = st.sampled_from(OPERATIONS)  # few: they are to meet
 _minutes_ago = st.sampled_from((0, 0, 2, 90))
 _word = st.sampled_from(("red", "blue", "Ümlaut & Söhne"))
 _number = st.integers(1, 9)
@@ -57,6 +58,7 @@ ACTS = st.one_of(
     st.tuples(st.just("office_counts"), st.sampled_from(PARTS), _number),
     st.tuples(st.just("office_adds"), st.sampled_from(PARTS), st.sampled_from(CELLS), _word),
     st.tuples(st.just("office_deletes"), _operation),
+    st.tuples(st.just("office_presses"), _operation, st.sampled_from(("start", "pause", "resume", "complete"))),
     st.tuples(st.just("line"), st.booleans()),
     st.tuples(st.just("breath")),
 )
@@ -73,6 +75,7 @@ class Hall:
 
     def __post_init__(self) -> None:
         self._line: contextlib.AsyncExitStack | None = None
+        self._pressed: set[str] = set()  # operations that the office has worked on
         made = (self.shop.db, self.shop.clock, self.shop.new_id, "gw-test")
         self._operations = OperationPlanning(*made)
         self._quantities = QuantityCommands(*made)
@@ -142,6 +145,10 @@ class Hall:
     async def office_deletes(self, operation_id: str) -> None:
         await self.office.deletes("operations", operation_id)
 
+    async def office_presses(self, operation_id: str, verb: str) -> None:
+        self._pressed.add(operation_id)
+        await self.office.presses(verb, operation_id)
+
     # ------------------------------------------------------------------ between
 
     async def line(self, stands: bool) -> None:
@@ -157,9 +164,21 @@ class Hall:
         """Somebody else gets a turn: what is on its way gets on."""
         await asyncio.sleep(PULL_EVERY_S if self._line else 0)
 
+    async def home(self) -> None:
+        """At the end of the shift nobody's time runs on: a call of the office has ended it over there."""
+        for operation_id in OPERATIONS:
+            for verb in (Verb.RESUME, Verb.COMPLETE):
+                if await self.shop.ask(_WORKED_ON, operation_id):
+                    with contextlib.suppress(GatewayError):
+                        await self.press(0, operation_id, verb, 0)
+
     async def agree(self) -> list[str]:
         """Where the sides differ, when everything is sent and read; the rows of open conflicts may."""
         await self.line(stands=True)
+        await self.home()
+        await self.shop.drained()
+        await self.line(stands=False)
+        await self.line(stands=True)  # what is completed is read at the start, and every hour
         told = ["nobody has looked"]
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(AGREED_MAX_S):
@@ -171,7 +190,8 @@ class Hall:
 
     def _differences(self, connection) -> list[str]:
         open_ = [row[0] for row in connection.execute("SELECT row_id FROM cloud_conflicts WHERE resolution IS NULL")]
-        return [one for one in differences(connection, self.shop.cloud) if one.split()[1] not in open_]
+        told = [one for one in differences(connection, self.shop.cloud) if one.split()[1] not in open_]
+        return [one for one in told if not (one.split()[1] in self._pressed and one.split()[2].strip(":") in UNSEEN)]
 
 
 async def played(pulled: Path, folder: Path, acts) -> None:
@@ -180,7 +200,8 @@ async def played(pulled: Path, folder: Path, acts) -> None:
         office = Office(shop.url, await stack.enter_async_context(aiohttp.ClientSession()))
         hall = Hall(shop, office, stack)
         await hall.play(acts)
-        assert await hall.agree() == []
+        differing = await hall.agree()
+        assert not differing, (differing, await shop.ask(_CONFLICTS), acts)
         there = shop.cloud.rows("operation_quantities")
         assert sum(row["quantity_good"] + row["quantity_scrap"] for row in there) == sum(hall.counted.values())
         assert {row["id"] for row in there} == hall.counted.keys()
