@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from hall import Floor, furnish
+from hypothesis import settings
 
 from gateway.api import api_routes
 from gateway.hub.stream import Feed
@@ -22,6 +23,10 @@ from gateway.web.routes import Scope
 from gateway.web.server import application, runner
 
 ANSWER_MAX_S = 10
+
+# `pytest --hypothesis-profile=long`: for a night. On a busy machine one example may take any time.
+settings.register_profile("default", deadline=None)
+settings.register_profile("long", deadline=None, max_examples=3_000)
 
 
 @pytest.fixture(scope="session")

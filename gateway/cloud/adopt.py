@@ -16,6 +16,7 @@ from gateway.kernel import clock as time_
 from gateway.kernel.db import Tx
 from gateway.kernel.errors import Conflict, Invalid
 from gateway.operations.resources import OPERATIONS
+from gateway.operations.time_entries import store as entries_
 from gateway.outbox.event import Change, Stamp, job_lane, row_lane
 
 TABLES: Mapping[str, Resource] = {
@@ -52,7 +53,8 @@ def merged(
     if told.get("status") in waiting.states:  # a state on our own way there: the answer is still to come
         told = {name: value for name, value in told.items() if name not in EXECUTION.get(table, ())}
     unsent = ours.keys() if waiting.fields is None else waiting.fields
-    return merge(table, ours, told, known.base, unsent, owned=owned, held=held)
+    worked_on = table == OPERATIONS.table and bool(entries_.open_on(tx, theirs["id"]))
+    return merge(table, ours, told, known.base, unsent, owned=owned, held=held, worked_on=worked_on)
 
 
 def insert(tx: Tx, stamp: Stamp, resource: Resource, theirs: Row) -> Change | None:

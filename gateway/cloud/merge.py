@@ -9,6 +9,7 @@ cloud's words, field by field, with the state in which both sides last agreed (`
 | execution      | ours                   | theirs, told       | ours, waits for a person       |
 | ... completed  | never goes back to another state, told as a conflict                        |
 | ... held       | stays on hold until its standstill issue is settled, told as a conflict     |
+| ... worked on  | neither held nor completed by the cloud, waits for a person                 |
 
 Execution fields go together: half a state is none.
 """
@@ -30,6 +31,7 @@ EXECUTION: Mapping[str, frozenset[str]] = {
 }
 COMPLETED = "completed"
 ON_HOLD = "on_hold"
+IN_PROGRESS = "in_progress"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +54,18 @@ class Merged:
 
 
 def merge(
-    table: str, ours: Fields, theirs: Fields, base: Fields, unsent: Collection[str], *, owned: bool, held: bool = False
+    table: str,
+    ours: Fields,
+    theirs: Fields,
+    base: Fields,
+    unsent: Collection[str],
+    *,
+    owned: bool,
+    held: bool = False,
+    worked_on: bool = False,
 ) -> Merged:
     """`theirs` holds the columns that the cloud showed; `owned`: the row belongs to one of our cells; `held`: an open
-    standstill issue parks it here.
+    standstill issue parks it here; `worked_on`: a time entry on it has not ended.
     """
     execution = EXECUTION.get(table, frozenset()) & theirs.keys()
     adopt: dict[str, Any] = {}
@@ -65,10 +75,10 @@ def merge(
             continue
         if name not in unsent:
             adopt[name] = theirs[name]
-        elif name in base and not same(base[name], theirs[name]):
+        elif name not in base or not same(base[name], theirs[name]):
             reason = "changed here and in the cloud: what was done here is kept and goes up"
             differences.append(Difference(name, ours[name], theirs[name], reason, "local"))
-    state = _execution(execution, ours, theirs, base, unsent, owned=owned, held=held)
+    state = _execution(execution, ours, theirs, base, unsent, owned=owned, held=held, worked_on=worked_on)
     return Merged(adopt | state.adopt, (*differences, *state.differences))
 
 
@@ -81,6 +91,7 @@ def _execution(
     *,
     owned: bool,
     held: bool,
+    worked_on: bool,
 ) -> Merged:
     differing = [name for name in sorted(names) if name in ours and not same(ours[name], theirs[name])]
     if not differing:
@@ -102,6 +113,9 @@ def _execution(
             "an open standstill issue holds it here: it stays on hold until that is settled",
             "local",
         )
+    if worked_on and "status" in differing and theirs["status"] != IN_PROGRESS:
+        reason = "changed in the cloud while somebody's time runs on it here: end that, or decide which is right"
+        return _kept(told, ours, theirs, reason, None)
     if ours_changed:
         return _kept(told, ours, theirs, "changed here and in the cloud: please decide which is right", None)
     if not owned or not base:

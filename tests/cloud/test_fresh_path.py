@@ -110,6 +110,16 @@ async def test_a_standstill_goes_up_as_it_stands_and_ends_nobodys_time(shop):
         assert await shop.db.read(differences, shop.cloud) == []
 
 
+async def test_time_on_an_operation_that_the_office_has_deleted_goes_up_all_the_same(shop):
+    async with shop.online(pull_every_s=60):
+        await step(shop, START, AGO_S)
+        await shop.in_the_office("operations", CUT, deleted_at=datetime.now(UTC).isoformat())
+        for verb in (PAUSE, RESUME, COMPLETE):
+            await step(shop, verb)
+        entries = [row for row in shop.cloud.rows("time_entries") if row["operation_id"] == CUT]
+        assert [row["end_time"] is not None for row in entries] == [True, True]
+
+
 async def test_the_end_of_the_last_operation_tells_the_part_as_well(shop):
     async with shop.online():
         await a_whole_part(shop)

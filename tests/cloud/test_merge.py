@@ -64,6 +64,23 @@ def test_a_standstill_keeps_its_hold(theirs, held, adopted, resolution):
     assert [one.resolution for one in merged.differences] == [resolution]
 
 
+@pytest.mark.parametrize(
+    ("theirs", "adopted"), [("on_hold", False), ("not_started", False), ("completed", False), ("in_progress", True)]
+)
+def test_nobody_stops_in_the_cloud_what_is_worked_on_here(theirs, adopted):
+    ours = BASE | {"status": "on_hold" if adopted else "in_progress"}  # on hold: his entry is paused
+    merged = merge("operations", ours, BASE | {"status": theirs}, ours, (), owned=True, worked_on=True)
+    assert merged.adopt == ({"status": theirs} if adopted else {})
+    assert [one.resolution for one in merged.differences] == ["cloud" if adopted else None]
+
+
 def test_instants_are_compared_as_instants():
     theirs = BASE | {"started_at": "2026-11-02T08:00:00+01:00"}
     assert merge("operations", BASE, theirs, BASE, (), owned=True).adopt == {}
+
+
+def test_what_was_never_agreed_on_and_differs_is_told():
+    """A gateway that was restored: its row waits to go up again, and it does not know what it sent before."""
+    merged = merge("jobs", {"notes": "mine"}, {"notes": "the office's"}, {}, ("notes",), owned=True)
+    assert merged.adopt == {}
+    assert [(one.field, one.resolution) for one in merged.differences] == [("notes", "local")]

@@ -204,6 +204,23 @@ async def test_what_somebody_else_does_in_a_cell_of_ours_is_followed_and_told(sh
     assert "its cell belongs to this gateway" in reason
 
 
+async def test_nobody_is_stopped_from_the_cloud_while_his_time_runs(shop):
+    """His entry would go on here, and there would be no way to end it."""
+    async with pulling(shop):
+        await shop.change(Verb.START, CUT, operator_id=OTTO)
+        await shop.drained()
+        await shop.in_the_office("operations", CUT, status="completed")
+        await shop.until(
+            lambda c: c.execute("SELECT 1 FROM cloud_conflicts WHERE row_id = ?", (CUT,)).fetchone(), "told"
+        )
+        assert await column(shop, "status") == "in_progress"
+        await shop.change(Verb.COMPLETE, CUT, operator_id=OTTO)
+        await shop.drained()
+    ((name, ours, theirs, resolution, _),) = await conflicts(shop, CUT)
+    assert (name, ours, theirs, resolution) == ("status", "in_progress", "completed", None)
+    assert [row["end_time"] is not None for row in shop.cloud.rows("time_entries")] == [True]
+
+
 async def test_what_others_do_in_their_cells_is_simply_followed(shop):
     async with pulling(shop, cells=("Welding",)):
         await rounds(shop)
