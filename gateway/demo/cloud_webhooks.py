@@ -34,11 +34,12 @@ class Webhooks:
         if self.session is None:
             return None, "not connected"
         body = json.dumps(payload, separators=(",", ":")).encode()
+        signed = hmac.new(hook["secret_key"].encode(), body, hashlib.sha256).hexdigest()
         headers = {
             "Content-Type": "application/json",
             "User-Agent": "Eryxon-Webhooks/1.0",
             "X-Eryxon-Event": event,
-            "X-Eryxon-Signature": hmac.new(hook["secret_key"].encode(), body, hashlib.sha256).hexdigest(),
+            "X-Eryxon-Signature": f"sha256={signed}",
         }
         timeout = aiohttp.ClientTimeout(total=DELIVERY_MAX_S)
         try:
