@@ -23,6 +23,7 @@ from gateway import __version__, admin, examples, housekeeping, identity, system
 from gateway.api import api_routes, blobs
 from gateway.cloud import store as cloud_
 from gateway.cloud.link import UP, CloudLink, CloudSettings
+from gateway.cloud.session import ServiceUser
 from gateway.files.sweep import sweep
 from gateway.hub.stream import Feed
 from gateway.identity import Identity
@@ -37,7 +38,7 @@ from gateway.kernel.steady import SteadyClock
 from gateway.kernel.supervise import keep_running, stop
 from gateway.outbox import journal
 from gateway.outbox.event import Stamp
-from gateway.settings import Http, Settings
+from gateway.settings import Cloud, Http, Settings
 from gateway.status import Status
 from gateway.timekeeping import Timekeeping
 from gateway.uns.broker import Broker
@@ -281,8 +282,16 @@ def _cloud_link(
         cloud.timeout,
         cloud.settle_after,
         cloud.requests_per_day,
+        _service_user(cloud),
     )
     return CloudLink(chosen, db, clock, new_id, rng, health, blobs(settings))
+
+
+def _service_user(cloud: Cloud) -> ServiceUser | None:
+    if not cloud.service_user:
+        return None
+    secrets = (cloud.service_password, cloud.anon_key)
+    return ServiceUser(cloud.project, cloud.service_user, *(one.get_secret_value() for one in secrets))
 
 
 def _renewed(clock: Clock, tx: Tx, highest: int, unsent: int) -> int | None:

@@ -60,6 +60,22 @@ class Pulled:
         return self.tables.get(table, {})
 
 
+def ours(wanted: Collection[str], cells: Mapping[str, Row]) -> tuple[frozenset[str] | None, str]:
+    """(ids of the cells that are ours, None for all; what people should know). Raises Unavailable when there is none of them."""
+    if "*" in wanted:
+        return None, ""
+    found = frozenset(key for key, cell in cells.items() if key in wanted or cell["name"] in wanted)
+    known = {name for key in found for name in (key, cells[key]["name"])}
+    missing_ = [name for name in wanted if name not in known]
+    if not missing_:
+        return found, ""
+    names = ", ".join(sorted(str(cell["name"]) for cell in cells.values())[:CELLS_TOLD_MAX]) or "none at all"
+    told = f"the cloud has no cell {', '.join(missing_)}: it has {names}; correct [cloud] cells"
+    if not found:
+        raise Unavailable(told)
+    return found, told
+
+
 class Pull:
     """One round of reading. `cells`: names or ids, `*` for all. Raises Unavailable: nothing of the round counts."""
 
@@ -85,7 +101,8 @@ class Pull:
             for active in ("true", "false"):  # [U] without the parameter only active ones are shown
                 got.add("scrap_reasons", await self._list("scrap_reasons", {"active": active}))
         got.listed.flat = frozenset(got.tables)
-        got.cells = got.listed.cells = self._ours(got.of("cells"))
+        got.cells, got.unknown = ours(self._cells, got.of("cells"))
+        got.listed.cells = got.cells
         if work:
             await self._work(here)
             got.listed.work = True
@@ -93,19 +110,6 @@ class Pull:
             await self._everything(here, scan_max)
         await self._ask(here)
         return got
-
-    def _ours(self, cells: Mapping[str, Row]) -> frozenset[str] | None:
-        if "*" in self._cells:
-            return None
-        found = frozenset(key for key, cell in cells.items() if key in self._cells or cell["name"] in self._cells)
-        known = {name for key in found for name in (key, cells[key]["name"])}
-        if missing := [name for name in self._cells if name not in known]:
-            names = ", ".join(sorted(str(cell["name"]) for cell in cells.values())[:CELLS_TOLD_MAX]) or "none at all"
-            told = f"the cloud has no cell {', '.join(missing)}: it has {names}; correct [cloud] cells"
-            if not found:
-                raise Unavailable(told)
-            self._got.unknown = told
-        return found
 
     async def _work(self, here: Here) -> None:
         got = self._got
