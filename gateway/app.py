@@ -77,8 +77,9 @@ class Gateway:
         self.identity = own
         self.health = Health(clock)
         self._cloud = _cloud_link(settings, db, clock, new_id, rng, self.health, own)
-        learning = None
+        learning = ring = None
         if isinstance(self._cloud, CloudLink):
+            ring = self._cloud.downlink.ring
             learning = Learning(self._cloud.keys, clock, settings.cloud.key_offline)
         self.keys = Keys(db, clock, new_id, learning)
         drain_s = None if self._cloud is None else self._cloud.drain_s
@@ -87,7 +88,7 @@ class Gateway:
         rate = Rate(limits.requests_per_minute, limits.burst)
         self._limiter = Limiter(rate, clock, request_max_s=limits.request_timeout, per_day=limits.requests_per_day)
         self._feed = Feed(db)
-        self.routes = api_routes(settings, db, self.keys, clock, new_id, self._feed)
+        self.routes = api_routes(settings, db, self.keys, clock, new_id, self._feed, ring)
         self.addresses: list[str] = []
         self.urls: list[str] = []
         self._clock = clock

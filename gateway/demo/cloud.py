@@ -82,7 +82,7 @@ class StandInCloud:
         self._rng = rng
         # Ids have their own dice: accidents do not depend on how many rows were made.
         self._db = Database(clock, random.Random(rng.getrandbits(64)))
-        self.activity = Activity(self._db)
+        self.activity = Activity(self._db, self._tell)
         self.tables = Tables(self._db, self.activity, clock)
         self._gate = Gate(clock)
         self._webhooks = Webhooks(self._db, clock)
@@ -316,6 +316,11 @@ class StandInCloud:
                 return Answer(200, [asdict(entry) for entry in self.log])
             case _:
                 return Answer(404, {"error": "there are GET and POST faults, POST away, GET state, GET log"})
+
+    def _tell(self, tenant_id: str, event: str, data: Row) -> None:
+        """What the database itself sends: nobody waits for it."""
+        if self._webhooks.wanting(tenant_id, event):
+            self._spawn(self._webhooks.notify(tenant_id, event, data))
 
     async def _stay_away(self, seconds: float) -> None:
         """A later call takes the place of an earlier one; 0 seconds brings the cloud back at once."""

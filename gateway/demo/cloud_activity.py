@@ -6,7 +6,7 @@ behind entries that others have read already. Substeps, assignments, resources, 
 
 import contextlib
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -35,8 +35,11 @@ _VERBS = {"insert": "create", "update": "update", "delete": "delete"}
 
 
 class Activity:
-    def __init__(self, database: Database) -> None:
+    """`tell` is called with what goes out as a webhook besides: (tenant, event, data)."""
+
+    def __init__(self, database: Database, tell: Callable[[str, str, Row], None]) -> None:
         self._db = database
+        self._tell = tell
         self._began: str | None = None
         self.entries: deque[Row] = deque(maxlen=KEPT_MAX)  # in the order in which they can be seen
         database.changed = self._changed
@@ -62,6 +65,8 @@ class Activity:
             self._add(row["tenant_id"], verb, table_name, row["id"], changes)
         if kind := _TOLD.get(table_name):
             self._add(row["tenant_id"], _VERBS[verb], kind, row["id"], changes)
+            data = {"entity_type": kind, "entity_id": row["id"], "action": _VERBS[verb], "changes": changes}
+            self._tell(row["tenant_id"], f"{kind}.{_VERBS[verb]}", data)
 
     def _add(self, tenant_id: str, action: str, kind: str, entity_id: str, changes: Mapping[str, Any]) -> None:
         entry = dict.fromkeys(LOG.columns) | {

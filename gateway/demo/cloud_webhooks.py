@@ -21,9 +21,11 @@ class Webhooks:
         self._clock = clock
         self.session: aiohttp.ClientSession | None = None
 
+    def wanting(self, tenant_id: str, event: str) -> list[Row]:
+        return [h for h in self._db.where("webhooks", tenant_id=tenant_id, active=True) if event in h["events"]]
+
     async def notify(self, tenant_id: str, event: str, data: Row) -> None:
-        hooks = [h for h in self._db.where("webhooks", tenant_id=tenant_id, active=True) if event in h["events"]]
-        for hook in hooks:
+        for hook in self.wanting(tenant_id, event):
             stamp = zulu(self._clock.now())
             payload: dict[str, Any] = {"event": event, "timestamp": stamp, "data": data | {"timestamp": stamp}}
             status, error = await self._deliver(hook, event, payload)
