@@ -4,6 +4,7 @@ Beside that the small tables every hour, which the log does not know, and everyt
 plan. Each round ends with a position that is kept: a restart goes on from there, and reading something twice does no harm.
 """
 
+import contextlib
 import json
 import sqlite3
 from collections.abc import Collection, Mapping
@@ -14,9 +15,10 @@ import structlog
 
 from gateway.cloud import people
 from gateway.cloud.absent import WORK, Key
+from gateway.cloud.client import CloudClient
 from gateway.cloud.feed import Feed, Touched
-from gateway.cloud.pull import Pulled, ours
-from gateway.cloud.session import Session
+from gateway.cloud.pull import SELDOM, Pull, Pulled, Row, ours
+from gateway.cloud.session import ServiceUser, Session
 from gateway.cloud.standing import all_known, standing
 from gateway.cloud.tables import Tables
 from gateway.cloud.taking import Taking
@@ -30,7 +32,6 @@ FLAT_EVERY_S = 3600.0
 FLAT_AGAIN_S = 60.0  # when something of it could not be taken over
 EVERYTHING_EVERY = timedelta(hours=24)
 AT_ONCE = 1000  # rows that are read and written in one go
-_FLAT = ("cells", "resources", "scrap_reasons")
 _KEY = "cloud.feed"
 
 log = structlog.get_logger(__name__)
@@ -47,8 +48,17 @@ class _Kept:
 
 
 class Direct:
-    def __init__(self, session: Session, taking: Taking, db: Database, clock: Clock, cells: Collection[str]) -> None:
-        self._session = session
+    def __init__(
+        self,
+        client: CloudClient,
+        user: ServiceUser,
+        taking: Taking,
+        db: Database,
+        clock: Clock,
+        cells: Collection[str],
+    ) -> None:
+        self._client = client
+        self._session = session = Session(client, clock, user)
         self._taking = taking
         self._db = db
         self._clock = clock
@@ -72,7 +82,7 @@ class Direct:
         doubted: dict[Key, int] = {}
         started = time_.text(self._clock.now())
         if self._clock.monotonic() >= self._flat_due_s or any(table not in WORK for table, _ in touched.keys):
-            doubted |= await self._small_tables(kept, started)
+            doubted |= await self._small_tables(kept, started, whole=whole)
         if whole:
             keys |= await self._trees.open(self._cells)
         later: set[Key] = set()
@@ -112,12 +122,14 @@ class Direct:
             raise Unavailable(f"the service user belongs to another company now: {tenant}, and not {kept.tenant}")
         kept.tenant = tenant
 
-    async def _small_tables(self, kept: _Kept, started: str) -> dict[Key, int]:
-        """Whole, for the log does not tell of all of them. Returns what is gone or back, and not yet known to be."""
+    async def _small_tables(self, kept: _Kept, started: str, *, whole: bool) -> dict[Key, int]:
+        """All of them, for the log does not tell of each. Returns what is gone or back, and not yet known to be."""
         got, gone = Pulled(), dict[Key, int]()
-        for table in _FLAT:
+        for table in ("cells", *SELDOM):
             rows = {row["id"]: row for row in await self._tables.where(table, {})}
-            got.add(table, alive(rows.values()).values())
+            got.add(table, alive(rows.values()).values() if rows or not whole else await self._by_key(table))
+            if not rows:
+                continue  # hidden from the user, rather than gone
             known = [row_id for _, row_id in await self._db.read(all_known, (table,))]
             gone |= changed(table, await self._db.read(standing, table, known), rows)
         self._cells, self._unknown = ours(self._wanted, got.of("cells"))
@@ -131,6 +143,12 @@ class Direct:
         pause_s = FLAT_AGAIN_S if later else FLAT_EVERY_S
         self._flat_due_s = self._clock.monotonic() + (0.0 if gone else pause_s)
         return gone
+
+    async def _by_key(self, table: str) -> list[Row]:
+        """What the user may not see. That costs the plan's requests: once a day, and not at any price."""
+        with contextlib.suppress(Unavailable):
+            return await Pull(self._client, self._wanted).flat(table)
+        return []
 
     async def _follow(self, doubted: Mapping[Key, int], kept: _Kept, started: str) -> None:
         """Once no more go than the round before: many that go one after the other are judged together."""

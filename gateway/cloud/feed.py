@@ -11,6 +11,7 @@ from datetime import timedelta
 from gateway.cloud.absent import Key
 from gateway.cloud.tables import Tables
 from gateway.kernel import clock as time_
+from gateway.kernel.errors import Unavailable
 
 OVERLAP = timedelta(seconds=60)
 LOG = "activity_log"
@@ -21,7 +22,6 @@ _TABLES = {
     "part": "parts",
     "operation": "operations",
 }
-_EVER = "1970-01-01T00:00:00+00:00"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,13 @@ class Feed:
         self._seen: dict[str, str] = {}
 
     async def head(self) -> str:
-        """Where a feed begins that has read everything by other means from now on."""
-        return await self._tables.newest(LOG) or _EVER
+        """Where a feed begins that has read everything by other means from now on. [U] a request of the key makes an entry: there
+        is no log without one.
+        """
+        head = await self._tables.newest(LOG)
+        if not head:
+            raise Unavailable("the service user sees nothing in the cloud's activity log")
+        return head
 
     async def read(self, cursor: str) -> Touched:
         since = time_.parse(cursor) - OVERLAP

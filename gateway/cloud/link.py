@@ -15,7 +15,7 @@ from gateway.cloud.probes import Probes
 from gateway.cloud.rows import Rows
 from gateway.cloud.rows import Settings as RowSettings
 from gateway.cloud.sender import Sender
-from gateway.cloud.session import ServiceUser, Session
+from gateway.cloud.session import ServiceUser
 from gateway.cloud.taking import Taking
 from gateway.cloud.uplink import POLL_S, Uplink, UplinkSettings
 from gateway.files.blobs import Blobs
@@ -75,7 +75,7 @@ class CloudLink:
         taking = Taking(rows, db, clock, new_id)
         direct = None
         if settings.service is not None:
-            direct = Direct(Session(self.client, clock, settings.service), taking, db, clock, settings.cells)
+            direct = Direct(self.client, settings.service, taking, db, clock, settings.cells)
         pull = DownlinkSettings(settings.pull_every_s, settings.cells, settings.feed_every_s, settings.again_s)
         self.downlink = Downlink(self.client, self.budget, self.probes, taking, direct, db, clock, self._down, pull)
         push = UplinkSettings(settings.settle_after_s, poll_s=settings.poll_s)

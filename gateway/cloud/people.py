@@ -25,7 +25,8 @@ def news(connection: sqlite3.Connection, told: People) -> dict[str, list[Row]]:
     found: dict[str, list[Row]] = {}
     for table, resource in TABLES.items():
         there = {row["id"]: adopt.named(resource, row) for row in told[table]}
-        gone = [row[0] for row in connection.execute(_SHOWN, (table,)) if row[0] not in there]
+        shown = connection.execute(_SHOWN, (table,)) if there else ()  # none at all: hidden, rather than gone
+        gone = [row[0] for row in shown if row[0] not in there]
         for row_id, theirs in [*there.items(), *((row_id, {"active": False}) for row_id in gone)]:
             base = store.row(connection, table, row_id).base
             if not base or any(not mapping.same(value, base.get(name)) for name, value in theirs.items()):

@@ -16,6 +16,7 @@ from gateway.cloud.rows import NOT_BY_ID
 from gateway.kernel.errors import Unavailable
 from gateway.kernel.ids import is_uuid
 
+SELDOM = ("resources", "scrap_reasons")  # they change rarely
 OPEN = ("not_started", "in_progress", "on_hold")
 SCANS_MAX = 3  # of one list whose total keeps changing
 ROWS_MAX = 200_000  # of one table
@@ -97,9 +98,8 @@ class Pull:
         got.listed.dead.update(here.dead)
         got.add("cells", await self._list("cells", {}))
         if catalogue:
-            got.add("resources", await self._list("resources", {}))
-            for active in ("true", "false"):  # [U] without the parameter only active ones are shown
-                got.add("scrap_reasons", await self._list("scrap_reasons", {"active": active}))
+            for table in SELDOM:
+                got.add(table, await self.flat(table))
         got.listed.flat = frozenset(got.tables)
         got.cells, got.unknown = ours(self._cells, got.of("cells"))
         got.listed.cells = got.cells
@@ -110,6 +110,13 @@ class Pull:
             await self._everything(here, scan_max)
         await self._ask(here)
         return got
+
+    async def flat(self, table: str) -> list[Row]:
+        """One of `SELDOM`, whole. Raises Unavailable."""
+        if table != "scrap_reasons":
+            return await self._list(table, {})
+        # [U] without the parameter only active ones are shown
+        return [row for active in ("true", "false") for row in await self._list(table, {"active": active})]
 
     async def _work(self, here: Here) -> None:
         got = self._got

@@ -1,11 +1,15 @@
 """Plans by a user's session: the activity log as a feed, and mode A whenever that is not to be had."""
 
 import json
+import random
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from cloud_shop import PLANNED_AT, Shop, shop_of, stand_in
+from floor import Floor, differences
 from shift import BEND, CUT, OTTO, PETRA, WELD
+from test_random_histories import FAULTS, play
 
 from gateway.cloud.session import ServiceUser
 from gateway.demo import factory
@@ -328,6 +332,41 @@ async def test_a_user_who_sees_nothing_deletes_nothing(shop):
         await in_mode(shop, "A")
         await shop.until(lambda _: "own profile" in shop.health.link(PULL).facts["why"], "why")
     assert await one(shop, "operations", BEND, "deleted_at") is None
+
+
+async def test_tables_that_the_user_may_not_see_are_not_taken_for_empty(shop):
+    """The small ones are then read with the key, once a day."""
+    shop.cloud.tables.hidden = {"scrap_reasons", "resources", "operators"}
+    reason = {"id": shop.new_id(), "code": "NEW", "description": "New", "category": "other"}
+    with shop.cloud.committing() as db:
+        db.insert("scrap_reasons", {**reason, "tenant_id": factory.TENANT_ID})
+    async with signed_in(shop):
+        await in_mode(shop, "B")
+        await here(shop, "scrap_reasons", reason["id"], "code", "NEW")
+        await rounds(shop)
+        assert len(await shop.ask("SELECT id FROM scrap_reasons")) == len(factory.SCRAP) + 1
+        asked = [one.query for one in shop.asked("GET") if one.path == "/api-scrap-reasons"]
+        assert len(asked) == 2, asked  # the active ones and the others
+
+
+async def test_a_log_that_the_user_may_not_see_is_no_feed(shop):
+    shop.cloud.tables.hidden = {"activity_log"}
+    async with signed_in(shop):
+        await in_mode(shop, "A")
+        assert "activity log" in shop.health.link(PULL).facts["why"]
+
+
+@pytest.mark.parametrize("weather", FAULTS)
+async def test_a_shift_in_bad_weather_leaves_both_sides_the_same_and_nobody_a_question(new_shop, weather):
+    async with signed_in(new_shop):
+        await new_shop.pulled()
+    floor = Floor(new_shop, 3)
+    await play(new_shop, floor, random.Random(3), FAULTS[weather], partial(signed_in, new_shop))
+    new_shop.cloud.faults.change(**dict.fromkeys(FAULTS[weather], 0))
+    async with signed_in(new_shop):
+        await new_shop.drained()
+        assert await new_shop.db.read(differences, new_shop.cloud) == []
+    assert await conflicts(new_shop) == []
 
 
 # ------------------------------------------------------------------ restarts
