@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway import __version__, examples
+from gateway import __version__, examples, inbound
 from gateway.batches import routes as batches
 from gateway.batches.commands import BatchCommands
 from gateway.batches.resources import BATCHES
@@ -64,8 +64,16 @@ LINKED = (
 )
 
 
-def api_routes(settings: Settings, db: Database, keys: Keys, clock: Clock, new_id: NewId, feed: Feed) -> list[Route]:
-    """Every API route."""
+def api_routes(
+    settings: Settings,
+    db: Database,
+    keys: Keys,
+    clock: Clock,
+    new_id: NewId,
+    feed: Feed,
+    ring: inbound.Ring | None = None,
+) -> list[Route]:
+    """Every API route. `ring`: whom webhooks of the cloud wake."""
     made = (db, clock, new_id, settings.gateway.id)
     job_trees = JobTreeCommands(*made)
     targets = Targets(settings.webhooks.allowed_networks, settings.webhooks.allow_http)
@@ -88,6 +96,7 @@ def api_routes(settings: Settings, db: Database, keys: Keys, clock: Clock, new_i
         *_file_routes(settings, made),
         *conflicts.routes(db, ConflictCommands(*made)),
         *hub.routes(db, feed, Moments(db), __version__),
+        inbound.route(settings.cloud.webhook_secret.get_secret_value(), ring),
     ]
     return [*table, forward.route(db, Inside(table), clock, new_id, settings.gateway.id)]
 

@@ -23,6 +23,7 @@ from gateway import __version__, admin, examples, housekeeping, identity, system
 from gateway.api import api_routes, blobs
 from gateway.cloud import store as cloud_
 from gateway.cloud.link import UP, CloudLink, CloudSettings
+from gateway.cloud.session import ServiceUser
 from gateway.files.sweep import sweep
 from gateway.hub.stream import Feed
 from gateway.identity import Identity
@@ -37,7 +38,7 @@ from gateway.kernel.steady import SteadyClock
 from gateway.kernel.supervise import keep_running, stop
 from gateway.outbox import journal
 from gateway.outbox.event import Stamp
-from gateway.settings import Http, Settings
+from gateway.settings import Cloud, Http, Settings
 from gateway.status import Status
 from gateway.timekeeping import Timekeeping
 from gateway.uns.broker import Broker
@@ -76,8 +77,9 @@ class Gateway:
         self.identity = own
         self.health = Health(clock)
         self._cloud = _cloud_link(settings, db, clock, new_id, rng, self.health, own)
-        learning = None
+        learning = ring = None
         if isinstance(self._cloud, CloudLink):
+            ring = self._cloud.downlink.ring
             learning = Learning(self._cloud.keys, clock, settings.cloud.key_offline)
         self.keys = Keys(db, clock, new_id, learning)
         drain_s = None if self._cloud is None else self._cloud.drain_s
@@ -86,7 +88,7 @@ class Gateway:
         rate = Rate(limits.requests_per_minute, limits.burst)
         self._limiter = Limiter(rate, clock, request_max_s=limits.request_timeout, per_day=limits.requests_per_day)
         self._feed = Feed(db)
-        self.routes = api_routes(settings, db, self.keys, clock, new_id, self._feed)
+        self.routes = api_routes(settings, db, self.keys, clock, new_id, self._feed, ring)
         self.addresses: list[str] = []
         self.urls: list[str] = []
         self._clock = clock
@@ -281,8 +283,16 @@ def _cloud_link(
         cloud.timeout,
         cloud.settle_after,
         cloud.requests_per_day,
+        _service_user(cloud),
     )
     return CloudLink(chosen, db, clock, new_id, rng, health, blobs(settings))
+
+
+def _service_user(cloud: Cloud) -> ServiceUser | None:
+    if not cloud.service_user:
+        return None
+    secrets = (cloud.service_password, cloud.anon_key)
+    return ServiceUser(cloud.project, cloud.service_user, *(one.get_secret_value() for one in secrets))
 
 
 def _renewed(clock: Clock, tx: Tx, highest: int, unsent: int) -> int | None:

@@ -23,6 +23,8 @@ from pydantic import (
 )
 
 PORT_MAX = 65_535
+SECRET_MIN_CHARACTERS = 16
+_FUNCTIONS = "/functions/v1"
 _UNITS_S = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:]+\])(?::\d{1,5})?")
@@ -82,6 +84,19 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _address(name: str, url: str, example: str) -> None:
+    """Raises ValueError."""
+    address = urlsplit(url)
+    if address.scheme not in ("http", "https") or not address.hostname:
+        raise ValueError(f'{name} = "{url}" is not an address: as "{example}"')
+    if address.scheme == "http" and not is_loopback(address.hostname):
+        raise ValueError(f'{name} = "{url}" would send secrets in the clear: use https')
+
+
+def _revealed(secret: SecretStr) -> str:
+    return secret.get_secret_value()
 
 
 class Section(BaseModel):
@@ -145,7 +160,10 @@ class Broker(Section):
 
 
 class Cloud(Section):
-    """`kind` is `plain` when there is a url and `off` when there is none, unless it is given."""
+    """`kind` is `plain` when there is a url and `off` when there is none, unless it is given.
+
+    With `service_user` plans are read as that user reads them; with `webhook_secret` the cloud's webhooks are taken.
+    """
 
     kind: Literal["plain", "hub", "off"] = "off"
     url: str = ""
@@ -156,10 +174,22 @@ class Cloud(Section):
     settle_after: Duration = 180.0
     requests_per_day: Annotated[int, Field(ge=1)] | None = None
     key_offline: Duration = 30 * 86_400.0
+    service_user: str = ""
+    service_password: SecretStr = SecretStr("")
+    anon_key: SecretStr = SecretStr("")
+    project_url: str = ""
+    webhook_secret: SecretStr = SecretStr("")
 
     @property
     def enabled(self) -> bool:
         return self.kind != "off"
+
+    @property
+    def project(self) -> str:
+        """Where its users sign in and its tables are; empty when nobody can tell."""
+        functions = self.url.rstrip("/")
+        derived = functions.removesuffix(_FUNCTIONS) if functions.endswith(_FUNCTIONS) else ""
+        return self.project_url.rstrip("/") or derived
 
     @model_validator(mode="before")
     @classmethod
@@ -172,13 +202,25 @@ class Cloud(Section):
     def _reachable(self) -> Self:
         if self.kind == "off":
             return self
-        address = urlsplit(self.url)
-        if address.scheme not in ("http", "https") or not address.hostname:
-            raise ValueError(f'url = "{self.url}" is not an address: as "https://project.example/functions/v1"')
-        if address.scheme == "http" and not is_loopback(address.hostname):
-            raise ValueError(f'url = "{self.url}" would send the key in the clear: use https')
+        _address("url", self.url, f"https://project.example{_FUNCTIONS}")
         if not self.api_key.get_secret_value():
             raise ValueError('api_key is missing: the cloud shows it once when it is made; or set kind = "off"')
+        return self
+
+    @model_validator(mode="after")
+    def _user(self) -> Self:
+        given = [bool(one) for one in (self.service_user, *map(_revealed, (self.service_password, self.anon_key)))]
+        if any(given) and not all(given):
+            raise ValueError("service_user, service_password and anon_key belong together: set all three or none")
+        if all(given) and self.enabled:
+            if not self.project:
+                raise ValueError(
+                    f"project_url is missing: url does not end in {_FUNCTIONS}, so nobody can tell where its users sign in"
+                )
+            _address("project_url", self.project, "https://project.example")
+        secret = _revealed(self.webhook_secret)
+        if secret and len(secret) < SECRET_MIN_CHARACTERS:
+            raise ValueError(f"webhook_secret is too short: at least {SECRET_MIN_CHARACTERS} characters")
         return self
 
 

@@ -17,11 +17,12 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from gateway.kernel.errors import StartupError
-from gateway.sections import Broker, Http, Retention, Settings, Uns, is_loopback
+from gateway.sections import Broker, Cloud, Http, Retention, Settings, Uns, is_loopback
 
 __all__ = [
     "CONFIGS",
     "Broker",
+    "Cloud",
     "Http",
     "Retention",
     "Settings",
@@ -40,7 +41,7 @@ CONFIGS = (
 )  # the first that is there, when none was named
 PREFIX = "GATEWAY_"
 _SEARCHED = ("/usr/sbin", "/usr/local/sbin")  # not on every user's PATH
-_SECRETS = ("api_key", "password")
+_SECRETS = ("api_key", "password", "service_password", "anon_key", "webhook_secret")
 # Keys that this version takes and does not use yet: a configuration for a later one works here as well.
 _UNUSED = (
     ("gateway", "plugins_dir"),

@@ -38,6 +38,7 @@ MAY = {
     "upstream": TOOLS | {"catalog", "cloud", "hub", "jobs", "operations"},
     "status": TOOLS | {"cloud", "hub"},
     "identity": TOOLS,
+    "inbound": WORK,
     "examples": set(),
     "housekeeping": TOOLS | {"cloud", "settings"},
     "timekeeping": TOOLS | {"catalog", "jobs", "operations", "batches", "transfer"},
@@ -45,7 +46,7 @@ MAY = {
     "admin": WORK | {"settings", "status", "catalog", "conflicts", "transfer", "keys"},
     "api": WORK
     | {"examples", "settings", "catalog", "jobs", "operations", "files", "issues", "batches", "webhooks", "keys", "erp"}
-    | {"transfer", "hub", "conflicts"},
+    | {"transfer", "hub", "conflicts", "inbound"},
     "app": WORK
     | FRAME
     | {

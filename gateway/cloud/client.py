@@ -122,6 +122,18 @@ class CloudClient:
         """Asks a function for one row, also one that is not asked for anything else now."""
         return await self._send("GET", name, {"limit": "1"}, probing=True)
 
+    async def beside(
+        self,
+        method: str,
+        url: URL,
+        query: Mapping[str, str],
+        body: Body,
+        headers: Mapping[str, str],
+        understood: Callable[[int, bytes], Outcome],
+    ) -> Outcome:
+        """Past the functions and without the key: it is not counted over there, and says nothing about key, plan or functions."""
+        return await self._exchange(method, url, query, body, self._timeout_s, headers, understood)
+
     async def cells_seen_with(self, key: str) -> Outcome:
         """The cells that somebody else's key shows. What comes of it says nothing about our own key or plan."""
         if self._session is None:

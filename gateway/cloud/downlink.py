@@ -1,76 +1,84 @@
-"""Plan data from the cloud into the local copy, every few minutes.
+"""Plan data from the cloud into the local copy: with a user's session every few seconds (mode B, `direct.py`), or else with the API
+key every few minutes, within the day's requests (mode A).
 
-A whole consistent reading is applied in one transaction, journal entries with the origin `cloud` included. What is not sent
-yet is never overwritten: `merge.py` decides field by field. What was deleted over there: `deletions.py`.
+Mode A reads whole lists. What is not sent yet is never overwritten: `taking.py`, `merge.py`.
 """
 
-import json
-import sqlite3
-from collections.abc import Mapping
+import asyncio
 from dataclasses import dataclass
 from functools import partial
 
 import structlog
 
-from gateway.catalog.resources import Resource
-from gateway.cloud import adopt, conflicts, mapping, missed, store
-from gateway.cloud.adopt import TABLES
 from gateway.cloud.budget import Budget
 from gateway.cloud.client import CloudClient
-from gateway.cloud.deletions import follow
+from gateway.cloud.direct import Direct
 from gateway.cloud.here import here
 from gateway.cloud.outcome import Kind
 from gateway.cloud.probes import Probes
-from gateway.cloud.pull import PAGES_MAX, Pull, Pulled, Row
-from gateway.cloud.rows import Rows
+from gateway.cloud.pull import PAGES_MAX, Pull
+from gateway.cloud.taking import Taking
 from gateway.kernel import clock as time_
-from gateway.kernel.clock import Clock
-from gateway.kernel.db import Database, Tx
+from gateway.kernel.clock import Clock, sleep_or_wake
+from gateway.kernel.db import Database
+from gateway.kernel.errors import Unavailable
 from gateway.kernel.health import Link
-from gateway.kernel.ids import NewId
-from gateway.operations import store as operations_
-from gateway.outbox import journal
-from gateway.outbox.event import CLOUD, Change, Event, Stamp
 
 CATALOGUE_EVERY_S = 3600.0  # resources, scrap reasons, webhooks, whole trees: they change rarely
 DAY_S = 86_400.0
 BUDGET_SHARE = 0.5  # of the day's requests that reading may take: work goes up first
 SCAN_SHARE = 0.1  # of the day's requests for reading everything, completed work too; what takes more is not read whole
 SCAN_PAGES_MAX = 3 * PAGES_MAX
+AGAIN_FACTOR = 2.0
+AGAIN_CAP_S = 900.0
+SWARM_S = 0.5  # webhooks come in swarms: one round for all of them
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class DownlinkSettings:
+    """`feed_every_s`: of mode B, which is tried again after `again_s` when it failed, and then less and less often."""
+
     every_s: float
     cells: tuple[str, ...] = ("*",)
+    feed_every_s: float = 10.0
+    again_s: float = 60.0
 
 
 class Downlink:
-    """`subscribed` tells the uplink whether the cloud has webhooks that a lifecycle call would fire."""
+    """`subscribed` tells the uplink whether the cloud has webhooks that a lifecycle call would fire; `ring`: there is news over
+    there. Without `direct` there is only mode A.
+    """
 
     def __init__(
         self,
         client: CloudClient,
         budget: Budget,
         probes: Probes,
-        rows: Rows,
+        taking: Taking,
+        direct: Direct | None,
         db: Database,
         clock: Clock,
-        new_id: NewId,
         link: Link,
         settings: DownlinkSettings,
     ) -> None:
         self._client = client
         self._budget = budget
         self._probes = probes
-        self._rows = rows
+        self._taking = taking
+        self._direct = direct
         self._db = db
         self._clock = clock
-        self._new_id = new_id
         self._link = link
         self._settings = settings
+        self._rung = asyncio.Event()
+        self._direct_due_s = 0.0
+        self._failures = 0  # of mode B in a row
+        self._why = ""  # it is not mode B
+        self._away = False  # mode A did not get through either
+        self._pull_due_s = 0.0
+        self._hooks_due_s = 0.0
         self._catalogue_due_s = 0.0
         self._affordable_s = 0.0  # when the day's share allows the next round
         self._scan_due_s = 0.0
@@ -82,14 +90,71 @@ class Downlink:
         """As long as we do not know, somebody may be listening."""
         return self._webhooks is not False
 
+    def ring(self) -> None:
+        """Read now, as far as the day's requests allow."""
+        self._rung.set()
+
     async def run(self) -> None:
         """Pull for ever. Raises Unavailable when the cloud does not answer."""
         while True:
-            await self._clock.sleep(max(0.0, self._affordable_s - self._clock.monotonic()))
-            unknown = await self.pull()
-            if self._link.degraded(unknown) if unknown else self._link.up():
-                log.info("link.up", link=self._link.name, but=unknown or None)
-            await self._clock.sleep(self._settings.every_s)
+            rung = self._rung.is_set()
+            if rung:
+                await self._clock.sleep(SWARM_S)
+            self._rung.clear()
+            if not await self._directly():
+                await self._by_key(rung=rung)
+            await sleep_or_wake(self._clock, max(0.0, self._due_s() - self._clock.monotonic()), self._rung)
+
+    def _due_s(self) -> float:
+        if self._direct is None:
+            return max(self._pull_due_s, self._affordable_s)
+        return min(self._direct_due_s, max(self._pull_due_s, self._affordable_s)) if self._why else self._direct_due_s
+
+    async def _directly(self) -> bool:
+        """A round of mode B; False: it is not possible now."""
+        now_s = self._clock.monotonic()
+        if self._direct is None or (self._why and now_s < self._direct_due_s):
+            return False
+        try:
+            told = await self._direct.round()
+        except Unavailable as exc:
+            self._failures += 1
+            pause_s = min(AGAIN_CAP_S, self._settings.again_s * AGAIN_FACTOR ** (self._failures - 1))
+            self._direct_due_s = self._clock.monotonic() + pause_s
+            if not self._why:
+                log.warning("pull.mode", mode="A", why=exc.message)
+            self._why = exc.message
+            return False
+        if self._why or not self._link.facts.get("mode"):
+            log.info("pull.mode", mode="B")
+        self._failures, self._why = 0, ""
+        self._direct_due_s = now_s + self._settings.feed_every_s
+        self._tell("B", told)
+        if now_s >= self._hooks_due_s:
+            await self._look_for_webhooks()
+        return True
+
+    async def _by_key(self, *, rung: bool) -> None:
+        """A round of mode A, when it is due, or somebody rang, and the day's requests allow it. Raises Unavailable."""
+        if rung:
+            self._pull_due_s = 0.0
+        if self._clock.monotonic() < max(self._pull_due_s, self._affordable_s):
+            return
+        try:
+            told = await self.pull()
+        except Unavailable:
+            self._link.facts |= {"mode": "A", "why": self._why}
+            self._away = True
+            raise
+        self._pull_due_s = self._clock.monotonic() + self._settings.every_s
+        if self._away:  # what kept mode B away may have been the same
+            self._away, self._direct_due_s = False, 0.0
+        self._tell("A", "; ".join(one for one in (told, self._why and f"read with the API key: {self._why}") if one))
+
+    def _tell(self, mode: str, told: str) -> None:
+        self._link.facts |= {"mode": mode, "why": self._why}
+        if self._link.degraded(told) if told else self._link.up():
+            log.info("link.up", link=self._link.name, but=told or None)
 
     async def pull(self) -> str:
         """One round; returns what people should look at. Raises Unavailable; what it has cost until then has to be earned as
@@ -115,27 +180,12 @@ class Downlink:
         self._cells = pulled.cells
         if scan_max:
             self._scan_due_s = now_s + self._scan_every_s(pulled.scan_pages)
-        stamp = Stamp(self._clock.now(), CLOUD, self._new_id)
-        if news := await self._db.read(_news, pulled):
-            counts = await self._db.write(_apply, stamp, news, pulled.cells, started)
-            self._rows.forget()
-            if counts:
-                log.info("pull.applied", **counts)
-        waits = await self._follow_deletions(stamp, pulled, started)
+        await self._taking.take(pulled, started)
+        waits = await self._taking.follow(pulled.missed, started)
         if catalogue:
             await self._look_for_webhooks()
             self._catalogue_due_s = self._clock.monotonic() + CATALOGUE_EVERY_S
         return "; ".join(told for told in (pulled.unknown, unreadable, waits) if told)
-
-    async def _follow_deletions(self, stamp: Stamp, pulled: Pulled, started: str) -> str:
-        """Returns what waits for a person."""
-        if not pulled.missed and not await self._db.read(missed.anything):
-            return ""
-        followed = await self._db.write(follow, stamp, pulled.missed, started)
-        if followed.counts:
-            self._rows.forget()
-            log.info("pull.deleted", **followed.counts)
-        return followed.waits
 
     def _scan_max(self) -> int:
         """So many pages a scan of everything may take."""
@@ -148,79 +198,8 @@ class Downlink:
 
     async def _look_for_webhooks(self) -> None:
         self._hooks += 1
+        self._hooks_due_s = self._clock.monotonic() + CATALOGUE_EVERY_S
         outcome = await self._client.call("GET", "api-webhooks", {"active": "true"})
         listed = (outcome.data or {}).get("webhooks")
         if outcome.kind is Kind.OK and isinstance(listed, list):
             self._webhooks = any(hook.get("active", True) for hook in listed)
-
-
-# ------------------------------------------------------------------ what is new
-
-
-def _news(connection: sqlite3.Connection, pulled: Pulled) -> dict[str, list[Row]]:
-    """The rows that differ from what the cloud showed last time, ours by name."""
-    news: dict[str, list[Row]] = {}
-    for table, resource in TABLES.items():
-        bases = dict(connection.execute("SELECT id, base FROM cloud_rows WHERE table_name = ?", (table,)).fetchall())
-        for row_id, row in pulled.of(table).items():
-            theirs = adopt.named(resource, row)
-            base = json.loads(bases[row_id]) if row_id in bases else {}
-            if not base or any(not mapping.same(value, base.get(name)) for name, value in theirs.items()):
-                news.setdefault(table, []).append({"id": row_id, **theirs})
-    return news
-
-
-# ------------------------------------------------------------------ applied in one transaction
-
-
-def _apply(
-    tx: Tx, stamp: Stamp, news: Mapping[str, list[Row]], cells: frozenset[str] | None, started: str
-) -> dict[str, int]:
-    """Insert and update. What was sent after the reading began is left: the reading may be older."""
-    changes: dict[str, list[Change]] = {}
-    counts: dict[str, int] = {}
-    for table in TABLES:
-        for theirs in news.get(table, ()):
-            known = store.row(tx, table, theirs["id"])
-            if known.deleted or known.attempted is not None or known.unsettled_until or _sent_since(tx, known, started):
-                continue
-            change, lane = _take(tx, stamp, TABLES[table], theirs, known, cells)
-            if change is not None:
-                changes.setdefault(lane, []).append(change)
-                counts[table] = counts.get(table, 0) + 1
-    journal.append(tx, stamp, [Event(lane, lane, stamp.now, tuple(touched)) for lane, touched in changes.items()])
-    return counts
-
-
-def _take(
-    tx: Tx, stamp: Stamp, resource: Resource, theirs: Row, known: store.CloudRow, cells: frozenset[str] | None
-) -> tuple[Change | None, str]:
-    table, row_id = resource.table, theirs["id"]
-    found = store.local(tx, table, row_id)
-    lane = adopt.lane_of(tx, table, theirs if found is None else found[0])
-    if found is None:
-        change = adopt.insert(tx, stamp, resource, theirs)
-        if change is None:
-            return None, lane
-    else:
-        if found[0].get("deleted_at"):
-            return None, lane
-        ours = mapping.wanted(table, *found)[0].values
-        owned = cells is None or ours.get("cell_id") in cells
-        held = table == "operations" and operations_.get(tx, row_id, deleted_too=True).held
-        merged = adopt.merged(tx, table, ours, theirs, known, lane, owned=owned, held=held)
-        for one in merged.differences:
-            conflicts.record(tx, stamp, table, row_id, one)
-        values = adopt.stored(tx, resource, merged.adopt, found[1])
-        change = adopt.update(tx, stamp, resource, theirs, values) if values else None
-        if values and change is None:
-            return None, lane
-    known.base |= {name: value for name, value in theirs.items() if name != "id"}
-    known.lane = known.lane or lane
-    store.save(tx, known.packed(stamp.text))
-    conflicts.settle(tx, stamp, table, row_id, conflicts.NOT_KEPT, "cloud")
-    return change, lane
-
-
-def _sent_since(tx: Tx, known: store.CloudRow, started: str) -> bool:
-    return store.seen_at(tx, known.table, known.id) >= started

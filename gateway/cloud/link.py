@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gateway.cloud.budget import Budget
 from gateway.cloud.client import CloudClient
+from gateway.cloud.direct import Direct
 from gateway.cloud.downlink import Downlink, DownlinkSettings
 from gateway.cloud.files import Files
 from gateway.cloud.functions import Functions
@@ -14,6 +15,8 @@ from gateway.cloud.probes import Probes
 from gateway.cloud.rows import Rows
 from gateway.cloud.rows import Settings as RowSettings
 from gateway.cloud.sender import Sender
+from gateway.cloud.session import ServiceUser
+from gateway.cloud.taking import Taking
 from gateway.cloud.uplink import POLL_S, Uplink, UplinkSettings
 from gateway.files.blobs import Blobs
 from gateway.kernel.clock import Clock
@@ -27,7 +30,9 @@ UP, DOWN = "cloud", "cloud-pull"  # their names in /healthz
 
 @dataclass(frozen=True, slots=True)
 class CloudSettings:
-    """`settle_after_s`: how long a request that nobody answered may still run over there."""
+    """`settle_after_s`: how long a request that nobody answered may still run over there. `service`: whose session plans are read
+    with; `feed_every_s`, `again_s` as in `DownlinkSettings`.
+    """
 
     url: str
     api_key: str
@@ -36,7 +41,10 @@ class CloudSettings:
     timeout_s: float
     settle_after_s: float
     requests_per_day: int | None = None
+    service: ServiceUser | None = None
     poll_s: float = POLL_S
+    feed_every_s: float = 10.0
+    again_s: float = 60.0
 
 
 class CloudLink:
@@ -64,8 +72,12 @@ class CloudLink:
         self.probes = Probes(self.client, functions, self.budget, db, clock, self._up)
         self.keys = CloudKeys(self.client, db)
         rows = Rows(self.client, db, clock, new_id, RowSettings(settings.settle_after_s))
-        pull = DownlinkSettings(settings.pull_every_s, settings.cells)
-        self.downlink = Downlink(self.client, self.budget, self.probes, rows, db, clock, new_id, self._down, pull)
+        taking = Taking(rows, db, clock, new_id)
+        direct = None
+        if settings.service is not None:
+            direct = Direct(self.client, settings.service, taking, db, clock, settings.cells)
+        pull = DownlinkSettings(settings.pull_every_s, settings.cells, settings.feed_every_s, settings.again_s)
+        self.downlink = Downlink(self.client, self.budget, self.probes, taking, direct, db, clock, self._down, pull)
         push = UplinkSettings(settings.settle_after_s, poll_s=settings.poll_s)
         sender = Sender(rows, Files(rows, db, blobs), db, clock)
         self.uplink = Uplink(sender, self.budget, db, clock, rng, self._up, push, self.downlink.subscribed)

@@ -1,6 +1,5 @@
 """What kind of cloud is this? Asked at the start and every hour, never by writing; what is known meanwhile costs no request."""
 
-import asyncio
 import json
 import sqlite3
 
@@ -11,7 +10,7 @@ from gateway.cloud.budget import Budget
 from gateway.cloud.client import CloudClient
 from gateway.cloud.functions import ANSWERED, CAPABILITIES, CELLS, DOWN, DOWN_AFTER, HUB, OPERATIONS, PLAIN, Functions
 from gateway.cloud.outcome import Kind, Outcome
-from gateway.kernel.clock import Clock
+from gateway.kernel.clock import Clock, sleep_or_wake
 from gateway.kernel.db import Database, Tx
 from gateway.kernel.health import Link
 
@@ -114,12 +113,7 @@ class Probes:
         names = {*PROBED, *functions.down()}
         pause_s = min(self._due_at_s(name) for name in names) - self._clock.monotonic()
         pause_s = max(pause_s, self._budget.wait_s(), AGAIN_FIRST_S)
-        waiting = [asyncio.ensure_future(wake) for wake in (self._clock.sleep(pause_s), functions.changed.wait())]
-        try:
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wake in waiting:
-                wake.cancel()
+        await sleep_or_wake(self._clock, pause_s, functions.changed)
         functions.changed.clear()
 
 

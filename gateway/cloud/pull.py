@@ -16,6 +16,7 @@ from gateway.cloud.rows import NOT_BY_ID
 from gateway.kernel.errors import Unavailable
 from gateway.kernel.ids import is_uuid
 
+SELDOM = ("resources", "scrap_reasons")  # they change rarely
 OPEN = ("not_started", "in_progress", "on_hold")
 SCANS_MAX = 3  # of one list whose total keeps changing
 ROWS_MAX = 200_000  # of one table
@@ -60,6 +61,22 @@ class Pulled:
         return self.tables.get(table, {})
 
 
+def ours(wanted: Collection[str], cells: Mapping[str, Row]) -> tuple[frozenset[str] | None, str]:
+    """(ids of the cells that are ours, None for all; what people should know). Raises Unavailable when there is none of them."""
+    if "*" in wanted:
+        return None, ""
+    found = frozenset(key for key, cell in cells.items() if key in wanted or cell["name"] in wanted)
+    known = {name for key in found for name in (key, cells[key]["name"])}
+    missing_ = [name for name in wanted if name not in known]
+    if not missing_:
+        return found, ""
+    names = ", ".join(sorted(str(cell["name"]) for cell in cells.values())[:CELLS_TOLD_MAX]) or "none at all"
+    told = f"the cloud has no cell {', '.join(missing_)}: it has {names}; correct [cloud] cells"
+    if not found:
+        raise Unavailable(told)
+    return found, told
+
+
 class Pull:
     """One round of reading. `cells`: names or ids, `*` for all. Raises Unavailable: nothing of the round counts."""
 
@@ -81,11 +98,11 @@ class Pull:
         got.listed.dead.update(here.dead)
         got.add("cells", await self._list("cells", {}))
         if catalogue:
-            got.add("resources", await self._list("resources", {}))
-            for active in ("true", "false"):  # [U] without the parameter only active ones are shown
-                got.add("scrap_reasons", await self._list("scrap_reasons", {"active": active}))
+            for table in SELDOM:
+                got.add(table, await self.flat(table))
         got.listed.flat = frozenset(got.tables)
-        got.cells = got.listed.cells = self._ours(got.of("cells"))
+        got.cells, got.unknown = ours(self._cells, got.of("cells"))
+        got.listed.cells = got.cells
         if work:
             await self._work(here)
             got.listed.work = True
@@ -94,18 +111,12 @@ class Pull:
         await self._ask(here)
         return got
 
-    def _ours(self, cells: Mapping[str, Row]) -> frozenset[str] | None:
-        if "*" in self._cells:
-            return None
-        found = frozenset(key for key, cell in cells.items() if key in self._cells or cell["name"] in self._cells)
-        known = {name for key in found for name in (key, cells[key]["name"])}
-        if missing := [name for name in self._cells if name not in known]:
-            names = ", ".join(sorted(str(cell["name"]) for cell in cells.values())[:CELLS_TOLD_MAX]) or "none at all"
-            told = f"the cloud has no cell {', '.join(missing)}: it has {names}; correct [cloud] cells"
-            if not found:
-                raise Unavailable(told)
-            self._got.unknown = told
-        return found
+    async def flat(self, table: str) -> list[Row]:
+        """One of `SELDOM`, whole. Raises Unavailable."""
+        if table != "scrap_reasons":
+            return await self._list(table, {})
+        # [U] without the parameter only active ones are shown
+        return [row for active in ("true", "false") for row in await self._list(table, {"active": active})]
 
     async def _work(self, here: Here) -> None:
         got = self._got

@@ -18,8 +18,9 @@ import json
 import random
 import re
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,8 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from gateway.demo import cloud_faults
+from gateway.demo import cloud_faults, cloud_tables
+from gateway.demo.cloud_activity import Activity
 from gateway.demo.cloud_answer import Answer, Call, Refused, done
 from gateway.demo.cloud_creates import Creates
 from gateway.demo.cloud_crud import Crud
@@ -39,11 +41,13 @@ from gateway.demo.cloud_lifecycle import Lifecycle
 from gateway.demo.cloud_listener import Listener
 from gateway.demo.cloud_resources import RESOURCES
 from gateway.demo.cloud_storage import STORAGE, Storage
+from gateway.demo.cloud_tables import Tables
 from gateway.demo.cloud_webhooks import Webhooks
 from gateway.kernel.clock import Clock, SystemClock, text
 
 BASE = "/functions/v1"
 CONTROL = "/_stand-in/"
+BESIDE = (STORAGE, cloud_tables.AUTH, cloud_tables.REST)  # what is no function
 LIFECYCLES = frozenset(("api-operation-lifecycle", "api-job-lifecycle"))
 FUNCTIONS = frozenset(RESOURCES) | LIFECYCLES | {"api-materials", "api-upload-url", "api-parts-images"}
 CORS = {
@@ -78,6 +82,8 @@ class StandInCloud:
         self._rng = rng
         # Ids have their own dice: accidents do not depend on how many rows were made.
         self._db = Database(clock, random.Random(rng.getrandbits(64)))
+        self.activity = Activity(self._db, self._tell)
+        self.tables = Tables(self._db, self.activity, clock)
         self._gate = Gate(clock)
         self._webhooks = Webhooks(self._db, clock)
         self._crud = Crud(self._db)
@@ -118,6 +124,12 @@ class StandInCloud:
     def row(self, table: str, row_id: str) -> Row:
         return dict(self._db.tables[table][row_id])
 
+    @contextlib.contextmanager
+    def committing(self, began: datetime | None = None) -> Iterator[Database]:
+        """The web client's own way past the functions; `began`: when the transaction that commits here did."""
+        with self.activity.transaction(began or self._clock.now()):
+            yield self._db
+
     def go_away(self) -> None:
         """New connections are refused, open ones are reset; what has been handed over goes on."""
         if self._listener is not None:
@@ -154,7 +166,7 @@ class StandInCloud:
             return _plain_response(await self._control(request, path.removeprefix(CONTROL), body))
         target = path.removeprefix(BASE)
         function, *rest = target.strip("/").split("/")
-        if not path.startswith(STORAGE) and (function not in FUNCTIONS or not path.startswith(BASE)):
+        if not path.startswith(BESIDE) and (function not in FUNCTIONS or not path.startswith(BASE)):
             answer = Answer(404, {"code": "NOT_FOUND", "message": "Requested function was not found"}, enveloped=False)
             return _plain_response(answer)
         if request.method == "OPTIONS":
@@ -171,6 +183,8 @@ class StandInCloud:
         run: Run
         if path.startswith(STORAGE):
             run = partial(self._store, request.method, path, query, body, content_type)
+        elif path.startswith(BESIDE):
+            run = partial(self._read, request.method, path, list(request.query.items()), request.headers, body)
         else:
             authorization = request.headers.get("Authorization")
             run = partial(self._run, request.method, function, tuple(rest), query, body, content_type, authorization)
@@ -196,6 +210,12 @@ class StandInCloud:
         """Past the gate: a signed address asks for no key and is not counted."""
         return self.storage.serve(method, path, query.get("token", ""), body, content_type)
 
+    async def _read(
+        self, method: str, path: str, query: cloud_tables.Query, headers: Mapping[str, str], body: bytes
+    ) -> Answer:
+        """Past the gate as well: people who are signed in are not counted."""
+        return self.tables.serve(method, path, query, headers, body)
+
     async def _run(
         self,
         method: str,
@@ -217,6 +237,7 @@ class StandInCloud:
                 tenant = "Authentication failed"
             if isinstance(tenant, str):
                 raise Refused(401, "UNAUTHORIZED", tenant)
+            self.activity.counted(tenant.id)
             limit = tenant.daily_limit(self.faults.quota)
             wait_s = tenant.over_limit(limit, self._clock.monotonic())
             if limit is not None and wait_s is not None:
@@ -295,6 +316,11 @@ class StandInCloud:
                 return Answer(200, [asdict(entry) for entry in self.log])
             case _:
                 return Answer(404, {"error": "there are GET and POST faults, POST away, GET state, GET log"})
+
+    def _tell(self, tenant_id: str, event: str, data: Row) -> None:
+        """What the database itself sends: nobody waits for it."""
+        if self._webhooks.wanting(tenant_id, event):
+            self._spawn(self._webhooks.notify(tenant_id, event, data))
 
     async def _stay_away(self, seconds: float) -> None:
         """A later call takes the place of an earlier one; 0 seconds brings the cloud back at once."""

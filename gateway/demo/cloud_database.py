@@ -7,7 +7,7 @@ NOT NULL, check, primary key, business keys, foreign keys.
 import random
 import re
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from gateway.demo.cloud_schema import TABLES, Column, Unique
@@ -15,6 +15,7 @@ from gateway.demo.cloud_values import DatabaseError, instant_text, stored
 from gateway.kernel.clock import Clock
 
 Row = dict[str, Any]
+Changed = Callable[[str, Row | None, Row | None], None]  # table, the row before and after
 
 _QUANTITIES = ("quantity_good", "quantity_produced", "quantity_rework", "quantity_scrap")
 _SEARCHED = {
@@ -27,7 +28,10 @@ _SEARCHED = {
 
 
 class Database:
+    """`changed` is called for each row that is written, as the triggers of the real one are."""
+
     def __init__(self, clock: Clock, rng: random.Random) -> None:
+        self.changed: Changed = _nobody_looks
         self._clock = clock
         self._rng = rng
         self.tables: dict[str, dict[str, Row]] = {name: {} for name in TABLES}
@@ -70,6 +74,7 @@ class Database:
         self._check_references(table, row, row)
         self._before_insert(table, row)
         self._put(table, row)
+        self.changed(table, None, row)
         self._standstill(table, None, row)
         return row
 
@@ -90,6 +95,7 @@ class Database:
         self._unindex(table, row)
         row.update(after)
         self._put(table, row)
+        self.changed(table, before, row)
         self._standstill(table, before, row)
         return row
 
@@ -109,6 +115,7 @@ class Database:
                     self.delete(owner, held)
         self._unindex(table, row)
         self.tables[table].pop(row["id"], None)
+        self.changed(table, row, None)
 
     def _values(self, table: str, given: Mapping[str, Any], refusal: str | None) -> Row:
         known = TABLES[table].columns
@@ -222,11 +229,16 @@ class Database:
         if operation is None or holds == (before is not None and _holds(before)):
             return
         if holds and operation["status"] not in ("completed", "on_hold"):
-            operation.update(status_before_hold=operation["status"], status="on_hold")
+            self.apply("operations", operation, {"status_before_hold": operation["status"], "status": "on_hold"})
             return
         others = map(_holds, self.pointing("issues", "operation_id", operation["id"]))
         if not holds and operation["status"] == "on_hold" and not any(others):
-            operation.update(status=operation["status_before_hold"] or "in_progress", status_before_hold=None)
+            before_hold = operation["status_before_hold"] or "in_progress"
+            self.apply("operations", operation, {"status": before_hold, "status_before_hold": None})
+
+
+def _nobody_looks(_table: str, _before: Row | None, _after: Row | None) -> None:
+    pass
 
 
 def _holds(issue: Row) -> bool:

@@ -21,9 +21,11 @@ class Webhooks:
         self._clock = clock
         self.session: aiohttp.ClientSession | None = None
 
+    def wanting(self, tenant_id: str, event: str) -> list[Row]:
+        return [h for h in self._db.where("webhooks", tenant_id=tenant_id, active=True) if event in h["events"]]
+
     async def notify(self, tenant_id: str, event: str, data: Row) -> None:
-        hooks = [h for h in self._db.where("webhooks", tenant_id=tenant_id, active=True) if event in h["events"]]
-        for hook in hooks:
+        for hook in self.wanting(tenant_id, event):
             stamp = zulu(self._clock.now())
             payload: dict[str, Any] = {"event": event, "timestamp": stamp, "data": data | {"timestamp": stamp}}
             status, error = await self._deliver(hook, event, payload)
@@ -34,11 +36,12 @@ class Webhooks:
         if self.session is None:
             return None, "not connected"
         body = json.dumps(payload, separators=(",", ":")).encode()
+        signed = hmac.new(hook["secret_key"].encode(), body, hashlib.sha256).hexdigest()
         headers = {
             "Content-Type": "application/json",
             "User-Agent": "Eryxon-Webhooks/1.0",
             "X-Eryxon-Event": event,
-            "X-Eryxon-Signature": hmac.new(hook["secret_key"].encode(), body, hashlib.sha256).hexdigest(),
+            "X-Eryxon-Signature": f"sha256={signed}",
         }
         timeout = aiohttp.ClientTimeout(total=DELIVERY_MAX_S)
         try:

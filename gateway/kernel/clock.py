@@ -76,6 +76,16 @@ class ManualClock:
         self._start += timedelta(seconds=seconds)
 
 
+async def sleep_or_wake(clock: Clock, delay_s: float, wake: asyncio.Event) -> None:
+    """Until the delay is over or `wake` is set, whichever comes first."""
+    waiting = [asyncio.ensure_future(one) for one in (clock.sleep(delay_s), wake.wait())]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for one in waiting:
+            one.cancel()
+
+
 def trusted(now: datetime) -> bool:
     """False while the wall clock shows a time at which this software did not exist yet."""
     return now >= BUILD_DATE

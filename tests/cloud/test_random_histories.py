@@ -20,8 +20,9 @@ FAULTS = {
 }
 
 
-async def play(shop, floor: Floor, rng: random.Random, faults: dict[str, float]) -> None:
+async def play(shop, floor: Floor, rng: random.Random, faults: dict[str, float], linked=None) -> None:
     """A shift in stretches: with the line, without it, with a cloud that is away, and with a gateway that was restarted."""
+    linked = linked or shop.linked
     for name, value in faults.items():
         setattr(shop.cloud.faults, name, value)
     done = 0
@@ -30,7 +31,7 @@ async def play(shop, floor: Floor, rng: random.Random, faults: dict[str, float])
         done += stretch
         match rng.choice(("linked", "cut", "away")):
             case "linked":
-                async with shop.linked():
+                async with linked():
                     for _ in range(stretch):
                         await floor.act()
                         await asyncio.sleep(rng.choice((0, 0, 0.05)))
@@ -38,7 +39,7 @@ async def play(shop, floor: Floor, rng: random.Random, faults: dict[str, float])
                 for _ in range(stretch):
                     await floor.act()
             case "away":
-                async with shop.linked():
+                async with linked():
                     shop.cloud.go_away()
                     for _ in range(stretch):
                         await floor.act()
