@@ -8,6 +8,7 @@ from gateway import __version__
 from gateway.cloud import conflicts
 from gateway.cloud import store as cloud_
 from gateway.hub import gateways
+from gateway.hub.entities import epoch
 from gateway.kernel import clock as time_
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database
@@ -75,7 +76,6 @@ def _facts(connection: sqlite3.Connection) -> tuple[int, int, dict[str, dict[str
     accepted = sent + pending + parked + skipped, always.
     """
     head = journal.head(connection)
-    found = connection.execute("SELECT value FROM gateway_state WHERE key = 'epoch'").fetchone()
     readers: dict[str, dict[str, Any]] = {}
     for reader in journal.readers(connection):
         accepted, skipped, parked = head - reader["since"], reader["skipped"], reader["parked"]
@@ -90,7 +90,7 @@ def _facts(connection: sqlite3.Connection) -> tuple[int, int, dict[str, dict[str
         }
     if cloud_.READER in readers:
         readers[cloud_.READER]["conflicts"] = conflicts.open_count(connection)
-    return head, int(found[0]) if found else 0, readers, gateways.known(connection)
+    return head, epoch(connection), readers, gateways.known(connection)
 
 
 def _waiting(connection: sqlite3.Connection, name: str, position: int, head: int) -> tuple[int, str | None]:

@@ -6,7 +6,6 @@ open (running, paused) always moves with the clock. What is over is left, unless
 
 import contextlib
 import json
-import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,6 +19,7 @@ from gateway.catalog import store as rows_
 from gateway.catalog.resources import Resource
 from gateway.jobs.resources import JOBS
 from gateway.kernel import clock as time_
+from gateway.kernel import state
 from gateway.kernel.db import Database, Tx
 from gateway.kernel.errors import GatewayError, Unavailable
 from gateway.kernel.health import Link
@@ -35,7 +35,6 @@ from gateway.transfer.tables import BY_NAME
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 LOOK_EVERY_S = 1.0
 _KEY = "clock"
-_PUT = "INSERT INTO gateway_state (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 _LIFECYCLE = ("started_at", "paused_at", "resumed_at", "completed_at", "moved_at")
 _PAUSES = "SELECT id, paused_at, resumed_at FROM time_entry_pauses WHERE time_entry_id = ?"
 _MOVE_PAUSE = "UPDATE time_entry_pauses SET paused_at = ?, resumed_at = ? WHERE id = ?"
@@ -82,7 +81,7 @@ class Timekeeping:
 
     async def _since_last_run(self) -> None:
         """Was it set while we were not running? Only within one start of the machine can that be told."""
-        found = await self._db.read(_load)
+        found = await self._db.read(state.get, _KEY)
         known = json.loads(found) if found else {}
         offset_s = self._clock.offset_s
         moved = timedelta(seconds=offset_s - known.get("offset_s", offset_s))
@@ -176,10 +175,5 @@ def _lane(tx: Tx, table: str, row_id: str) -> str:
     return job_lane(tx.execute(job, (row_id,)).fetchone()[0]) if job else row_lane(table, row_id)
 
 
-def _load(connection: sqlite3.Connection) -> str | None:
-    row = connection.execute("SELECT value FROM gateway_state WHERE key = ?", (_KEY,)).fetchone()
-    return row[0] if row else None
-
-
 def _store(tx: Tx, offset_s: float) -> None:
-    tx.execute(_PUT, (_KEY, json.dumps({"boot": boot(), "offset_s": offset_s})))
+    state.put(tx, _KEY, json.dumps({"boot": boot(), "offset_s": offset_s}))

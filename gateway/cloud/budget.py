@@ -2,14 +2,14 @@
 
 import json
 import random
-import sqlite3
 from dataclasses import asdict, dataclass, fields
 from datetime import timedelta
 
 from gateway.cloud.outcome import Kind, Outcome
 from gateway.kernel import clock as time_
+from gateway.kernel import state
 from gateway.kernel.clock import Clock
-from gateway.kernel.db import Database, Tx
+from gateway.kernel.db import Database
 from gateway.kernel.supervise import backoff_s
 
 WINDOW = timedelta(hours=24)
@@ -58,7 +58,7 @@ class Budget:
 
     async def load(self) -> None:
         """Pauses are kept over a restart, but never longer than a probe: the wall clock may have been set meanwhile."""
-        found = await self._db.read(_load)
+        found = await self._db.read(state.get, _KEY)
         if not found:
             return
         known = json.loads(found)
@@ -206,16 +206,4 @@ class Budget:
             self._kept.opened_at, self._kept.used, self._kept.answered = None, 0, 0
 
     def _save(self) -> None:
-        self._db.write_soon(_KEY, _store, json.dumps(asdict(self._kept)))
-
-
-def _load(connection: sqlite3.Connection) -> str | None:
-    row = connection.execute("SELECT value FROM gateway_state WHERE key = ?", (_KEY,)).fetchone()
-    return row[0] if row else None
-
-
-def _store(tx: Tx, value: str) -> None:
-    tx.execute(
-        "INSERT INTO gateway_state (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2",
-        (_KEY, value),
-    )
+        self._db.write_soon(_KEY, state.put, _KEY, json.dumps(asdict(self._kept)))

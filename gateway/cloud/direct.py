@@ -6,7 +6,6 @@ plan. Each round ends with a position that is kept: a restart goes on from there
 
 import contextlib
 import json
-import sqlite3
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
@@ -24,8 +23,9 @@ from gateway.cloud.tables import Tables
 from gateway.cloud.taking import Taking
 from gateway.cloud.trees import Trees, alive, changed
 from gateway.kernel import clock as time_
+from gateway.kernel import state
 from gateway.kernel.clock import Clock
-from gateway.kernel.db import Database, Tx
+from gateway.kernel.db import Database
 from gateway.kernel.errors import Unavailable
 
 FLAT_EVERY_S = 3600.0
@@ -100,7 +100,7 @@ class Direct:
         return "; ".join(told for told in (self._unknown, self._waits) if told)
 
     async def _last(self) -> _Kept:
-        stored = await self._db.read(_load)
+        stored = await self._db.read(state.get, _KEY)
         return _Kept(**json.loads(stored or "{}"))
 
     def _everything_due(self, kept: _Kept) -> bool:
@@ -160,17 +160,5 @@ class Direct:
 
     def _keep(self, kept: _Kept) -> None:
         if kept != self._kept:
-            self._db.write_soon(_KEY, _store, json.dumps(asdict(kept)))
+            self._db.write_soon(_KEY, state.put, _KEY, json.dumps(asdict(kept)))
         self._kept = kept
-
-
-def _load(connection: sqlite3.Connection) -> str | None:
-    row = connection.execute("SELECT value FROM gateway_state WHERE key = ?", (_KEY,)).fetchone()
-    return row[0] if row else None
-
-
-def _store(tx: Tx, value: str) -> None:
-    tx.execute(
-        "INSERT INTO gateway_state (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2",
-        (_KEY, value),
-    )

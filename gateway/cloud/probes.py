@@ -1,7 +1,6 @@
 """What kind of cloud is this? Asked at the start and every hour, never by writing; what is known meanwhile costs no request."""
 
 import json
-import sqlite3
 
 import structlog
 
@@ -10,8 +9,9 @@ from gateway.cloud.budget import Budget
 from gateway.cloud.client import CloudClient
 from gateway.cloud.functions import ANSWERED, CAPABILITIES, CELLS, DOWN, DOWN_AFTER, HUB, OPERATIONS, PLAIN, Functions
 from gateway.cloud.outcome import Kind, Outcome
+from gateway.kernel import state
 from gateway.kernel.clock import Clock, sleep_or_wake
-from gateway.kernel.db import Database, Tx
+from gateway.kernel.db import Database
 from gateway.kernel.health import Link
 
 PROBED = (OPERATIONS, CELLS, "api-parts", "api-issues", "api-batches", CAPABILITIES)
@@ -47,7 +47,7 @@ class Probes:
 
     async def load(self) -> None:
         """The verdicts of the last run stand until there are new ones."""
-        if found := await self._db.read(_load):
+        if found := await self._db.read(state.get, _KEY):
             self._functions.restore(json.loads(found))
         self._link.facts |= {"probes": self._functions.verdicts, "clock_offset_s": None}
 
@@ -67,7 +67,7 @@ class Probes:
                 await self._ask(name)
         offset = self._client.clock_offset
         self._link.facts["clock_offset_s"] = None if offset is None else round(offset.total_seconds(), 1)
-        self._db.write_soon(_KEY, _store, json.dumps(self._functions.verdicts))
+        self._db.write_soon(_KEY, state.put, _KEY, json.dumps(self._functions.verdicts))
         if self._back:
             self._back = False
             await self._db.write(store.retry_functions)
@@ -122,15 +122,3 @@ def _kind(outcome: Outcome) -> str:
     if outcome.kind is Kind.OK and (outcome.data or {}).get("change_feed"):
         return HUB
     return PLAIN if outcome.status in ANSWERED else ""
-
-
-def _load(connection: sqlite3.Connection) -> str | None:
-    row = connection.execute("SELECT value FROM gateway_state WHERE key = ?", (_KEY,)).fetchone()
-    return row[0] if row else None
-
-
-def _store(tx: Tx, value: str) -> None:
-    tx.execute(
-        "INSERT INTO gateway_state (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2",
-        (_KEY, value),
-    )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.cloud.mapping import LISTS, cloud_fields
+from gateway.kernel import state
 from gateway.kernel.db import Tx
 from gateway.outbox import journal
 from gateway.outbox.event import CLOUD, Entry, encode
@@ -261,16 +262,13 @@ def save_watermark(tx: Tx, position: int) -> None:
 
 def hub_epoch(connection: sqlite3.Connection) -> int | None:
     """Of the hub that we last sent something to; None: of none yet."""
-    found = connection.execute("SELECT value FROM gateway_state WHERE key = ?", (_HUB_EPOCH,)).fetchone()
-    return int(found[0]) if found else None
+    found = state.get(connection, _HUB_EPOCH)
+    return int(found) if found else None
 
 
 def met_hub(tx: Tx, epoch: int, position: int) -> None:
     """It has everything up to `position`, which may be less than was sent: everything after it goes up again."""
-    tx.execute(
-        "INSERT INTO gateway_state (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-        (_HUB_EPOCH, str(epoch)),
-    )
+    state.put(tx, _HUB_EPOCH, str(epoch))
     tx.execute(
         "DELETE FROM event_lanes WHERE reader = ?1 AND (SELECT position FROM event_readers WHERE name = ?1) > ?2",
         (READER, position),
@@ -323,13 +321,13 @@ def parked_in(connection: sqlite3.Connection, lane: str) -> ParkedHere:
         (READER, lane),
     ).fetchall()
     here = ParkedHere({row[0] for row in rows}, {}, {})
-    for seq, parked, changes, state in rows:
+    for seq, parked, changes, kept_as in rows:
         if parked.startswith(FILE):  # the row that lists it did go up
             continue
-        here.aggregates.setdefault(parked, (seq, state))
+        here.aggregates.setdefault(parked, (seq, kept_as))
         for change in json.loads(changes):
             if change["op"] == "insert":
-                here.uncreated.setdefault(aggregate(change["table"], change["id"]), (seq, state))
+                here.uncreated.setdefault(aggregate(change["table"], change["id"]), (seq, kept_as))
     return here
 
 

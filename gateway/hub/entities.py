@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.catalog.resources import Resource
+from gateway.kernel import state
 from gateway.outbox.event import encode
 from gateway.transfer.tables import KEPT
 from gateway.web.listing import wrong
@@ -67,5 +68,4 @@ def has_gone(resource: Resource) -> bool:
 
 def epoch(connection: sqlite3.Connection) -> int:
     """Of this box; 0 before its first start."""
-    row = connection.execute("SELECT value FROM gateway_state WHERE key = 'epoch'").fetchone()
-    return int(row[0]) if row else 0
+    return int(state.get(connection, "epoch") or 0)

@@ -11,13 +11,13 @@ from typing import IO, Any
 
 from gateway.cloud import adopt
 from gateway.hub.raw import Raw
+from gateway.kernel import state
 from gateway.kernel.db import Tx
 from gateway.kernel.errors import Unavailable
 from gateway.upstream.adopting import TABLES, News
 from gateway.upstream.echo import Echo
 
 _KEY, _CELLS = "hub_feed", "hub_cells"
-_PUT = "INSERT INTO gateway_state (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 _HEAD = re.compile(rb'\{"seq":(\d+),"epoch":(\d+),')
 _TABLE = re.compile(rb'^"(\w+)":\[$|^\},"(tombstones)":\[$')
 
@@ -31,26 +31,26 @@ class Place:
 
 
 def load(connection: sqlite3.Connection) -> Place | None:
-    found = connection.execute("SELECT value FROM gateway_state WHERE key = ?", (_KEY,)).fetchone()
-    return Place(*json.loads(found[0])) if found else None
+    found = state.get(connection, _KEY)
+    return Place(*json.loads(found)) if found else None
 
 
 def save(tx: Tx, place: Place) -> None:
-    tx.execute(_PUT, (_KEY, json.dumps([place.epoch, place.seq])))
+    state.put(tx, _KEY, json.dumps([place.epoch, place.seq]))
 
 
 def forget(tx: Tx) -> None:
-    tx.execute("DELETE FROM gateway_state WHERE key = ?", (_KEY,))
+    state.forget(tx, _KEY)
 
 
 def own_cells(connection: sqlite3.Connection) -> dict[str, str]:
     """Name in the settings -> id, as far as they have been found so far."""
-    found = connection.execute("SELECT value FROM gateway_state WHERE key = ?", (_CELLS,)).fetchone()
-    return json.loads(found[0]) if found else {}
+    known: dict[str, str] = json.loads(state.get(connection, _CELLS) or "{}")
+    return known
 
 
 def remember_cells(tx: Tx, cells: Mapping[str, str]) -> None:
-    tx.execute(_PUT, (_CELLS, json.dumps(cells)))
+    state.put(tx, _CELLS, json.dumps(cells))
 
 
 # ------------------------------------------------------------------ pages
