@@ -117,11 +117,15 @@ def _apply(tx: Tx, stamp: Stamp, news: Mapping[str, list[Row]], cells: frozenset
 def _take(
     tx: Tx, stamp: Stamp, resource: Resource, theirs: Row, known: store.CloudRow, cells: frozenset[str] | None
 ) -> tuple[Change | None, str, bool]:
-    """(what changed here, in which lane, False: it does not fit in here)."""
+    """(what changed here, in which lane, False: it could not be taken over)."""
     table, row_id = resource.table, theirs["id"]
     found = store.local(tx, table, row_id)
     lane = adopt.lane_of(tx, table, theirs if found is None else found[0])
     if found is None:
+        if (
+            store.unsent(tx, lane, table, row_id).fields is None
+        ):  # deleted here for good, and the cloud does not know yet
+            return None, lane, False
         change = adopt.insert(tx, stamp, resource, theirs)
         if change is None:
             return None, lane, False
