@@ -31,6 +31,7 @@ SCAN_SHARE = 0.1  # of the day's requests for reading everything, completed work
 SCAN_PAGES_MAX = 3 * PAGES_MAX
 AGAIN_FACTOR = 2.0
 AGAIN_CAP_S = 900.0
+FAILURES_MAX = 30  # more grow no pause
 SWARM_S = 0.5  # webhooks come in swarms: one round for all of them
 
 log = structlog.get_logger(__name__)
@@ -118,12 +119,11 @@ class Downlink:
         try:
             told = await self._direct.round()
         except Unavailable as exc:
-            self._failures += 1
-            pause_s = min(AGAIN_CAP_S, self._settings.again_s * AGAIN_FACTOR ** (self._failures - 1))
-            self._direct_due_s = self._clock.monotonic() + pause_s
-            if not self._why:
-                log.warning("pull.mode", mode="A", why=exc.message)
-            self._why = exc.message
+            self._failed(exc.message)
+            return False
+        except (LookupError, TypeError, ValueError) as exc:  # [U] another build of the cloud may have other columns
+            log.exception("pull.failed", mode="B")
+            self._failed(f"the cloud's tables are not as we know them: {type(exc).__name__}: {exc}")
             return False
         if self._why or not self._link.facts.get("mode"):
             log.info("pull.mode", mode="B")
@@ -133,6 +133,14 @@ class Downlink:
         if now_s >= self._hooks_due_s:
             await self._look_for_webhooks()
         return True
+
+    def _failed(self, why: str) -> None:
+        self._failures += 1
+        pause_s = min(AGAIN_CAP_S, self._settings.again_s * AGAIN_FACTOR ** min(self._failures - 1, FAILURES_MAX))
+        self._direct_due_s = self._clock.monotonic() + pause_s
+        if not self._why:
+            log.warning("pull.mode", mode="A", why=why)
+        self._why = why
 
     async def _by_key(self, *, rung: bool) -> None:
         """A round of mode A, when it is due, or somebody rang, and the day's requests allow it. Raises Unavailable."""

@@ -25,6 +25,8 @@ from gateway.operations import store as operations_
 from gateway.outbox import journal
 from gateway.outbox.event import CLOUD, Change, Event, Stamp
 
+_BASES = "SELECT id, base FROM cloud_rows WHERE table_name = ? AND id IN (SELECT value FROM json_each(?))"
+
 log = structlog.get_logger(__name__)
 
 
@@ -77,8 +79,9 @@ def _news(connection: sqlite3.Connection, pulled: Pulled) -> dict[str, list[Row]
     """The rows that differ from what the cloud showed last time, ours by name."""
     news: dict[str, list[Row]] = {}
     for table, resource in TABLES.items():
-        bases = dict(connection.execute("SELECT id, base FROM cloud_rows WHERE table_name = ?", (table,)).fetchall())
-        for row_id, row in pulled.of(table).items():
+        shown = pulled.of(table)
+        bases = dict(connection.execute(_BASES, (table, json.dumps([*shown]))).fetchall())
+        for row_id, row in shown.items():
             theirs = adopt.named(resource, row)
             base = json.loads(bases[row_id]) if row_id in bases else {}
             if not base or any(not mapping.same(value, base.get(name)) for name, value in theirs.items()):
@@ -114,11 +117,15 @@ def _apply(tx: Tx, stamp: Stamp, news: Mapping[str, list[Row]], cells: frozenset
 def _take(
     tx: Tx, stamp: Stamp, resource: Resource, theirs: Row, known: store.CloudRow, cells: frozenset[str] | None
 ) -> tuple[Change | None, str, bool]:
-    """(what changed here, in which lane, False: it does not fit in here)."""
+    """(what changed here, in which lane, False: it could not be taken over)."""
     table, row_id = resource.table, theirs["id"]
     found = store.local(tx, table, row_id)
     lane = adopt.lane_of(tx, table, theirs if found is None else found[0])
     if found is None:
+        if (
+            store.unsent(tx, lane, table, row_id).fields is None
+        ):  # deleted here for good, and the cloud does not know yet
+            return None, lane, False
         change = adopt.insert(tx, stamp, resource, theirs)
         if change is None:
             return None, lane, False

@@ -55,7 +55,7 @@ class _No(Exception):
 
 class Tables:
     """`token_s`: how long a token is good. `away`: neither sign-in nor tables answer with anything but 503. `hidden`: tables that
-    nobody may read: they look empty.
+    nobody may read, and so look empty; or columns that are not there, as `cells.name`.
     """
 
     def __init__(self, database: Database, activity: Activity, clock: Clock) -> None:
@@ -150,7 +150,8 @@ class Tables:
         names = [one for one in shape.get("select", "*").split(",") if one != "*"]
         for one in names:
             _column(name, declared, one)
-        return [{one: row[one] for one in names} if names else row for row in rows]
+        shown = [one for one in names or declared.columns if f"{name}.{one}" not in self.hidden]
+        return [{one: row[one] for one in shown} for row in rows]
 
 
 def _column(table_name: str, declared: Table, name: str) -> Column:

@@ -356,6 +356,15 @@ async def test_a_log_that_the_user_may_not_see_is_no_feed(shop):
         assert "activity log" in shop.health.link(PULL).facts["why"]
 
 
+async def test_a_cloud_of_another_build_is_read_with_the_key(shop):
+    shop.cloud.tables.hidden = {"operations.part_id"}
+    async with signed_in(shop):
+        await in_mode(shop, "A")
+        assert "not as we know them: KeyError: 'part_id'" in shop.health.link(PULL).facts["why"]
+        office(shop, "operations", CUT, estimated_time=77)
+        await here(shop, "operations", CUT, "estimated_time", 77)
+
+
 @pytest.mark.parametrize("weather", FAULTS)
 async def test_a_shift_in_bad_weather_leaves_both_sides_the_same_and_nobody_a_question(new_shop, weather):
     async with signed_in(new_shop):

@@ -9,6 +9,8 @@ from cloud_shop import PLANNED_AT, shop_of, stand_in
 from shift import BEND, CALLER, CUT, LASER, OTTO, WELD
 from test_outage import pass_by
 
+from gateway.catalog.commands import RowCommands
+from gateway.catalog.tables import CELLS
 from gateway.cloud import store
 from gateway.cloud.absent import Here
 from gateway.cloud.downlink import BUDGET_SHARE, DAY_S
@@ -98,6 +100,24 @@ async def test_one_wrong_name_among_right_ones_is_told_and_does_not_stop_them(ne
         await new_shop.until(lambda _: link.state == "degraded", "degraded")
     assert "no cell Lazer" in link.error
     assert await ids(new_shop, "parts") == {FIRST}
+
+
+async def test_what_was_deleted_here_for_good_does_not_come_back_before_the_cloud_knows(shop):
+    cells = RowCommands(CELLS, shop.db, shop.clock, shop.new_id, "gw-test")
+    made = json.loads((await cells.create({"name": "Mistake"}, CALLER, None)).data)["cell"]["id"]
+    async with pulling(shop):
+        await shop.drained()
+    await cells.delete(made, CALLER, None)
+    await shop.in_the_office("cells", made, color="red")
+    shop.cloud.faults.change(error_503=1.0, only="DELETE /api-cells")
+    async with pulling(shop):
+        await rounds(shop)
+        assert made not in await ids(shop, "cells")
+        shop.cloud.faults.change(error_503=0.0)
+        await shop.drained()
+        assert made not in {row["id"] for row in shop.cloud.rows("cells")}
+        await rounds(shop)
+    assert made not in await ids(shop, "cells")
 
 
 @dataclass(slots=True)
