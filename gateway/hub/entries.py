@@ -165,7 +165,7 @@ def _take(
             kind = None if judged.refused or (judged.told and kind in _COMPLETED) else kind
             change = _write(tx, sender, one, judged.values, tables, later)
             changes += [change] if change is not None else []
-            wrong += [change] if change is not None and judged.refused else []
+            wrong += [change] if change is not None and (judged.refused or judged.mended) else []
         copied = Entry(
             0,
             entry.key,

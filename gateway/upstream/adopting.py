@@ -29,7 +29,8 @@ GONE = "deleted_at"
 @dataclass(frozen=True, slots=True)
 class News:
     """One row of the hub. `row` None: it is not there any more. `fresh`: the columns that are not older than what we sent,
-    `columns`: those of them that changed. `ours`: it is we who changed them, and this is the echo.
+    `columns`: those of them that changed. `ours`: it is we who changed them, and this is the echo. `seq`: where the hub tells it,
+    None of a row that was asked for.
     """
 
     table: str
@@ -38,6 +39,7 @@ class News:
     columns: frozenset[str]
     fresh: frozenset[str]
     ours: bool = False
+    seq: int | None = None
 
 
 def adopt_all(tx: Tx, stamp: Stamp, news: Sequence[News], cells: frozenset[str] | None) -> int:
@@ -62,6 +64,8 @@ def _changed(
     resource = TABLES[one.table]
     found = store.local(tx, one.table, one.id)
     lane = adopt.lane_of(tx, one.table, {"id": one.id, **theirs} if found is None else found[0])
+    if found is None and store.unsent(tx, lane, one.table, one.id).fields is None:
+        return None, lane  # deleted here, which the hub has yet to hear
     if found is None:
         change = adopt.insert(tx, stamp, resource, {"id": one.id, **theirs})
         if change is None:
@@ -146,10 +150,12 @@ def _deleted(tx: Tx, stamp: Stamp, one: News, known: store.CloudRow) -> tuple[Ch
     lane = "" if found is None else adopt.lane_of(tx, one.table, found[0])
     known.deleted = True
     store.save(tx, known.packed(stamp.text))
-    if found is None or found[0].get(GONE) or one.ours:
+    if found is None or found[0].get(GONE):
         return None, lane
     waiting = store.unsent(tx, lane, one.table, one.id)
     if waiting.fields is None or waiting.fields or store.lane_waits(tx, lane):
+        if one.ours:
+            return None, lane
         reason = "deleted at the hub while work here was not sent yet: it stays here"
         conflicts.record(tx, stamp, one.table, one.id, Difference(conflicts.NOT_SHOWN, None, "deleted", reason, None))
         return None, lane
