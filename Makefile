@@ -15,7 +15,7 @@ test: setup-tests  ## set-up, then every check
 	@$(MAKE) --no-print-directory check
 check:  ## format, lint, types and every test; quick, without set-up
 	@$(WITH_TOOLS) sh -ec 'ruff format --check; ruff check; mypy; pytest -q $(ARGS)'
-drill: setup-tests  ## kills gateway and broker under load, then counts what is lost
+drill: setup-tests  ## kills gateways and broker under load, at one level and at three, then counts what is lost
 	@$(WITH_TOOLS) .venv/bin/python tests/drill/run.py $(ARGS)
 fuzz: setup-tests  ## 10,000 generated requests for each route, by the served OpenAPI document (ARGS="--cases 100 --only jobs")
 	@$(WITH_TOOLS) .venv/bin/python tests/fuzz/throw.py $(ARGS)
