@@ -15,7 +15,7 @@ test: setup-tests  ## set-up, then every check
 	@$(MAKE) --no-print-directory check
 check:  ## format, lint, types and every test; quick, without set-up
 	@$(WITH_TOOLS) sh -ec 'ruff format --check; ruff check; mypy; python tests/all.py $(ARGS)'
-drill: setup-tests  ## kills gateway and broker under load, then counts what is lost
+drill: setup-tests  ## kills gateways and broker under load, at one level and at three, then counts what is lost
 	@$(WITH_TOOLS) .venv/bin/python tests/drill/run.py $(ARGS)
 offline: setup-tests  ## a million mutations in three days without a line, then drained to a hub (ARGS="--mutations 50000": less)
 	@$(WITH_TOOLS) .venv/bin/python tests/drill/offline.py $(ARGS)

@@ -9,13 +9,14 @@ from gateway.catalog.resources import Kind as ColumnKind
 from gateway.catalog.resources import Resource
 from gateway.catalog.tables import CELLS, RESOURCES, SCRAP_REASONS
 from gateway.cloud import conflicts, listed, store
-from gateway.cloud.merge import EXECUTION, Difference, Merged, merge
+from gateway.cloud.merge import COMPLETED, EXECUTION, Difference, Merged, merge
 from gateway.cloud.pull import Row
 from gateway.jobs.resources import JOBS, PARTS
 from gateway.kernel import clock as time_
 from gateway.kernel.db import Tx
 from gateway.kernel.errors import Conflict, Invalid
 from gateway.operations.resources import OPERATIONS
+from gateway.operations.rules import COMPLETE_PERCENTAGE
 from gateway.operations.time_entries import store as entries_
 from gateway.outbox.event import Change, Stamp, job_lane, row_lane
 
@@ -108,6 +109,8 @@ def stored(tx: Tx, resource: Resource, values: Row, below: Sequence[Row] = ()) -
         if column.references and value is not None and not _exists(tx, column.references, value):
             continue
         row |= rows_.stored(resource, {column.name: value})
+    if resource is OPERATIONS and row.get("status") == COMPLETED:  # [U] a list does not show how far it is
+        row.setdefault("completion_percentage", COMPLETE_PERCENTAGE)
     return row
 
 

@@ -7,7 +7,7 @@ cloud's words, field by field, with the state in which both sides last agreed (`
 |----------------|------------------------|--------------------|--------------------------------|
 | plan           | ours                   | theirs             | ours, told as a conflict       |
 | execution      | ours                   | theirs, told       | ours, waits for a person       |
-| ... completed  | never goes back to another state, told as a conflict                        |
+| ... completed  | never goes back to another state, told as a conflict; if over there: waits for a person |
 | ... held       | stays on hold until its standstill issue is settled, told as a conflict     |
 | ... worked on  | neither held nor completed by the cloud, waits for a person                 |
 
@@ -32,6 +32,7 @@ EXECUTION: Mapping[str, frozenset[str]] = {
 COMPLETED = "completed"
 ON_HOLD = "on_hold"
 IN_PROGRESS = "in_progress"
+COMPLETED_THERE = "completed in the cloud while work here was not sent yet: please decide which is right"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,8 @@ def _execution(
     told = "status" if "status" in differing else differing[0]
     if ours.get("status") == COMPLETED != theirs.get("status", COMPLETED):
         return _kept(told, ours, theirs, "it is completed here: that is never taken back", "local")
+    if theirs.get("status") == COMPLETED != ours.get("status", COMPLETED) and any(name in unsent for name in names):
+        return _kept(told, ours, theirs, COMPLETED_THERE, None)
     if any(name in unsent for name in names):
         return _kept(told, ours, theirs, "changed in the cloud while work here was not sent yet: ours goes up", "local")
     if held and ours.get("status") == ON_HOLD and theirs.get("status") not in (ON_HOLD, COMPLETED):

@@ -232,10 +232,12 @@ class Rows:
             "it was deleted in the cloud: what was done here is kept here",
         )
 
-    async def conflict(self, row: CloudRow, name: str, ours: Any, theirs: Any, reason: str) -> None:
-        """An automatic resolution, for people to see."""
+    async def conflict(
+        self, row: CloudRow, name: str, ours: Any, theirs: Any, reason: str, resolution: str | None = "dropped"
+    ) -> None:
+        """For people to see, and with `resolution` None to decide."""
         stamp = Stamp(self._clock.now(), CLOUD, self._new_id)
-        found = Difference(name, ours, theirs, reason, "dropped")
+        found = Difference(name, ours, theirs, reason, resolution)
         await self._db.write(conflicts.record, stamp, row.table, row.id, found)
 
     async def _ours_already(self, row: CloudRow, values: Mapping[str, Any], body: Mapping[str, Any]) -> None:

@@ -15,6 +15,7 @@ from gateway.cloud import mapping, plan, store
 from gateway.cloud.files import Files
 from gateway.cloud.listed import PART_IMAGES
 from gateway.cloud.mapping import Wanted
+from gateway.cloud.merge import COMPLETED, COMPLETED_THERE
 from gateway.cloud.outcome import Kind, Outcome, told
 from gateway.cloud.plan import EFFECTS, Intent, Step
 from gateway.cloud.rows import Again, No, Rows, verdict
@@ -169,6 +170,10 @@ class Sender:
         values, fields = dict(want.values), intent.fields
         if execution is not None:
             told = EXECUTION - plan.SUMS
+            if (
+                execution.get("status") == COMPLETED
+            ):  # somebody else's start may stand there; ours does not change any more
+                execution = {"started_at": values["started_at"], **execution}
             values = {name: value for name, value in values.items() if name not in told} | dict(execution)
             fields = None if fields is None else (fields - told) | execution.keys()
         if not row.base:
@@ -216,19 +221,19 @@ class Sender:
             return True
         if answer.kind is not Kind.OK or answer.row is None:
             raise verdict(answer, "GET", row.table, None)
-        theirs = answer.row.get("status")
-        if theirs == row.base.get("status") or theirs != "completed" or values.get("status") == "completed":
+        if answer.row.get("status") != COMPLETED or values.get("status") == COMPLETED:
             return False
-        row.base["status"] = theirs
-        self._rows.keep(row)
-        await self._rows.conflict(
-            row,
-            "status",
-            values.get("status"),
-            theirs,
-            "somebody else has completed it in the cloud: the late transition was dropped",
-        )
+        await self._dropped(row, values.get("status"))
         return True
+
+    async def _dropped(self, row: CloudRow, ours: Any) -> None:
+        """Completed over there is never taken back: a person decides. Told once, by us or by a pull that saw it first."""
+        known, row.base["status"] = row.base.get("status"), COMPLETED
+        row.written -= EXECUTION  # nor by settling
+        self._rows.keep(row)
+        if known == COMPLETED:
+            return
+        await self._rows.conflict(row, "status", ours, COMPLETED, COMPLETED_THERE, None)
 
     # ------------------------------------------------------------------ live
 
@@ -275,18 +280,20 @@ class Sender:
             outcome = await self._asked(row, outcome, target)
         reached = outcome.kind is Kind.WRONG_STATE and outcome.state == target
         if outcome.kind is Kind.WRONG_STATE and outcome.state == "completed" and not reached:
-            await self._rows.conflict(
-                row, "status", target, outcome.state, "somebody else has completed it in the cloud: dropped"
-            )
+            await self._dropped(row, target)
             return
         if outcome.kind in (Kind.WRONG_STATE, Kind.GONE, Kind.DOWN):
-            await self._rows.change(
-                row, dict(stamps), occurred_at
-            )  # absolute, so also right when it was reached already
+            # Absolute, so also right when it was reached already.
+            await self._rows.change(row, await self._whole(row, stamps), occurred_at)
             return
         if outcome.kind is Kind.REFUSED:
             raise No(outcome, "POST", f"api-operation-lifecycle/{verb}", None)
         raise Again(outcome, row.table)
+
+    async def _whole(self, row: CloudRow, stamps: Mapping[str, Any]) -> dict[str, Any]:
+        """Completed by us, though somebody else was quicker: the start of his is not that of ours."""
+        found = await self._db.read(store.local, row.table, row.id) if stamps["status"] == COMPLETED else None
+        return {**({"started_at": found[0]["started_at"]} if found else {}), **stamps}
 
     async def _asked(self, row: CloudRow, unknown: Outcome, target: str) -> Outcome:
         """Nobody answered: ask how the operation stands. Never repeat blindly, `start` after a pause would be legal."""

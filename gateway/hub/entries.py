@@ -171,7 +171,7 @@ def _take(
             kind = None if judged.refused else kind
             change = _write(tx, sender, one, judged.values, tables, later)
             changes += [change] if change is not None else []
-            wrong += [change] if change is not None and judged.refused else []
+            wrong += [change] if change is not None and (judged.refused or judged.mended) else []
         if kind in _COMPLETED and told_here(tx, stamp.origin, entry.lane, entry.aggregate, kind):
             kind = None
         copied = Entry(

@@ -39,10 +39,13 @@ _LAST = "SELECT max(coalesce(moved_at, completed_at, started_at)) FROM operation
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What of the columns is written. `refused`: the state is another one here, and stays so: the sender is told."""
+    """What of the columns is written. `refused`: the state is another one here, and stays so; `mended`: it is the same, with other
+    times. The sender is told of both.
+    """
 
     values: Mapping[str, Any]
     refused: bool = False
+    mended: bool = False
 
 
 def judge(tx: Tx, table: str, row_id: str, values: Mapping[str, Any], data: Mapping[str, Any]) -> Judged:
@@ -57,7 +60,10 @@ def judge(tx: Tx, table: str, row_id: str, values: Mapping[str, Any], data: Mapp
     completed = row is not None and row[0] == Status.COMPLETED
     if values["status"] == Status.COMPLETED:
         early = table != "operations" and data.get("cause") == ROLLUP and _open_below(tx, table, row_id)
-        return Judged(bare, refused=True) if early else Judged(values)
+        if early:
+            return Judged(bare, refused=True)
+        later = _ended_later(tx, row_id, values) if table == "jobs" and data.get("cause") == ROLLUP else {}
+        return Judged({**values, **later}, mended=bool(later))
     moot = completed and data.get("previous_status") != Status.COMPLETED
     return Judged(bare, refused=True) if moot else Judged(values)
 
@@ -71,6 +77,16 @@ def _open_below(tx: Tx, table: str, row_id: str) -> bool:
     """The sender has counted up its own share of the work to the end; what is here is not all done."""
     below = jobs.below_job(tx, row_id) if table == "jobs" else jobs.below_part(tx, row_id)
     return below.completed < below.count
+
+
+def _ended_later(tx: Tx, job_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The sender's work was what was missing, but it is told late: somebody else's, which is here already, was done after it."""
+    last, ended = jobs.last_completed_at(tx, job_id), time_.parse(values["completed_at"])
+    if last is None or last <= ended:
+        return {}
+    duration_s = values.get("actual_duration_s")
+    more_s = round((last - ended).total_seconds())
+    return {"completed_at": time_.text(last), "actual_duration_s": None if duration_s is None else duration_s + more_s}
 
 
 def corrected(tx: Tx, stamp: Stamp, lane: str, aggregate: str, change: Change) -> None:

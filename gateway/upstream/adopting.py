@@ -34,7 +34,8 @@ WHERE t.deleted_at IS NULL AND json_extract(r.base, '$.status') <> t.status
 @dataclass(frozen=True, slots=True)
 class News:
     """One row of the hub. `row` None: it is not there any more. `fresh`: the columns that are not older than what we sent,
-    `columns`: those of them that changed. `ours`: it is we who changed them, and this is the echo.
+    `columns`: those of them that changed. `ours`: it is we who changed them, and this is the echo. `seq`: where the hub tells it,
+    None of a row that was asked for.
     """
 
     table: str
@@ -43,6 +44,7 @@ class News:
     columns: frozenset[str]
     fresh: frozenset[str]
     ours: bool = False
+    seq: int | None = None
 
 
 def adopt_all(tx: Tx, stamp: Stamp, news: Sequence[News], cells: frozenset[str] | None) -> list[Key]:
@@ -95,6 +97,8 @@ def _changed(
     resource = TABLES[one.table]
     found = store.local(tx, one.table, one.id)
     lane = adopt.lane_of(tx, one.table, {"id": one.id, **theirs} if found is None else found[0])
+    if found is None and store.unsent(tx, lane, one.table, one.id).fields is None:
+        return None, lane  # deleted here, which the hub has yet to hear
     if found is None:
         if one.ours or not one.fresh or store.unsent(tx, lane, one.table, one.id).fields is None:
             return None, lane  # deleted here meanwhile

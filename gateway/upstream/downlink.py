@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -34,7 +34,9 @@ log = structlog.get_logger(__name__)
 
 
 class HubDownlink:
-    """`wanted`: names or ids of the cells that are ours, `*` for all. `met()`: the life of the hub that the uplink has greeted."""
+    """`wanted`: names or ids of the cells that are ours, `*` for all. `met()`: the life of the hub that the uplink has greeted;
+    `heard()` returns when what is on its way up has its answer.
+    """
 
     def __init__(
         self,
@@ -47,6 +49,7 @@ class HubDownlink:
         echo: Echo,
         wanted: Sequence[str],
         met: Callable[[], int],
+        heard: Callable[[], Awaitable[None]],
     ) -> None:
         self._client = client
         self._db = db
@@ -57,6 +60,7 @@ class HubDownlink:
         self._echo = echo
         self._wanted = wanted
         self._met = met
+        self._heard = heard
         self._cells: frozenset[str] | None = frozenset()
         self._raw: Mapping[str, Raw] = {}
         self._doubtful: dict[Key, None] = {}
@@ -115,6 +119,7 @@ class HubDownlink:
 
     async def _page(self, place: Place) -> None:
         page = await self._client.changes(place.seq, place.epoch, PAGE, ENTITIES)
+        await self._heard()  # some of it may be said about what we have just sent: it must not count as unsent any more
         news = feed.of_page(page["changes"], self._own_id, self._echo, self._raw)
         if cells := [one for one in news if one.table == "cells"]:  # they come before the work in them
             await self._take(cells, None)
@@ -140,7 +145,7 @@ class HubDownlink:
 
     async def _take(self, news: Sequence[News], place: Place | None) -> None:
         stamp = Stamp(self._clock.now(), CLOUD, self._new_id)
-        self._doubt(await self._db.write(_apply, stamp, news, self._cells, place))
+        self._doubt(await self._db.write(_apply, stamp, news, self._cells, place, self._echo, self._raw))
         if any(one.table == "cells" for one in news):
             self._cells = await self._db.write(_cells, self._wanted)
 
@@ -206,10 +211,18 @@ def _known(connection: sqlite3.Connection, ids: Sequence[str]) -> set[str]:
     return {row[0] for row in connection.execute(sql, {"ids": encode(ids)})}
 
 
-def _apply(tx: Tx, stamp: Stamp, news: Sequence[News], cells: frozenset[str] | None, place: Place | None) -> list[Key]:
+def _apply(
+    tx: Tx,
+    stamp: Stamp,
+    news: Sequence[News],
+    cells: frozenset[str] | None,
+    place: Place | None,
+    echo: Echo,
+    raw: Mapping[str, Raw],
+) -> list[Key]:
     if place is not None:
         feed.save(tx, place)
-    return adopt_all(tx, stamp, news, cells)
+    return adopt_all(tx, stamp, [feed.still_fresh(one, echo, raw) for one in news], cells)
 
 
 def _sent(connection: sqlite3.Connection, keys: Sequence[Key]) -> list[Key]:

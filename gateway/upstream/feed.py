@@ -5,7 +5,7 @@ import re
 import sqlite3
 import tempfile
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -72,8 +72,16 @@ def of_page(changes: Collection[Mapping[str, Any]], own_id: str, echo: Echo, raw
         columns = columns if ours else columns & fresh
         before = news.pop((table, row_id, ours), None)
         known = before.columns if before is not None and before.row is not None else frozenset[str]()
-        news[table, row_id, ours] = News(table, row_id, row, columns | known, fresh, ours)
+        news[table, row_id, ours] = News(table, row_id, row, columns | known, fresh, ours, change["seq"])
     return [*news.values()]
+
+
+def still_fresh(one: News, echo: Echo, raw: Mapping[str, Raw]) -> News:
+    """Without what we have sent since it was read."""
+    if one.row is None or one.seq is None:
+        return one
+    fresh = one.fresh & _fresh(echo, raw[one.table], one.id, one.row, one.seq)
+    return replace(one, fresh=fresh, columns=one.columns if one.ours else one.columns & fresh)
 
 
 def _fresh(echo: Echo, raw: Raw, row_id: str, names: Collection[str], seq: int) -> frozenset[str]:
@@ -137,7 +145,7 @@ def of_snapshot(spooled: Spooled, cells: frozenset[str] | None, echo: Echo, raw:
         elif table in TABLES and (trees is None or _in_trees(table, row, *trees)):
             named = adopt.named(TABLES[table], row)
             fresh = _fresh(echo, raw[table], row["id"], named, spooled.place.seq)
-            yield News(table, row["id"], named, fresh, fresh)
+            yield News(table, row["id"], named, fresh, fresh, seq=spooled.place.seq)
 
 
 def whole(table: str, row: Mapping[str, Any]) -> News:

@@ -49,8 +49,9 @@ class HubLink:
         self._client = HubClient(settings.url, settings.api_key, clock, timeout_s=settings.timeout_s)
         echo = Echo()
         self._uplink = HubUplink(self._client, db, clock, new_id, rng, self._up, own, echo, self._own_cells)
+        up = self._uplink
         self._downlink = HubDownlink(
-            self._client, db, clock, new_id, self._down, own.gateway_id, echo, settings.cells, self._uplink.met
+            self._client, db, clock, new_id, self._down, own.gateway_id, echo, settings.cells, up.met, up.heard
         )
 
     def _own_cells(self) -> Sequence[str]:

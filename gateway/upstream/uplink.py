@@ -100,6 +100,11 @@ class HubUplink:
         """The life of the hub that we have greeted; 0: none yet."""
         return self._hub_epoch
 
+    async def heard(self) -> None:
+        """What is on its way now has its answer."""
+        if self._tasks:
+            await asyncio.wait({*self._tasks})
+
     async def run(self) -> None:
         """Send for ever. Cancelled: what is in flight is left, to be repeated by the next run."""
         now = time_.text(self._clock.now())

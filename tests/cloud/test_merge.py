@@ -22,6 +22,7 @@ BASE = {"status": "in_progress", "notes": "as planned", "started_at": "2026-11-0
         ({"status": "on_hold"}, {"status": "not_started"}, (), {}, [None]),
         ({"status": "completed"}, {"status": "not_started"}, (), {}, ["local"]),
         ({}, {"status": "completed"}, (), {"status": "completed"}, ["cloud"]),
+        ({"status": "on_hold"}, {"status": "completed"}, ("status",), {}, [None]),
     ],
 )
 def test_each_field_has_its_owner(ours, theirs, unsent, adopted, resolutions):

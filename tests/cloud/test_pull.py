@@ -252,6 +252,44 @@ async def test_what_others_do_in_their_cells_is_simply_followed(shop):
     assert await conflicts(shop, WELD) == []
 
 
+async def test_what_is_completed_over_there_is_all_done_here(shop):
+    """The cloud's list does not show how far it is."""
+    async with pulling(shop):
+        await rounds(shop)
+        await shop.in_the_office("operations", CUT, status="completed", completion_percentage=100)
+        await shop.until(
+            lambda c: c.execute("SELECT status FROM operations WHERE id = ?", (CUT,)).fetchone()[0] == "completed", ""
+        )
+    assert await column(shop, "completion_percentage") == 100
+
+
+async def test_what_the_office_completed_meanwhile_is_not_taken_back_by_late_work(shop):
+    async with pulling(shop):
+        await rounds(shop)
+    await shop.change(Verb.START, CUT, operator_id=OTTO)
+    await shop.in_the_office("operations", CUT, status="completed", completed_at="2026-11-02T07:00:00+00:00")
+    async with pulling(shop):
+        await shop.drained()
+        await rounds(shop, 2)
+    assert shop.cloud.row("operations", CUT)["status"] == "completed"
+    found = [one for one in await conflicts(shop, CUT) if one[3] is None]
+    assert [(name, ours, theirs) for name, ours, theirs, *_ in found] == [("status", "in_progress", "completed")]
+
+
+async def test_who_completes_what_the_office_has_completed_brings_his_own_start(shop):
+    started = "2026-11-02T07:00:00+00:00"
+    async with pulling(shop):
+        await rounds(shop)
+        await shop.in_the_office("operations", CUT, status="completed", started_at=started, completed_at=started)
+    await shop.change(Verb.START, CUT)
+    await shop.change(Verb.COMPLETE, CUT)
+    async with pulling(shop):
+        await shop.drained()
+        await rounds(shop)
+    there = shop.cloud.row("operations", CUT)
+    assert [there["status"], there["started_at"]] == ["completed", await column(shop, "started_at")]
+
+
 async def test_completed_is_never_taken_back(shop):
     await shop.change(Verb.START, CUT, operator_id=OTTO)
     await shop.change(Verb.COMPLETE, CUT, operator_id=OTTO)

@@ -1,344 +1,183 @@
-"""The drill: a real gateway, a real broker and a stand-in cloud, and everything that can happen to them in one shift.
+"""The drill: real gateways, a real broker and a stand-in cloud, and everything that can happen to them in one shift.
 
-The plan is pulled. The line to the cloud is cut. Twenty stations work; the gateway is killed ten times and the broker twice
-while they do. The line comes back, but the cloud loses one reply in ten after it has committed, and hands one request in
-thirty over only seconds after the client gave up. When everything has drained, an independent judge compares what the
-stations were told with what the cloud has. Exit 1 on any loss, any double, any wrong time.
+The plan is pulled. The line to the cloud is cut. Twenty stations do all that a floor does, the office goes on in the cloud at the
+same rows; the gateway is killed ten times and the broker twice while they do. The line comes back, but the cloud loses one reply
+in ten after it has committed, and hands one request in thirty over only seconds after the client gave up. When everything has
+drained, an independent judge compares what the stations were told with what the cloud has, and both sides with each other.
+With three levels, two gateways of cells stand below one of the site. Exit 1 on any loss, any double, wrong time or difference.
 """
 
 import argparse
 import contextlib
 import json
-import os
-import random
-import signal
-import socket
-import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
+import sides
+import trouble
+from plan import CONTESTED, REASONS, contested, contested_job, exact, fixed, part_of, plan
+from processes import CLOUD_KEY, PULL_EVERY_S, START_MAX_S, Floor, floor, say, until
+
 HERE = Path(__file__).parent
-TENANT_ID = "00000000-0000-4000-8000-00000000d111"
-CLOUD_KEY = "ery_live_drill0000000000000000000000000"
-START_MAX_S = 30.0
 DRAIN_MAX_S = 300.0
-SETTLE_AFTER_S = 8
-LATE_S = (1.0, 5.0)
-STAMP = "2026-11-02T06:00:00+00:00"
-GATEWAY = Path(sys.executable).parent / "eryxon-gateway"
-
-
-def say(text: str) -> None:
-    print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
-
-
-def fixed(*names: object) -> str:
-    return str(uuid.uuid5(uuid.NAMESPACE_OID, "/".join(map(str, names))))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def plan(stations: int, operations_each: int) -> dict[str, list[dict]]:
-    """One cell and one operator a station, one job an operation's part."""
-    stamps = {"created_at": STAMP, "updated_at": STAMP}
-    rows: dict[str, list[dict]] = {
-        name: [] for name in ("cells", "profiles", "jobs", "parts", "operations", "scrap_reasons")
-    }
-    for station in range(stations):
-        cell, person = fixed("cell", station), fixed("person", station)
-        rows["cells"].append({"id": cell, "name": f"Cell {station}", "sequence": station + 1, "active": True, **stamps})
-        rows["profiles"].append(
-            {
-                "id": person,
-                "username": f"op{station}",
-                "full_name": f"Operator {station}",
-                "email": f"op{station}@example.com",
-            }
-            | {"role": "operator", "active": True, **stamps}
-        )
-        job = fixed("job", station)
-        rows["jobs"].append(
-            {"id": job, "job_number": f"D-{station:03}", "customer": "Drill", "status": "not_started", **stamps}
-        )
-        for number in range(operations_each):
-            part = fixed("part", station, number)
-            rows["parts"].append(
-                {
-                    "id": part,
-                    "job_id": job,
-                    "part_number": f"D-{station:03}-{number:02}",
-                    "material": "Steel",
-                    "quantity": 50,
-                }
-                | {"status": "not_started", **stamps}
-            )
-            rows["operations"].append(
-                {"id": fixed("operation", station, number), "part_id": part, "cell_id": cell, "operation_name": "Cut"}
-                | {"sequence": 1, "estimated_time": 10, "actual_time": 0, "status": "not_started", **stamps}
-            )
-    return rows
-
-
-class Floor:
-    """All processes of the drill and how to reach them."""
-
-    def __init__(self, folder: Path, seed: int) -> None:
-        self.folder = folder
-        self.rng = random.Random(seed)
-        self.http, self.mqtt, self.cloud, self.control = (free_port() for _ in range(4))
-        self.config = folder / "gateway.toml"
-        self.data = folder / "data"
-        self.gateway: subprocess.Popen | None = None
-        self.children: list[subprocess.Popen] = []
-        self.log = (folder / "gateway.log").open("ab")
-
-    def configure(self) -> None:
-        self.config.write_text(
-            f'[gateway]\nid = "gw-drill"\ndata_dir = "{self.data}"\n'
-            f'[site]\nenterprise = "drill"\nsite = "hall"\narea = "floor"\ntenant_id = "{TENANT_ID}"\n'
-            f'[http]\nhost = "127.0.0.1"\nport = {self.http}\n'
-            f'[broker]\nmode = "auto"\nport = {self.mqtt}\n'
-            f'[cloud]\nkind = "plain"\nurl = "http://127.0.0.1:{self.cloud}/functions/v1"\napi_key = "{CLOUD_KEY}"\n'
-            f'pull_every = "20s"\nsettle_after = "{SETTLE_AFTER_S}s"\ntimeout = "3s"\n'
-            "[limits]\nrequests_per_minute = 100000\n"  # all stations share one key
-        )
-
-    def start_cloud(self, rows: dict) -> None:
-        load = self.folder / "plan.json"
-        load.write_text(json.dumps(rows))
-        command = [sys.executable, "-m", "gateway.demo.cloud", "--port", str(self.cloud), "--load", load]
-        command += ["--control-port", str(self.control)]  # stays open while the cloud is away
-        command += ["--key", CLOUD_KEY, "--tenant", TENANT_ID, "--seed", str(self.rng.randrange(1 << 30))]
-        self.spawn(command, "cloud.log")
-        until(lambda: self.stand_in("state") is not None, START_MAX_S, "the stand-in cloud answers")
-
-    def start_gateway(self) -> float:
-        began = time.monotonic()
-        self.gateway = subprocess.Popen([GATEWAY, "run", "--config", self.config], stdout=self.log, stderr=self.log)
-        until(self.ready, START_MAX_S, "the gateway is ready")
-        return time.monotonic() - began
-
-    def ready(self) -> bool:
-        if self.gateway is not None and self.gateway.poll() is not None:
-            raise SystemExit(f"the gateway ended with {self.gateway.returncode}: see {self.folder / 'gateway.log'}")
-        return fetch(f"http://127.0.0.1:{self.http}/readyz") is not None
-
-    def kill_gateway(self) -> None:
-        self.gateway.kill()
-        self.gateway.wait()
-
-    def kill_broker(self) -> bool:
-        """The Mosquitto that works in our folder."""
-        for process in Path("/proc").iterdir():
-            with contextlib.suppress(OSError, ValueError):
-                words = (process / "cmdline").read_bytes().split(b"\0")
-                if b"mosquitto" in words[0] and any(str(self.data).encode() in word for word in words):
-                    os.kill(int(process.name), signal.SIGKILL)
-                    return True
-        return False
-
-    def spawn(self, command: list, log: str) -> subprocess.Popen:
-        child = subprocess.Popen(command, stdout=(self.folder / log).open("ab"), stderr=subprocess.STDOUT)
-        self.children.append(child)
-        return child
-
-    def stand_in(self, what: str, body: dict | None = None) -> dict | list | None:
-        return fetch(f"http://127.0.0.1:{self.control}/_stand-in/{what}", body)
-
-    def command(self, *words: str) -> str:
-        """One call of the product's own command line; its last line."""
-        told = subprocess.run(
-            [GATEWAY, *words, "--config", self.config], check=True, capture_output=True, text=True, timeout=60
-        )
-        return told.stdout.strip().splitlines()[-1] if told.stdout.strip() else ""
-
-    def unsettled(self) -> int:
-        with contextlib.closing(
-            sqlite3.connect(f"file:{self.data / 'gateway.sqlite'}?mode=ro", uri=True)
-        ) as connection:
-            return connection.execute("SELECT count(*) FROM cloud_rows WHERE unsettled_until IS NOT NULL").fetchone()[0]
-
-    def end(self) -> None:
-        if self.gateway is not None and self.gateway.poll() is None:
-            self.gateway.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.gateway.wait(15)
-        for child in (self.gateway, *self.children):
-            if child is not None and child.poll() is None:
-                child.kill()
-                child.wait()
-        self.kill_broker()
-        self.log.close()
-
-
-def fetch(url: str, body: dict | None = None, key: str | None = None) -> dict | list | str | None:
-    """JSON or text; None when nobody answers with success."""
-    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
-    request = urllib.request.Request(url, None if body is None else json.dumps(body).encode(), headers)  # noqa: S310 -- loopback
-    try:
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 -- loopback
-            raw = answer.read().decode()
-    except (urllib.error.URLError, OSError):
-        return None
-    try:
-        return json.loads(raw)
-    except ValueError:
-        return raw
-
-
-def until(fact, within_s: float, name: str) -> None:
-    """Wait for a fact. Raises SystemExit when it does not come."""
-    ends = time.monotonic() + within_s
-    while not fact():
-        if time.monotonic() > ends:
-            raise SystemExit(f"waited {within_s:.0f} s in vain for: {name}")
-        time.sleep(0.1)
-
-
-@contextlib.contextmanager
-def floor(folder: Path, seed: int) -> Iterator[Floor]:
-    here = Floor(folder, seed)
-    try:
-        yield here
-    finally:
-        here.end()
-
-
-def health(here: Floor, key: str) -> dict:
-    return fetch(f"http://127.0.0.1:{here.http}/healthz", key=key) or {"links": {}}
-
-
-def drained(here: Floor, key: str) -> bool:
-    link = health(here, key)["links"].get("cloud", {})
-    return link.get("pending") == 0 and here.unsettled() == 0
+AGREE_MAX_S = 4 * PULL_EVERY_S + 20.0  # until the office's last change has been pulled
+CELL_GATEWAYS = 2
+STATIONS_TO_A_JOB = 2  # with three levels: each of another gateway
 
 
 def drill(here: Floor, given: argparse.Namespace) -> int:
-    rows = plan(given.stations, given.operations)
-    here.configure()
+    rows = plan(given.stations, given.operations, STATIONS_TO_A_JOB if here.cells else 1)
     here.start_cloud(rows)
+    cells = [[f"Cell {one}" for one in range(place, given.stations, CELL_GATEWAYS)] for place in range(CELL_GATEWAYS)]
+    here.configure(cells)
     people = here.folder / "people.json"
     people.write_text(json.dumps({"cells": rows["cells"], "profiles": rows["profiles"]}))
-    key = here.command("keys", "create", "--name", "stations", "--scope", "admin")
-    here.command("import", str(people))
-    say(f"gateway ready after {here.start_gateway():.1f} s")
+    here.site.command("import", str(people))
+    for box in (here.site, *here.cells):
+        say(f"{box.name} ready after {box.start():.1f} s")
     total = len(rows["operations"])
-    url = f"http://127.0.0.1:{here.http}/functions/v1"
-    until(lambda: pulled(url, key) >= total, START_MAX_S, f"{total} operations pulled")
+    until(lambda: here.site.holds("api-operations") >= total, START_MAX_S, f"{total} operations pulled")
+    for box, own in zip(here.cells, cells, strict=False):
+        count = len(own) * (given.operations + CONTESTED)
+        until(
+            lambda box=box, count=count: box.holds("api-operations") >= count, START_MAX_S, f"{box.name} has its plan"
+        )
     say(f"plan pulled: {total} operations of {given.stations} stations")
-    listener = listen(here)
-    here.stand_in("away", {"seconds": 100_000})
+    listener = listen(here) if here.site.has_broker else None
+    watcher = watch(here)
+    here.cloud.away(100_000)
     say("the line to the cloud is cut")
-    work = {"count": given.count, "stations": []}
-    for station in range(given.stations):
-        operations = [fixed("operation", station, number) for number in range(given.operations)]
-        work["stations"].append({"operator": fixed("person", station), "operations": operations})
-    (here.folder / "work.json").write_text(json.dumps(work))
-    notes = here.folder / "notes.jsonl"
-    command = [sys.executable, HERE / "stations.py", "--plan", here.folder / "work.json", "--notes", notes]
-    stations = here.spawn([*command, "--url", url, "--key", key, "--seed", str(given.seed)], "stations.log")
-    expected = given.stations * given.operations * (4 + given.count)
-    trouble(here, given, stations, notes, expected)
-    until(lambda: stations.poll() is not None, 600, "the stations are done")
-    if stations.returncode:
-        say((here.folder / "stations.log").read_text()[-2000:])
+    if not shift(here, given):
         return 1
     say("the stations are done; waiting for the cloud to have everything")
     began = time.monotonic()
-    until(lambda: drained(here, key), DRAIN_MAX_S, f"the queue is empty: {health(here, key)['links'].get('cloud')}")
+    until(lambda: all(box.drained() for box in here.all), DRAIN_MAX_S, f"nothing waits: {lines(here)}")
     say(f"drained {time.monotonic() - began:.0f} s after the last booking")
-    here.stand_in("faults", dict.fromkeys(("lose_reply", "late_delivery"), 0))
-    time.sleep(LATE_S[1])  # the last late request has run; nothing may come after the settled state
-    listener.terminate()
-    return verdict(here, notes)
+    trouble.all_well(here)
+    agreed(here)
+    for one in (listener, watcher):
+        if one is not None:
+            one.terminate()
+    return verdict(here, given)
 
 
-def pulled(url: str, key: str) -> int:
-    listed = fetch(f"{url}/api-operations?limit=1", key=key)
-    return listed["data"]["pagination"]["total"] if isinstance(listed, dict) else 0
+def shift(here: Floor, given: argparse.Namespace) -> bool:
+    """Stations and office work, and trouble meets them. False: one of them could not do its work."""
+    seed = ["--seed", str(given.seed)]
+    work = {
+        "count": given.count,
+        "chores": given.chores,
+        "stations": [station(here, given, one) for one in range(given.stations)],
+    }
+    (here.folder / "work.json").write_text(json.dumps(work))
+    (here.folder / "office-work.json").write_text(json.dumps({**work, "url": here.cloud.office_url, "key": CLOUD_KEY}))
+    notes = here.folder / "notes.jsonl"
+    command = [sys.executable, HERE / "stations.py", "--work", here.folder / "work.json", "--notes", notes]
+    stations = here.spawn([*command, *seed], "stations.log")
+    command = [sys.executable, HERE / "office.py", "--work", here.folder / "office-work.json"]
+    office = here.spawn([*command, "--notes", here.folder / "office.jsonl", *seed], "office.log")
+    office_done = lambda: until(lambda: office.poll() is not None, trouble.WORK_MAX_S, "the office is done")  # noqa: E731
+    trouble.make(here, given, stations, notes, office_done)
+    until(lambda: stations.poll() is not None, trouble.WORK_MAX_S, "the stations are done")
+    for name, process in (("stations", stations), ("office", office)):
+        if process.returncode:
+            say(f"{name} ended with {process.returncode}:\n{(here.folder / f'{name}.log').read_text()[-2000:]}")
+    return not (stations.returncode or office.returncode)
+
+
+def station(here: Floor, given: argparse.Namespace, place: int) -> dict:
+    """What it has to know."""
+    box = here.boxes[place % len(here.boxes)]
+    job = contested_job(place)
+    about = {"name": f"station-{place}", "url": f"{box.url}/functions/v1", "key": box.key}
+    about |= {"operator": fixed("person", place), "cell": fixed("cell", place), "cell_name": f"Cell {place}"}
+    about |= {"operations": [fixed("operation", place, number) for number in range(given.operations)]}
+    about |= {"contested": contested(place), "contested_job": job, "contested_part": part_of(contested(place)[-1])}
+    about["photos"] = not here.cells  # files go up to a plain cloud, not yet to a hub
+    return about | {"reasons": [fixed("reason", one) for one in REASONS]}
+
+
+def lines(here: Floor) -> dict:
+    return {box.name: box.link() for box in here.all}
 
 
 def listen(here: Floor) -> subprocess.Popen:
     """As the product's `viewer`, whose password lies beside the broker's configuration."""
-    viewer = json.loads((here.data / "broker" / "users.json").read_text())["viewer"]
-    command = [
-        sys.executable,
-        HERE / "listener.py",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(here.mqtt),
-        "--user",
-        "viewer",
-    ]
-    command += ["--password", viewer, "--topic", "#", "--heard", here.folder / "heard.jsonl"]
+    viewer = json.loads((here.site.data / "broker" / "users.json").read_text())["viewer"]
+    command = [sys.executable, HERE / "listener.py", "--host", "127.0.0.1", "--port", str(here.site.mqtt)]
+    command += ["--user", "viewer", "--password", viewer, "--topic", "#", "--heard", here.folder / "heard.jsonl"]
     return here.spawn(command, "listener.log")
 
 
-def trouble(here: Floor, given: argparse.Namespace, stations: subprocess.Popen, notes: Path, expected: int) -> None:
-    """Kills, spread over the work; the line comes back, badly, when two thirds are done."""
-    events = [("gateway", (place + 1) / (given.gateway_kills + 1)) for place in range(given.gateway_kills)]
-    events += (
-        [("broker", (place + 0.5) / given.broker_kills) for place in range(given.broker_kills)]
-        if given.broker_kills
-        else []
-    )
-    events.append(("line", 0.66))
-    for what, share in sorted(events, key=lambda event: event[1]):
-        done = lambda share=share: stations.poll() is not None or written(notes) >= expected * share  # noqa: E731 -- bound to this share
-        until(done, 600, f"{share:.0%} of the work is done")
-        if what == "gateway":
-            here.kill_gateway()
-            say(f"gateway killed at {written(notes)} answers; ready again after {here.start_gateway():.1f} s")
-        elif what == "broker":
-            say(f"broker killed at {written(notes)} answers: {here.kill_broker()}")
-        else:
-            late = {"late_delivery": 0.03, "late_min_s": LATE_S[0], "late_max_s": LATE_S[1]}
-            here.stand_in("faults", {"lose_reply": 0.10, **late})
-            here.stand_in("away", {"seconds": 0})
-            say("the line is back: 10 % of the replies are lost after the commit, 3 % of the requests come late")
+def watch(here: Floor) -> subprocess.Popen:
+    boxes = here.folder / "boxes.json"
+    boxes.write_text(json.dumps([{"name": box.name, "url": box.url, "key": box.key} for box in here.all]))
+    command = [sys.executable, HERE / "watcher.py", "--boxes", boxes, "--seen", here.folder / "seen.jsonl"]
+    return here.spawn(command, "watcher.log")
 
 
-def written(notes: Path) -> int:
-    return notes.read_bytes().count(b"\n") if notes.exists() else 0
+def agreed(here: Floor) -> None:
+    """Wait until all levels say the same and have heard each other out. What never does is the judge's."""
+    began = time.monotonic()
+    with contextlib.suppress(SystemExit):
+        until(lambda: agree(here), AGREE_MAX_S, "all levels say the same")
+    say(f"all levels heard out after {time.monotonic() - began:.0f} s")
 
 
-def verdict(here: Floor, notes: Path) -> int:
-    state, log = here.folder / "cloud.json", here.folder / "cloud-log.json"
-    state.write_text(json.dumps(here.stand_in("state")))
-    log.write_text(json.dumps(here.stand_in("log")))
-    command = [sys.executable, HERE / "check.py", "--notes", notes, "--cloud", state, "--log", log]
-    command += ["--database", here.data / "gateway.sqlite", "--heard", here.folder / "heard.jsonl"]
-    return subprocess.run(command, check=False).returncode
+def agree(here: Floor) -> bool:
+    if not all(box.drained() for box in here.all):
+        return False
+    with contextlib.ExitStack() as stack:
+        site, *cells = [stack.enter_context(box.read()) for box in (here.site, *here.cells)]
+        if not all(sides.heard_out(cell, site) for cell in cells):
+            return False
+        return not sides.apart(site, cells, here.cloud.ask("state"))
+
+
+def verdict(here: Floor, given: argparse.Namespace) -> int:
+    (here.folder / "cloud.json").write_text(json.dumps(here.cloud.ask("state")))
+    (here.folder / "cloud-log.json").write_text(json.dumps(here.cloud.ask("log")))
+    about = {
+        "exact": exact(given.stations, given.operations),
+        "cells": {box.name: str(box.database) for box in here.cells},
+    }
+    (here.folder / "case.json").write_text(json.dumps({**about, "site": str(here.site.database)}))
+    return subprocess.run([sys.executable, HERE / "check.py", "--folder", here.folder], check=False).returncode
 
 
 def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument(
+        "--levels", type=int, choices=(1, 3), help="of gateways and cloud; without it one after the other"
+    )
     arguments.add_argument("--stations", type=int, default=20)
     arguments.add_argument("--operations", type=int, default=6, help="of each station")
     arguments.add_argument("--count", type=int, default=14, help="quantities booked on each operation")
+    arguments.add_argument("--chores", type=int, default=8, help="everything else that is done at each operation")
     arguments.add_argument("--gateway-kills", type=int, default=10)
     arguments.add_argument("--broker-kills", type=int, default=2)
     arguments.add_argument("--seed", type=int, default=1)
     arguments.add_argument("--keep", type=Path, help="leave everything in this folder")
     given = arguments.parse_args()
+    codes = [one_drill(given, levels) for levels in ((given.levels,) if given.levels else (1, 3))]
+    return max(codes)
+
+
+def one_drill(given: argparse.Namespace, levels: int) -> int:
     with contextlib.ExitStack() as stack:
-        folder = given.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="drill-")))
+        if given.keep:
+            folder = given.keep / f"levels-{levels}"
+        else:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="drill-")))
         folder.mkdir(parents=True, exist_ok=True)
         began = time.monotonic()
-        code = drill(stack.enter_context(floor(folder, given.seed)), given)
-        say(f"{'passed' if code == 0 else 'FAILED'} after {time.monotonic() - began:.0f} s, seed {given.seed}")
+        cells = CELL_GATEWAYS if levels > 1 else 0
+        code = drill(stack.enter_context(floor(folder, given.seed, cells)), given)
+        told = f"{'passed' if code == 0 else 'FAILED'} after {time.monotonic() - began:.0f} s"
+        say(f"{told}: levels {levels}, seed {given.seed}")
         return code
 
 

@@ -148,12 +148,13 @@ def _without_keys(file: Path) -> dict:
     return told
 
 
-async def test_a_short_drill(tmp_path):
+@pytest.mark.parametrize("levels", ["1", "3"])
+async def test_a_short_drill(tmp_path, levels):
     """A share of `make drill`, with the same judge."""
     program = Path(__file__).parents[1] / "drill" / "run.py"
-    size = "--stations 5 --operations 2 --count 5 --gateway-kills 2 --broker-kills 1".split()
+    size = "--stations 2 --operations 2 --count 4 --chores 9 --gateway-kills 2 --broker-kills 1 --levels".split()
     drill = await asyncio.create_subprocess_exec(
-        *(sys.executable, program, *size, "--keep", tmp_path), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        *(sys.executable, program, *size, levels, "--keep", tmp_path), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     async with asyncio.timeout(DRILL_MAX_S):
         told, _ = await drill.communicate()

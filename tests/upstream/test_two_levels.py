@@ -3,7 +3,7 @@
 import contextlib
 
 from hall import ANNA, BEN, BURR, LASER, SAW
-from levels import level, until
+from levels import level, line_to, until
 
 from gateway.cloud import conflicts
 from gateway.cloud.merge import Difference
@@ -148,3 +148,53 @@ async def test_the_site_shows_who_is_below_it_and_a_cell_that_is_given_up_is_fre
         await with_cells("Laser", "Saw")
         await with_cells("Laser")
         assert await site.ask("SELECT cell_id, gateway_id FROM hub_cells") == [(LASER, "cell")]
+
+
+async def test_what_was_made_and_deleted_while_it_was_told_stays_deleted(tmp_path):
+    """The hub tells of a row that it has just heard of, and has yet to hear that it is gone."""
+    async with level(tmp_path / "site", "site") as site, line_to(site.url) as line:
+        await site.furnished()
+        hub = {"kind": "hub", "url": f"http://127.0.0.1:{line.port}", "api_key": await site.key_for("cell")}
+        async with level(tmp_path / "cell", "cell", cloud={**hub, "cells": ["Laser"], "timeout": "5s"}) as cell:
+            await until(lambda: cell.knows("cells", LASER), "the plan")
+            for number in range(40):
+                body = {"code": f"ODD-{number}", "description": "odd", "category": "other"}
+                reason = (await cell.done("POST", "/api-scrap-reasons", body))["scrap_reason"]["id"]
+                line.cut() if number % 2 else line.mend()
+                await cell.done("DELETE", f"/api-scrap-reasons?id={reason}")
+            line.mend()
+            await until(cell.drained, "sent")
+
+            async def told():
+                return await cell.rows("scrap_reasons") == await site.rows("scrap_reasons")
+
+            await until(told, "both say the same")
+
+
+async def test_a_job_of_two_cells_ends_with_its_last_work_whoever_tells_first(tmp_path):
+    async with level(tmp_path / "site", "site") as site, line_to(site.url) as line:
+        await site.furnished()
+        key = await site.key_for("saw")
+        hub = {"kind": "hub", "url": f"http://127.0.0.1:{line.port}", "api_key": key, "timeout": "5s"}
+        async with (
+            level(tmp_path / "laser", "laser", above=site, cells=("Laser",)) as laser,
+            level(tmp_path / "saw", "saw", cloud={**hub, "cells": ["Saw"]}) as saw,
+        ):
+            job = await site.job("J-BOTH", LASER, SAW)
+            first, second = (one["id"] for one in job["parts"][0]["operations"])
+            for box in (laser, saw):
+                await until(lambda box=box: box.knows("operations", first), "the job is in the cell")
+            line.cut()
+            for box, operation in ((saw, second), (laser, first)):  # the saw is through first, and cannot say so
+                await box.done("POST", f"/api-operation-lifecycle/start?id={operation}")
+                await box.done("POST", f"/api-operation-lifecycle/complete?id={operation}")
+            await until(laser.drained, "the laser has told")
+            line.mend()
+            await until(saw.drained, "the saw has told")
+            ((last,),) = await site.ask("SELECT max(completed_at) FROM operations")
+
+            async def ended():
+                sql = "SELECT status, completed_at FROM jobs"
+                return [await box.ask(sql) for box in (site, laser, saw)] == [[("completed", last)]] * 3
+
+            await until(ended, "all know when it ended")

@@ -1,0 +1,89 @@
+"""Do all levels say the same? Local copies, read only, against each other and against the cloud, row by row."""
+
+import json
+import sqlite3
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from floor import FORWARDED, differences
+
+from gateway.outbox import journal
+from gateway.upstream import feed
+
+# Seen by nobody else: versions count what one database did, and these times are of each box.
+OWN = frozenset(("row_version", "updated_at"))
+# What a cell cannot see of work in another: seconds, and what only rules ask for.
+OF_THE_OTHER = frozenset(("moved_at", "actual_time_s", "actual_duration_s", "status_before_hold"))
+GONE = "deleted_at"  # the same: when each has heard of it
+OPEN = "SELECT table_name, row_id, field FROM cloud_conflicts WHERE resolution IS NULL"
+
+
+class State:
+    """The stand-in cloud as it was told by its control endpoint."""
+
+    def __init__(self, state: Mapping[str, list[dict]]) -> None:
+        self._state = state
+
+    def rows(self, table: str) -> list[dict]:
+        return self._state[table]
+
+
+def apart(site: sqlite3.Connection, cells: Sequence[sqlite3.Connection], cloud: Mapping[str, list[dict]]) -> list[str]:
+    """Differences that no open conflict tells of."""
+    open_ = {row["row_id"] for box in (site, *cells) for row in site_conflicts(box)}
+    told = differences(site, State(cloud))
+    for cell in cells:
+        told += between(cell, site)
+    return [one for one in told if one.split()[1] not in open_]
+
+
+def site_conflicts(box: sqlite3.Connection) -> list[sqlite3.Row]:
+    return box.execute(OPEN).fetchall()
+
+
+def between(cell: sqlite3.Connection, site: sqlite3.Connection) -> list[str]:
+    """Rows of the cell that the site has otherwise, or not at all."""
+    told = []
+    for table in FORWARDED:
+        there = {row["id"]: row for row in site.execute(f"SELECT * FROM {table}")}
+        for row in cell.execute(f"SELECT * FROM {table}"):
+            other = there.get(row["id"])
+            if other is None:
+                told.append(f"{table} {row['id']} is not at the site")
+                continue
+            told += [
+                f"{table} {row['id']} {name}: {row[name]!r} in the cell, {other[name]!r} at the site"
+                for name in set(row.keys()) - OWN - OF_THE_OTHER
+                if row[name] != other[name] and not (name == GONE and row[name] and other[name])
+            ]
+    return told
+
+
+def heard_out(cell: sqlite3.Connection, site: sqlite3.Connection) -> bool:
+    """The cell has read all of the site's journal."""
+    place = feed.load(cell)
+    return place is not None and place.seq == journal.head(site)
+
+
+def journals(site: sqlite3.Connection, cells: Mapping[str, sqlite3.Connection]) -> tuple[list[str], int]:
+    """(what is wrong, how many entries of the cells stand in the site's journal): each once, none of them lost."""
+    wrong = [
+        f"event {row[0]} stands {row[1]} times in the site's journal"
+        for row in site.execute("SELECT id, count(*) FROM events GROUP BY id HAVING count(*) > 1")
+    ]
+    there = {row[0] for row in site.execute("SELECT id FROM events")}
+    count = 0
+    for name, cell in cells.items():
+        own = cell.execute(
+            "SELECT id, type, lane, changes FROM events WHERE origin <> 'cloud' AND lane NOT LIKE 'cloud_conflicts:%'"
+        ).fetchall()
+        count += len(own)
+        wrong += [
+            f"event {row['id']} ({row['type']}, {row['lane']}) of {name} is not in the site's journal"
+            for row in own
+            if row["id"] not in there and (json.loads(row["changes"]) or row["type"])
+        ]
+    return wrong, count
