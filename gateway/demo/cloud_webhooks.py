@@ -22,7 +22,7 @@ class Webhooks:
         self.session: aiohttp.ClientSession | None = None
 
     def wanting(self, tenant_id: str, event: str) -> list[Row]:
-        return [h for h in self._db.where("webhooks", tenant_id=tenant_id, active=True) if event in h["events"]]
+        return [h for h in self._db.where("webhooks", tenant_id=tenant_id, active=True) if event in (h["events"] or ())]
 
     async def notify(self, tenant_id: str, event: str, data: Row) -> None:
         for hook in self.wanting(tenant_id, event):
