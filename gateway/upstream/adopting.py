@@ -14,7 +14,7 @@ from gateway.cloud import adopt, conflicts, mapping, missed, store
 from gateway.cloud.absent import GONE, Key
 from gateway.cloud.adopt import TABLES as PLAN
 from gateway.cloud.deletions import follow
-from gateway.cloud.merge import EXECUTION
+from gateway.cloud.merge import COMPLETED, EXECUTION
 from gateway.kernel.db import Tx
 from gateway.outbox import journal
 from gateway.outbox.event import Change, Event, Stamp
@@ -113,11 +113,23 @@ def _changed(
             change = adopt.update(tx, stamp, resource, {"id": one.id, **theirs}, values) if values else None
             if values and change is None:
                 return None, lane
-        known.base |= {name: value for name, value in theirs.items() if name in one.columns}
+        known.base |= {name: value for name, value in theirs.items() if name in _agreed(one, theirs, found)}
     known.lane = known.lane or lane
     store.save(tx, known.packed(stamp.text))
     conflicts.settle(tx, stamp, one.table, one.id, conflicts.NOT_KEPT, "cloud")
     return change, lane
+
+
+def _agreed(
+    one: News, theirs: Mapping[str, Any], found: tuple[Mapping[str, Any], list[Mapping[str, Any]]]
+) -> Collection[str]:
+    """The columns in which both sides have been at one. Our echo comes with the row as it is now: what somebody else has made of it
+    since is told by his own change.
+    """
+    if not one.ours or not mapping.forwarded(one.table):
+        return one.columns
+    ours = mapping.wanted(one.table, found[0], () if one.table in mapping.LISTS else found[1])[0].values
+    return {name for name in one.columns if name not in ours or mapping.same(ours[name], theirs.get(name))}
 
 
 def _values(
@@ -133,6 +145,10 @@ def _values(
 ) -> Mapping[str, Any]:
     """Our columns that become the hub's."""
     told = {} if one.ours else {name: value for name, value in theirs.items() if name in one.columns}
+    execution = EXECUTION.get(one.table, frozenset())
+    if theirs.get("status") == COMPLETED and not execution & theirs.keys() <= one.fresh:
+        # Half a state is none: of ours the hub has yet to say what has become.
+        told = {name: value for name, value in told.items() if name not in execution}
     waiting = store.unsent(tx, lane, one.table, one.id)
     touched = {*one.columns, *EXECUTION.get(one.table, ())}
     if TABLES[one.table].path and (waiting.fields is None or waiting.fields & mapping.cloud_fields(one.table, touched)):
@@ -144,10 +160,9 @@ def _values(
     owned = one.table == "operations" and (cells is None or ours.get("cell_id") in cells)
     state: dict[str, Any] = {}
     if not owned:
-        names = EXECUTION.get(one.table, frozenset())
-        told = {name: value for name, value in told.items() if name not in names}
-        if waiting.fields is not None and not waiting.fields & names:
-            state = _state(one, theirs, ours, names)
+        told = {name: value for name, value in told.items() if name not in execution}
+        if waiting.fields is not None and not waiting.fields & execution:
+            state = _state(one, theirs, ours, execution)
     merged = adopt.merged(tx, one.table, ours, {"id": one.id, **told}, known, lane, owned=owned)
     for difference in merged.differences:
         conflicts.record(tx, stamp, one.table, one.id, difference)

@@ -170,9 +170,9 @@ def one_drill(given: argparse.Namespace, levels: int) -> int:
     with contextlib.ExitStack() as stack:
         if given.keep:
             folder = given.keep / f"levels-{levels}"
+            folder.mkdir(parents=True)  # never in that of another drill
         else:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="drill-")))
-        folder.mkdir(parents=True, exist_ok=True)
         began = time.monotonic()
         cells = CELL_GATEWAYS if levels > 1 else 0
         code = drill(stack.enter_context(floor(folder, given.seed, cells)), given)
