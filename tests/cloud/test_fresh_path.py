@@ -134,7 +134,7 @@ async def test_lifecycle_calls_are_worth_it_for_webhooks_or_while_there_is_budge
     sql = "UPDATE gateway_state SET value = ? WHERE key = 'cloud.budget'"
     await shop.db.write(lambda tx: tx.execute(sql, (opened,)).rowcount)
     if webhooks:
-        hook = {"id": shop.new_id(), "url": "http://127.0.0.1:9/", "event_type": "job.created", "active": True}
+        hook = {"id": shop.new_id(), "url": "http://127.0.0.1:9/", "events": ["job.created"], "active": True}
         shop.cloud.load({"webhooks": [hook]})
     async with shop.online(requests_per_day=limit) as link:
         await shop.until(lambda _: any("webhooks" in one.path for one in shop.asked("GET")), "asked for webhooks")
