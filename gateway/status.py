@@ -43,7 +43,7 @@ class Status:
         return [*self._health.problems(), *(told for told in (self._db.read_only, self._db.warning) if told)]
 
     async def full(self) -> dict[str, Any]:
-        head, epoch, readers, below = await self._db.read(_facts)
+        head, epoch, readers = await self._db.read(_facts)
         now = self._clock.now()
         links: dict[str, dict[str, Any]] = {
             link.name: {"state": link.state, "since": link.since, "error": link.error, **link.facts}
@@ -66,15 +66,12 @@ class Status:
             "clock_trusted": time_.trusted(now),
             "links": links,
         }
-        more = {"gateways": below, "problems": self._problems()}
+        more = {"gateways": await self._db.read(gateways.known), "problems": self._problems()}
         return told | {name: value for name, value in more.items() if value}
 
 
-def _facts(connection: sqlite3.Connection) -> tuple[int, int, dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
-    """(head of the journal, epoch, reader -> its counts, gateway below this one -> what is known of it).
-
-    accepted = sent + pending + parked + skipped, always.
-    """
+def _facts(connection: sqlite3.Connection) -> tuple[int, int, dict[str, dict[str, Any]]]:
+    """(head of the journal, epoch, reader -> its counts). accepted = sent + pending + parked + skipped, always."""
     head = journal.head(connection)
     readers: dict[str, dict[str, Any]] = {}
     for reader in journal.readers(connection):
@@ -90,7 +87,7 @@ def _facts(connection: sqlite3.Connection) -> tuple[int, int, dict[str, dict[str
         }
     if cloud_.READER in readers:
         readers[cloud_.READER]["conflicts"] = conflicts.open_count(connection)
-    return head, epoch(connection), readers, gateways.known(connection)
+    return head, epoch(connection), readers
 
 
 def _waiting(connection: sqlite3.Connection, name: str, position: int, head: int) -> tuple[int, str | None]:

@@ -259,6 +259,9 @@ class Counts(RuleBasedStateMachine):
             journal.register(self.tx, name, REGISTERED)
             return
         head = journal.head(self.tx)
+        early = early and {*range(max(0, head - 2) + 1, head + 1)} <= {
+            *seqs(self.tx)
+        }  # nobody begins before what is there
         journal.register(self.tx, name, REGISTERED, None if not early else max(0, head - 2))
         self.waiting[name] = set(range(max(0, head - 2) + 1, head + 1)) if early else set()
         for kept in (self.delivered, self.parked, self.skipped):

@@ -23,6 +23,7 @@ MACHINERY = {
     "gateway_state",
     "hub_cells",
     "hub_gateways",
+    "hub_received",
     "receipts",
     "sqlite_sequence",
     "_sqlite_migrations",
