@@ -79,7 +79,7 @@ def route(secret: str, ring: Ring | None) -> Route:
 def signed(raw: bytes, secret: str, signature: str) -> bool:
     """`sha256=` and the HMAC of the exact bytes, as the cloud sends it."""
     made = f"sha256={hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()}"
-    return hmac.compare_digest(made.encode(), signature.encode())
+    return hmac.compare_digest(made.encode(), signature.encode(errors="replace"))
 
 
 def event_of(told: Any) -> Event:

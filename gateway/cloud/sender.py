@@ -170,9 +170,8 @@ class Sender:
         values, fields = dict(want.values), intent.fields
         if execution is not None:
             told = EXECUTION - plan.SUMS
-            if (
-                execution.get("status") == COMPLETED
-            ):  # somebody else's start may stand there; ours does not change any more
+            if execution.get("status") == COMPLETED:
+                # Somebody else's start may stand there; ours does not change any more.
                 execution = {"started_at": values["started_at"], **execution}
             values = {name: value for name, value in values.items() if name not in told} | dict(execution)
             fields = None if fields is None else (fields - told) | execution.keys()

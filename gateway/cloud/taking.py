@@ -122,10 +122,8 @@ def _take(
     found = store.local(tx, table, row_id)
     lane = adopt.lane_of(tx, table, theirs if found is None else found[0])
     if found is None:
-        if (
-            store.unsent(tx, lane, table, row_id).fields is None
-        ):  # deleted here for good, and the cloud does not know yet
-            return None, lane, False
+        if store.unsent(tx, lane, table, row_id).fields is None:
+            return None, lane, False  # deleted here for good, and the cloud does not know yet
         change = adopt.insert(tx, stamp, resource, theirs)
         if change is None:
             return None, lane, False

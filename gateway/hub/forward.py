@@ -81,6 +81,8 @@ def route(db: Database, inside: Inside, clock: Clock, new_id: NewId, own_id: str
         if sent is None:
             raise BadRequest("a body is needed: {gateway_id, epoch, items or entries}")
         _speaks_for(call, sent.gateway_id)
+        if sent.entries:
+            _is_a_gateway(call)
         _ordered(sent.items)
         cells = sent.cells if sent.cells is not None else sorted(call.caller.cells or ())
         for cell in cells:
@@ -123,6 +125,13 @@ def _speaks_for(call: Call, gateway_id: str) -> None:
     bound = call.caller.gateway_id
     if bound is not None and bound != gateway_id:
         raise Forbidden(f"this key speaks for another gateway than {gateway_id}")
+
+
+def _is_a_gateway(call: Call) -> None:
+    """Entries are rows as they are, and no function's own rules are asked: only a gateway's key may send them. Raises Forbidden."""
+    if call.caller.gateway_id is None:
+        call.caller.require(Scope.ADMIN)
+    call.caller.require(Scope.PLAN)
 
 
 def _ordered(items: Sequence[Item]) -> None:

@@ -78,8 +78,6 @@ def apart(connection: sqlite3.Connection) -> list[Key]:
 
 def follow_deletions(tx: Tx, stamp: Stamp) -> str:
     """What waits for a person, empty: nothing. What is not sent yet keeps its rows, and they are looked at again."""
-    if not missed.anything(tx):
-        return ""
     waits = follow(tx, stamp, {}, stamp.text).waits
     missed.forget_gone(tx)
     return waits
@@ -97,11 +95,9 @@ def _changed(
     resource = TABLES[one.table]
     found = store.local(tx, one.table, one.id)
     lane = adopt.lane_of(tx, one.table, {"id": one.id, **theirs} if found is None else found[0])
-    if found is None and store.unsent(tx, lane, one.table, one.id).fields is None:
-        return None, lane  # deleted here, which the hub has yet to hear
     if found is None:
         if one.ours or not one.fresh or store.unsent(tx, lane, one.table, one.id).fields is None:
-            return None, lane  # deleted here meanwhile
+            return None, lane  # deleted here, which the hub has yet to hear
         change = adopt.insert(tx, stamp, resource, {"id": one.id, **theirs})
         if change is None:
             return None, lane
@@ -150,7 +146,7 @@ def _values(
         # Half a state is none: of ours the hub has yet to say what has become.
         told = {name: value for name, value in told.items() if name not in execution}
     waiting = store.unsent(tx, lane, one.table, one.id)
-    touched = {*one.columns, *EXECUTION.get(one.table, ())}
+    touched = {*one.columns, *execution}
     if TABLES[one.table].path and (waiting.fields is None or waiting.fields & mapping.cloud_fields(one.table, touched)):
         doubtful.append((one.table, one.id))
     if not mapping.forwarded(one.table):

@@ -85,8 +85,13 @@ class HubDownlink:
                 except CursorExpired as exc:
                     log.warning("hub.snapshot", why=exc.message)
                     await self._db.write(feed.forget)
-            stamp = Stamp(self._clock.now(), CLOUD, self._new_id)
-            self._tell(self._missing or await self._db.write(follow_deletions, stamp))
+            self._tell(self._missing or await self._follow_deletions())
+
+    async def _follow_deletions(self) -> str:
+        """What waits for a person, empty: nothing."""
+        if not await self._db.read(missed.anything):
+            return ""
+        return await self._db.write(follow_deletions, Stamp(self._clock.now(), CLOUD, self._new_id))
 
     def _tell(self, but: str) -> None:
         if self._link.degraded(but) if but else self._link.up():

@@ -1,34 +1,32 @@
 """Plans by a user's session: the activity log as a feed, and mode A whenever that is not to be had."""
 
-import json
 import random
 from datetime import timedelta
 from functools import partial
 
 import pytest
-from cloud_shop import PLANNED_AT, Shop, shop_of, stand_in
+from cloud_shop import shop_of
 from floor import Floor, differences
+from session_shop import (
+    FIRST,
+    ITS_JOB,
+    PULL,
+    cloud_with_user,
+    conflicts,
+    here,
+    in_mode,
+    office,
+    one,
+    reads,
+    rounds,
+    signed_in,
+)
 from shift import BEND, CUT, OTTO, PETRA, WELD
 from test_random_histories import FAULTS, play
 
-from gateway.cloud.session import ServiceUser
 from gateway.demo import factory
-from gateway.demo.cloud_tables import ANON_KEY, User
 from gateway.kernel.clock import text
 from gateway.operations.model import Verb
-
-MAIL, WORD = "gateway@example.com", "a long pass phrase"
-FEED_EVERY_S = 0.1
-FIRST = factory.named("part", "1", "Beam")
-ITS_JOB = factory.named("job", "1")
-ASSEMBLY = factory.named("cell", "Assembly")
-PULL = "cloud-pull"
-
-
-def cloud_with_user(planned_at=PLANNED_AT, **more):
-    cloud = stand_in(planned_at, **more)
-    cloud.tables.add_user(User(OTTO, factory.TENANT_ID, MAIL, WORD))
-    return cloud
 
 
 @pytest.fixture
@@ -42,51 +40,6 @@ async def shop(tmp_path, pulled):
     """It has pulled the plan once, in mode A."""
     async with shop_of(tmp_path / "pulled", cloud_with_user(), pulled) as shop:
         yield shop
-
-
-def signed_in(shop: Shop, password: str = WORD, **more):
-    user = ServiceUser(shop.url.removesuffix("/functions/v1"), MAIL, password, ANON_KEY)
-    given = {"feed_every_s": FEED_EVERY_S, "again_s": FEED_EVERY_S, "pull_every_s": 0.3, "settle_after_s": 0.1}
-    return shop.linked(service=user, **{**given, **more})
-
-
-def mode(shop: Shop) -> str:
-    return shop.health.link(PULL).facts.get("mode", "")
-
-
-async def in_mode(shop: Shop, wanted: str) -> None:
-    await shop.until(lambda _: mode(shop) == wanted, f"mode {wanted}")
-
-
-def reads(shop: Shop, table: str) -> list:
-    return [one for one in shop.asked("GET") if one.path == f"/rest/v1/{table}"]
-
-
-async def rounds(shop: Shop, count: int = 3) -> None:
-    """So many whole readings of the feed, from now on."""
-    seen = len(reads(shop, "activity_log"))
-    await shop.until(lambda _: len(reads(shop, "activity_log")) > seen + count, f"{count} rounds")
-
-
-async def here(shop: Shop, table: str, row_id: str, column: str, value) -> None:
-    """Wait for it."""
-    sql = f"SELECT {column} FROM {table} WHERE id = ?"
-    await shop.until(lambda c: tuple(c.execute(sql, (row_id,)).fetchone() or ()) == (value,), f"{table} {column}")
-
-
-async def one(shop: Shop, table: str, row_id: str, column: str):
-    found = await shop.ask(f"SELECT {column} FROM {table} WHERE id = ?", row_id)
-    return found[0][0] if found else None
-
-
-def office(shop: Shop, table: str, row_id: str, began=None, **values) -> None:
-    """Somebody writes the table itself, as the web client does."""
-    with shop.cloud.committing(began) as db:
-        db.update(table, db.get(table, row_id), values)
-
-
-async def conflicts(shop: Shop) -> list[tuple]:
-    return await shop.ask("SELECT table_name, row_id, field, resolution FROM cloud_conflicts ORDER BY rowid")
 
 
 # ------------------------------------------------------------------ what comes down
@@ -376,134 +329,3 @@ async def test_a_shift_in_bad_weather_leaves_both_sides_the_same_and_nobody_a_qu
         await new_shop.drained()
         assert await new_shop.db.read(differences, new_shop.cloud) == []
     assert await conflicts(new_shop) == []
-
-
-# ------------------------------------------------------------------ restarts
-
-
-async def test_a_restart_goes_on_where_it_was(shop):
-    async with signed_in(shop):
-        await in_mode(shop, "B")
-        await rounds(shop)
-        await shop.until(lambda c: c.execute("SELECT 1 FROM gateway_state WHERE key = 'cloud.feed'").fetchone(), "kept")
-    office(shop, "operations", CUT, estimated_time=77)
-    asked = len(reads(shop, "operations"))
-    async with signed_in(shop):
-        await here(shop, "operations", CUT, "estimated_time", 77)
-        await rounds(shop, 1)
-    queries = [one.query for one in reads(shop, "operations")[asked:]]
-    assert not [query for query in queries if "status=in" in query]  # not everything
-
-
-async def test_what_could_not_be_taken_over_is_kept_over_a_restart(shop):
-    """A row that may still change over there is left for later, and the log does not tell of it a second time."""
-    shop.cloud.faults.change(lose_reply=1.0, only="PATCH /api-operations", left=1)
-    async with signed_in(shop, settle_after_s=60.0):
-        await in_mode(shop, "B")
-        await shop.change(Verb.START, CUT, operator_id=OTTO)
-        await shop.until(
-            lambda c: c.execute("SELECT 1 FROM cloud_rows WHERE unsettled_until IS NOT NULL").fetchone(), "unsettled"
-        )
-        office(shop, "operations", CUT, estimated_time=55)
-        await shop.until(lambda c: CUT in _feed(c).get("later", ""), "left for later")
-    async with signed_in(shop):
-        await shop.until(lambda c: CUT in _feed(c).get("later", ""), "still")
-        await shop.db.write(lambda tx: tx.execute("UPDATE cloud_rows SET unsettled_until = NULL"))
-        await here(shop, "operations", CUT, "estimated_time", 55)
-
-
-def _feed(connection) -> dict[str, str]:
-    found = connection.execute("SELECT value FROM gateway_state WHERE key = 'cloud.feed'").fetchone()
-    return {name: json.dumps(value) for name, value in json.loads(found[0]).items()} if found else {}
-
-
-async def test_everything_is_read_once_a_day(shop):
-    async with signed_in(shop):
-        await in_mode(shop, "B")
-        await shop.until(_feed, "kept")
-    with shop.cloud.committing() as db:  # the log has lost it
-        db.tables["operations"][CUT]["estimated_time"] = 99
-    async with signed_in(shop):
-        await rounds(shop)
-        assert await one(shop, "operations", CUT, "estimated_time") != 99
-    await shop.db.write(_a_day_ago, text(shop.clock.now() - timedelta(hours=25)))
-    async with signed_in(shop):
-        await here(shop, "operations", CUT, "estimated_time", 99)
-
-
-def _a_day_ago(tx, then: str) -> None:
-    tx.execute(
-        "UPDATE gateway_state SET value = json_set(value, '$.everything_at', ?) WHERE key = 'cloud.feed'", (then,)
-    )
-
-
-# ------------------------------------------------------------------ tokens, and when it does not work
-
-
-async def test_a_token_is_renewed_before_it_ends(shop):
-    shop.cloud.tables.token_s = 1.0
-    async with signed_in(shop):
-        await in_mode(shop, "B")
-        await shop.until(
-            lambda _: [one.query for one in shop.asked("POST")].count("grant_type=refresh_token") > 2, "renewed"
-        )
-        assert mode(shop) == "B"
-    assert [one.query for one in shop.asked("POST")].count("grant_type=password") == 1
-    assert [one for one in shop.cloud.log if one.status == 401] == []
-
-
-async def test_a_token_that_is_refused_is_replaced_at_once(shop):
-    async with signed_in(shop):
-        await in_mode(shop, "B")
-        shop.cloud.tables.remove_user(MAIL)
-        shop.cloud.tables.add_user(User(OTTO, factory.TENANT_ID, MAIL, WORD))
-        office(shop, "operations", CUT, estimated_time=77)
-        await here(shop, "operations", CUT, "estimated_time", 77)
-        assert mode(shop) == "B"
-    assert [one.query for one in shop.asked("POST")].count("grant_type=password") == 2
-
-
-@pytest.mark.parametrize("trouble", ["password", "tables"])
-async def test_without_a_session_the_key_does_it_and_b_comes_back_by_itself(shop, trouble):
-    if trouble == "password":
-        shop.cloud.tables.remove_user(MAIL)
-    else:
-        shop.cloud.tables.away = True
-    async with signed_in(shop):
-        await in_mode(shop, "A")
-        link = shop.health.link(PULL)
-        await shop.until(lambda _: link.state == "degraded", "degraded")
-        assert "read with the API key" in link.error
-        assert link.facts["why"].startswith(
-            "gateway@example.com cannot sign in at the cloud: "
-            + ("400 Invalid login" if trouble == "password" else "503")
-        )
-        office(shop, "operations", CUT, estimated_time=77)
-        await here(shop, "operations", CUT, "estimated_time", 77)
-        shop.cloud.tables.away = False
-        shop.cloud.tables.add_user(User(OTTO, factory.TENANT_ID, MAIL, WORD))
-        await in_mode(shop, "B")
-        assert link.facts["why"] == ""
-        office(shop, "operations", BEND, estimated_time=66)
-        await here(shop, "operations", BEND, "estimated_time", 66)
-        assert link.state == "up"
-
-
-async def test_what_happened_while_the_whole_cloud_was_away_comes(shop):
-    async with signed_in(shop):
-        await in_mode(shop, "B")
-        shop.cloud.go_away()
-        await shop.until(lambda _: shop.health.link(PULL).state == "down", "down")
-        office(shop, "operations", CUT, estimated_time=77)
-        shop.cloud.come_back()
-        await here(shop, "operations", CUT, "estimated_time", 77)
-        await in_mode(shop, "B")
-
-
-async def test_the_feed_goes_on_when_the_days_requests_are_used_up(shop):
-    async with signed_in(shop, requests_per_day=12):
-        await in_mode(shop, "B")
-        shop.cloud.faults.change(quota=0)
-        office(shop, "operations", CUT, estimated_time=77)
-        await here(shop, "operations", CUT, "estimated_time", 77)
-        assert mode(shop) == "B"

@@ -134,6 +134,7 @@ async def test_what_is_not_signed_is_refused(hall, header):
     status, answer = await hall.post(event(), **{"X-Eryxon-Signature": header})
     assert (status, answer["error"]["code"]) == (401, "UNAUTHORIZED")
     assert (await hall.post(event(), secret="another secret of somebody"))[0] == 401
+    assert (await hall.post(event(), **{"X-Eryxon-Signature": "sha256=\udcff"}))[0] == 401
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"event":1,"data":{}}', b'{"event":"x"}', b"\xff"])

@@ -140,8 +140,18 @@ async def test_work_in_a_cell_is_told_by_its_gateway_only(floor):
 
 async def test_a_key_for_some_cells_takes_work_of_those(floor):
     await taken(floor, tree(floor.LASER))
-    _, key = await floor.keys.create(NewKey("saw", Scope.OPERATE, (floor.SAW,)))
+    _, key = await floor.keys.create(NewKey("saw", Scope.PLAN, (floor.SAW,), gateway_id="gw-cell"))
     assert await codes(floor, moved(2, "in_progress"), key=key) == ["CONFLICT"]
+
+
+@pytest.mark.parametrize(("scope", "gateway"), [(Scope.PLAN, None), (Scope.OPERATE, "gw-cell"), (Scope.PLAN, "gw-two")])
+async def test_rows_as_they_are_come_only_from_a_gateways_own_key(floor, scope, gateway):
+    """No function's own rules are asked about them: anybody's key could give itself whatever it likes."""
+    _, key = await floor.keys.create(NewKey("some", scope, gateway_id=gateway))
+    person = entry(1, change("profiles", JOB, username="me", full_name="Me", role="admin", **STAMPS), lane="profiles:x")
+    reply = await send(floor, person, key=key)
+    assert (reply.status, reply.error["code"]) == (403, "FORBIDDEN")
+    assert await floor.db.read(lambda c: c.execute("SELECT 1 FROM profiles WHERE username = 'me'").fetchone()) is None
 
 
 async def test_a_lower_epoch_is_fenced(floor):

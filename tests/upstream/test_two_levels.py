@@ -132,7 +132,7 @@ async def test_the_site_shows_who_is_below_it_and_a_cell_that_is_given_up_is_fre
         await site.furnished()
         key = await site.key_for("cell")
 
-        async def with_cells(*cells: str) -> int:
+        async def with_cells(*cells: str) -> None:
             cloud = {"kind": "hub", "url": site.url, "api_key": key, "cells": [*cells]}
             async with level(tmp_path / "cell", "cell", cloud=cloud) as cell:
                 await until(lambda: cell.knows("cells", LASER), "the plan")
