@@ -25,6 +25,8 @@ from gateway.kernel.health import Health
 from gateway.kernel.ids import uuid7
 from gateway.kernel.migrate import migrate
 from gateway.kernel.supervise import keep_running
+from gateway.machines.commands import MachineCommands
+from gateway.machines.registry import machines
 from gateway.operations.model import ChangeOperation, Verb
 from gateway.operations.planning import OperationPlanning
 from gateway.operations.quantities.commands import QuantityCommands
@@ -60,6 +62,7 @@ class Heard:
     content_type: str | None
     expires_s: int | None
     qos: int
+    correlation: bytes | None
 
     @property
     def payload(self) -> Any:
@@ -84,6 +87,7 @@ class Ear:
             getattr(given, "ContentType", None),
             getattr(given, "MessageExpiryInterval", None),
             message.qos,
+            getattr(given, "CorrelationData", None),
         )
         self.heard.append(one)
         if one.text:
@@ -184,7 +188,8 @@ class Hall:
 
     def new_publisher(self, broker: Broker) -> Publisher:
         link = self.health.link("uns")
-        return Publisher(self.db, broker, self.clock, link, self.settings, EPOCH, "0.1.0", self._standing)
+        told = MachineCommands(self.db, self.clock, self.new_id, "gw-test", machines(self.settings.uns))
+        return Publisher(self.db, broker, self.clock, link, self.settings, told, EPOCH, "0.1.0", self._standing)
 
     async def _standing(self) -> Standing:
         return self.standing
