@@ -29,6 +29,7 @@ MAY = {
     "webhooks": WORK | {"catalog"},
     "keys": WORK | {"catalog"},
     "files": WORK | {"catalog", "jobs", "operations"},
+    "machines": WORK | {"catalog", "jobs", "operations", "issues", "sections"},
     "uns": WORK | {"settings", "machines"},
     "cloud": TOOLS | {"catalog", "jobs", "operations", "files"},
     "conflicts": WORK | {"catalog", "jobs", "operations", "cloud"},

@@ -89,7 +89,7 @@ _WORDS: dict[str, tuple[str, Callable[[str, Mapping[str, Any]], str]]] = {
     "uuid": ("UUID_FORMAT", lambda name, _: f"Invalid UUID format for {name}"),
     "date": ("DATE_FORMAT", lambda name, _: f"Invalid date format for {name}"),
 }
-_SECRET = re.compile(r"secret|password|token|pin\b|key\b")
+_SECRET = re.compile(r"secret|password|token|badge|pin\b|key\b")
 
 
 def _detail(error: ErrorDetails, entity: str | None) -> dict[str, Any]:
