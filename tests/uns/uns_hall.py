@@ -164,22 +164,30 @@ class Hall:
         self.health = Health(self.clock)
         self.broker = self.new_broker()
         self.publisher = self.new_publisher(self.broker)
-        runs = {"broker": self.broker.run, "uns": self.publisher.run}
-        tasks = [
-            asyncio.create_task(
-                keep_running(run, self.health.link(name), clock=SystemClock(), rng=random.Random(3), cap_s=BACKOFF_S),
-                name=name,
-            )
-            for name, run in runs.items()
-        ]
-        self._tasks = tasks
+        self._tasks = [self._kept_running(name, run) for name, run in (("broker", self.broker.run), self._uns)]
         try:
             if wait:
                 await self.up()
             yield self
         finally:
             self.stop()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def _uns(self):
+        return "uns", self.publisher.run
+
+    def _kept_running(self, name: str, run) -> asyncio.Task[None]:
+        link = self.health.link(name)
+        again = keep_running(run, link, clock=SystemClock(), rng=random.Random(3), cap_s=BACKOFF_S)
+        return asyncio.create_task(again, name=name)
+
+    async def reconnect(self) -> None:
+        """Our own connection ends and comes again; the broker stays."""
+        uns = self._tasks.pop()
+        uns.cancel()
+        await asyncio.gather(uns, return_exceptions=True)
+        self._tasks.append(self._kept_running(*self._uns))
 
     def stop(self) -> None:
         """As the app does it: everything at once."""
