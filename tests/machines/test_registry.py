@@ -36,7 +36,6 @@ def test_what_does_not_fit(devices, mappings, told):
     "wrong",
     [
         {"input": None},
-        {"topic": "a/b"},
         {"report": None},
         {"rule": "edge", "command": "start"},
         {"rule": "edge", "report": None},
@@ -54,7 +53,7 @@ def test_a_mapping_that_means_nothing(wrong):
 
 def test_good_and_scrap_of_one_machine_and_its_topics():
     scrap = {**COUNTER, "input": "counter/scrap", "report": "quantity_scrap"}
-    topic = {"device": "laser-1", "topic": "shellies/x/power", "rule": "gauge"}
+    topic = {"device": "laser-1", "topic": "shellies/x/power", "input": "tag/power", "rule": "gauge"}
     known = machines(Uns(device=(LASER, SCADA), mapping=(COUNTER, scrap, topic)))
     assert known.topics == {"shellies/x/power": ("laser-1",)}
     assert known.get("laser-1").counted == {"quantity_good", "quantity_scrap"}
