@@ -36,6 +36,10 @@ from gateway.kernel.ids import NewId, uuid7
 from gateway.kernel.migrate import migrate
 from gateway.kernel.steady import SteadyClock
 from gateway.kernel.supervise import keep_running, stop
+from gateway.machines.commands import MachineCommands
+from gateway.machines.registry import machines
+from gateway.machines.watch import LINK as MACHINES
+from gateway.machines.watch import Watch
 from gateway.outbox import journal
 from gateway.outbox.event import Stamp
 from gateway.settings import Cloud, Http, Settings
@@ -89,6 +93,8 @@ class Gateway:
         self._limiter = Limiter(rate, clock, request_max_s=limits.request_timeout, per_day=limits.requests_per_day)
         self._feed = Feed(db)
         self.routes = api_routes(settings, db, self.keys, clock, new_id, self._feed, ring)
+        known = machines(settings.uns)
+        self.machines = MachineCommands(db, clock, new_id, settings.gateway.id, known)
         self.addresses: list[str] = []
         self.urls: list[str] = []
         self._clock = clock
@@ -154,6 +160,7 @@ class Gateway:
             uns = self.health.link(UNS)
             made = (self.db, broker, self._clock, uns, self.settings, self.identity.epoch, __version__, self._standing)
             links.append((UNS, Publisher(*made).run))
+        links.append((MACHINES, Watch(self.db, self._clock, self.machines, self.health.link(MACHINES)).run))
         keeping = (self.db, self._clock, self.settings.retention, self.health.link(HOUSEKEEPING))
         links.append((HOUSEKEEPING, partial(housekeeping.run, *keeping)))
         timed = (self.db, self._clock, self._new_id, self.settings.gateway.id, self.health.link(CLOCK))
@@ -304,6 +311,7 @@ def check(settings: Settings) -> None:
     """What only the parts themselves know about their settings. Raises StartupError."""
     _listeners(settings.http)
     Topics.of(settings, settings.gateway.id)
+    machines(settings.uns)
 
 
 def _listeners(http: Http) -> list[tuple[str, int, ssl.SSLContext | None]]:

@@ -44,10 +44,10 @@ MAY = {
     "housekeeping": TOOLS | {"cloud", "settings"},
     "timekeeping": TOOLS | {"catalog", "jobs", "operations", "batches", "transfer"},
     "systemd": {"kernel", "settings"},
-    "admin": WORK | {"settings", "status", "catalog", "conflicts", "transfer", "keys"},
+    "admin": WORK | {"settings", "status", "catalog", "conflicts", "machines", "transfer", "keys"},
     "api": WORK
     | {"examples", "settings", "catalog", "jobs", "operations", "files", "issues", "batches", "webhooks", "keys", "erp"}
-    | {"transfer", "hub", "conflicts", "inbound"},
+    | {"transfer", "hub", "conflicts", "inbound", "machines"},
     "app": WORK
     | FRAME
     | {
@@ -60,6 +60,7 @@ MAY = {
         "keys",
         "cloud",
         "hub",
+        "machines",
         "uns",
         "transfer",
         "upstream",

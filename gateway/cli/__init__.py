@@ -6,6 +6,7 @@ from gateway.cli.config import config, openapi
 from gateway.cli.conflicts import conflicts
 from gateway.cli.data import queue, status
 from gateway.cli.keys import keys
+from gateway.cli.machines import machines
 from gateway.cli.serve import demo, doctor, init, run, version
 from gateway.cli.transfer import export, import_
 
@@ -15,5 +16,5 @@ def main() -> None:
     """The edge gateway for the factory floor."""
 
 
-for command in (run, demo, init, status, keys, queue, conflicts, export, import_, config, doctor, openapi, version):
+for command in (run, demo, init, status, keys, queue, conflicts, machines, export, import_, config, doctor, openapi, version):
     main.add_command(command)
