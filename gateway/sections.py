@@ -273,10 +273,10 @@ class Mapping_(Section):  # noqa: N801 -- `Mapping` is Python's
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if self.input is None and self.topic is None:
-            raise ValueError("a mapping has an input (as counter/good) or a topic: which value is it?")
         if self.rule == "counter_delta" and self.report is None:
-            raise ValueError("report is missing: which pieces does it count? quantity_good, quantity_scrap, quantity_rework")
+            raise ValueError(
+                "report is missing: which pieces does it count? quantity_good, quantity_scrap, quantity_rework"
+            )
         if self.rule == "edge" and (self.report is None) == (self.command is None):
             raise ValueError("an edge is one piece (report) or one command (command): set one of them")
         if self.rule == "state_map" and not self.map:

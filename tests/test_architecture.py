@@ -65,7 +65,7 @@ MAY = {
         "transfer",
         "upstream",
     },
-    "demo": {"kernel"},
+    "demo": {"kernel", "uns"},
     "cli": WORK | FRAME | {"settings", "admin", "api", "app", "transfer", "demo"},
     "__main__": {"cli"},
     "__init__": set(),

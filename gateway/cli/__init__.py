@@ -16,5 +16,20 @@ def main() -> None:
     """The edge gateway for the factory floor."""
 
 
-for command in (run, demo, init, status, keys, queue, conflicts, machines, export, import_, config, doctor, openapi, version):
+for command in (
+    run,
+    demo,
+    init,
+    status,
+    keys,
+    queue,
+    conflicts,
+    machines,
+    export,
+    import_,
+    config,
+    doctor,
+    openapi,
+    version,
+):
     main.add_command(command)

@@ -185,7 +185,6 @@ class Retained:
             kept = Kept(self._topics.job(job.id), job.id, None)
             yield _State(kept, partial(payloads.job, job, own))
 
-
     def _of_machine(self, machine: MachineNow) -> Iterator[_State]:
         """In each of its cells."""
         device = machine.standing.device

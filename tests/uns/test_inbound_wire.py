@@ -95,7 +95,9 @@ def test_sixteen_levels_are_taken():
     assert wire.said("laser-1", "in/tag/deep", deep).input == "tag/deep"
 
 
-@given(st.binary(max_size=60), st.sampled_from(["in/state", "in/counter/x", "in/tag/x", "in/cycle", "in/badge", "status"]))
+@given(
+    st.binary(max_size=60), st.sampled_from(["in/state", "in/counter/x", "in/tag/x", "in/cycle", "in/badge", "status"])
+)
 def test_no_bytes_raise_anything_but_an_error_with_a_name(payload, rest):
     for read in (
         lambda: wire.said("laser-1", rest, payload),
