@@ -39,13 +39,15 @@ from gateway.kernel.supervise import keep_running, stop
 from gateway.outbox import journal
 from gateway.outbox.event import Stamp
 from gateway.settings import Cloud, Http, Settings
+from gateway.sparkplug.node import LINK as SPARKPLUG
+from gateway.sparkplug.node import EdgeNode
 from gateway.status import Status
 from gateway.timekeeping import Timekeeping
 from gateway.uns.broker import Broker
 from gateway.uns.payloads import Standing
 from gateway.uns.publisher import READER as UNS
 from gateway.uns.publisher import Publisher
-from gateway.uns.topics import Topics
+from gateway.uns.topics import SparkplugTopics, Topics
 from gateway.upstream.link import HubLink, HubSettings
 from gateway.upstream.uplink import Own
 from gateway.web.auth import Keys, NewKey
@@ -154,6 +156,10 @@ class Gateway:
             uns = self.health.link(UNS)
             made = (self.db, broker, self._clock, uns, self.settings, self.identity.epoch, __version__, self._standing)
             links.append((UNS, Publisher(*made).run))
+            if self.settings.sparkplug.enabled:
+                own = self.health.link(SPARKPLUG)
+                node = EdgeNode(self.db, broker, self._clock, own, self.settings, __version__)
+                links.append((SPARKPLUG, node.run))
         keeping = (self.db, self._clock, self.settings.retention, self.health.link(HOUSEKEEPING))
         links.append((HOUSEKEEPING, partial(housekeeping.run, *keeping)))
         timed = (self.db, self._clock, self._new_id, self.settings.gateway.id, self.health.link(CLOCK))
@@ -303,6 +309,7 @@ def check(settings: Settings) -> None:
     """What only the parts themselves know about their settings. Raises StartupError."""
     _listeners(settings.http)
     Topics.of(settings, settings.gateway.id)
+    SparkplugTopics.of(settings)
 
 
 def _listeners(http: Http) -> list[tuple[str, int, ssl.SSLContext | None]]:

@@ -101,7 +101,8 @@ def test_every_locked_npm_package_has_an_integrity_and_no_address() -> None:
 
 
 def test_npm_packages_are_asked_for_in_the_exact_version_that_is_locked() -> None:
-    asked = json.loads((ROOT / "tools" / "npm" / "package.json").read_text())["dependencies"]
+    wanted = json.loads((ROOT / "tools" / "npm" / "package.json").read_text())
+    asked = wanted["dependencies"] | wanted["devDependencies"]
     packages = json.loads(PACKAGE_LOCK.read_text())["packages"]
     assert asked == {name: packages[f"node_modules/{name}"]["version"] for name in asked}
 

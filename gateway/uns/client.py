@@ -22,6 +22,7 @@ GOODBYE_MAX_S = 1.0
 REFUSED_FROM = 0x80  # reason codes from here on are failures
 UNSUPPORTED_VERSION = (0x84, 1)  # MQTT 5's word for it, and 3.1.1's
 QUOTA_EXCEEDED = 0x97
+UNASKED = (0, "sent without asking for an answer")
 TOO_LARGE = 0x95
 PACKET_HEAD_BYTES_MAX = 2048  # of a publish, beside its topic and payload: the fixed header and our properties
 
@@ -42,11 +43,18 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Message:
+    """Text is JSON, and is told to be; bytes are what their topic says. With `qos` 0 nobody says that it has arrived."""
+
     topic: str
-    payload: str
+    payload: str | bytes
     retain: bool = False
     expires_s: int | None = None
     properties: tuple[tuple[str, str], ...] = ()
+    qos: int = QOS
+
+    @property
+    def payload_bytes(self) -> int:
+        return len(self.payload.encode() if isinstance(self.payload, str) else self.payload)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +150,15 @@ class _Client(aiomqtt.Client):
             return acknowledged
         with _told():
             info = self._client.publish(
-                message.topic, message.payload, QOS, message.retain, _properties(message) if mqtt5 else None
+                message.topic, message.payload, message.qos, message.retain, _properties(message) if mqtt5 else None
             )
         if info.rc:
             slots.release()
             raise ConnectionAbortedError
+        if not message.qos:
+            slots.release()
+            acknowledged.set_result(UNASKED)
+            return acknowledged
         self._acks[info.mid] = acknowledged, slots
         return acknowledged
 
@@ -238,12 +250,12 @@ def _client(address: Address, identifier: str, will: Will | None, expiry_s: int,
 
 
 def _bytes_of(message: Message) -> int:
-    return len(message.topic.encode()) + len(message.payload.encode()) + PACKET_HEAD_BYTES_MAX
+    return len(message.topic.encode()) + message.payload_bytes + PACKET_HEAD_BYTES_MAX
 
 
 def _properties(message: Message) -> Properties:
     properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call] # the library has no types here
-    if message.payload:
+    if message.payload and isinstance(message.payload, str):
         properties.ContentType = "application/json"
     if message.expires_s is not None:
         properties.MessageExpiryInterval = message.expires_s

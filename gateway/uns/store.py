@@ -120,6 +120,12 @@ def picture(connection: sqlite3.Connection, scope: Scope | None, *, operations_a
     return Picture(_with_work(cells, running), tuple(found.values()), _jobs(jobs), tuple(Kept(*row) for row in kept))
 
 
+def cells(connection: sqlite3.Connection) -> tuple[CellRow, ...]:
+    """Every live cell, with what is being worked on in it."""
+    running = _operations(connection, "AND o.status = 'in_progress'", {"finished_after": ""})
+    return _with_work(connection.execute(_CELLS).fetchall(), running)
+
+
 def jobs_of_finished(connection: sqlite3.Connection, *, operations_after: str, jobs_after: str) -> Scope:
     """The jobs in which something is still shown although its time after the end is over."""
     rows = connection.execute(

@@ -13,6 +13,7 @@ from gateway.settings import Settings
 
 LEVEL_BYTES_MAX = 64
 TOPIC_BYTES_MAX = 512
+SPARKPLUG = "spBv1.0"
 NO_CELL = "default"  # the cell level of events that belong to none
 CELL_ID_DIGITS = 8
 TWIN_ID_DIGITS = (4, 8, 13, 18, 36)  # ids that were made within weeks of each other begin alike
@@ -152,6 +153,38 @@ class Topics:
             raise StartupError(f"{key}: levels that begin with _ are the gateway's own")
         if len(topic.encode()) > TOPIC_BYTES_MAX:
             raise StartupError(f"{key} can grow to {len(topic.encode())} bytes: {TOPIC_BYTES_MAX} is the most")
+
+
+@dataclass(frozen=True, slots=True)
+class SparkplugTopics:
+    """The names that Sparkplug B gives the same gateway: a node of a group, its cells the devices below."""
+
+    group: str
+    node: str
+    host: str  # the primary host, empty when there is none
+
+    @classmethod
+    def of(cls, settings: Settings) -> "SparkplugTopics":
+        """Raises StartupError with the key and the way out."""
+        given = settings.sparkplug
+        names = {"group": given.group or level(settings.site.site), "primary_host": given.primary_host or "none"}
+        for key, name in names.items():
+            try:
+                checked(name)
+            except Invalid as exc:
+                raise StartupError(f"[sparkplug] {key}: {exc.message}") from None
+        return cls(names["group"], checked(settings.gateway.id), given.primary_host)
+
+    def of_node(self, kind: str) -> str:
+        return f"{SPARKPLUG}/{self.group}/{kind}/{self.node}"
+
+    def of_device(self, kind: str, place: Place) -> str:
+        return f"{self.of_node(kind)}/{place.slug}"
+
+    @property
+    def state(self) -> str:
+        """Where the primary host says whether it is there."""
+        return f"{SPARKPLUG}/STATE/{self.host}"
 
 
 def _configured(key: str, name: str) -> str:

@@ -32,6 +32,7 @@ from gateway.operations.trees.commands import JobTreeCommands
 from gateway.outbox.event import Stamp
 from gateway.settings import Settings
 from gateway.transfer.commands import bring_in, planned
+from gateway.sparkplug.node import EdgeNode
 from gateway.uns.broker import Broker
 from gateway.uns.payloads import Standing
 from gateway.uns.publisher import Publisher
@@ -78,7 +79,7 @@ class Ear:
         given = message.properties
         one = Heard(
             str(message.topic),
-            message.payload.decode(),
+            message.payload.decode(errors="replace"),
             message.retain,
             dict(getattr(given, "UserProperty", ())),
             getattr(given, "ContentType", None),
@@ -161,6 +162,9 @@ class Hall:
         self.broker = self.new_broker()
         self.publisher = self.new_publisher(self.broker)
         runs = {"broker": self.broker.run, "uns": self.publisher.run}
+        if self.settings.sparkplug.enabled:
+            made = (self.db, self.broker, self.clock, self.health.link("sparkplug"), self.settings, "0.1.0")
+            runs["sparkplug"] = EdgeNode(*made).run
         tasks = [
             asyncio.create_task(
                 keep_running(run, self.health.link(name), clock=SystemClock(), rng=random.Random(3), cap_s=BACKOFF_S),
@@ -331,9 +335,10 @@ class Foreign:
         (self.folder / "acl").write_text(acl)
         self._process.send_signal(signal.SIGHUP)
 
-    def stop(self) -> None:
+    def stop(self, *, orderly: bool = False) -> None:
+        """`orderly`: it may write down what it knows."""
         if self._process:
-            self._process.kill()
+            self._process.send_signal(signal.SIGTERM if orderly else signal.SIGKILL)
             self._process.wait()
 
     def _answers(self) -> bool:
