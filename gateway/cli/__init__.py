@@ -7,7 +7,9 @@ from gateway.cli.conflicts import conflicts
 from gateway.cli.data import queue, status
 from gateway.cli.keys import keys
 from gateway.cli.serve import demo, doctor, init, run, version
+from gateway.cli.tls import tls
 from gateway.cli.transfer import export, import_
+from gateway.cli.uns import uns
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -15,5 +17,8 @@ def main() -> None:
     """The edge gateway for the factory floor."""
 
 
-for command in (run, demo, init, status, keys, queue, conflicts, export, import_, config, doctor, openapi, version):
+for command in (
+    *(run, demo, init, status, keys, queue, conflicts, uns, tls),
+    *(export, import_, config, doctor, openapi, version),
+):
     main.add_command(command)
