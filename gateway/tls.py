@@ -86,7 +86,10 @@ class Tls:
         """What to say in health."""
         for name in (HTTP, MQTT):
             if self.there(name):
-                left = self.ends(name) - now
+                try:
+                    left = self.ends(name) - now
+                except StartupError as exc:
+                    return exc.message
                 if left < timedelta(days=RENEW_DAYS):
                     return f"{self.pair(name).certificate} ends in {left.days} days: eryxon-gateway tls renew, then restart"
         return None

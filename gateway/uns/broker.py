@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 import structlog
 
 from gateway.kernel.clock import Clock
-from gateway.kernel.errors import Unavailable
+from gateway.kernel.errors import StartupError, Unavailable
 from gateway.kernel.health import Link
 from gateway.outbox.event import encode
 from gateway.settings import Broker as Settings
@@ -176,7 +176,10 @@ class Broker:
         port = _free(settings.host, settings.port, "port")
         tls = self._for_lan = None
         if self._door.has_devices:
-            own = await asyncio.to_thread(self._tls.kept, MQTT, self._clock.now())
+            try:
+                own = await asyncio.to_thread(self._tls.kept, MQTT, self._clock.now())
+            except (StartupError, OSError) as exc:
+                raise Unavailable(f"no certificate for devices on the LAN: {exc}") from exc
             tls = mosquitto_config.Tls(
                 settings.tls_host,
                 _free(settings.tls_host, settings.tls_port, "tls_port"),

@@ -2,7 +2,6 @@
 
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import combinations
 from typing import Any
 
 from gateway.settings import Device, DeviceMapping, Settings
@@ -73,31 +72,9 @@ def _passwords(settings: Settings, admitted: frozenset[str]) -> Iterator[Problem
 
 
 def _wrong(settings: Settings) -> Iterator[Problem]:
-    defined = {device.id: device for device in settings.uns.device}
-    for mapping in settings.uns.mapping:
-        if mapping.device not in defined:
-            yield _error(
-                f'a [[uns.mapping]] is for "{mapping.device}", and there is no such device'
-                f"{_nearest(mapping.device, defined)}"
-            )
-        elif (mapping.input is None) == (mapping.topic is None):
-            yield _error(f'a [[uns.mapping]] of "{mapping.device}" needs either an input or a topic')
     for device in settings.uns.device:
         if device.role == "reader" and device.commands:
             yield _warning(f'device "{device.id}" is a reader: it gives no commands')
-    booking = [one for one in settings.uns.mapping if one.report is not None and one.device in defined]
-    for one, other in combinations(booking, 2):
-        if one.report == other.report and _share(defined[one.device], defined[other.device]):
-            yield _error(
-                f'two [[uns.mapping]] book {one.report} in the same cell ("{one.device}" and "{other.device}"): '
-                "each piece would count twice"
-            )
-
-
-def _share(one: Device, other: Device) -> bool:
-    """Whether they have a cell in common, as far as names tell."""
-    everywhere = EVERY_CELL in one.cells or EVERY_CELL in other.cells
-    return everywhere or bool(set(one.cells) & set(other.cells))
 
 
 def _source(mapping: DeviceMapping, topics: Topics) -> str | None:
@@ -115,7 +92,3 @@ def _nearest(name: str, names: Iterable[str]) -> str:
 
 def _warning(text: str) -> Problem:
     return {"level": "warning", "text": text}
-
-
-def _error(text: str) -> Problem:
-    return {"level": "error", "text": text}

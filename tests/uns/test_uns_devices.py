@@ -6,6 +6,7 @@ import json
 
 import aiomqtt
 import pytest
+from uns_devices import DEVICES, client, let_in
 from uns_hall import CALLER, HOST, LASER, ROOT, listening, until
 
 from gateway.kernel.clock import SystemClock
@@ -14,13 +15,6 @@ from gateway.settings import Settings
 from gateway.uns import users
 from gateway.uns.door import FILE, Door
 
-DEVICES = [
-    {"id": "laser-1", "cells": ["Laser"], "commands": ["start"]},
-    {"id": "saw-1", "cells": ["Bending"]},
-    {"id": "scada", "cells": ["*"], "role": "scada"},
-    {"id": "board", "cells": ["Laser"], "role": "reader"},
-    {"id": "robot-1", "cells": [LASER]},
-]
 MAPPINGS = [
     {"device": "laser-1", "topic": "shellies/x/relay/0/power", "rule": "gauge"},
 ]
@@ -34,34 +28,6 @@ async def hall(make_hall, request):
     hall.version = version
     async with hall.on():
         yield hall
-
-
-@contextlib.asynccontextmanager
-async def client(hall, user: str, password: str, *topics: str):
-    """Connected as that user; hears the topics."""
-    asked, *more = topics or ("nothing/at/all",)
-    async with listening(hall.port, asked, user, password, version=hall.version) as ear:
-        for topic in more:
-            await ear.client.subscribe(topic, qos=1)
-        yield ear
-
-
-async def let_in(hall, device: str) -> str:
-    """It has a password and, when it is the first, the broker listens in new places by now."""
-    first = not hall.door.has_devices and hall.broker.mode == "managed"
-    before = hall.pid() if first else None
-    password = hall.door.add(device)
-    if first:
-        await until(lambda: pid(hall) not in (None, before) and hall.broker.ready.is_set())
-        await until(lambda: hall.link("uns").state == "up")
-    return password
-
-
-def pid(hall) -> int | None:
-    try:
-        return hall.pid()
-    except (FileNotFoundError, ValueError):
-        return None  # it is being started again
 
 
 async def heard_by_the_gateway(hall, user: str, password: str, topic: str) -> bool:

@@ -8,7 +8,7 @@ import subprocess
 
 import aiomqtt
 import pytest
-from test_uns_devices import DEVICES, let_in, pid
+from uns_devices import DEVICES, let_in, pid
 from uns_hall import HOST, ROOT, free_port, program, until
 
 from gateway.kernel.clock import SystemClock
