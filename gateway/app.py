@@ -43,7 +43,9 @@ from gateway.sparkplug.node import LINK as SPARKPLUG
 from gateway.sparkplug.node import EdgeNode
 from gateway.status import Status
 from gateway.timekeeping import Timekeeping
+from gateway.tls import HTTP, Tls
 from gateway.uns.broker import Broker
+from gateway.uns.door import Door
 from gateway.uns.payloads import Standing
 from gateway.uns.publisher import READER as UNS
 from gateway.uns.publisher import Publisher
@@ -91,6 +93,8 @@ class Gateway:
         self._limiter = Limiter(rate, clock, request_max_s=limits.request_timeout, per_day=limits.requests_per_day)
         self._feed = Feed(db)
         self.routes = api_routes(settings, db, self.keys, clock, new_id, self._feed, ring)
+        self._door = Door(settings, clock)
+        self._tls = Tls(settings.data_dir)
         self.addresses: list[str] = []
         self.urls: list[str] = []
         self._clock = clock
@@ -100,6 +104,7 @@ class Gateway:
         self._served: tuple[web.AppRunner, ...] = ()
         self._tasks: list[asyncio.Task[None]] = []
         self.health.watch(blobs(settings).problem)
+        self.health.watch(lambda: self._tls.problem(clock.now()))
         if settings.http.allow_plain_lan:
             self.health.watch(lambda: "http.allow_plain_lan: keys travel over the LAN in the clear")
 
@@ -107,7 +112,7 @@ class Gateway:
 
     def _application(self, keys: Keys) -> web.Application:
         app = application(self.routes, keys, self._limiter, self._new_id, self.settings.http.cors_origins)
-        Pages(self.db, keys, self.status, self._openapi, VENDOR).add_to(app)
+        Pages(self.db, keys, self.status, self._openapi, VENDOR, self._tls.ca.certificate).add_to(app)
         return app
 
     def _openapi(self) -> dict[str, Any]:
@@ -117,12 +122,12 @@ class Gateway:
         """Plain HTTP, TLS when there is a certificate, and the socket in the data folder."""
         connections = self.settings.limits.connections
         served = runner(self._application(self.keys), shutdown_s=REQUESTS_END_S, connections=connections)
-        box = admin.Box(self.settings, self.db, self.keys, self._clock, self._new_id, self.status)
+        box = admin.Box(self.settings, self.db, self.keys, self._clock, self._new_id, self.status, self._door)
         local = runner(admin.application(self._application(admin.LocalKeys(self.keys)), box), shutdown_s=REQUESTS_END_S)
         self._served = (served, local)
         await served.setup()
         await local.setup()
-        for host, port, context in _listeners(self.settings.http):
+        for host, port, context in _listeners(self.settings.http, self._tls):
             known = len(served.addresses)
             await _listen(served, host, port, context)
             fresh = [_address(*address[:2]) for address in served.addresses[known:]]
@@ -146,9 +151,8 @@ class Gateway:
                 links.append((CLOUD_KEYS, partial(self.keys.run, self.health.link(CLOUD_KEYS))))
         else:
             self.health.link(UP).off("no cloud is configured")
-        probe = Topics.of(self.settings, self.settings.gateway.id).probe
-        folder, own = self.settings.data_dir / "broker", self.health.link(BROKER)
-        broker = Broker(self.settings.broker, folder, self._clock, own, self._rng, probe)
+        own = self.health.link(BROKER)
+        broker = Broker(self.settings.broker, self._door, self._tls, self._clock, own, self._rng)
         links.append((BROKER, broker.run))
         if self.settings.broker.mode == "off":
             self.health.link(UNS).off("[broker] mode is off")
@@ -307,20 +311,24 @@ def _renewed(clock: Clock, tx: Tx, highest: int, unsent: int) -> int | None:
 
 def check(settings: Settings) -> None:
     """What only the parts themselves know about their settings. Raises StartupError."""
-    _listeners(settings.http)
+    _listeners(settings.http, Tls(settings.data_dir))
     Topics.of(settings, settings.gateway.id)
     SparkplugTopics.of(settings)
 
 
-def _listeners(http: Http) -> list[tuple[str, int, ssl.SSLContext | None]]:
+def _listeners(http: Http, tls: Tls) -> list[tuple[str, int, ssl.SSLContext | None]]:
     found: list[tuple[str, int, ssl.SSLContext | None]] = [(http.host, http.port, None)]
-    if http.tls_cert and http.tls_key:
+    certificate, key = http.tls_cert, http.tls_key
+    if certificate is None and tls.there(HTTP):
+        own = tls.pair(HTTP)
+        certificate, key = own.certificate, own.key
+    if certificate and key:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         try:
-            context.load_cert_chain(http.tls_cert, http.tls_key)
+            context.load_cert_chain(certificate, key)
         except (OSError, ssl.SSLError) as exc:
             raise StartupError(
-                f"http.tls_cert {http.tls_cert} or tls_key {http.tls_key} cannot be used: {exc}"
+                f"the certificate {certificate} or its key {key} cannot be used: {exc}"
             ) from None
         found.append((http.tls_host, http.tls_port, context))
     return found

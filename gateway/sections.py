@@ -24,6 +24,8 @@ from pydantic import (
 
 PORT_MAX = 65_535
 SECRET_MIN_CHARACTERS = 16
+TOPIC_BYTES_MAX = 512
+BROKER_USERS = ("gateway", "viewer", "bridge")  # no device is called so
 _FUNCTIONS = "/functions/v1"
 _UNITS_S = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
@@ -62,6 +64,27 @@ def _origin(text: str) -> str:
     return text
 
 
+def _filter(text: str) -> str:
+    """Of topics, as MQTT has it. It is written into files of brokers: one line each."""
+    levels = text.split("/")
+    whole = all(level in ("+", "#") or not set("+#") & set(level) for level in levels) and "#" not in levels[:-1]
+    if not text or not whole or len(text.encode()) > TOPIC_BYTES_MAX or not text.isprintable() or text != text.strip():
+        raise ValueError(f'"{text}" is no topic filter: as "acme/plant1/#", + and # alone on their level, # the last')
+    return text
+
+
+def _topic(text: str) -> str:
+    if set("+#") & set(_filter(text)) or text.startswith("$"):
+        raise ValueError(f'"{text}" is no topic that a device can write: no + or #, and no $ at its beginning')
+    return text
+
+
+def _no_user_of_ours(name: str) -> str:
+    if name in BROKER_USERS:
+        raise ValueError(f'"{name}" is a user of the broker already: choose another id')
+    return name
+
+
 Duration = Annotated[
     float,
     BeforeValidator(_seconds),
@@ -73,6 +96,8 @@ Size = Annotated[int, Field(ge=1)]  # bytes
 Days = Annotated[int, Field(ge=1, le=3650)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+DeviceName = Annotated[Name, AfterValidator(_no_user_of_ours)]
+Filter = Annotated[str, AfterValidator(_filter)]
 Origin = Annotated[str, AfterValidator(_origin)]
 Level = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^+#/$\x00-\x1f]+$")]  # of a topic
 
@@ -93,6 +118,26 @@ def _address(name: str, url: str, example: str) -> None:
         raise ValueError(f'{name} = "{url}" is not an address: as "{example}"')
     if address.scheme == "http" and not is_loopback(address.hostname):
         raise ValueError(f'{name} = "{url}" would send secrets in the clear: use https')
+
+
+def _place(text: str) -> str:
+    """A host and a port."""
+    host, _, port = text.rpartition(":")
+    if re.fullmatch(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\]", host) is None or not port.isdecimal() or int(port) > PORT_MAX:
+        raise ValueError(f'"{text}" is no place: as "broker.plant.example:8883"')
+    return text
+
+
+def _line(text: str) -> str:
+    """What is written into a configuration of Mosquitto's."""
+    if text and (not text.isprintable() or text != text.strip()):
+        raise ValueError("no control characters, and no space at the beginning or end")
+    return text
+
+
+def _secret_line(secret: SecretStr) -> SecretStr:
+    _line(secret.get_secret_value())
+    return secret
 
 
 def _revealed(secret: SecretStr) -> str:
@@ -149,20 +194,45 @@ class Http(Section):
         return self
 
 
+class Bridge(Section):
+    """A broker of the plant that gets everything below enterprise/site; none without an `address`."""
+
+    address: Annotated[str, AfterValidator(_place)] | None = None
+    username: Annotated[str, AfterValidator(_line)] = ""
+    password: Annotated[SecretStr, AfterValidator(_secret_line)] = SecretStr("")
+    tls: bool = True
+    ca: Path | None = None
+    protocol: Literal["mqttv50", "mqttv311"] = "mqttv50"
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        if self.address and not self.tls and not is_loopback(self.address.rpartition(":")[0].strip("[]")):
+            raise ValueError(f'tls = false would send everything to "{self.address}" in the clear: only to loopback')
+        return self
+
+
 class Broker(Section):
-    """`username` and `password` are for `external`; the other brokers get users of their own."""
+    """`username` and `password` are for `external`; the other brokers get users of their own.
+
+    The listener with TLS is for devices on the LAN, and there once one has a password.
+    """
 
     mode: Literal["auto", "managed", "external", "embedded", "off"] = "auto"
     host: str = "127.0.0.1"
     port: Port = 1883
     username: str = ""
     password: SecretStr = SecretStr("")
+    tls_host: str = "0.0.0.0"  # noqa: S104 -- TLS is meant for the LAN
+    tls_port: Port = 8883
+    client_certificates: bool = False
+    bridge: Bridge = Bridge()
 
 
 class Cloud(Section):
     """`kind` is `plain` when there is a url and `off` when there is none, unless it is given.
 
-    With `service_user` plans are read as that user reads them; with `webhook_secret` the cloud's webhooks are taken.
+    With `service_user` plans are read as that user reads them; with `webhook_secret` the cloud's webhooks are taken, with
+    `publish_password` its MQTT publishes.
     """
 
     kind: Literal["plain", "hub", "off"] = "off"
@@ -179,6 +249,8 @@ class Cloud(Section):
     anon_key: SecretStr = SecretStr("")
     project_url: str = ""
     webhook_secret: SecretStr = SecretStr("")
+    publish_username: Annotated[str, Field(pattern=r"^[^:\x00-\x1f]{1,100}$")] = "eryxon"
+    publish_password: SecretStr = SecretStr("")
 
     @property
     def enabled(self) -> bool:
@@ -218,20 +290,21 @@ class Cloud(Section):
                     f"project_url is missing: url does not end in {_FUNCTIONS}, so nobody can tell where its users sign in"
                 )
             _address("project_url", self.project, "https://project.example")
-        secret = _revealed(self.webhook_secret)
-        if secret and len(secret) < SECRET_MIN_CHARACTERS:
-            raise ValueError(f"webhook_secret is too short: at least {SECRET_MIN_CHARACTERS} characters")
+        for name in ("webhook_secret", "publish_password"):
+            secret = _revealed(getattr(self, name))
+            if secret and len(secret) < SECRET_MIN_CHARACTERS:
+                raise ValueError(f"{name} is too short: at least {SECRET_MIN_CHARACTERS} characters")
         return self
 
 
 class Device(Section):
     """One MQTT user: a machine, a SCADA system, a reader."""
 
-    id: Name
+    id: DeviceName
     cells: tuple[str, ...]
     role: Literal["machine", "scada", "reader"] = "machine"
     commands: tuple[Literal["start", "pause", "resume", "complete", "report", "active"], ...] = ()
-    read: tuple[str, ...] = ()
+    read: tuple[Filter, ...] = ()
     stale_after: Duration = 60.0
     allow_no_operator: bool = True
     start_head: bool = False
@@ -244,7 +317,7 @@ class Mapping_(Section):  # noqa: N801 -- `Mapping` is Python's
 
     device: str
     input: str | None = None
-    topic: str | None = None
+    topic: Annotated[str, AfterValidator(_topic)] | None = None
     path: str | None = None
     rule: Literal["counter_delta", "gauge", "state_map", "edge", "cycle"]
     report: Literal["quantity_good", "quantity_scrap", "quantity_rework"] | None = None
@@ -270,6 +343,14 @@ class Uns(Section):
     areas: Mapping[str, str] = {}
     device: tuple[Device, ...] = ()
     mapping: tuple[Mapping_, ...] = ()
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> Self:
+        names = [device.id for device in self.device]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice:
+            raise ValueError(f'two [[uns.device]] have the id "{twice}": each MQTT user is one device')
+        return self
 
 
 class Sparkplug(Section):

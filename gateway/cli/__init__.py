@@ -7,6 +7,7 @@ from gateway.cli.conflicts import conflicts
 from gateway.cli.data import queue, status
 from gateway.cli.keys import keys
 from gateway.cli.serve import demo, doctor, init, run, version
+from gateway.cli.tls import tls
 from gateway.cli.transfer import export, import_
 from gateway.cli.uns import uns
 
@@ -17,19 +18,7 @@ def main() -> None:
 
 
 for command in (
-    run,
-    demo,
-    init,
-    status,
-    keys,
-    queue,
-    conflicts,
-    uns,
-    export,
-    import_,
-    config,
-    doctor,
-    openapi,
-    version,
+    *(run, demo, init, status, keys, queue, conflicts, uns, tls),
+    *(export, import_, config, doctor, openapi, version),
 ):
     main.add_command(command)

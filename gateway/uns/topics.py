@@ -45,6 +45,19 @@ def checked(word: str) -> str:
     return word
 
 
+def matches(asked: str, allowed: str) -> bool:
+    """Whether a topic, or everything that a filter asks for, lies in another filter."""
+    levels, within = asked.split("/"), allowed.split("/")
+    if levels[0].startswith("$") and within[0] in ("+", "#"):
+        return False
+    for number, one in enumerate(within):
+        if one == "#":
+            return True
+        if number == len(levels) or levels[number] == "#" or one not in ("+", levels[number]):
+            return False
+    return len(levels) == len(within)
+
+
 def slug(name: str, cell_id: str, taken: Iterable[str]) -> str:
     """The level of a cell: never empty, never beginning like ours, no other cell's."""
     own = level(name).lstrip("_") or f"cell-{cell_id[:CELL_ID_DIGITS]}"
@@ -113,6 +126,24 @@ class Topics:
 
     def job(self, job_id: str) -> str:
         return f"{self.root}/_job/{checked(job_id)}"
+
+    def device(self, device_id: str) -> str:
+        """Below it a device writes and is answered."""
+        return f"{self.root}/_dev/{checked(device_id)}"
+
+    @property
+    def every_state(self) -> str:
+        """A filter: the state of all cells."""
+        return f"{self.root}/+/+/_state/#"
+
+    @property
+    def events_elsewhere(self) -> tuple[str, ...]:
+        """A filter, when the pattern leads events out of the tree below `root`."""
+        before, _, _ = self.pattern.partition("{event}")
+        fixed = {"enterprise": self.enterprise, "site": self.site, "tenant_id": self.tenant_id}
+        named = _PLACEHOLDER.sub(lambda found: fixed.get(found[1], found[0]), before)
+        levels = ["+" if "{" in one else one for one in named.split("/")[:-1] if one]
+        return () if levels[:2] == [self.enterprise, self.site] else ("/".join((*levels, "#")),)
 
     def area_of(self, place: Place | None) -> str:
         return self.areas.get(place.name, self.area) if place else self.area

@@ -1,4 +1,4 @@
-"""The pages about the gateway itself: `/livez /readyz /healthz /metrics /openapi.json /docs`."""
+"""The pages about the gateway itself: `/livez /readyz /healthz /metrics /openapi.json /ca.crt /docs`."""
 
 import asyncio
 import ipaddress
@@ -43,16 +43,19 @@ class Report(Protocol):
 
 
 class Pages:
-    """`openapi` makes the document when it is first asked for; `vendor` is the folder of the browser files."""
+    """`openapi` makes the document when it is first asked for; `vendor` is the folder of the browser files; `ca` the
+    certificate that clients on the LAN trust, once it is there.
+    """
 
     def __init__(
-        self, db: Database, keys: Keys, report: Report, openapi: Callable[[], Mapping[str, Any]], vendor: Path
+        self, db: Database, keys: Keys, report: Report, openapi: Callable[[], Mapping[str, Any]], vendor: Path, ca: Path
     ) -> None:
         self._db = db
         self._keys = keys
         self._report = report
         self._openapi = openapi
         self._vendor = vendor
+        self._ca = ca
         self._described: bytes | None = None
 
     def add_to(self, app: web.Application) -> None:
@@ -61,6 +64,7 @@ class Pages:
         app.router.add_get("/healthz", self._health)
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/openapi.json", self._document)
+        app.router.add_get("/ca.crt", self._certificate)
         app.router.add_get("/docs", self._docs)
         app.router.add_get("/docs/", self._docs)
         app.router.add_get("/docs/{file}", self._docs_file)
@@ -88,6 +92,11 @@ class Pages:
         if self._described is None:
             self._described = _compact(self._openapi()).encode()
         return web.Response(body=self._described, content_type="application/json")
+
+    async def _certificate(self, _request: web.Request) -> web.StreamResponse:
+        if not self._ca.is_file():
+            raise web.HTTPNotFound
+        return web.FileResponse(self._ca, headers={"Content-Type": "application/x-x509-ca-cert"})
 
     async def _docs(self, _request: web.Request) -> web.Response:
         if not all((self._vendor / "swagger-ui" / file).is_file() for file in _DOCS_FILES):

@@ -31,13 +31,14 @@ from gateway.operations.quantities.commands import QuantityCommands
 from gateway.operations.trees.commands import JobTreeCommands
 from gateway.outbox.event import Stamp
 from gateway.settings import Settings
+from gateway.tls import Tls
 from gateway.transfer.commands import bring_in, planned
 from gateway.sparkplug.node import EdgeNode
 from gateway.uns.broker import Broker
+from gateway.uns.door import Door
 from gateway.uns.payloads import Standing
 from gateway.uns.publisher import Publisher
-from gateway.uns.topics import Topics
-from gateway.uns.users import password_file
+from gateway.uns.users import hashed, password_file
 from gateway.web.routes import Caller, Scope
 
 HOST = "127.0.0.1"
@@ -132,9 +133,16 @@ class Hall:
         self.health = Health(clock)
         self.port = given.pop("port", None) or free_port()
         self.given = {
-            "gateway": {"id": "gw-test"},
+            "gateway": {"id": "gw-test", "data_dir": str(folder)},
             "site": {"enterprise": "acme", "site": "plant1", "area": "Fabrication"},
-            "broker": {"mode": "managed", "host": HOST, "port": self.port, **given.pop("broker", {})},
+            "broker": {
+                "mode": "managed",
+                "host": HOST,
+                "port": self.port,
+                "tls_host": HOST,
+                "tls_port": 0,
+                **given.pop("broker", {}),
+            },
             **given,
         }
         made = (db, clock, self.new_id, "gw-test")
@@ -149,9 +157,10 @@ class Hall:
         self._tasks: list[asyncio.Task[None]] = []
 
     def new_broker(self) -> Broker:
-        probe = Topics.of(self.settings, "gw-test").probe
+        self.door = Door(self.settings, SystemClock())
+        tls = Tls(self.settings.data_dir)
         return Broker(
-            self.settings.broker, self.folder, SystemClock(), self.health.link("broker"), random.Random(1), probe
+            self.settings.broker, self.door, tls, SystemClock(), self.health.link("broker"), random.Random(1)
         )
 
     @contextlib.asynccontextmanager
@@ -309,13 +318,13 @@ class Foreign:
         self._process: subprocess.Popen | None = None
         folder.mkdir()
 
-    def start(self, acl: str, more: str = "") -> None:
+    def start(self, acl: str, more: str = "", tls: str = "") -> None:
         (self.folder / "acl").write_text(acl)
         who = "false" if "password_file" in more else "true"
         anonymous = f"allow_anonymous {who}\n" + ("acl_file" if acl else "#")
         (self.folder / "conf").write_text(
             f"{anonymous} {self.folder}/acl\n{more}\nlog_dest none\nuser {'root' if os.geteuid() == 0 else ''}\n"
-            f"listener {self.port} {HOST}\n".replace("user \n", "")
+            f"listener {self.port} {HOST}\n{tls}\n".replace("user \n", "")
         )
         self._process = subprocess.Popen(
             [program("mosquitto"), "-c", str(self.folder / "conf")], stderr=subprocess.DEVNULL
@@ -328,7 +337,7 @@ class Foreign:
     def password(self, user: str, password: str) -> Path:
         """A password file with one user."""
         file = self.folder / "passwd"
-        file.write_text(password_file({user: password}))
+        file.write_text(password_file({user: hashed(password)}))
         return file
 
     def allow(self, acl: str) -> None:
