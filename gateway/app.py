@@ -327,9 +327,7 @@ def _listeners(http: Http, tls: Tls) -> list[tuple[str, int, ssl.SSLContext | No
         try:
             context.load_cert_chain(certificate, key)
         except (OSError, ssl.SSLError) as exc:
-            raise StartupError(
-                f"the certificate {certificate} or its key {key} cannot be used: {exc}"
-            ) from None
+            raise StartupError(f"the certificate {certificate} or its key {key} cannot be used: {exc}") from None
         found.append((http.tls_host, http.tls_port, context))
     return found
 

@@ -7,6 +7,8 @@ from gateway.uns.payloads import CellRow
 
 BDSEQ = "bdSeq"
 REBIRTH = "Node Control/Rebirth"
+_TEXTS = ("Job/Number", "Job/Part", "Operation/Name", "Operation/Status")
+_NUMBERS = ("Quantity/Planned", "Quantity/Good", "Quantity/Scrap")
 
 
 def session(number: int) -> Metric:
@@ -24,20 +26,13 @@ def of_node(number: int, version: str) -> tuple[Metric, ...]:
 
 def of_cell(row: CellRow) -> Mapping[str, Metric]:
     """By name. Of several operations in work it is the one that was started last; without one its metrics are null."""
-    work = row.active[-1] if row.active else None
-    texts: dict[str, Value] = {
-        "Job/Number": work and work.job_number,
-        "Job/Part": work and work.part_number,
-        "Operation/Name": work and work.operation_name,
-        "Operation/Status": work and work.status,
-        "Machine/State": None,
-    }
-    numbers: dict[str, Value] = {
-        "Quantity/Planned": work and work.planned,
-        "Quantity/Good": work and work.counted.good,
-        "Quantity/Scrap": work and work.counted.scrap,
-        "Queue/Length": row.queue_length,
-    }
+    texts: dict[str, Value] = dict.fromkeys(_TEXTS)
+    numbers: dict[str, Value] = {**dict.fromkeys(_NUMBERS), "Queue/Length": row.queue_length}
+    if row.active:
+        work = row.active[-1]
+        texts |= dict(zip(_TEXTS, (work.job_number, work.part_number, work.operation_name, work.status), strict=True))
+        numbers |= dict(zip(_NUMBERS, (work.planned, work.counted.good, work.counted.scrap), strict=True))
+    texts["Machine/State"] = None
     made = [Metric(name, Datatype.STRING, value) for name, value in texts.items()]
     made += [Metric(name, Datatype.INT64, value) for name, value in numbers.items()]
     return {metric.name: metric for metric in made}

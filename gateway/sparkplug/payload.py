@@ -75,7 +75,8 @@ def _metric(metric: Metric, milliseconds: int) -> bytes:
 
 
 def _read(metric: bytes) -> tuple[str, Value]:
-    name, value = "", None
+    name = ""
+    value: Value = None
     for number, found in _fields(metric):
         if number == _NAME and isinstance(found, bytes):
             name = found.decode()

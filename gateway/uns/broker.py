@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import errno
-import random
 import os
+import random
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 

@@ -7,7 +7,6 @@ broker's folder. A device gets in when it has both.
 import difflib
 import json
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 
 from gateway.kernel.clock import Clock, zulu

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from gateway.settings import Device, DeviceMapping, Settings
+from gateway.settings import DeviceMapping, Settings
 from gateway.uns import rights
 from gateway.uns.rights import EVERY_CELL, acl_file, has_cell
 from gateway.uns.topics import Place, Topics

@@ -15,24 +15,25 @@ import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
-sys.path.insert(0, str(ROOT / "tests" / "uns"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "uns"))
 
 import uvloop
 from mqtt_sides import Bare, InC, Product, Times, compiled
-from uns_hall import Hall, database, until
 from uns_hall import ROOT as SITE
+from uns_hall import Hall, database, until
 
 from gateway.kernel.clock import SystemClock
 
 HERE = Path(__file__).parent
+CACHE = HERE.parents[1] / ".cache"
 STATUS = f"{SITE}/_gateway/gw-test/status"
 RATES = (100, 1_000)  # messages a second at which the way of one is timed
 LISTEN_MAX_S = 60.0
 STATES_MIN = 500
 JOBS = 60  # with their operations and cells more than STATES_MIN topics
 ADDED_CEILING_MS, P99_CEILING_MS = 0.5, 8.0  # at the highest rate: what MQTT adds to the commit, and all together
+
 
 class Bench(Hall):
     async def leave(self) -> None:
@@ -55,7 +56,16 @@ class Listener:
     @classmethod
     async def at(cls, hall: Hall, topic: str) -> "Listener":
         address = hall.broker.address("viewer")
-        words = ("--port", str(address.port), "--user", address.username, "--password", address.password, "--topic", topic)
+        words = (
+            "--port",
+            str(address.port),
+            "--user",
+            address.username,
+            "--password",
+            address.password,
+            "--topic",
+            topic,
+        )
         made = await asyncio.create_subprocess_exec(
             sys.executable,
             str(HERE / "mqtt_ear.py"),
@@ -168,14 +178,21 @@ async def main(rounds: int, count: int, seconds: float, folder: Path) -> int:
             for rate in RATES:
                 told = await ways(sides, listener, numbers, rounds, rate, seconds)
                 for name, (p50, p99, whole) in told.items():
-                    print(f"{rate:5}/s  {name:10} p50 {p50:6.2f} ms  p99 {p99:6.2f} ms  with the commit p99 {whole:6.2f} ms")
+                    print(
+                        f"{rate:5}/s  {name:10} p50 {p50:6.2f} ms  p99 {p99:6.2f} ms  with the commit p99 {whole:6.2f} ms"
+                    )
                 p50, p99, whole = told[Product.name]
                 for place, (what, value) in enumerate((("p50", p50), ("p99", p99))):
                     rest = {name: one[place] for name, one in told.items() if name != Product.name}
                     print(f"{rate:5}/s  {what} of the others:{of_others(value, rest)}", flush=True)
-            for what, value, ceiling in (("added to the commit, p50", p50, ADDED_CEILING_MS), ("p99", whole, P99_CEILING_MS)):
+            for what, value, ceiling in (
+                ("added to the commit, p50", p50, ADDED_CEILING_MS),
+                ("p99", whole, P99_CEILING_MS),
+            ):
                 missed += value > ceiling
-                print(f"{RATES[-1]}/s, {what}: {value:.2f} ms (ceiling {ceiling} ms){'  MISSED' if value > ceiling else ''}")
+                print(
+                    f"{RATES[-1]}/s, {what}: {value:.2f} ms (ceiling {ceiling} ms){'  MISSED' if value > ceiling else ''}"
+                )
             topics, told = await states(hall, sides, listener, rounds)
             own, *others = told.items()
             print(f"{topics} states after a reconnect: {own[1]:.0f} ms", of_others(own[1], dict(others)))
@@ -189,7 +206,6 @@ if __name__ == "__main__":
     arguments.add_argument("--count", type=int, default=5_000, help="events at once")
     arguments.add_argument("--seconds", type=float, default=3.0, help="at each rate")
     given = arguments.parse_args()
-    cache = ROOT / ".cache"
-    cache.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache, prefix="bench-") as scratch:
+    CACHE.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=CACHE, prefix="bench-") as scratch:
         raise SystemExit(uvloop.run(main(given.rounds, given.count, given.seconds, Path(scratch))))

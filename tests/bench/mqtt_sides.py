@@ -111,7 +111,11 @@ class Bare:
     async def _client(self) -> AsyncIterator[aiomqtt.Client]:
         address = self._address
         async with aiomqtt.Client(
-            HOST, address.port, username=address.username, password=address.password, protocol=aiomqtt.ProtocolVersion.V5
+            HOST,
+            address.port,
+            username=address.username,
+            password=address.password,
+            protocol=aiomqtt.ProtocolVersion.V5,
         ) as client:
             client.pending_calls_threshold = IN_FLIGHT  # it warns of every publish above ten
             yield client
@@ -179,18 +183,19 @@ def _lines(numbers: range) -> Lines:
 def compiled(folder: Path) -> Path | None:
     """None without a compiler or without the library."""
     library = next(
-        (
-            file
-            for place in LIBRARIES
-            for file in sorted(place.glob("*/libmosquitto.so.1"))
-        ),
+        (file for place in LIBRARIES for file in sorted(place.glob("*/libmosquitto.so.1"))),
         None,
     )
     if library is None:
         print("no C client: there is no libmosquitto.so.1 here")
         return None
     program = folder / "mqtt_publish"
-    linked = [library, f"-Wl,-rpath,{library.parent}", f"-Wl,-rpath-link,{library.parent}", "-Wl,--allow-shlib-undefined"]
+    linked = [
+        library,
+        f"-Wl,-rpath,{library.parent}",
+        f"-Wl,-rpath-link,{library.parent}",
+        "-Wl,--allow-shlib-undefined",
+    ]
     try:
         subprocess.run(["cc", "-O2", "-o", program, HERE / "mqtt_publish.c", *linked], check=True)
     except (OSError, subprocess.CalledProcessError) as exc:

@@ -14,13 +14,14 @@ import pytest
 from program import Program
 
 WAIT_MAX_S = 30
+CELL = {"id": "00000000-0000-4000-8000-0000000ce001", "name": "Laser", "sequence": 1}
 
 
 @pytest.fixture
 def served(tmp_path):
     program = Program.at(tmp_path)
     program.configure(f'[site]\nenterprise = "acme"\nsite = "plant1"\n[broker]\nport = {Program.free_port()}\n')
-    (tmp_path / "hall.json").write_text(json.dumps({"cells": [{"name": "Laser", "sequence": 1}]}))
+    (tmp_path / "hall.json").write_text(json.dumps({"cells": [CELL]}))
     with program.serving():
         program.ok("import", str(tmp_path / "hall.json"))
         yield program

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 from pathlib import Path
@@ -153,13 +154,13 @@ async def test_cells_that_come_go_and_are_renamed_are_devices_that_are_born_and_
     async with hall.on(sparkplug=ON):
         await up(hall)
         async with host(hall) as heard:
-            await hall.cells.create({"name": "Bay", "sequence": 9}, CALLER, None)
+            bay = (await hall.cells.create({"name": "Bay", "sequence": 9}, CALLER, None)).data
             await until(lambda: heard.of("DBIRTH", "bay"))
             await hall.cells.update(LASER, {"name": "Laser 7"}, CALLER, None)
             await until(lambda: heard.of("DBIRTH", "laser_7"))
             assert len(heard.of("DDEATH", "laser")) == 1
-            await hall.cells.delete(LASER, CALLER, None)
-            await until(lambda: heard.of("DDEATH", "laser_7"))
+            await hall.cells.delete(json.loads(bay)["cell"]["id"], CALLER, None)
+            await until(lambda: heard.of("DDEATH", "bay"))
             assert heard.of("DDEATH")[-1].get("metrics", []) == []
 
 

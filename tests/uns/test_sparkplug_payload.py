@@ -20,7 +20,23 @@ CLOCK = ManualClock()
 LASER = Place("c1", "Laser", "laser")
 IDLE = CellRow("c1", None, 3, 0)
 WORK = OperationRow(
-    "o1", "Cut", "in_progress", 1, "c1", "p1", "P-7", 40, "j1", "J-1042", None, None, None, None, None, 1, Counted(9, 8, 1)
+    "o1",
+    "Cut",
+    "in_progress",
+    1,
+    "c1",
+    "p1",
+    "P-7",
+    40,
+    "j1",
+    "J-1042",
+    None,
+    None,
+    None,
+    None,
+    None,
+    1,
+    Counted(9, 8, 1),
 )
 BUSY = replace(IDLE, active=(replace(WORK, id="o0", operation_name="Engrave"), WORK))
 

@@ -109,10 +109,9 @@ async def test_a_lan_port_that_is_taken_is_said_with_the_way_out(make_hall):
     port = free_port()
     hall = make_hall(uns={"device": DEVICES}, broker={"tls_port": port})
     hall.door.add("laser-1")
-    async with await asyncio.start_server(lambda _reader, writer: writer.close(), HOST, port):
-        async with hall.on(wait=False):
-            await until(lambda: "[broker] tls_port" in (hall.link("broker").error or ""))
-            assert f"port {port} is taken" in hall.link("broker").error
+    async with await asyncio.start_server(lambda _reader, writer: writer.close(), HOST, port), hall.on(wait=False):
+        await until(lambda: "[broker] tls_port" in (hall.link("broker").error or ""))
+        assert f"port {port} is taken" in hall.link("broker").error
 
 
 def answers(port: int) -> bool:

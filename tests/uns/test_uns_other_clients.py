@@ -79,7 +79,9 @@ async def test_birth_state_and_events_reach_it_whichever_version_it_speaks(hall,
         await until(lambda: told.states[CELL]["active"])
     assert (event["topic"], event["qos"], event["retain"]) == (f"{ROOT}/fabrication/laser/operation/started", 1, False)
     properties = event["properties"]["userProperties"]
-    assert properties == ({"event": "operation.started", "schema": "uns/event/1", "source": "gw-test"} if version == 5 else {})
+    assert properties == (
+        {"event": "operation.started", "schema": "uns/event/1", "source": "gw-test"} if version == 5 else {}
+    )
     assert told.events[0]["data"]["operation_id"] == BEAM  # nothing stands in a property alone
 
 
@@ -101,7 +103,9 @@ async def test_a_renamed_cell_leaves_nothing_of_its_old_name_behind(hall):
 
 async def test_a_killed_gateways_will_reaches_it(hall, foreign, tmp_path):
     foreign.start("")
-    killed = await asyncio.to_thread(alone, tmp_path / "alone", {"mode": "external", "host": HOST, "port": foreign.port})
+    killed = await asyncio.to_thread(
+        alone, tmp_path / "alone", {"mode": "external", "host": HOST, "port": foreign.port}
+    )
     try:
         async with client(foreign.port) as told:
             await until(lambda: told.states.get(f"{ROOT}/{STATUS}", {}).get("online"))
@@ -137,7 +141,7 @@ async def test_a_broker_away_for_an_hour_costs_nothing_and_gives_every_event_onc
     try:
         async with hall.on(), client(broker.port) as told:
             await hall.change(Verb.START, BEAM)
-            await until(lambda: len(told.events) == 1)
+            await until(lambda: told.events)
             broker.stop(orderly=True)  # it keeps the session, and with it what is wanted
             await until(lambda: hall.link("uns").state == "down")
             for minute in range(HOUR_S // MINUTE_S):

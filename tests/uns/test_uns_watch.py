@@ -21,8 +21,8 @@ def test_topics_are_a_tree_with_what_they_said_how_often_and_how_long_ago():
     tree = filled(CELL, "acme/plant1/_job/j1", CELL, status="running")
     assert tree.lines(122, 80, 20) == [
         "acme/plant1",
-        '  _job/j1  {"status": "running"}' + " " * 39 + " 1x   2m",
-        '  fabrication/laser/_state  {"status": "running"}' + " " * 22 + " 2x   2m",
+        '  _job/j1  {"status": "running"}'.ljust(72) + " 1x   2m",
+        '  fabrication/laser/_state  {"status": "running"}'.ljust(72) + " 2x   2m",
         "2 topics",
     ]
 
@@ -48,7 +48,7 @@ def test_where_not_all_fit_those_that_spoke_last_are_shown_in_their_order():
     shown = tree.lines(100, 80, 5)
     assert len(shown) == 5
     assert [line.split()[0] for line in shown[:4]] == ["a", "050", "098", "099"]
-    assert shown[4] == "101 topics, 98 not shown: name fewer".replace("101", "100").replace("98", "97")
+    assert shown[4] == "100 topics, 97 not shown: name fewer"
 
 
 def test_a_client_that_makes_up_topics_does_not_fill_the_memory(monkeypatch):
@@ -82,6 +82,8 @@ def test_an_ideograph_takes_two_columns():
     assert plain("焊接 ok") == "焊接 ok"
 
 
-@pytest.mark.parametrize(("seconds", "shown"), [(0.4, "now"), (59, "59s"), (3_599, "59m"), (86_399, "23h"), (200_000, "2d")])
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(0.4, "now"), (59, "59s"), (3_599, "59m"), (86_399, "23h"), (200_000, "2d")]
+)
 def test_an_age_is_told_in_its_largest_unit(seconds, shown):
     assert age(seconds) == shown

@@ -31,9 +31,9 @@ from gateway.operations.quantities.commands import QuantityCommands
 from gateway.operations.trees.commands import JobTreeCommands
 from gateway.outbox.event import Stamp
 from gateway.settings import Settings
+from gateway.sparkplug.node import EdgeNode
 from gateway.tls import Tls
 from gateway.transfer.commands import bring_in, planned
-from gateway.sparkplug.node import EdgeNode
 from gateway.uns.broker import Broker
 from gateway.uns.door import Door
 from gateway.uns.payloads import Standing
@@ -159,9 +159,7 @@ class Hall:
     def new_broker(self) -> Broker:
         self.door = Door(self.settings, SystemClock())
         tls = Tls(self.settings.data_dir)
-        return Broker(
-            self.settings.broker, self.door, tls, SystemClock(), self.health.link("broker"), random.Random(1)
-        )
+        return Broker(self.settings.broker, self.door, tls, SystemClock(), self.health.link("broker"), random.Random(1))
 
     @contextlib.asynccontextmanager
     async def on(self, *, wait: bool = True, **changed: Any):
