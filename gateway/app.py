@@ -36,6 +36,10 @@ from gateway.kernel.ids import NewId, uuid7
 from gateway.kernel.migrate import migrate
 from gateway.kernel.steady import SteadyClock
 from gateway.kernel.supervise import keep_running, stop
+from gateway.machines.commands import MachineCommands
+from gateway.machines.registry import machines
+from gateway.machines.watch import LINK as MACHINES
+from gateway.machines.watch import Watch
 from gateway.outbox import journal
 from gateway.outbox.event import Stamp
 from gateway.settings import Cloud, Http, Settings
@@ -93,6 +97,8 @@ class Gateway:
         self.routes = api_routes(settings, db, self.keys, clock, new_id, self._feed, ring)
         self._door = Door(settings, clock)
         self._tls = Tls(settings.data_dir)
+        known = machines(settings.uns)
+        self.machines = MachineCommands(db, clock, new_id, settings.gateway.id, known)
         self.addresses: list[str] = []
         self.urls: list[str] = []
         self._clock = clock
@@ -158,6 +164,7 @@ class Gateway:
             uns = self.health.link(UNS)
             made = (self.db, broker, self._clock, uns, self.settings, self.identity.epoch, __version__, self._standing)
             links.append((UNS, Publisher(*made).run))
+        links.append((MACHINES, Watch(self.db, self._clock, self.machines, self.health.link(MACHINES)).run))
         keeping = (self.db, self._clock, self.settings.retention, self.health.link(HOUSEKEEPING))
         links.append((HOUSEKEEPING, partial(housekeeping.run, *keeping)))
         timed = (self.db, self._clock, self._new_id, self.settings.gateway.id, self.health.link(CLOCK))
@@ -175,6 +182,7 @@ class Gateway:
             cloud=links[UP]["state"],
             cloud_behind=links[UP].get("behind", 0),
             journal_behind=links[UNS].get("behind", 0),
+            inbound_rejected=links[UNS].get("inbound_rejected", 0),
             broker={name: broker.get(name) for name in ("state", "mode", "version")},
             disk_free_mb=shutil.disk_usage(self.settings.data_dir).free // (1024 * 1024),
         )
@@ -307,6 +315,7 @@ def check(settings: Settings) -> None:
     """What only the parts themselves know about their settings. Raises StartupError."""
     _listeners(settings.http, Tls(settings.data_dir))
     Topics.of(settings, settings.gateway.id)
+    machines(settings.uns)
 
 
 def _listeners(http: Http, tls: Tls) -> list[tuple[str, int, ssl.SSLContext | None]]:
@@ -320,9 +329,7 @@ def _listeners(http: Http, tls: Tls) -> list[tuple[str, int, ssl.SSLContext | No
         try:
             context.load_cert_chain(certificate, key)
         except (OSError, ssl.SSLError) as exc:
-            raise StartupError(
-                f"the certificate {certificate} or its key {key} cannot be used: {exc}"
-            ) from None
+            raise StartupError(f"the certificate {certificate} or its key {key} cannot be used: {exc}") from None
         found.append((http.tls_host, http.tls_port, context))
     return found
 
