@@ -36,6 +36,10 @@ from gateway.kernel.ids import NewId, uuid7
 from gateway.kernel.migrate import migrate
 from gateway.kernel.steady import SteadyClock
 from gateway.kernel.supervise import keep_running, stop
+from gateway.machines.commands import MachineCommands
+from gateway.machines.registry import machines
+from gateway.machines.watch import LINK as MACHINES
+from gateway.machines.watch import Watch
 from gateway.outbox import journal
 from gateway.outbox.event import Stamp
 from gateway.settings import Cloud, Http, Settings
@@ -95,6 +99,8 @@ class Gateway:
         self.routes = api_routes(settings, db, self.keys, clock, new_id, self._feed, ring)
         self._door = Door(settings, clock)
         self._tls = Tls(settings.data_dir)
+        known = machines(settings.uns)
+        self.machines = MachineCommands(db, clock, new_id, settings.gateway.id, known)
         self.addresses: list[str] = []
         self.urls: list[str] = []
         self._clock = clock
@@ -158,12 +164,14 @@ class Gateway:
             self.health.link(UNS).off("[broker] mode is off")
         else:
             uns = self.health.link(UNS)
-            made = (self.db, broker, self._clock, uns, self.settings, self.identity.epoch, __version__, self._standing)
-            links.append((UNS, Publisher(*made).run))
+            made = (self.db, broker, self._clock, uns, self.settings, self.machines, self.identity.epoch, __version__)
+            links.append((UNS, Publisher(*made, self._standing).run))
             if self.settings.sparkplug.enabled:
                 own = self.health.link(SPARKPLUG)
-                node = EdgeNode(self.db, broker, self._clock, own, self.settings, __version__)
+                given = (self.settings, self.machines.machines, __version__)
+                node = EdgeNode(self.db, broker, self._clock, own, *given)
                 links.append((SPARKPLUG, node.run))
+        links.append((MACHINES, Watch(self.db, self._clock, self.machines, self.health.link(MACHINES)).run))
         keeping = (self.db, self._clock, self.settings.retention, self.health.link(HOUSEKEEPING))
         links.append((HOUSEKEEPING, partial(housekeeping.run, *keeping)))
         timed = (self.db, self._clock, self._new_id, self.settings.gateway.id, self.health.link(CLOCK))
@@ -181,6 +189,7 @@ class Gateway:
             cloud=links[UP]["state"],
             cloud_behind=links[UP].get("behind", 0),
             journal_behind=links[UNS].get("behind", 0),
+            inbound_rejected=links[UNS].get("inbound_rejected", 0),
             broker={name: broker.get(name) for name in ("state", "mode", "version")},
             disk_free_mb=shutil.disk_usage(self.settings.data_dir).free // (1024 * 1024),
         )
@@ -314,6 +323,7 @@ def check(settings: Settings) -> None:
     _listeners(settings.http, Tls(settings.data_dir))
     Topics.of(settings, settings.gateway.id)
     SparkplugTopics.of(settings)
+    machines(settings.uns)
 
 
 def _listeners(http: Http, tls: Tls) -> list[tuple[str, int, ssl.SSLContext | None]]:

@@ -1,6 +1,5 @@
 """What can be set: one class for each section, each key with its type and default. docs/settings.md says what they mean."""
 
-import ipaddress
 import json
 import re
 from collections.abc import Mapping
@@ -8,107 +7,29 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    IPvAnyNetwork,
-    PlainSerializer,
-    SecretStr,
-    WithJsonSchema,
-    field_validator,
-    model_validator,
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr, field_validator, model_validator
+
+from gateway.values import (
+    Days,
+    DeviceName,
+    Duration,
+    Filter,
+    Level,
+    Line,
+    Name,
+    Names,
+    Origins,
+    Place,
+    Port,
+    SecretLine,
+    Size,
+    Topic,
+    is_loopback,
 )
 
-PORT_MAX = 65_535
 SECRET_MIN_CHARACTERS = 16
-TOPIC_BYTES_MAX = 512
-BROKER_USERS = ("gateway", "viewer", "bridge")  # no device is called so
 _FUNCTIONS = "/functions/v1"
-_UNITS_S = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_ORIGIN = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:]+\])(?::\d{1,5})?")
 _NOT_SHOWN = "***"
-
-
-def _seconds(value: Any) -> Any:
-    """`30s`, `5m`, `24h` as seconds."""
-    found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
-    if found is None:
-        raise ValueError('a duration is a number with a unit, in quotes: "500ms", "30s", "5m", "24h", "30d"')
-    return float(found[1]) * _UNITS_S[found[2]]
-
-
-def _written(seconds: float) -> str:
-    """As it would stand in the file: the largest unit that leaves a whole number."""
-    for unit in ("d", "h", "m", "s"):
-        count, rest = divmod(seconds, _UNITS_S[unit])
-        if count and not rest:
-            return f"{count:.0f}{unit}"
-    return f"{seconds * 1000:.0f}ms"
-
-
-def _listed(value: Any) -> Any:
-    """In the environment a list may be separated by commas."""
-    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
-
-
-def _origin(text: str) -> str:
-    """As a browser sends it."""
-    if _ORIGIN.fullmatch(text) is None:
-        raise ValueError(
-            f'"{text}" is no origin: as "https://office.example" or "http://10.0.0.5:3000", nothing behind it'
-        )
-    return text
-
-
-def _filter(text: str) -> str:
-    """Of topics, as MQTT has it. It is written into files of brokers: one line each."""
-    levels = text.split("/")
-    whole = all(level in ("+", "#") or not set("+#") & set(level) for level in levels) and "#" not in levels[:-1]
-    if not text or not whole or len(text.encode()) > TOPIC_BYTES_MAX or not text.isprintable() or text != text.strip():
-        raise ValueError(f'"{text}" is no topic filter: as "acme/plant1/#", + and # alone on their level, # the last')
-    return text
-
-
-def _topic(text: str) -> str:
-    if set("+#") & set(_filter(text)) or text.startswith("$"):
-        raise ValueError(f'"{text}" is no topic that a device can write: no + or #, and no $ at its beginning')
-    return text
-
-
-def _no_user_of_ours(name: str) -> str:
-    if name in BROKER_USERS:
-        raise ValueError(f'"{name}" is a user of the broker already: choose another id')
-    return name
-
-
-Duration = Annotated[
-    float,
-    BeforeValidator(_seconds),
-    PlainSerializer(_written, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": rf"^{_DURATION.pattern}$", "examples": ["30s", "5m", "24h"]}),
-]
-Port = Annotated[int, Field(ge=0, le=PORT_MAX)]  # 0: any free one
-Size = Annotated[int, Field(ge=1)]  # bytes
-Days = Annotated[int, Field(ge=1, le=3650)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-DeviceName = Annotated[Name, AfterValidator(_no_user_of_ours)]
-Filter = Annotated[str, AfterValidator(_filter)]
-Origin = Annotated[str, AfterValidator(_origin)]
-Level = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^+#/$\x00-\x1f]+$")]  # of a topic
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _address(name: str, url: str, example: str) -> None:
@@ -118,26 +39,6 @@ def _address(name: str, url: str, example: str) -> None:
         raise ValueError(f'{name} = "{url}" is not an address: as "{example}"')
     if address.scheme == "http" and not is_loopback(address.hostname):
         raise ValueError(f'{name} = "{url}" would send secrets in the clear: use https')
-
-
-def _place(text: str) -> str:
-    """A host and a port."""
-    host, _, port = text.rpartition(":")
-    if re.fullmatch(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\]", host) is None or not port.isdecimal() or int(port) > PORT_MAX:
-        raise ValueError(f'"{text}" is no place: as "broker.plant.example:8883"')
-    return text
-
-
-def _line(text: str) -> str:
-    """What is written into a configuration of Mosquitto's."""
-    if text and (not text.isprintable() or text != text.strip()):
-        raise ValueError("no control characters, and no space at the beginning or end")
-    return text
-
-
-def _secret_line(secret: SecretStr) -> SecretStr:
-    _line(secret.get_secret_value())
-    return secret
 
 
 def _revealed(secret: SecretStr) -> str:
@@ -180,7 +81,7 @@ class Http(Section):
     tls_port: Port = 8443
     tls_cert: Path | None = None
     tls_key: Path | None = None
-    cors_origins: Annotated[tuple[Origin, ...], BeforeValidator(_listed)] = ()
+    cors_origins: Origins = ()
 
     @model_validator(mode="after")
     def _safe(self) -> Self:
@@ -197,9 +98,9 @@ class Http(Section):
 class Bridge(Section):
     """A broker of the plant that gets everything below enterprise/site; none without an `address`."""
 
-    address: Annotated[str, AfterValidator(_place)] | None = None
-    username: Annotated[str, AfterValidator(_line)] = ""
-    password: Annotated[SecretStr, AfterValidator(_secret_line)] = SecretStr("")
+    address: Place | None = None
+    username: Line = ""
+    password: SecretLine = SecretStr("")
     tls: bool = True
     ca: Path | None = None
     protocol: Literal["mqttv50", "mqttv311"] = "mqttv50"
@@ -297,14 +198,22 @@ class Cloud(Section):
         return self
 
 
+MachineState = Literal["running", "idle", "setup", "stopped", "fault", "off", "unknown"]
+Move = Literal["start", "pause", "resume", "complete"]
+PER_PROGRAM = "program.parts"  # a factor: as many pieces as one run of the program makes
+FACTOR_MAX = 100_000
+
+
 class Device(Section):
     """One MQTT user: a machine, a SCADA system, a reader."""
 
     id: DeviceName
     cells: tuple[str, ...]
     role: Literal["machine", "scada", "reader"] = "machine"
-    commands: tuple[Literal["start", "pause", "resume", "complete", "report", "active"], ...] = ()
+    commands: tuple[Literal["start", "pause", "resume", "complete", "report", "issue", "active", "queue"], ...] = ()
     read: tuple[Filter, ...] = ()
+    operator: str = ""
+    badge_valid: Duration = 36_000.0
     stale_after: Duration = 60.0
     allow_no_operator: bool = True
     start_head: bool = False
@@ -313,11 +222,11 @@ class Device(Section):
 
 
 class Mapping_(Section):  # noqa: N801 -- `Mapping` is Python's
-    """How a value of a device becomes pieces, a state or a command."""
+    """How a value of a device becomes pieces, a state or a command. With a `topic` its `input` is only a name."""
 
     device: str
     input: str | None = None
-    topic: Annotated[str, AfterValidator(_topic)] | None = None
+    topic: Topic | None = None
     path: str | None = None
     rule: Literal["counter_delta", "gauge", "state_map", "edge", "cycle"]
     report: Literal["quantity_good", "quantity_scrap", "quantity_rework"] | None = None
@@ -328,10 +237,31 @@ class Mapping_(Section):  # noqa: N801 -- `Mapping` is Python's
     flush: Duration = 30.0
     no_active: Literal["hold", "drop", "issue"] = "hold"
     hold_max: Annotated[int, Field(ge=1)] = 1000
-    map: Mapping[str, str] = {}
-    on_enter: Mapping[str, str] = {}
+    map: Mapping[str, MachineState] = {}
+    on_enter: Mapping[MachineState, Move] = {}
     debounce: Duration = 0.0
-    rebase: bool = True
+    edge: Literal["rising", "falling"] = "rising"
+    command: Move | None = None
+    allow_unidentified: bool = False
+    rebase: bool = False
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.input is None and self.topic is None:
+            raise ValueError("a mapping has an input (as counter/good) or a topic: which value is it?")
+        if self.rule == "counter_delta" and self.report is None:
+            raise ValueError(
+                "report is missing: which pieces does it count? quantity_good, quantity_scrap, quantity_rework"
+            )
+        if self.rule == "edge" and (self.report is None) == (self.command is None):
+            raise ValueError("an edge is one piece (report) or one command (command): set one of them")
+        if self.rule == "state_map" and not self.map:
+            raise ValueError('map is missing: which value is which state? as { 0 = "off", 4 = "running" }')
+        if isinstance(self.factor, str) and self.factor != PER_PROGRAM:
+            raise ValueError(f'factor = "{self.factor}": a number, or "{PER_PROGRAM}"')
+        if not isinstance(self.factor, str) and not 0 < self.factor <= FACTOR_MAX:
+            raise ValueError(f"factor = {self.factor}: more than 0, at most {FACTOR_MAX}")
+        return self
 
 
 class Uns(Section):

@@ -17,8 +17,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from gateway.kernel.errors import StartupError
-from gateway.sections import Bridge, Broker, Cloud, Device, Http, Retention, Settings, Uns, is_loopback
+from gateway.sections import Bridge, Broker, Cloud, Device, Http, Retention, Settings, Uns
 from gateway.sections import Mapping_ as DeviceMapping
+from gateway.values import is_loopback
 
 __all__ = [
     "CONFIGS",
@@ -50,7 +51,6 @@ _SECRETS = ("api_key", "password", "service_password", "anon_key", "webhook_secr
 _UNUSED = (
     ("gateway", "plugins_dir"),
     ("plugins",),
-    ("uns", "mapping"),
     ("retention", "log_days"),
 )
 

@@ -130,8 +130,12 @@ class Tls:
                 .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
                 .add_extension(
                     x509.KeyUsage(
-                        digital_signature=True, key_cert_sign=True, crl_sign=True, encipher_only=False,
-                        decipher_only=False, **usage,
+                        digital_signature=True,
+                        key_cert_sign=True,
+                        crl_sign=True,
+                        encipher_only=False,
+                        decipher_only=False,
+                        **usage,
                     ),
                     critical=True,
                 )
@@ -164,7 +168,9 @@ def _told(file: Path) -> _Told:
         certificate = x509.load_pem_x509_certificate(file.read_bytes())
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (OSError, ValueError, x509.ExtensionNotFound) as exc:
-        raise StartupError(f"{file} is no certificate of ours ({exc}): eryxon-gateway tls renew makes a new one") from None
+        raise StartupError(
+            f"{file} is no certificate of ours ({exc}): eryxon-gateway tls renew makes a new one"
+        ) from None
     return _Told(certificate.not_valid_after_utc, frozenset(str(name.value) for name in found))
 
 

@@ -136,7 +136,9 @@ def test_every_command_is_explained_with_its_options(name, command):
 # ------------------------------------------------------------------ docs/api.md
 
 
-FUNCTIONS = [line for line in API.splitlines() if line.startswith(("| `/api-", "| `/api/", "| `/plan-mode`", "| `/storage/"))]
+FUNCTIONS = [
+    line for line in API.splitlines() if line.startswith(("| `/api-", "| `/api/", "| `/plan-mode`", "| `/storage/"))
+]
 
 
 def test_every_route_is_listed_with_its_methods():

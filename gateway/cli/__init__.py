@@ -6,6 +6,7 @@ from gateway.cli.config import config, openapi
 from gateway.cli.conflicts import conflicts
 from gateway.cli.data import queue, status
 from gateway.cli.keys import keys
+from gateway.cli.machines import machines
 from gateway.cli.serve import demo, doctor, init, run, version
 from gateway.cli.tls import tls
 from gateway.cli.transfer import export, import_
@@ -18,7 +19,7 @@ def main() -> None:
 
 
 for command in (
-    *(run, demo, init, status, keys, queue, conflicts, uns, tls),
+    *(run, demo, init, status, keys, queue, conflicts, machines, uns, tls),
     *(export, import_, config, doctor, openapi, version),
 ):
     main.add_command(command)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from gateway.kernel.clock import Clock
+from gateway.machines.model import State
 from gateway.sparkplug import metrics
 from gateway.sparkplug.payload import Metric, written
 from gateway.uns.client import Message
@@ -13,7 +14,7 @@ from gateway.uns.topics import Place, SparkplugTopics
 SEQ_MODULUS = 256
 DELIVERED = 1  # QoS of a death; everything else is sent with 0, as the specification wants it
 
-Cells = Mapping[str, tuple[Place, CellRow]]  # slug -> the cell and how it stands
+Cells = Mapping[str, tuple[Place, CellRow, State | None]]  # slug -> the cell, how it stands, and its machines
 
 
 @dataclass(slots=True)
@@ -45,8 +46,8 @@ class Life:
         for slug in self.known.keys() - cells.keys():
             place, _ = self.known.pop(slug)
             yield self._message(self.topics.of_device("DDEATH", place), ())
-        for slug, (place, row) in cells.items():
-            now = metrics.of_cell(row)
+        for slug, (place, row, machine) in cells.items():
+            now = metrics.of_cell(row, machine)
             _, before = self.known.get(slug, (place, {}))
             self.known[slug] = place, now
             if changed := [metric for name, metric in now.items() if before.get(name) != metric]:

@@ -16,6 +16,7 @@ from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database, Tx
 from gateway.kernel.errors import Unavailable
 from gateway.kernel.health import Link
+from gateway.machines.registry import Machines
 from gateway.outbox import journal
 from gateway.outbox.reader import tail
 from gateway.settings import Settings
@@ -24,6 +25,7 @@ from gateway.sparkplug.life import Cells, Life
 from gateway.uns import store
 from gateway.uns.broker import Broker
 from gateway.uns.client import GOODBYE_MAX_S, Session, Will, connected, first
+from gateway.uns.payloads import CellRow
 from gateway.uns.retained import about_cells, scope_of
 from gateway.uns.topics import Place, SparkplugTopics
 
@@ -37,13 +39,21 @@ log = structlog.get_logger(__name__)
 
 class EdgeNode:
     def __init__(
-        self, db: Database, broker: Broker, clock: Clock, link: Link, settings: Settings, version: str
+        self,
+        db: Database,
+        broker: Broker,
+        clock: Clock,
+        link: Link,
+        settings: Settings,
+        machines: Machines,
+        version: str,
     ) -> None:
         self._db = db
         self._broker = broker
         self._clock = clock
         self._link = link
         self._topics = SparkplugTopics.of(settings)
+        self._machines = machines
         self._version = version
         self._places: dict[str, Place] = {}
         self._learn = True  # their levels: some may have come, or been renamed
@@ -118,9 +128,13 @@ class EdgeNode:
         if self._learn:
             self._learn = False
             self._places = await self._db.write(store.places)
-        rows = await self._db.read(store.cells)
-        found = [(self._places[row.id], row) for row in rows if row.id in self._places]
-        return {place.slug: (place, row) for place, row in sorted(found, key=lambda one: one[0].slug)}
+        rows, machines = await self._db.read(_reading, self._machines)
+        found = {}
+        for row in rows:
+            if place := self._places.get(row.id):
+                here = metrics.state_of(one.standing for one in machines if row.id in one.cells)
+                found[place.slug] = place, row, here
+        return dict(sorted(found.items()))
 
     # ------------------------------------------------------------------ what is heard
 
@@ -161,6 +175,13 @@ class EdgeNode:
     async def _host_leaves(self) -> None:
         await self._host_is(online=False)
         raise Unavailable(f'the primary host "{self._topics.host}" has gone offline')
+
+
+def _reading(
+    connection: sqlite3.Connection, machines: Machines
+) -> tuple[tuple[CellRow, ...], tuple[store.MachineNow, ...]]:
+    """All cells and machines, at one moment."""
+    return store.cells(connection), store.machines_now(connection, machines, machines.by_id)
 
 
 def _next_number(tx: Tx) -> int:

@@ -40,9 +40,7 @@ log = structlog.get_logger(__name__)
 class Broker:
     """`run` keeps it up; `ready` is set while it answers; `address` is where and as whom to connect."""
 
-    def __init__(
-        self, settings: Settings, door: Door, tls: Tls, clock: Clock, link: Link, rng: random.Random
-    ) -> None:
+    def __init__(self, settings: Settings, door: Door, tls: Tls, clock: Clock, link: Link, rng: random.Random) -> None:
         self._settings = settings
         self._door = door
         self._tls = tls

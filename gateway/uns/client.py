@@ -10,6 +10,7 @@ from typing import Any
 import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from gateway.kernel.errors import Unavailable
 
@@ -25,6 +26,7 @@ QUOTA_EXCEEDED = 0x97
 UNASKED = (0, "sent without asking for an answer")
 TOO_LARGE = 0x95
 PACKET_HEAD_BYTES_MAX = 2048  # of a publish, beside its topic and payload: the fixed header and our properties
+UNACKNOWLEDGED_MAX = 256  # messages that a broker may give us before we acknowledge; with MQTT 3.1.1 it uses its own number
 
 _quiet = logging.getLogger("gateway.uns.mqtt")  # aiomqtt's own words; what matters is told as Unavailable
 _quiet.setLevel(logging.CRITICAL)
@@ -50,11 +52,26 @@ class Message:
     retain: bool = False
     expires_s: int | None = None
     properties: tuple[tuple[str, str], ...] = ()
+    correlation: bytes | None = None
     qos: int = QOS
 
     @property
     def payload_bytes(self) -> int:
         return len(self.payload.encode() if isinstance(self.payload, str) else self.payload)
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """What somebody else sent, as it came. What stands below `mid` is never there with MQTT 3.1.1."""
+
+    topic: str
+    payload: bytes
+    retain: bool
+    qos: int
+    mid: int
+    response_topic: str | None = None
+    correlation: bytes | None = None
+    expires: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +134,32 @@ class Session:
         with _told():
             await self._client.subscribe(topic, qos=QOS)
 
+    async def subscribe_to_others(self, topic: str) -> None:
+        """Without what we say ourselves there, and with the flag of what is retained; 3.1.1 can do neither.
+
+        Raises Unavailable, also when the broker refuses.
+        """
+        options = SubscribeOptions(QOS, noLocal=True, retainAsPublished=True)
+        with _told():
+            answers = await self._client.subscribe(topic, **({"options": options} if self.mqtt5 else {"qos": QOS}))
+        if any(getattr(code, "value", code) >= REFUSED_FROM for code in answers):
+            raise Unavailable(f"the broker does not let us subscribe to {topic}: see its ACL (docs/mqtt.md)")
+
+    async def packets(self) -> AsyncGenerator[Packet, None]:
+        """Everything that was subscribed to, each to be given to `acknowledge` once it is done: a connection `by_hand`."""
+        with _told():
+            async for message in self._client.messages:
+                yield _packet(message)
+
+    @property
+    def dropped(self) -> int:
+        """Messages that could not even be taken: a flood without acknowledgements, a topic that is none."""
+        return self._client.dropped
+
+    def acknowledge(self, packet: Packet) -> None:
+        """The broker forgets it; what was never acknowledged comes again with the next connection."""
+        self._client.acknowledge(packet.mid, packet.qos)
+
     async def received(self) -> AsyncGenerator[tuple[str, bytes], None]:
         """Topic and payload of what was subscribed to."""
         with _told():
@@ -137,8 +180,10 @@ class Session:
 class _Client(aiomqtt.Client):
     """aiomqtt forgets the PUBACK's reason code: a publish that was denied would look like one that arrived."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, by_hand: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._client.manual_ack_set(by_hand)  # here, because queued messages come with the CONNACK
+        self.dropped = 0
         self._acks: dict[int, tuple[asyncio.Future[tuple[int, str]], asyncio.Semaphore]] = {}
         self._packet_bytes_max: int | None = None  # what the broker takes; a longer packet would end the connection
 
@@ -161,6 +206,21 @@ class _Client(aiomqtt.Client):
             return acknowledged
         self._acks[info.mid] = acknowledged, slots
         return acknowledged
+
+    def acknowledge(self, mid: int, qos: int) -> None:
+        """Not in the order in which they came, unlike MQTT wants it: a slow sender holds up nobody else. Brokers take it."""
+        self._client.ack(mid, qos)
+
+    def _on_message(self, client: Any, userdata: Any, message: Any) -> None:
+        """Called by the library for every message. With QoS 0 nothing slows a sender down: what is too much is dropped."""
+        if message.qos == 0 and self._queue.qsize() >= UNACKNOWLEDGED_MAX:
+            self.dropped += 1
+            return
+        try:
+            super()._on_message(client, userdata, message)
+        except ValueError:  # a topic that no broker should let through; raised it would end the connection, and come again
+            self.dropped += 1
+            self.acknowledge(message.mid, message.qos)
 
     def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any) -> None:
         """Called by the library for every PUBACK."""
@@ -194,10 +254,13 @@ class _Client(aiomqtt.Client):
 
 @contextlib.asynccontextmanager
 async def connected(
-    address: Address, identifier: str, *, will: Will | None = None, session_expiry_s: int = 0
+    address: Address, identifier: str, *, will: Will | None = None, session_expiry_s: int = 0, by_hand: bool = False
 ) -> AsyncIterator[Session]:
-    """Connect with MQTT 5, with 3.1.1 if the broker knows no better. Raises Unavailable with the broker's reason."""
-    client, mqtt5 = await _connect(address, identifier, will, session_expiry_s)
+    """Connect with MQTT 5, with 3.1.1 if the broker knows no better. Raises Unavailable with the broker's reason.
+
+    `by_hand`: what comes is acknowledged by whoever takes it.
+    """
+    client, mqtt5 = await _connect(address, identifier, will, session_expiry_s, by_hand=by_hand)
     try:
         yield Session(client, mqtt5=mqtt5)
     finally:
@@ -207,10 +270,12 @@ async def connected(
             client.abandon()
 
 
-async def _connect(address: Address, identifier: str, will: Will | None, expiry_s: int) -> tuple[_Client, bool]:
+async def _connect(
+    address: Address, identifier: str, will: Will | None, expiry_s: int, *, by_hand: bool
+) -> tuple[_Client, bool]:
     versions = (True, False) if address.mqtt5 else (False,)
     for mqtt5 in versions:
-        client = _client(address, identifier, will, expiry_s, mqtt5=mqtt5)
+        client = _client(address, identifier, will, expiry_s, mqtt5=mqtt5, by_hand=by_hand)
         try:
             await client.__aenter__()
         except aiomqtt.MqttError as exc:
@@ -225,9 +290,12 @@ async def _connect(address: Address, identifier: str, will: Will | None, expiry_
     raise Unavailable(f"the broker at {address.host}:{address.port} speaks neither MQTT 5 nor 3.1.1")
 
 
-def _client(address: Address, identifier: str, will: Will | None, expiry_s: int, *, mqtt5: bool) -> _Client:
+def _client(
+    address: Address, identifier: str, will: Will | None, expiry_s: int, *, mqtt5: bool, by_hand: bool
+) -> _Client:
     connect = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call] # the library has no types here
     connect.SessionExpiryInterval = expiry_s
+    connect.ReceiveMaximum = UNACKNOWLEDGED_MAX
     last = None
     if will:
         message = will.message
@@ -245,6 +313,7 @@ def _client(address: Address, identifier: str, will: Will | None, expiry_s: int,
         keepalive=KEEPALIVE_S,
         timeout=CONNECT_MAX_S,
         logger=_quiet,
+        by_hand=by_hand,
         **({"clean_start": not expiry_s, "properties": connect} if mqtt5 else {"clean_session": not expiry_s}),
     )
 
@@ -261,7 +330,23 @@ def _properties(message: Message) -> Properties:
         properties.MessageExpiryInterval = message.expires_s
     if message.properties:
         properties.UserProperty = list(message.properties)
+    if message.correlation is not None:
+        properties.CorrelationData = message.correlation
     return properties
+
+
+def _packet(message: aiomqtt.Message) -> Packet:
+    given = message.properties
+    return Packet(
+        str(message.topic),
+        message.payload,
+        message.retain,
+        message.qos,
+        message.mid,
+        getattr(given, "ResponseTopic", None),
+        getattr(given, "CorrelationData", None),
+        hasattr(given, "MessageExpiryInterval"),
+    )
 
 
 def _code(exc: aiomqtt.MqttError) -> int | None:

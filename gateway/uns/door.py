@@ -79,7 +79,7 @@ class Door:
 
     def missing(self) -> list[str]:
         """What the settings name and is not there yet."""
-        return [one["text"] for one in plan.missing(self._settings, self._places, frozenset(self._kept()))]
+        return [one["text"] for one in plan.missing(self._settings, self._places, self._kept())]
 
     def resolved(self, places: Iterable[Place]) -> dict[str, Any]:
         """See plan.py."""
@@ -116,7 +116,7 @@ class Door:
             }
             for one in self._uns.device
         ]
-        nothing = {"role": None, "cells": [], "commands": [], "defined": False}
+        nothing: dict[str, Any] = {"role": None, "cells": [], "commands": [], "defined": False}
         known = {one["device"] for one in found}
         return found + [
             {"device": name, **nothing, "since": kept[name]["since"]} for name in sorted(kept) if name not in known
@@ -162,7 +162,9 @@ class Door:
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as exc:
-            raise StorageFailed(f"{file} cannot be read ({exc}): bring it back, or remove it and add every device anew") from None
+            raise StorageFailed(
+                f"{file} cannot be read ({exc}): bring it back, or remove it and add every device anew"
+            ) from None
         return found
 
     def _keep(self, kept: dict[str, dict[str, str]]) -> None:

@@ -29,7 +29,10 @@ log_type error
 log_type warning
 """
 _HEADS = {
-    (2, 0): "per_listener_settings false\nallow_anonymous false\npassword_file {folder}/passwd\nacl_file {folder}/acl\n",
+    (
+        2,
+        0,
+    ): "per_listener_settings false\nallow_anonymous false\npassword_file {folder}/passwd\nacl_file {folder}/acl\n",
     # per_listener_settings is deprecated, and false without being named; each listener says for itself who gets in.
     (2, 1): "password_file {folder}/passwd\nacl_file {folder}/acl\n",
 }

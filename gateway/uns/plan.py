@@ -4,6 +4,8 @@ import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from gateway.kernel.errors import StartupError
+from gateway.machines.registry import machines
 from gateway.settings import DeviceMapping, Settings
 from gateway.uns import rights
 from gateway.uns.rights import EVERY_CELL, acl_file, has_cell
@@ -46,9 +48,9 @@ def resolved(
     }
 
 
-def missing(settings: Settings, places: Sequence[Place], admitted: frozenset[str]) -> list[Problem]:
+def missing(settings: Settings, places: Sequence[Place], with_password: Iterable[str]) -> list[Problem]:
     """What may still come: cells with the first pull, passwords."""
-    return [*_cells(settings, places), *_passwords(settings, admitted)]
+    return [*_cells(settings, places), *_passwords(settings, frozenset(with_password))]
 
 
 def _cells(settings: Settings, places: Sequence[Place]) -> Iterator[Problem]:
@@ -72,6 +74,10 @@ def _passwords(settings: Settings, admitted: frozenset[str]) -> Iterator[Problem
 
 
 def _wrong(settings: Settings) -> Iterator[Problem]:
+    try:
+        machines(settings.uns)
+    except StartupError as exc:
+        yield {"level": "error", "text": exc.message}
     for device in settings.uns.device:
         if device.role == "reader" and device.commands:
             yield _warning(f'device "{device.id}" is a reader: it gives no commands')

@@ -57,7 +57,7 @@ def _of(device: Device, uns: Uns, topics: Topics, places: tuple[Place, ...]) -> 
     if device.role == "reader":
         return Rights(_once(read))
     fixed = (one.topic for one in uns.mapping if one.device == device.id and one.topic)
-    return Rights(_once(read), _once((f"{own}/in/#", f"{own}/cmd/#", f"{own}/status", *fixed)))
+    return Rights(_once(read), _once((*topics.inbound(device.id), *fixed)))
 
 
 def _shown(device: Device, topics: Topics, places: tuple[Place, ...]) -> Iterable[str]:

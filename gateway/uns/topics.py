@@ -20,6 +20,7 @@ TWIN_ID_DIGITS = (4, 8, 13, 18, 36)  # ids that were made within weeks of each o
 _SPACES = re.compile(r"\s+")
 _OUTSIDE = re.compile(r"[^a-z0-9_-]")
 _UNSAFE = re.compile(r"[+#/\x00-\x1f\x7f]")
+_WILD = re.compile(r"[+#\x00-\x1f\x7f]")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _FROM_DATA = ("line", "operation", "job_number", "part_number")  # placeholders that an event may fill
 
@@ -118,6 +119,38 @@ class Topics:
         """Below it the broker's health is tried."""
         return f"{self.root}/_gateway/{self.gateway_id}/probe"
 
+    @property
+    def mark(self) -> str:
+        """Our own word to ourselves, behind everything that the broker had kept for us."""
+        return f"{self.probe}/mark"
+
+    def inbound(self, device: str = "+") -> tuple[str, ...]:
+        """What to subscribe to, to hear a device, or every one."""
+        return tuple(f"{self.root}/_dev/{device}/{below}" for below in ("in/#", "cmd/#", "status"))
+
+    def error(self, device: str) -> str:
+        return f"{self.root}/_gateway/{self.gateway_id}/error/{checked(device)}"
+
+    def answer(self, device: str, wished: str | None) -> str:
+        """Where an answer goes: where the device wishes if that is its own place, else to that place itself."""
+        own = f"{self.root}/_dev/{checked(device)}/rsp"
+        if wished is None or not (wished == own or wished.startswith(own + "/")):
+            return own
+        safe = not _WILD.search(wished) and len(wished.encode()) <= TOPIC_BYTES_MAX
+        return wished if safe else own
+
+    def device_job(self, device: str) -> str:
+        return f"{self.root}/_dev/{checked(device)}/job"
+
+    def machine(self, place: Place, device: str) -> str:
+        return f"{self.cell(place)}/machine/{checked(device)}"
+
+    def from_device(self, topic: str) -> tuple[str, str] | None:
+        """(device, the rest) of what a device has said below its own root; None for any other topic."""
+        below = f"{self.root}/_dev/"
+        device, slash, rest = topic.removeprefix(below).partition("/")
+        return (device, rest) if topic.startswith(below) and slash else None
+
     def cell(self, place: Place) -> str:
         return f"{self.root}/{self.area_of(place)}/{place.slug}/_state"
 
@@ -176,7 +209,7 @@ class Topics:
         longest = dict.fromkeys(("operation_name", *_FROM_DATA), "x" * LEVEL_BYTES_MAX)
         topic = self.event("x.x", Place("x", "x", "x" * LEVEL_BYTES_MAX), longest)
         key = f'[uns] topic_pattern "{self.pattern}"'
-        if not topic or re.search(r"[+#\x00-\x1f\x7f]", topic) or topic.startswith("$"):
+        if not topic or _WILD.search(topic) or topic.startswith("$"):
             raise StartupError(f"{key} must not be empty, begin with $ or hold + # or control characters")
         if "{event}" not in self.pattern:
             raise StartupError(f"{key} has no {{event}}: nobody could tell a start from a stop")

@@ -35,17 +35,6 @@ JOBS = 60  # with their operations and cells more than STATES_MIN topics
 ADDED_CEILING_MS, P99_CEILING_MS = 0.5, 8.0  # at the highest rate: what MQTT adds to the commit, and all together
 
 
-class Bench(Hall):
-    async def leave(self) -> None:
-        """The publisher alone, in order; the broker stays."""
-        task = self._tasks.pop()
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-    def enter(self) -> None:
-        self._tasks.append(asyncio.create_task(self.new_publisher(self.broker).run(), name="uns"))
-
-
 class Listener:
     """The subscriber's process."""
 
@@ -137,7 +126,7 @@ async def ways(
     return {name: tuple(map(statistics.median, zip(*ones, strict=True))) for name, ones in found.items()}
 
 
-async def states(hall: Bench, sides: list[Any], listener: Listener, rounds: int) -> tuple[int, dict[str, float]]:
+async def states(hall: Hall, sides: list[Any], listener: Listener, rounds: int) -> tuple[int, dict[str, float]]:
     """How many, and the milliseconds from the birth (the first publish) to the last of them; medians."""
     wanted = {topic for topic in await hall.retained_topics() if "/_gateway/" not in topic}
     if len(wanted) < STATES_MIN:
@@ -149,9 +138,7 @@ async def states(hall: Bench, sides: list[Any], listener: Listener, rounds: int)
     for _ in range(rounds):
         for side in sides:
             if isinstance(side, Product):
-                await hall.leave()
-                await listener.until({STATUS})  # its goodbye
-                hall.enter()
+                await hall.reconnect()
                 heard = await listener.until(wanted | {STATUS})
                 began = heard[STATUS]
             else:
@@ -169,7 +156,7 @@ async def main(rounds: int, count: int, seconds: float, folder: Path) -> int:
     program = compiled(folder)
     missed = 0
     async with database(folder, jobs=JOBS) as db:
-        hall = Bench(db, folder, SystemClock())
+        hall = Hall(db, folder, SystemClock())
         async with hall.on():
             sides: list[Any] = [Product(hall), Bare(hall), *([InC(hall, program)] if program else [])]
             listener, numbers = await Listener.at(hall, f"{SITE}/#"), Numbers()

@@ -50,7 +50,9 @@ async def test_nothing_in_it_is_published_or_believed(hall):
     assert await hall.gateway.db.read(lambda connection: connection.execute(sql).fetchone()[0]) == count
 
 
-@pytest.mark.parametrize("auth", [None, ("eryxon", "wrong"), ("somebody", PASSWORD), ("", ""), ("eryxon", PASSWORD + "x")])
+@pytest.mark.parametrize(
+    "auth", [None, ("eryxon", "wrong"), ("somebody", PASSWORD), ("", ""), ("eryxon", PASSWORD + "x")]
+)
 async def test_who_is_not_the_cloud_is_refused_before_he_is_listened_to(hall, auth):
     before = hall.pulls()
     for body in (told(), b"rubbish"):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.kernel.clock import ManualClock
 from gateway.kernel.errors import StartupError
+from gateway.machines.model import Quality, Standing, State
 from gateway.settings import Settings
 from gateway.sparkplug import host, metrics, payload
 from gateway.sparkplug.host import HostState
@@ -95,11 +96,11 @@ def kinds(messages) -> list[str]:
 
 def test_one_sequence_goes_through_births_data_and_deaths_and_begins_again_after_255():
     told = life()
-    cells = {"laser": (LASER, IDLE), "saw": (Place("c2", "Saw", "saw"), IDLE)}
+    cells = {"laser": (LASER, IDLE, None), "saw": (Place("c2", "Saw", "saw"), IDLE, None)}
     assert kinds(told.births(cells)) == ["NBIRTH/gw-a1", "DBIRTH/gw-a1/laser", "DBIRTH/gw-a1/saw"]
     assert told.seq == 3
     for number in range(253):
-        cells["laser"] = (LASER, replace(IDLE, queue_length=number + 4))
+        cells["laser"] = (LASER, replace(IDLE, queue_length=number + 4), None)
         assert kinds(told.news(cells)) == ["DDATA/gw-a1/laser"]
     assert told.seq == 0
     del cells["saw"]
@@ -111,21 +112,40 @@ def test_one_sequence_goes_through_births_data_and_deaths_and_begins_again_after
 
 def test_only_what_has_changed_is_told():
     told = life()
-    list(told.births({"laser": (LASER, IDLE)}))
-    assert list(told.news({"laser": (LASER, IDLE)})) == []
-    (message,) = told.news({"laser": (LASER, replace(IDLE, queue_length=2))})
+    list(told.births({"laser": (LASER, IDLE, None)}))
+    assert list(told.news({"laser": (LASER, IDLE, None)})) == []
+    (message,) = told.news({"laser": (LASER, replace(IDLE, queue_length=2), None)})
     assert b"Queue/Length" in message.payload
     assert b"Job/Number" not in message.payload
     assert (message.qos, message.retain) == (0, False)
 
 
 def test_a_cell_shows_the_operation_that_was_started_last_and_null_without_one():
-    shown = {name: metric.value for name, metric in metrics.of_cell(BUSY).items()}
+    shown = {name: metric.value for name, metric in metrics.of_cell(BUSY, State.RUNNING).items()}
     assert shown["Operation/Name"] == "Cut"
     assert (shown["Job/Number"], shown["Job/Part"]) == ("J-1042", "P-7")
     assert (shown["Quantity/Planned"], shown["Quantity/Good"], shown["Quantity/Scrap"]) == (40, 8, 1)
-    idle = {name: metric.value for name, metric in metrics.of_cell(IDLE).items()}
+    assert shown["Machine/State"] == "running"
+    idle = {name: metric.value for name, metric in metrics.of_cell(IDLE, None).items()}
     assert idle == dict.fromkeys(shown) | {"Queue/Length": 3}
+
+
+@pytest.mark.parametrize(
+    ("machines", "shown"),
+    [
+        ([], None),
+        ([("running", "good"), ("fault", "uncertain"), ("idle", "good")], State.FAULT),
+        ([("fault", "bad"), ("idle", "good")], State.IDLE),
+        ([("running", "bad")], State.UNKNOWN),
+    ],
+)
+def test_of_several_machines_the_one_that_needs_somebody_most_is_shown(machines, shown):
+    nothing = dict.fromkeys(("raw", "since", "source_timestamp", "received_at", "program", "operation_id"))
+    standing = [
+        Standing("m", State(state), quality=Quality(quality), counters={}, tags={}, version=1, **nothing)
+        for state, quality in machines
+    ]
+    assert metrics.state_of(standing) == shown
 
 
 @pytest.mark.parametrize("given", [{"group": "a/b"}, {"group": "x" * 65}, {"primary_host": "+"}])

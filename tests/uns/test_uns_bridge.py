@@ -68,7 +68,12 @@ async def test_a_plant_that_we_have_no_reason_to_trust_gets_nothing(hall, plant,
     plant.start(plant.acl, more=plant.more, tls=plant.tls)
     stranger = Tls(tmp_path / "stranger")
     stranger.issue(MQTT, SystemClock().now())
-    there = {"address": f"{HOST}:{plant.port}", "username": "gw", "password": "geheim", "ca": str(stranger.ca.certificate)}
+    there = {
+        "address": f"{HOST}:{plant.port}",
+        "username": "gw",
+        "password": "geheim",
+        "ca": str(stranger.ca.certificate),
+    }
     async with hall.on(broker=hall.given["broker"] | {"bridge": there}):
         await hall.change(Verb.START, BEAM)
         assert hall.link("broker").facts["bridge"] == "down"
@@ -90,7 +95,7 @@ async def test_a_plant_that_is_away_stops_nothing_and_hears_everything_when_it_i
         foreign.start("topic readwrite #\n")
         async with listening(foreign.port, f"{ROOT}/fabrication/#", None, None) as office:
             await until(lambda: len(office.events) >= 2)
-            assert [one["event"] for one in office.events][0] == "operation.started"
+            assert office.events[0]["event"] == "operation.started"
         await until(lambda: hall.link("broker").state == "up", "and that it is back")
 
 

@@ -8,7 +8,7 @@ import subprocess
 
 import aiomqtt
 import pytest
-from uns_devices import DEVICES, let_in, pid
+from getting_in import DEVICES, let_in, pid
 from uns_hall import HOST, ROOT, free_port, program, until
 
 from gateway.kernel.clock import SystemClock
@@ -64,7 +64,15 @@ async def test_a_client_of_the_line_trusts_our_ca_and_nobody_else_is_trusted(hal
         Tls(tmp_path / "other").issue(MQTT, SystemClock().now())
         ours, other = hall.settings.data_dir / "tls" / "ca.crt", tmp_path / "other" / "tls" / "ca.crt"
         for ca, worked in ((ours, True), (other, False)):
-            command = [program("mosquitto_pub"), "-h", "localhost", "-p", str(hall.settings.broker.tls_port), "--cafile", str(ca)]
+            command = [
+                program("mosquitto_pub"),
+                "-h",
+                "localhost",
+                "-p",
+                str(hall.settings.broker.tls_port),
+                "--cafile",
+                str(ca),
+            ]
             command += ["-u", "saw-1", "-P", password, "-V", "mqttv5", "-q", "1", "-t", f"{SAW}/in/state", "-m", "4"]
             done = await asyncio.to_thread(subprocess.run, command, capture_output=True, check=False, timeout=10)
             assert (done.returncode == 0) is worked, done.stderr
