@@ -32,7 +32,7 @@ MAY = {
     "files": WORK | {"catalog", "jobs", "operations"},
     "tls": {"kernel"},
     "machines": WORK | {"catalog", "jobs", "operations", "issues", "sections"},
-    "uns": WORK | {"settings", "machines", "tls"},
+    "uns": WORK | {"settings", "machines", "tls", "values"},
     "sparkplug": TOOLS | {"settings", "machines", "uns"},
     "cloud": TOOLS | {"catalog", "jobs", "operations", "files"},
     "conflicts": WORK | {"catalog", "jobs", "operations", "cloud"},

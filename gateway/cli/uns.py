@@ -9,7 +9,6 @@ from gateway.cli.leaf import Place, leaf
 from gateway.cli.watch import watch
 from gateway.kernel.clock import SystemClock
 from gateway.tls import Tls
-from gateway.uns.topics import checked
 
 CERTIFICATE = click.Path(path_type=Path, file_okay=False)
 
@@ -76,8 +75,6 @@ def remove(place: Place, device: str) -> None:
 
 
 def _made(place: Place, verb: str, device: str, certificate: Path | None) -> None:
-    if certificate is not None:
-        checked(device)  # it becomes the name of files
     made = place.ask(f"uns.devices.{verb}", device=device)
     if certificate is not None:
         pair = Tls(place.settings().data_dir).client(device, certificate, SystemClock().now())

@@ -7,6 +7,7 @@ import os
 import random
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import Any
 
 import structlog
 
@@ -211,11 +212,14 @@ class Broker:
             self._throw_out()
 
     def _warn(self) -> None:
-        told = self._door.missing()
-        if told:
-            self._link.facts["warnings"] = told
+        self._fact("warnings", self._door.missing() or None)
+
+    def _fact(self, name: str, told: Any) -> None:
+        """None: there is nothing to tell."""
+        if told is None:
+            self._link.facts.pop(name, None)
         else:
-            self._link.facts.pop("warnings", None)
+            self._link.facts[name] = told
 
     async def _until_outdated(self) -> None:
         await self._outdated.wait()
@@ -292,10 +296,9 @@ class Broker:
         if self._version and "version" not in self._link.facts and _number(self._version) < PATCHED:
             log.warning("broker.old", version=self._version, advice="2.0.16, or a distribution that closed its holes")
         self._link.facts |= {"mode": self.mode, "version": self._version}
-        if self._for_lan:
-            self._link.facts["lan"] = f"{self._for_lan[0]}:{self._for_lan[1]}"
-        if self._settings.bridge.address:
-            self._link.facts["bridge"] = "up" if self._bridged else "down"
+        self._fact("lan", ":".join(map(str, self._for_lan)) if self._for_lan else None)
+        bridge = "up" if self._bridged else "down"
+        self._fact("bridge", bridge if self._settings.bridge.address and self.mode == "managed" else None)
         trouble = self._trouble()
         if self._link.degraded(trouble) if trouble else self._link.up():
             log.info("broker.ready", mode=self.mode, host=self._host, port=self._port, trouble=trouble)

@@ -9,15 +9,19 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from gateway.kernel.clock import Clock, zulu
-from gateway.kernel.errors import Conflict, NotFound, StorageFailed
+from gateway.kernel.errors import Conflict, Invalid, NotFound, StorageFailed
 from gateway.settings import Settings
 from gateway.uns import plan, rights, users
 from gateway.uns.rights import Rights
-from gateway.uns.topics import Place, Topics, checked
+from gateway.uns.topics import Place, Topics
+from gateway.values import DeviceName
 
 FOLDER = "broker"  # in the data folder
 FILE = "devices.json"
+_NAME: TypeAdapter[str] = TypeAdapter(DeviceName)
 
 
 class Door:
@@ -87,7 +91,7 @@ class Door:
 
     def add(self, device: str) -> str:
         """Returns the password, which nobody can ask for again. Raises Conflict, Invalid."""
-        if checked(device) in self._kept():
+        if _named(device) in self._kept():
             raise Conflict(f'"{device}" has a password already: `uns devices rotate {device}` makes another')
         return self._set(device)
 
@@ -171,6 +175,16 @@ class Door:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         users.write(self.folder / FILE, json.dumps(kept, indent=1))
         self.on_change()
+
+
+def _named(device: str) -> str:
+    try:
+        return _NAME.validate_python(device)
+    except ValidationError as exc:
+        told = exc.errors()[0]["msg"].removeprefix("Value error, ")
+        raise Invalid(
+            f'"{device}" cannot be the name of a device ({told}): small letters, digits and -, as laser-1'
+        ) from None
 
 
 def _nobody() -> None:

@@ -80,6 +80,7 @@ def test_the_same_ca_signs_again_and_the_old_names_stay(own):
     assert own.kept(MQTT, late).certificate.read_bytes() != first
     assert "broker.example" in own.names(MQTT)
     assert own.ca.certificate.read_bytes() == ca
+    own.issue(MQTT, now(), own.names(MQTT))
     assert spoken(own, MQTT, "broker.example") == "hello"
 
 

@@ -12,7 +12,7 @@ from getting_in import DEVICES, let_in, pid
 from uns_hall import HOST, ROOT, free_port, program, until
 
 from gateway.kernel.clock import SystemClock
-from gateway.tls import MQTT, Tls
+from gateway.tls import MQTT, RENEW_DAYS, Tls
 
 SAW = f"{ROOT}/_dev/saw-1"
 
@@ -78,14 +78,16 @@ async def test_a_client_of_the_line_trusts_our_ca_and_nobody_else_is_trusted(hal
             assert (done.returncode == 0) is worked, done.stderr
 
 
-async def test_its_certificate_is_renewed_before_it_ends_and_the_ca_stays(hall):
+async def test_its_certificate_is_renewed_before_it_ends_and_the_ca_stays(hall, monkeypatch):
     async with hall.on():
         await let_in(hall, "laser-1")
     own = Tls(hall.settings.data_dir)
     ca, first = own.ca.certificate.read_bytes(), own.pair(MQTT).certificate.read_bytes()
     async with hall.on():
         assert own.pair(MQTT).certificate.read_bytes() == first
-    own.issue(MQTT, SystemClock().now().replace(year=2025))
+    monkeypatch.setattr("gateway.tls.CERTIFICATE_DAYS", RENEW_DAYS - 1)
+    own.issue(MQTT, SystemClock().now())
+    monkeypatch.undo()
     async with hall.on():
         assert own.pair(MQTT).certificate.read_bytes() != first
         assert own.problem(SystemClock().now()) is None
