@@ -12,6 +12,9 @@ from javascript import running
 from test_uns_birth import alone
 from uns_hall import CALLER, HOST, LASER, OTTO, operation, until
 
+from gateway.machines.commands import MachineCommands
+from gateway.machines.model import Reading
+from gateway.machines.registry import machines
 from gateway.operations.model import Verb
 from gateway.sparkplug import node
 from gateway.sparkplug.metrics import REBIRTH
@@ -162,6 +165,19 @@ async def test_cells_that_come_go_and_are_renamed_are_devices_that_are_born_and_
             await hall.cells.delete(json.loads(bay)["cell"]["id"], CALLER, None)
             await until(lambda: heard.of("DDEATH", "bay"))
             assert heard.of("DDEATH")[-1].get("metrics", []) == []
+
+
+async def test_the_state_of_a_machine_is_a_tag_of_its_cell(hall):
+    uns = {"device": [{"id": "laser-1", "cells": ["Laser"]}]}
+    async with hall.on(sparkplug=ON, uns=uns):
+        await up(hall)
+        async with host(hall) as heard:
+            await reborn(heard)
+            assert heard.values("laser")["Machine/State"] == "unknown"
+            assert heard.values("welding")["Machine/State"] is None
+            told = MachineCommands(hall.db, hall.clock, hall.new_id, "gw-test", machines(hall.settings.uns))
+            await told.take(Reading("laser-1", "state", "running"))
+            await until(lambda: heard.values("laser")["Machine/State"] == "running")
 
 
 async def test_it_is_off_unless_somebody_wants_it(hall):
