@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +27,10 @@ QUOTA_EXCEEDED = 0x97
 UNASKED = (0, "sent without asking for an answer")
 TOO_LARGE = 0x95
 PACKET_HEAD_BYTES_MAX = 2048  # of a publish, beside its topic and payload: the fixed header and our properties
-UNACKNOWLEDGED_MAX = 256  # messages that a broker may give us before we acknowledge; with MQTT 3.1.1 it uses its own number
+PROPERTIES_KEPT = 256
+UNACKNOWLEDGED_MAX = (
+    256  # messages that a broker may give us before we acknowledge; with MQTT 3.1.1 it uses its own number
+)
 
 _quiet = logging.getLogger("gateway.uns.mqtt")  # aiomqtt's own words; what matters is told as Unavailable
 _quiet.setLevel(logging.CRITICAL)
@@ -218,7 +222,9 @@ class _Client(aiomqtt.Client):
             return
         try:
             super()._on_message(client, userdata, message)
-        except ValueError:  # a topic that no broker should let through; raised it would end the connection, and come again
+        except (
+            ValueError
+        ):  # a topic that no broker should let through; raised it would end the connection, and come again
             self.dropped += 1
             self.acknowledge(message.mid, message.qos)
 
@@ -323,15 +329,24 @@ def _bytes_of(message: Message) -> int:
 
 
 def _properties(message: Message) -> Properties:
+    content = "application/json" if message.payload and isinstance(message.payload, str) else None
+    return _made(content, message.expires_s, message.properties, message.correlation)
+
+
+@functools.lru_cache(PROPERTIES_KEPT)
+def _made(
+    content: str | None, expires_s: int | None, given: tuple[tuple[str, str], ...], correlation: bytes | None
+) -> Properties:
+    """Kept, because the library takes longer to make them than to send the message, and most messages have the same."""
     properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call] # the library has no types here
-    if message.payload and isinstance(message.payload, str):
-        properties.ContentType = "application/json"
-    if message.expires_s is not None:
-        properties.MessageExpiryInterval = message.expires_s
-    if message.properties:
-        properties.UserProperty = list(message.properties)
-    if message.correlation is not None:
-        properties.CorrelationData = message.correlation
+    if content:
+        properties.ContentType = content
+    if expires_s is not None:
+        properties.MessageExpiryInterval = expires_s
+    if given:
+        properties.UserProperty = list(given)
+    if correlation is not None:
+        properties.CorrelationData = correlation
     return properties
 
 

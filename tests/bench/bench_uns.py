@@ -23,6 +23,7 @@ from mqtt_sides import Bare, InC, Product, Times, compiled
 from uns_hall import ROOT as SITE
 from uns_hall import Hall, database, until
 
+from gateway.kernel import logs
 from gateway.kernel.clock import SystemClock
 
 HERE = Path(__file__).parent
@@ -155,6 +156,7 @@ def of_others(own: float, others: dict[str, float]) -> str:
 async def main(rounds: int, count: int, seconds: float, folder: Path) -> int:
     program = compiled(folder)
     missed = 0
+    logs.configure("error", "console")
     async with database(folder, jobs=JOBS) as db:
         hall = Hall(db, folder, SystemClock())
         async with hall.on():
