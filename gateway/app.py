@@ -34,15 +34,18 @@ from gateway.kernel.errors import StartupError
 from gateway.kernel.health import Health
 from gateway.kernel.ids import NewId, uuid7
 from gateway.kernel.migrate import migrate
+from gateway.kernel.secrets import Secrets
 from gateway.kernel.steady import SteadyClock
 from gateway.kernel.supervise import keep_running, stop
 from gateway.outbox import journal
 from gateway.outbox.event import Stamp
+from gateway.publishers.sender import Here
+from gateway.publishers.senders import Senders
 from gateway.settings import Cloud, Http, Settings
 from gateway.status import Status
 from gateway.timekeeping import Timekeeping
 from gateway.uns.broker import Broker
-from gateway.uns.payloads import Standing
+from gateway.uns.payloads import Source, Standing
 from gateway.uns.publisher import READER as UNS
 from gateway.uns.publisher import Publisher
 from gateway.uns.topics import Topics
@@ -59,7 +62,8 @@ from gateway.web.server import application, runner
 BACKLOG = 1024  # connections that the kernel keeps while we are busy
 REQUESTS_END_S = 4.0  # in which requests on their way may finish when we stop
 LINKS_END_S = 4.0  # in which the ways out have to let go; a Mosquitto that does not is killed after 3.5 s
-BROKER, HOUSEKEEPING, CLOCK, CLOUD_KEYS = "broker", "housekeeping", "clock", "cloud-keys"  # their names in /healthz
+# Their names in /healthz.
+BROKER, HOUSEKEEPING, CLOCK, CLOUD_KEYS, PUBLISHERS = "broker", "housekeeping", "clock", "cloud-keys", "mqtt-publishers"
 FIRST_KEY = "first-admin-key"  # a file in the data folder, for its owner only
 VENDOR = Path(__file__).parent / "screens" / "static" / "vendor"
 
@@ -144,7 +148,8 @@ class Gateway:
                 links.append((CLOUD_KEYS, partial(self.keys.run, self.health.link(CLOUD_KEYS))))
         else:
             self.health.link(UP).off("no cloud is configured")
-        probe = Topics.of(self.settings, self.settings.gateway.id).probe
+        topics = Topics.of(self.settings, self.settings.gateway.id)
+        probe = topics.probe
         folder, own = self.settings.data_dir / "broker", self.health.link(BROKER)
         broker = Broker(self.settings.broker, folder, self._clock, own, self._rng, probe)
         links.append((BROKER, broker.run))
@@ -154,7 +159,11 @@ class Gateway:
             uns = self.health.link(UNS)
             made = (self.db, broker, self._clock, uns, self.settings, self.identity.epoch, __version__, self._standing)
             links.append((UNS, Publisher(*made).run))
-        keeping = (self.db, self._clock, self.settings.retention, self.health.link(HOUSEKEEPING))
+        here = Here(self.db, self._clock, self._new_id, topics, Secrets(self.settings.data_dir))
+        source = Source.of(self.settings, self.identity.epoch)
+        senders = Senders(here, source, self.health, self.health.link(PUBLISHERS), self._rng)
+        links.append((PUBLISHERS, senders.run))
+        keeping = (self.db, self._clock, self._new_id, self.settings.retention, self.health.link(HOUSEKEEPING))
         links.append((HOUSEKEEPING, partial(housekeeping.run, *keeping)))
         timed = (self.db, self._clock, self._new_id, self.settings.gateway.id, self.health.link(CLOCK))
         links.append((CLOCK, Timekeeping(*timed).run))

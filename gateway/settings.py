@@ -48,7 +48,6 @@ _UNUSED = (
     ("plugins",),
     ("uns", "device"),
     ("uns", "mapping"),
-    ("retention", "log_days"),
 )
 
 

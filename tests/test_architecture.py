@@ -27,12 +27,13 @@ MAY = {
     "issues": WORK | {"catalog", "jobs", "operations"},
     "batches": WORK | {"catalog", "jobs", "operations"},
     "webhooks": WORK | {"catalog"},
+    "publishers": WORK | {"catalog", "uns"},
     "keys": WORK | {"catalog"},
     "files": WORK | {"catalog", "jobs", "operations"},
     "uns": TOOLS | {"settings"},
     "cloud": TOOLS | {"catalog", "jobs", "operations", "files"},
     "conflicts": WORK | {"catalog", "jobs", "operations", "cloud"},
-    "transfer": WORK | {"catalog", "jobs", "operations", "issues", "batches", "webhooks"},
+    "transfer": WORK | {"catalog", "jobs", "operations", "issues", "batches", "webhooks", "publishers"},
     "erp": WORK | {"catalog", "jobs", "operations", "transfer"},
     "hub": WORK | {"catalog", "jobs", "transfer"},
     "upstream": TOOLS | {"catalog", "cloud", "hub", "jobs", "operations"},
@@ -40,13 +41,13 @@ MAY = {
     "identity": TOOLS,
     "inbound": WORK,
     "examples": set(),
-    "housekeeping": TOOLS | {"cloud", "settings"},
+    "housekeeping": TOOLS | {"cloud", "publishers", "settings"},
     "timekeeping": TOOLS | {"catalog", "jobs", "operations", "batches", "transfer"},
     "systemd": {"kernel", "settings"},
     "admin": WORK | {"settings", "status", "catalog", "conflicts", "transfer", "keys"},
     "api": WORK
     | {"examples", "settings", "catalog", "jobs", "operations", "files", "issues", "batches", "webhooks", "keys", "erp"}
-    | {"transfer", "hub", "conflicts", "inbound"},
+    | {"transfer", "hub", "conflicts", "inbound", "publishers", "uns"},
     "app": WORK
     | FRAME
     | {
@@ -60,6 +61,7 @@ MAY = {
         "cloud",
         "hub",
         "uns",
+        "publishers",
         "transfer",
         "upstream",
     },

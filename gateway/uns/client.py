@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable, Sequence
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,13 +32,20 @@ _quiet.setLevel(logging.CRITICAL)
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a broker is and as whom to speak to it. `mqtt5` False: it is known to speak 3.1.1 only."""
+    """Where a broker is and as whom to speak to it. `mqtt5` False: it is known to speak 3.1.1 only.
+
+    `allowed` is asked for the address that the connection really leads to, before a word of MQTT is said.
+    `credentials`: where people set user and password.
+    """
 
     host: str
     port: int
     username: str
     password: str = field(repr=False)
     mqtt5: bool = True
+    tls: ssl.SSLContext | None = None
+    allowed: Callable[[str], bool] | None = None
+    credentials: str = "see [broker] username and password"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +66,21 @@ class Will:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """A message that the broker took and threw away."""
+class Acknowledged:
+    """The broker's answer to one message, and how long it took."""
 
     message: Message
     code: int
     reason: str
+    latency_s: float
+
+    @property
+    def refused(self) -> bool:
+        """The broker took it and threw it away."""
+        return self.code >= REFUSED_FROM
+
+
+_Reply = tuple[int, str, float]  # reason code, in words, when it came
 
 
 class Cut(Unavailable):
@@ -82,28 +99,30 @@ class Session:
         self.mqtt5 = mqtt5
         self._slots = asyncio.Semaphore(IN_FLIGHT_MAX)
 
-    async def publish(self, messages: Iterable[Message]) -> list[Refusal]:
-        """Send in order, IN_FLIGHT_MAX at a time, and wait for every PUBACK. Raises Cut, Unavailable."""
-        waiting: list[tuple[Message, asyncio.Future[tuple[int, str]]]] = []
+    async def publish(self, messages: Iterable[Message]) -> list[Acknowledged]:
+        """Send in order and wait for every PUBACK. Returns what was refused. Raises Cut, Unavailable."""
+        return [one for one in await self.acknowledged(messages) if one.refused]
+
+    async def acknowledged(self, messages: Iterable[Message]) -> list[Acknowledged]:
+        """The same, IN_FLIGHT_MAX at a time, with the answer to each."""
+        loop = asyncio.get_running_loop()
+        waiting: list[tuple[Message, float, asyncio.Future[_Reply]]] = []
         try:
             async with asyncio.timeout(None) as limit:
                 for message in messages:
-                    limit.reschedule(asyncio.get_running_loop().time() + ACK_MAX_S)
+                    limit.reschedule(loop.time() + ACK_MAX_S)
                     await self._slots.acquire()
-                    waiting.append((message, self._send(message)))
-                limit.reschedule(asyncio.get_running_loop().time() + ACK_MAX_S)
-                answers = [(message, *await answer) for message, answer in waiting]
+                    waiting.append((message, loop.time(), self._send(message)))
+                limit.reschedule(loop.time() + ACK_MAX_S)
+                answers = [(message, sent_s, await answer) for message, sent_s, answer in waiting]
         except ConnectionAbortedError:
-            lost = (message for message, answer in waiting if answer.done() and answer.exception())
+            lost = (message for message, _, answer in waiting if answer.done() and answer.exception())
             if first_lost := next(lost, None):
                 raise Cut(first_lost) from None
             raise Unavailable("the connection to the broker is gone") from None
         except TimeoutError:
             raise Unavailable(f"the broker acknowledged nothing for {ACK_MAX_S:.0f} s: is it overloaded?") from None
-        refused = [Refusal(*answer) for answer in answers if answer[1] >= REFUSED_FROM]
-        if any(one.code == QUOTA_EXCEEDED for one in refused):
-            raise Unavailable("the broker's quota is used up (151): trying again later")
-        return refused
+        return [Acknowledged(message, code, reason, came_s - sent_s) for message, sent_s, (code, reason, came_s) in answers]
 
     async def subscribe(self, topic: str) -> None:
         with _told():
@@ -122,23 +141,25 @@ class Session:
             async for _ in words:
                 pass
 
-    def _send(self, message: Message) -> asyncio.Future[tuple[int, str]]:
+    def _send(self, message: Message) -> asyncio.Future[_Reply]:
         return self._client.send(message, self._slots, mqtt5=self.mqtt5)
 
 
 class _Client(aiomqtt.Client):
     """aiomqtt forgets the PUBACK's reason code: a publish that was denied would look like one that arrived."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, allowed: Callable[[str], bool] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._acks: dict[int, tuple[asyncio.Future[tuple[int, str]], asyncio.Semaphore]] = {}
+        self._allowed = allowed
+        self._acks: dict[int, tuple[asyncio.Future[_Reply], asyncio.Semaphore]] = {}
         self._packet_bytes_max: int | None = None  # what the broker takes; a longer packet would end the connection
 
-    def send(self, message: Message, slots: asyncio.Semaphore, *, mqtt5: bool) -> asyncio.Future[tuple[int, str]]:
-        acknowledged: asyncio.Future[tuple[int, str]] = self._loop.create_future()
+    def send(self, message: Message, slots: asyncio.Semaphore, *, mqtt5: bool) -> asyncio.Future[_Reply]:
+        acknowledged: asyncio.Future[_Reply] = self._loop.create_future()
         if self._packet_bytes_max is not None and _bytes_of(message) > self._packet_bytes_max:
             slots.release()
-            acknowledged.set_result((TOO_LARGE, f"the broker takes {self._packet_bytes_max} bytes at the most"))
+            told = f"the broker takes {self._packet_bytes_max} bytes at the most"
+            acknowledged.set_result((TOO_LARGE, told, self._loop.time()))
             return acknowledged
         with _told():
             info = self._client.publish(
@@ -156,9 +177,16 @@ class _Client(aiomqtt.Client):
             acknowledged, slots = self._acks.pop(mid)
             slots.release()
             if not acknowledged.done():
-                acknowledged.set_result((reason_code.value, str(reason_code)))
+                acknowledged.set_result((reason_code.value, str(reason_code), self._loop.time()))
         else:
             super()._on_publish(client, userdata, mid, reason_code, properties)
+
+    def _on_socket_open(self, client: Any, userdata: Any, sock: Any) -> None:
+        """Called by the library between connecting and the first packet, where a name has led somewhere."""
+        if self._allowed is not None and not self._allowed(found := sock.getpeername()[0]):
+            sock.close()
+            raise PermissionError(f"{found} is not an allowed target")
+        super()._on_socket_open(client, userdata, sock)
 
     def _on_connect(self, client: Any, userdata: Any, flags: Any, reason_code: Any, properties: Any = None) -> None:
         self._packet_bytes_max = getattr(properties, "MaximumPacketSize", None)
@@ -233,6 +261,8 @@ def _client(address: Address, identifier: str, will: Will | None, expiry_s: int,
         keepalive=KEEPALIVE_S,
         timeout=CONNECT_MAX_S,
         logger=_quiet,
+        tls_context=address.tls,
+        allowed=address.allowed,
         **({"clean_start": not expiry_s, "properties": connect} if mqtt5 else {"clean_session": not expiry_s}),
     )
 
@@ -261,7 +291,7 @@ def _code(exc: aiomqtt.MqttError) -> int | None:
 def _refused(address: Address, exc: aiomqtt.MqttError) -> str:
     where = f"{address.host}:{address.port}"
     if _code(exc) in (0x86, 0x87, 4, 5):
-        return f'the broker at {where} does not let "{address.username}" in ({exc}): see [broker] username and password'
+        return f'the broker at {where} does not let "{address.username}" in ({exc}): {address.credentials}'
     return f"the broker at {where} cannot be reached ({exc})"
 
 

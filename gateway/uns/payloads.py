@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from gateway.kernel import clock as time_
 from gateway.outbox.event import Entry, encode
+from gateway.settings import Settings
 from gateway.uns.topics import Place
 
 EVENT_SCHEMA = "uns/event/1"
@@ -99,6 +100,11 @@ class Source:
     tenant_id: str
     publish_names: bool = False
     in_seconds: bool = False  # [compat] event_time_unit: clients written from the documentation's samples read seconds
+
+    @classmethod
+    def of(cls, settings: Settings, epoch: int) -> "Source":
+        in_seconds = settings.compat.event_time_unit == "seconds"
+        return cls(settings.gateway.id, epoch, settings.site.tenant_id, settings.uns.publish_names, in_seconds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,13 +46,7 @@ class Publisher:
         self._link = link
         self._health_every_s = settings.uns.health_every
         self._topics = Topics.of(settings, settings.gateway.id)
-        self._source = Source(
-            settings.gateway.id,
-            epoch,
-            settings.site.tenant_id,
-            settings.uns.publish_names,
-            settings.compat.event_time_unit == "seconds",
-        )
+        self._source = Source.of(settings, epoch)
         self._version = version
         self._standing = standing
         self._since = clock.now()
