@@ -180,6 +180,7 @@ class Gateway:
             cloud=links[UP]["state"],
             cloud_behind=links[UP].get("behind", 0),
             journal_behind=links[UNS].get("behind", 0),
+            inbound_rejected=links[UNS].get("inbound_rejected", 0),
             broker={name: broker.get(name) for name in ("state", "mode", "version")},
             disk_free_mb=shutil.disk_usage(self.settings.data_dir).free // (1024 * 1024),
         )

@@ -224,14 +224,22 @@ class Cloud(Section):
         return self
 
 
+MachineState = Literal["running", "idle", "setup", "stopped", "fault", "off", "unknown"]
+Move = Literal["start", "pause", "resume", "complete"]
+PER_PROGRAM = "program.parts"  # a factor: as many pieces as one run of the program makes
+FACTOR_MAX = 100_000
+
+
 class Device(Section):
     """One MQTT user: a machine, a SCADA system, a reader."""
 
     id: Name
     cells: tuple[str, ...]
     role: Literal["machine", "scada", "reader"] = "machine"
-    commands: tuple[Literal["start", "pause", "resume", "complete", "report", "active"], ...] = ()
+    commands: tuple[Literal["start", "pause", "resume", "complete", "report", "issue", "active", "queue"], ...] = ()
     read: tuple[str, ...] = ()
+    operator: str = ""
+    badge_valid: Duration = 36_000.0
     stale_after: Duration = 60.0
     allow_no_operator: bool = True
     start_head: bool = False
@@ -240,7 +248,7 @@ class Device(Section):
 
 
 class Mapping_(Section):  # noqa: N801 -- `Mapping` is Python's
-    """How a value of a device becomes pieces, a state or a command."""
+    """How a value of a device becomes pieces, a state or a command. `input` or `topic` says which value."""
 
     device: str
     input: str | None = None
@@ -255,10 +263,29 @@ class Mapping_(Section):  # noqa: N801 -- `Mapping` is Python's
     flush: Duration = 30.0
     no_active: Literal["hold", "drop", "issue"] = "hold"
     hold_max: Annotated[int, Field(ge=1)] = 1000
-    map: Mapping[str, str] = {}
-    on_enter: Mapping[str, str] = {}
+    map: Mapping[str, MachineState] = {}
+    on_enter: Mapping[MachineState, Move] = {}
     debounce: Duration = 0.0
-    rebase: bool = True
+    edge: Literal["rising", "falling"] = "rising"
+    command: Move | None = None
+    allow_unidentified: bool = False
+    rebase: bool = False
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.input is None) == (self.topic is None):
+            raise ValueError("a mapping has an input (as counter/good) or a topic: set one of them")
+        if self.rule == "counter_delta" and self.report is None:
+            raise ValueError("report is missing: which pieces does it count? quantity_good, quantity_scrap, quantity_rework")
+        if self.rule == "edge" and (self.report is None) == (self.command is None):
+            raise ValueError("an edge is one piece (report) or one command (command): set one of them")
+        if self.rule == "state_map" and not self.map:
+            raise ValueError('map is missing: which value is which state? as { 0 = "off", 4 = "running" }')
+        if isinstance(self.factor, str) and self.factor != PER_PROGRAM:
+            raise ValueError(f'factor = "{self.factor}": a number, or "{PER_PROGRAM}"')
+        if not isinstance(self.factor, str) and not 0 < self.factor <= FACTOR_MAX:
+            raise ValueError(f"factor = {self.factor}: more than 0, at most {FACTOR_MAX}")
+        return self
 
 
 class Uns(Section):

@@ -20,7 +20,8 @@ from gateway.publishers.resources import PUBLISHERS
 from gateway.publishers.store import Told
 from gateway.uns import payloads
 from gateway.uns import store as uns
-from gateway.uns.client import Acknowledged, Address, Message, Session, connected, first
+from gateway.uns.client import Session, connected, first
+from gateway.uns.packets import Acknowledged, Address, Message
 from gateway.uns.payloads import Source
 from gateway.uns.refused import Refusals
 from gateway.uns.retained import about_cells

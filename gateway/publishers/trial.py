@@ -16,7 +16,8 @@ from gateway.publishers.model import Publisher
 from gateway.publishers.rules import TEST_EVENT
 from gateway.publishers.sender import Here, address_of, told_of
 from gateway.publishers.store import Told
-from gateway.uns.client import Message, connected
+from gateway.uns.client import connected
+from gateway.uns.packets import Message
 from gateway.web.routes import Caller
 
 TEST_SCHEMA = "uns/test/1"

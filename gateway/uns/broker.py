@@ -18,8 +18,9 @@ from gateway.outbox.event import encode
 from gateway.settings import Broker as Settings
 from gateway.settings import is_loopback, program
 from gateway.uns import users
-from gateway.uns.client import Address, Message, Session, connected, first
+from gateway.uns.client import Session, connected, first
 from gateway.uns.mosquitto import Mosquitto
+from gateway.uns.packets import Address, Message
 
 PROBE_SCHEMA = "uns/probe/1"  # whoever listens to everything reads JSON
 PROBE_EVERY_S = 5.0

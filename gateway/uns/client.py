@@ -3,81 +3,30 @@
 import asyncio
 import contextlib
 import logging
-import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from gateway.kernel.errors import Unavailable
+from gateway.uns.packets import QOS, REFUSED_FROM, Acknowledged, Address, Message, Packet, Will
 
-QOS = 1
 IN_FLIGHT_MAX = 20  # Mosquitto's own limit for one client
 ACK_MAX_S = 10.0
 CONNECT_MAX_S = 5.0
 KEEPALIVE_S = 20
 GOODBYE_MAX_S = 1.0
-REFUSED_FROM = 0x80  # reason codes from here on are failures
 UNSUPPORTED_VERSION = (0x84, 1)  # MQTT 5's word for it, and 3.1.1's
 QUOTA_EXCEEDED = 0x97
 TOO_LARGE = 0x95
 PACKET_HEAD_BYTES_MAX = 2048  # of a publish, beside its topic and payload: the fixed header and our properties
+UNACKNOWLEDGED_MAX = 256  # messages that a broker may give us before we acknowledge; with MQTT 3.1.1 it uses its own number
 
 _quiet = logging.getLogger("gateway.uns.mqtt")  # aiomqtt's own words; what matters is told as Unavailable
 _quiet.setLevel(logging.CRITICAL)
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a broker is and as whom to speak to it. `mqtt5` False: it is known to speak 3.1.1 only.
-
-    `allowed` is asked for the address that the connection really leads to, before a word of MQTT is said.
-    `credentials`: where people set user and password.
-    """
-
-    host: str
-    port: int
-    username: str
-    password: str = field(repr=False)
-    mqtt5: bool = True
-    tls: ssl.SSLContext | None = None
-    allowed: Callable[[str], bool] | None = None
-    credentials: str = "see [broker] username and password"
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    topic: str
-    payload: str
-    retain: bool = False
-    expires_s: int | None = None
-    properties: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Will:
-    """What the broker says when we are gone without a word."""
-
-    message: Message
-    delay_s: int
-
-
-@dataclass(frozen=True, slots=True)
-class Acknowledged:
-    """The broker's answer to one message, and how long it took."""
-
-    message: Message
-    code: int
-    reason: str
-    latency_s: float
-
-    @property
-    def refused(self) -> bool:
-        """The broker took it and threw it away."""
-        return self.code >= REFUSED_FROM
 
 
 _Reply = tuple[int, str, float]  # reason code, in words, when it came
@@ -128,6 +77,32 @@ class Session:
         with _told():
             await self._client.subscribe(topic, qos=QOS)
 
+    async def subscribe_to_others(self, topic: str) -> None:
+        """Without what we say ourselves there, and with the flag of what is retained; 3.1.1 can do neither.
+
+        Raises Unavailable, also when the broker refuses.
+        """
+        options = SubscribeOptions(QOS, noLocal=True, retainAsPublished=True)
+        with _told():
+            answers = await self._client.subscribe(topic, **({"options": options} if self.mqtt5 else {"qos": QOS}))
+        if any(getattr(code, "value", code) >= REFUSED_FROM for code in answers):
+            raise Unavailable(f"the broker does not let us subscribe to {topic}: see its ACL (docs/mqtt.md)")
+
+    async def packets(self) -> AsyncGenerator[Packet, None]:
+        """Everything that was subscribed to, each to be given to `acknowledge` once it is done: a connection `by_hand`."""
+        with _told():
+            async for message in self._client.messages:
+                yield _packet(message)
+
+    @property
+    def dropped(self) -> int:
+        """Messages that could not even be taken: a flood without acknowledgements, a topic that is none."""
+        return self._client.dropped
+
+    def acknowledge(self, packet: Packet) -> None:
+        """The broker forgets it; what was never acknowledged comes again with the next connection."""
+        self._client.acknowledge(packet.mid, packet.qos)
+
     async def received(self) -> AsyncGenerator[tuple[str, bytes], None]:
         """Topic and payload of what was subscribed to."""
         with _told():
@@ -148,8 +123,12 @@ class Session:
 class _Client(aiomqtt.Client):
     """aiomqtt forgets the PUBACK's reason code: a publish that was denied would look like one that arrived."""
 
-    def __init__(self, *args: Any, allowed: Callable[[str], bool] | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, by_hand: bool, allowed: Callable[[str], bool] | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self._client.manual_ack_set(by_hand)  # here, because queued messages come with the CONNACK
+        self.dropped = 0
         self._allowed = allowed
         self._acks: dict[int, tuple[asyncio.Future[_Reply], asyncio.Semaphore]] = {}
         self._packet_bytes_max: int | None = None  # what the broker takes; a longer packet would end the connection
@@ -170,6 +149,21 @@ class _Client(aiomqtt.Client):
             raise ConnectionAbortedError
         self._acks[info.mid] = acknowledged, slots
         return acknowledged
+
+    def acknowledge(self, mid: int, qos: int) -> None:
+        """Not in the order in which they came, unlike MQTT wants it: a slow sender holds up nobody else. Brokers take it."""
+        self._client.ack(mid, qos)
+
+    def _on_message(self, client: Any, userdata: Any, message: Any) -> None:
+        """Called by the library for every message. With QoS 0 nothing slows a sender down: what is too much is dropped."""
+        if message.qos == 0 and self._queue.qsize() >= UNACKNOWLEDGED_MAX:
+            self.dropped += 1
+            return
+        try:
+            super()._on_message(client, userdata, message)
+        except ValueError:  # a topic that no broker should let through; raised it would end the connection, and come again
+            self.dropped += 1
+            self.acknowledge(message.mid, message.qos)
 
     def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any) -> None:
         """Called by the library for every PUBACK."""
@@ -210,10 +204,13 @@ class _Client(aiomqtt.Client):
 
 @contextlib.asynccontextmanager
 async def connected(
-    address: Address, identifier: str, *, will: Will | None = None, session_expiry_s: int = 0
+    address: Address, identifier: str, *, will: Will | None = None, session_expiry_s: int = 0, by_hand: bool = False
 ) -> AsyncIterator[Session]:
-    """Connect with MQTT 5, with 3.1.1 if the broker knows no better. Raises Unavailable with the broker's reason."""
-    client, mqtt5 = await _connect(address, identifier, will, session_expiry_s)
+    """Connect with MQTT 5, with 3.1.1 if the broker knows no better. Raises Unavailable with the broker's reason.
+
+    `by_hand`: what comes is acknowledged by whoever takes it.
+    """
+    client, mqtt5 = await _connect(address, identifier, will, session_expiry_s, by_hand=by_hand)
     try:
         yield Session(client, mqtt5=mqtt5)
     finally:
@@ -223,10 +220,12 @@ async def connected(
             client.abandon()
 
 
-async def _connect(address: Address, identifier: str, will: Will | None, expiry_s: int) -> tuple[_Client, bool]:
+async def _connect(
+    address: Address, identifier: str, will: Will | None, expiry_s: int, *, by_hand: bool
+) -> tuple[_Client, bool]:
     versions = (True, False) if address.mqtt5 else (False,)
     for mqtt5 in versions:
-        client = _client(address, identifier, will, expiry_s, mqtt5=mqtt5)
+        client = _client(address, identifier, will, expiry_s, mqtt5=mqtt5, by_hand=by_hand)
         try:
             await client.__aenter__()
         except aiomqtt.MqttError as exc:
@@ -241,9 +240,12 @@ async def _connect(address: Address, identifier: str, will: Will | None, expiry_
     raise Unavailable(f"the broker at {address.host}:{address.port} speaks neither MQTT 5 nor 3.1.1")
 
 
-def _client(address: Address, identifier: str, will: Will | None, expiry_s: int, *, mqtt5: bool) -> _Client:
+def _client(
+    address: Address, identifier: str, will: Will | None, expiry_s: int, *, mqtt5: bool, by_hand: bool
+) -> _Client:
     connect = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call] # the library has no types here
     connect.SessionExpiryInterval = expiry_s
+    connect.ReceiveMaximum = UNACKNOWLEDGED_MAX
     last = None
     if will:
         message = will.message
@@ -263,6 +265,7 @@ def _client(address: Address, identifier: str, will: Will | None, expiry_s: int,
         logger=_quiet,
         tls_context=address.tls,
         allowed=address.allowed,
+        by_hand=by_hand,
         **({"clean_start": not expiry_s, "properties": connect} if mqtt5 else {"clean_session": not expiry_s}),
     )
 
@@ -279,7 +282,23 @@ def _properties(message: Message) -> Properties:
         properties.MessageExpiryInterval = message.expires_s
     if message.properties:
         properties.UserProperty = list(message.properties)
+    if message.correlation is not None:
+        properties.CorrelationData = message.correlation
     return properties
+
+
+def _packet(message: aiomqtt.Message) -> Packet:
+    given = message.properties
+    return Packet(
+        str(message.topic),
+        message.payload,
+        message.retain,
+        message.qos,
+        message.mid,
+        getattr(given, "ResponseTopic", None),
+        getattr(given, "CorrelationData", None),
+        hasattr(given, "MessageExpiryInterval"),
+    )
 
 
 def _code(exc: aiomqtt.MqttError) -> int | None:

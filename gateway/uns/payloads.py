@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from gateway.kernel import clock as time_
+from gateway.machines.model import Standing as Machine
 from gateway.outbox.event import Entry, encode
 from gateway.settings import Settings
 from gateway.uns.topics import Place
@@ -15,6 +16,8 @@ EVENT_SCHEMA = "uns/event/1"
 CELL_SCHEMA = "uns/cell/1"
 OPERATION_SCHEMA = "uns/operation/1"
 JOB_SCHEMA = "uns/job/1"
+MACHINE_SCHEMA = "uns/machine/1"
+DEVICE_JOB_SCHEMA = "uns/devjob/1"
 STATUS_SCHEMA = "uns/status/1"
 HEALTH_SCHEMA = "uns/health/1"
 PAYLOAD_BYTES_MAX = 256 * 1024
@@ -145,7 +148,8 @@ def data_of(entry: Entry) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def cell(row: CellRow, place: Place, gateway_id: str) -> Payload:
+def cell(row: CellRow, place: Place, gateway_id: str, machines: Mapping[str, str]) -> Payload:
+    """`machines`: device -> state."""
     return {
         "schema": CELL_SCHEMA,
         "quality": "good",
@@ -154,6 +158,7 @@ def cell(row: CellRow, place: Place, gateway_id: str) -> Payload:
         "active": [_work(one) for one in row.active],
         "queue_length": row.queue_length,
         "held": row.held,
+        "machine": dict(machines),
         "wip": {"current": len(row.active), "limit": row.wip_limit},
     }
 
@@ -189,6 +194,37 @@ def job(row: JobRow, gateway_id: str) -> Payload:
         "completed_at": row.completed_at,
         "parts": {"done": row.parts_completed, "total": row.parts},
         "operations": {"done": row.operations_completed, "total": row.operations},
+    }
+
+
+def machine(row: Machine, gateway_id: str) -> Payload:
+    return {
+        "schema": MACHINE_SCHEMA,
+        "source_timestamp": row.source_timestamp,
+        "quality": row.quality,
+        "gateway": gateway_id,
+        "device": row.device,
+        "state": row.state,
+        "raw": row.raw,
+        "since": row.since,
+        "program": row.program,
+        "counters": dict(row.counters),
+    }
+
+
+def device_job(work: OperationRow | None, program: str | None) -> Payload:
+    """Flat, every key always there: blocks of a PLC cannot walk lists."""
+    return {
+        "schema": DEVICE_JOB_SCHEMA,
+        "op": work and work.id,
+        "job": work and work.job_number,
+        "part": work and work.part_number,
+        "name": work and work.operation_name,
+        "status": work and work.status,
+        "planned": work and work.planned,
+        "good": work and work.counted.good,
+        "scrap": work and work.counted.scrap,
+        "program": work and program,
     }
 
 
@@ -231,7 +267,8 @@ def health(standing: Standing) -> Payload:
 
 def stamped(payload: Payload, at: datetime) -> Payload:
     """A state with the time of its reading; kept apart, because the time alone is no news."""
-    return {"schema": payload["schema"], "timestamp": time_.zulu(at), **payload}
+    name = "ts" if payload["schema"] == DEVICE_JOB_SCHEMA else "timestamp"
+    return {"schema": payload["schema"], name: time_.zulu(at), **payload}
 
 
 def written(payload: Payload) -> str:

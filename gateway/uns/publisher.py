@@ -1,4 +1,7 @@
-"""The reader "uns": the journal as an event stream, and what stands beside it: birth and death, health, retained state."""
+"""The reader "uns": the journal as an event stream, and what stands beside it: birth and death, health, retained state.
+
+The same connection hears the devices (`inbound/`): one session, whose end the broker remembers us by.
+"""
 
 import asyncio
 import contextlib
@@ -7,13 +10,16 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from gateway.kernel.clock import Clock, text
 from gateway.kernel.db import Database
 from gateway.kernel.health import Link
+from gateway.machines.commands import MachineCommands
 from gateway.outbox import journal
 from gateway.outbox.event import Entry, encode
 from gateway.outbox.reader import follow
 from gateway.settings import Settings
 from gateway.uns import payloads, store
 from gateway.uns.broker import Broker
-from gateway.uns.client import GOODBYE_MAX_S, Message, Session, Will, connected, first
+from gateway.uns.client import GOODBYE_MAX_S, Session, connected, first
+from gateway.uns.inbound.receiver import Inbound
+from gateway.uns.packets import Message, Will
 from gateway.uns.payloads import Payload, Source, Standing
 from gateway.uns.refused import Refusals
 from gateway.uns.retained import Retained, about_cells
@@ -36,6 +42,7 @@ class Publisher:
         clock: Clock,
         link: Link,
         settings: Settings,
+        machines: MachineCommands,
         epoch: int,
         version: str,
         standing: Callable[[], Awaitable[Standing]],
@@ -51,7 +58,15 @@ class Publisher:
         self._standing = standing
         self._since = clock.now()
         self._refusals = Refusals(clock, link)
-        self._retained = Retained(db, clock, self._topics, settings.uns, settings.gateway.id, self._refusals)
+        self._inbound = Inbound(
+            machines,
+            self._topics,
+            clock,
+            link,
+            self._refusals,
+            own_broker=broker.mode != "external",
+        )
+        self._retained = Retained(db, clock, self._topics, settings.uns, machines, settings.gateway.id, self._refusals)
         self._prev: int | None = None
 
     async def run(self) -> None:
@@ -63,12 +78,15 @@ class Publisher:
         name = f"gw-{self._source.gateway_id}"
         async with (
             self._broker.used(),
-            connected(self._broker.address(), name, will=will, session_expiry_s=SESSION_EXPIRY_S) as session,
+            connected(
+                self._broker.address(), name, will=will, session_expiry_s=SESSION_EXPIRY_S, by_hand=True
+            ) as session,
         ):
             try:
+                await self._inbound.subscribe(session)
                 await self._born(session)
                 streams = self._stream(session), self._retained.run(session), self._breathe(session)
-                await first(*streams, session.lost())
+                await first(*streams, self._inbound.run(session))
             finally:
                 await self._goodbye(session)
 

@@ -11,7 +11,8 @@ import structlog
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.health import Link
-from gateway.uns.client import QUOTA_EXCEEDED, TOO_LARGE, Acknowledged, Cut, Message, Session
+from gateway.uns.client import QUOTA_EXCEEDED, TOO_LARGE, Cut, Session
+from gateway.uns.packets import Acknowledged, Message
 
 TRIES_MAX = 3  # in a place where everything is refused; after that each message there gets one
 AGAIN_S = 1.0

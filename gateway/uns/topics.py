@@ -19,7 +19,7 @@ TWIN_ID_DIGITS = (4, 8, 13, 18, 36)  # ids that were made within weeks of each o
 _SPACES = re.compile(r"\s+")
 _OUTSIDE = re.compile(r"[^a-z0-9_-]")
 _UNSAFE = re.compile(r"[+#/\x00-\x1f\x7f]")
-_UNPUBLISHABLE = re.compile(r"[+#\x00-\x1f\x7f]")
+_WILD = re.compile(r"[+#\x00-\x1f\x7f]")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _FROM_DATA = ("line", "operation", "job_number", "part_number")  # placeholders that an event may fill
 PLACEHOLDERS = ("enterprise", "site", "area", "cell", "tenant_id", "event", *_FROM_DATA)
@@ -106,6 +106,38 @@ class Topics:
         """Below it the broker's health is tried."""
         return f"{self.root}/_gateway/{self.gateway_id}/probe"
 
+    @property
+    def mark(self) -> str:
+        """Our own word to ourselves, behind everything that the broker had kept for us."""
+        return f"{self.probe}/mark"
+
+    def inbound(self, device: str = "+") -> tuple[str, ...]:
+        """What to subscribe to, to hear a device, or every one."""
+        return tuple(f"{self.root}/_dev/{device}/{below}" for below in ("in/#", "cmd/#", "status"))
+
+    def error(self, device: str) -> str:
+        return f"{self.root}/_gateway/{self.gateway_id}/error/{checked(device)}"
+
+    def answer(self, device: str, wished: str | None) -> str:
+        """Where an answer goes: where the device wishes if that is its own place, else to that place itself."""
+        own = f"{self.root}/_dev/{checked(device)}/rsp"
+        if wished is None or not (wished == own or wished.startswith(own + "/")):
+            return own
+        safe = not _WILD.search(wished) and len(wished.encode()) <= TOPIC_BYTES_MAX
+        return wished if safe else own
+
+    def device_job(self, device: str) -> str:
+        return f"{self.root}/_dev/{checked(device)}/job"
+
+    def machine(self, place: Place, device: str) -> str:
+        return f"{self.cell(place)}/machine/{checked(device)}"
+
+    def from_device(self, topic: str) -> tuple[str, str] | None:
+        """(device, the rest) of what a device has said below its own root; None for any other topic."""
+        below = f"{self.root}/_dev/"
+        device, slash, rest = topic.removeprefix(below).partition("/")
+        return (device, rest) if topic.startswith(below) and slash else None
+
     def cell(self, place: Place) -> str:
         return f"{self.root}/{self.area_of(place)}/{place.slug}/_state"
 
@@ -165,7 +197,7 @@ def unknown_placeholders(pattern: str) -> list[str]:
 
 def unpublishable(topic: str) -> str | None:
     """What is wrong with the longest topic of a pattern; None when it can be published."""
-    if not topic or _UNPUBLISHABLE.search(topic) or topic.startswith("$"):
+    if not topic or _WILD.search(topic) or topic.startswith("$"):
         return "must not be empty, begin with $ or hold + # or control characters"
     size = len(topic.encode(errors="replace"))
     return f"can grow to {size} bytes: {TOPIC_BYTES_MAX} is the most" if size > TOPIC_BYTES_MAX else None

@@ -153,6 +153,7 @@ def exposition(report: Mapping[str, Any], commits: int) -> bytes:
         "conflicts": gauge(
             "reader_conflicts", "What the other side has otherwise, and a person has to decide.", "reader"
         ),
+        "inbound_rejected": gauge("inbound_rejected", "Messages of devices that were not taken.", "link"),
         "oldest_s": gauge("reader_oldest_seconds", "Age of the oldest entry that waits.", "reader"),
     }
     for name, link in report["links"].items():

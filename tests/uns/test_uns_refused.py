@@ -10,7 +10,8 @@ from gateway.kernel.clock import SystemClock
 from gateway.kernel.errors import Unavailable
 from gateway.kernel.health import Link
 from gateway.uns import refused
-from gateway.uns.client import Address, Message, connected
+from gateway.uns.client import connected
+from gateway.uns.packets import Address, Message
 from gateway.uns.refused import Refusals
 
 NOT_AUTHORISED, BAD_TOPIC, QUOTA = 0x87, 0x90, 0x97

@@ -25,6 +25,8 @@ from gateway.kernel.health import Health
 from gateway.kernel.ids import uuid7
 from gateway.kernel.migrate import migrate
 from gateway.kernel.supervise import keep_running
+from gateway.machines.commands import MachineCommands
+from gateway.machines.registry import machines
 from gateway.operations.model import ChangeOperation, Verb
 from gateway.operations.planning import OperationPlanning
 from gateway.operations.quantities.commands import QuantityCommands
@@ -60,6 +62,7 @@ class Heard:
     content_type: str | None
     expires_s: int | None
     qos: int
+    correlation: bytes | None
 
     @property
     def payload(self) -> Any:
@@ -84,6 +87,7 @@ class Ear:
             getattr(given, "ContentType", None),
             getattr(given, "MessageExpiryInterval", None),
             message.qos,
+            getattr(given, "CorrelationData", None),
         )
         self.heard.append(one)
         if one.text:
@@ -160,22 +164,30 @@ class Hall:
         self.health = Health(self.clock)
         self.broker = self.new_broker()
         self.publisher = self.new_publisher(self.broker)
-        runs = {"broker": self.broker.run, "uns": self.publisher.run}
-        tasks = [
-            asyncio.create_task(
-                keep_running(run, self.health.link(name), clock=SystemClock(), rng=random.Random(3), cap_s=BACKOFF_S),
-                name=name,
-            )
-            for name, run in runs.items()
-        ]
-        self._tasks = tasks
+        self._tasks = [self._kept_running(name, run) for name, run in (("broker", self.broker.run), self._uns)]
         try:
             if wait:
                 await self.up()
             yield self
         finally:
             self.stop()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def _uns(self):
+        return "uns", self.publisher.run
+
+    def _kept_running(self, name: str, run) -> asyncio.Task[None]:
+        link = self.health.link(name)
+        again = keep_running(run, link, clock=SystemClock(), rng=random.Random(3), cap_s=BACKOFF_S)
+        return asyncio.create_task(again, name=name)
+
+    async def reconnect(self) -> None:
+        """Our own connection ends and comes again; the broker stays."""
+        uns = self._tasks.pop()
+        uns.cancel()
+        await asyncio.gather(uns, return_exceptions=True)
+        self._tasks.append(self._kept_running(*self._uns))
 
     def stop(self) -> None:
         """As the app does it: everything at once."""
@@ -184,7 +196,8 @@ class Hall:
 
     def new_publisher(self, broker: Broker) -> Publisher:
         link = self.health.link("uns")
-        return Publisher(self.db, broker, self.clock, link, self.settings, EPOCH, "0.1.0", self._standing)
+        told = MachineCommands(self.db, self.clock, self.new_id, "gw-test", machines(self.settings.uns))
+        return Publisher(self.db, broker, self.clock, link, self.settings, told, EPOCH, "0.1.0", self._standing)
 
     async def _standing(self) -> Standing:
         return self.standing
