@@ -44,6 +44,7 @@ from gateway.publishers.senders import Senders
 from gateway.settings import Cloud, Http, Settings
 from gateway.status import Status
 from gateway.timekeeping import Timekeeping
+from gateway.uns import asyncapi
 from gateway.uns.broker import Broker
 from gateway.uns.payloads import Source, Standing
 from gateway.uns.publisher import READER as UNS
@@ -109,11 +110,15 @@ class Gateway:
 
     def _application(self, keys: Keys) -> web.Application:
         app = application(self.routes, keys, self._limiter, self._new_id, self.settings.http.cors_origins)
-        Pages(self.db, keys, self.status, self._openapi, VENDOR).add_to(app)
+        documents = {"/openapi.json": self._openapi, "/asyncapi.json": self._asyncapi}
+        Pages(self.db, keys, self.status, documents, VENDOR).add_to(app)
         return app
 
     def _openapi(self) -> dict[str, Any]:
         return document(self.routes, examples, version=__version__)
+
+    def _asyncapi(self) -> dict[str, Any]:
+        return asyncapi.document(self.settings, version=__version__)
 
     async def _serve(self) -> None:
         """Plain HTTP, TLS when there is a certificate, and the socket in the data folder."""

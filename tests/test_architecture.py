@@ -67,7 +67,7 @@ MAY = {
         "upstream",
     },
     "demo": {"kernel"},
-    "cli": WORK | FRAME | {"settings", "admin", "api", "app", "transfer", "demo"},
+    "cli": WORK | FRAME | {"settings", "admin", "api", "app", "transfer", "demo", "uns"},
     "__main__": {"cli"},
     "__init__": set(),
     "plugins": {"plugin_api"},

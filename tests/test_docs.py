@@ -171,7 +171,7 @@ def test_every_event_is_named():
 
 
 def test_every_page_is_named():
-    for page in ("/livez", "/readyz", "/healthz", "/metrics", "/openapi.json", "/docs"):
+    for page in ("/livez", "/readyz", "/healthz", "/metrics", "/openapi.json", "/asyncapi.json", "/docs"):
         assert f"`{page}`" in API
 
 

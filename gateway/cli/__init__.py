@@ -2,7 +2,7 @@
 
 import click
 
-from gateway.cli.config import config, openapi
+from gateway.cli.config import asyncapi, config, openapi
 from gateway.cli.conflicts import conflicts
 from gateway.cli.data import queue, status
 from gateway.cli.keys import keys
@@ -15,5 +15,7 @@ def main() -> None:
     """The edge gateway for the factory floor."""
 
 
-for command in (run, demo, init, status, keys, queue, conflicts, export, import_, config, doctor, openapi, version):
+for command in (run, demo, init, status, keys, queue, conflicts, export, import_, config, doctor):
+    main.add_command(command)
+for command in (openapi, asyncapi, version):
     main.add_command(command)
