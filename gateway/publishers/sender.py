@@ -5,6 +5,8 @@ import ssl
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import structlog
+
 from gateway.kernel.clock import Clock, text
 from gateway.kernel.db import Database
 from gateway.kernel.errors import Invalid, Unavailable
@@ -32,6 +34,8 @@ SESSION_EXPIRY_S = 86_400
 BREAKER_AFTER = 5  # failures in a row
 BREAKER_OPEN_S = 30.0
 CUT_LOG_EVERY = 1_000  # messages
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,8 @@ class Sender:
             await self._stands(exc.message)
             if self._failures < BREAKER_AFTER:
                 raise
+            if self._failures == BREAKER_AFTER:
+                log.warning("publisher.breaker_open", link=self._link.name, failures=self._failures)
             self._link.facts["breaker"] = "open"
             told = f"{exc.message}; {self._failures} failures in a row, so it is tried every {BREAKER_OPEN_S:.0f} s only"
             raise Unavailable(told) from exc

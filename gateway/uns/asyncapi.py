@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from gateway.machines.model import Verb
 from gateway.outbox.event import EventType
 from gateway.settings import Settings
-from gateway.uns import heard, shapes
+from gateway.uns import happened, heard, shapes
 from gateway.uns.client import KEEPALIVE_S
 from gateway.uns.inbound import receiver, rejected, wire
 from gateway.uns.packets import QOS
@@ -93,7 +93,8 @@ def _channels(own: Topics) -> Iterator[Channel]:
     named = replace(own, enterprise="{enterprise}", site="{site}", area="{area}", areas={}, gateway_id="{gateway}")
     state: dict[str, Any] = {"retain": True, "expires_s": EXPIRES_S}
     device = f"{named.root}/_dev/{_DEVICE}"
-    yield Channel("events", own.pattern, "The event stream: one message for each event.", {"event": shapes.EventMessage})
+    events = {f"{kind}Event": shapes.EventMessage for kind in happened.BY_KIND}
+    yield Channel("events", own.pattern, "The event stream: one message for each event.", events)
     yield Channel("cell", named.cell(_PLACE), "How a cell stands.", {"cell": shapes.CellState}, **state)
     yield Channel(
         "operation",
@@ -298,5 +299,10 @@ def _schemas(channels: Iterable[Channel]) -> tuple[dict[str, dict[str, Any]], di
     asked: list[tuple[str, Literal["validation"], TypeAdapter[Any]]] = [
         (name, "validation", adapter) for name, adapter in wanted.items()
     ]
+    asked += [(kind, "validation", TypeAdapter(shape)) for kind, shape in happened.BY_KIND.items()]
     found, definitions = TypeAdapter.json_schemas(asked, ref_template=_COMPONENTS)
-    return {name: schema for (name, _), schema in found.items()}, dict(definitions.get("$defs", {}))
+    schemas = {name: schema for (name, _), schema in found.items()}
+    for kind in happened.BY_KIND:
+        said = {"event": {"enum": [one for one in EventType if happened.kind_of(one) == kind]}, "data": schemas.pop(kind)}
+        schemas[f"{kind}Event"] = {"allOf": [schemas[f"{kind}Event"], {"type": "object", "properties": said}]}
+    return schemas, dict(definitions.get("$defs", {}))

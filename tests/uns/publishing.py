@@ -22,7 +22,6 @@ from gateway.kernel.supervise import keep_running, stop
 from gateway.outbox import journal
 from gateway.publishers.sender import Here
 from gateway.publishers.senders import Senders
-from gateway.publishers.trial import Trial
 from gateway.settings import Settings
 from gateway.uns.payloads import Source
 from gateway.uns.topics import Topics
@@ -42,7 +41,6 @@ class Publishers:
         self.health = Health(self.clock)
         self.here = Here(floor.db, self.clock, uuid7(self.clock), Topics.of(settings, "gw-test"), Secrets(folder))
         self.source = Source.of(settings, EPOCH)
-        self.trial = Trial(self.here)
 
     @asynccontextmanager
     async def on(self):
@@ -93,8 +91,8 @@ class Publishers:
         operation = (await self.floor.job(number))["parts"][0]["operations"][0]["id"]
         for verb in ["start", *(["pause", "resume"] * times)][: 2 * times]:
             assert (await self.floor.press(verb, operation)).status == 200
-        if until_done:
-            await self.floor.press("complete", operation)
+        for verb in ("resume", "complete") if until_done else ():
+            assert (await self.floor.press(verb, operation)).status == 200
         return [one["type"] for one in await self.floor.events() if one["type"]]
 
 

@@ -3,17 +3,25 @@
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from floor import Floor
 from jsonschema import Draft7Validator, Draft202012Validator
 from uns_hall import ROOT, operation, until
 
 from gateway import __version__
+from gateway.kernel.clock import SystemClock
+from gateway.kernel.ids import uuid7
 from gateway.machines.model import Verb as Wish
 from gateway.operations.model import Verb
+from gateway.outbox import journal
+from gateway.outbox.event import EventType
 from gateway.settings import Settings
+from gateway.uns import happened, payloads
 from gateway.uns.asyncapi import document
 from gateway.uns.inbound import wire
+from gateway.uns.payloads import Source
 
 SETTINGS = Settings.model_validate(
     {"gateway": {"id": "gw-test"}, "site": {"enterprise": "acme", "site": "plant1", "area": "Fabrication"}}
@@ -154,4 +162,25 @@ async def test_whatever_is_published_is_as_described(hall):
         else:
             validator.validate(one.payload)
         assert one.topic.startswith(ROOT), schema
-    assert met >= {"event", "cell", "operation", "job", "birth", "health"}
+    assert met >= {"operationEvent", "jobEvent", "productionEvent", "cell", "operation", "job", "birth", "health"}
+
+
+async def test_whatever_happens_on_a_floor_says_what_is_described(db):
+    """Everything that anybody may do, in a random order: no event has a field that the document does not know."""
+    clock = SystemClock()
+    shop = SimpleNamespace(db=db, clock=clock, new_id=uuid7(clock))
+    floor = Floor(shop, seed=7)
+    for _ in range(400):
+        await floor.act()
+    entries = [one for one in await db.read(journal.after, 0, 100_000) if one.type is not None]
+    source = Source.of(SETTINGS, 7)
+    for entry in entries:
+        told = payloads.event(entry, payloads.data_of(entry), source, None)
+        validator = payload_schema(f"{happened.kind_of(entry.type)}Event")
+        validator.validate(told)
+        assert told["data"].keys() - happened.BY_KIND[happened.kind_of(entry.type)].__annotations__.keys() == set(), entry.type
+    assert {happened.kind_of(one.type) for one in entries} >= {"job", "part", "operation", "production", "issue", "step"}
+
+
+def test_every_event_has_its_shape():
+    assert {happened.kind_of(one) for one in EventType} == happened.BY_KIND.keys()
