@@ -38,11 +38,14 @@ PUBLISHERS = Resource(
         Column("default_enterprise", length_max=NAME_MAX, about="`eryxon` when not given."),
         Column("default_site", length_max=NAME_MAX, about="`main` when not given."),
         Column(
-            "default_area", length_max=NAME_MAX, about="`production` when not given; `[uns.areas]` names those of cells."
+            "default_area",
+            length_max=NAME_MAX,
+            about="`production` when not given; `[uns.areas]` names those of cells.",
         ),
         Column("use_tls", Kind.BOOLEAN),
         Column(
-            "ca_certificate", about="PEM. null: the broker's certificate is held against those that this machine trusts."
+            "ca_certificate",
+            about="PEM. null: the broker's certificate is held against those that this machine trusts.",
         ),
         Column("events", Kind.LIST, required=True, about="Names of events, `*` for all, `job.*` for all of a kind."),
         Column("active", Kind.BOOLEAN, nullable=False),

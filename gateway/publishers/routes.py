@@ -112,7 +112,9 @@ def _preview(topics: Topics) -> Route:
         given = dict(_ASKED) | dict(call.query)
         rules.check_pattern(given["topic_pattern"])
         names = (given[f"default_{name}"] for name in ("enterprise", "site", "area"))
-        return Answer(200, encode({"preview": rules.preview(rules.topics_of(topics, given["topic_pattern"], *names), given)}))
+        return Answer(
+            200, encode({"preview": rules.preview(rules.topics_of(topics, given["topic_pattern"], *names), given)})
+        )
 
     return Route(
         "GET",

@@ -49,7 +49,9 @@ class Where:
 def where(broker_url: str, port: int, *, use_tls: bool) -> Where:
     """Raises Invalid."""
     if "@" in broker_url:
-        raise _wrong("broker_url", None, "user and password stand in fields of their own: whoever reads it would see them")
+        raise _wrong(
+            "broker_url", None, "user and password stand in fields of their own: whoever reads it would see them"
+        )
     found = _URL.fullmatch(broker_url)
     if found is None:
         raise _wrong("broker_url", broker_url, "a host is wanted, or mqtt://host:1883, mqtts://host:8883")
@@ -108,7 +110,7 @@ def preview(topics: Topics, given: Mapping[str, str]) -> dict[str, Any]:
     """The topic of an event, and what its pattern has that nothing fills."""
     cell = given["cell"]
     topic = topics.event(
-        given["event"], Place("", cell, level(cell)) if cell else None, given | {"operation_name": given["operation"]}
+        given["event"], Place("", cell, level(cell)) if cell else None, {**given, "operation_name": given["operation"]}
     )
     return {
         "topic": topic,

@@ -91,7 +91,9 @@ class Sender:
             if self._failures == BREAKER_AFTER:
                 log.warning("publisher.breaker_open", link=self._link.name, failures=self._failures)
             self._link.facts["breaker"] = "open"
-            told = f"{exc.message}; {self._failures} failures in a row, so it is tried every {BREAKER_OPEN_S:.0f} s only"
+            told = (
+                f"{exc.message}; {self._failures} failures in a row, so it is tried every {BREAKER_OPEN_S:.0f} s only"
+            )
             raise Unavailable(told) from exc
 
     async def _connected(self) -> None:
@@ -151,7 +153,9 @@ def told_of(answer: Acknowledged) -> Told:
     """As the log has it."""
     message = answer.message
     error = f"the broker refused it ({answer.code} {answer.reason})" if answer.refused else None
-    return Told(dict(message.properties)["event"], message.topic, str(message.payload), error, round(answer.latency_s * 1e3))
+    return Told(
+        dict(message.properties)["event"], message.topic, str(message.payload), error, round(answer.latency_s * 1e3)
+    )
 
 
 async def address_of(publisher: Publisher, box: Secrets) -> Address:

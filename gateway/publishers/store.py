@@ -20,8 +20,8 @@ LOOK_BACK_ROWS = 1_000  # entries in which the one published last is looked for
 MOVED_ON = "journal.moved_on"  # in the log: events that were never told, because they were too old
 
 _PUBLISHERS = """
-SELECT id, name, broker_url, port, username, password, topic_pattern, default_enterprise, default_site, default_area,
-  use_tls, ca_certificate, events, active FROM mqtt_publishers
+SELECT id, name, broker_url, port, username, password, topic_pattern, default_enterprise AS enterprise,
+  default_site AS site, default_area AS area, use_tls, ca_certificate, events, active FROM mqtt_publishers
 """
 _LOG = """
 INSERT INTO mqtt_logs (id, mqtt_publisher_id, event_type, topic, payload, success, error_message, latency_ms, created_at)
@@ -58,8 +58,8 @@ def publisher(connection: sqlite3.Connection, publisher_id: str) -> Publisher:
 
 
 def _publisher(row: sqlite3.Row) -> Publisher:
-    *fields, use_tls, ca_certificate, events, active = row
-    return Publisher(*fields, bool(use_tls), ca_certificate, frozenset(json.loads(events)), bool(active))
+    flags = {name: bool(row[name]) for name in ("use_tls", "active")}
+    return Publisher(**{**dict(row), **flags, "events": frozenset(json.loads(row["events"]))})
 
 
 def published_before(connection: sqlite3.Connection, publisher: Publisher, position: int) -> int | None:
@@ -80,8 +80,7 @@ def place(tx: Tx, publisher: Publisher, now: str) -> int:
 
 
 def delivered(tx: Tx, stamp: Stamp, publisher: Publisher, told: Sequence[Told], position: int) -> None:
-    """What it was told and where it stands now, together: a message stands in the log once for each time it was acknowledged.
-    """
+    """What it was told and where it stands now, together: a message stands in the log once for each time it was acknowledged."""
     skipped = sum(one.error is not None for one in told)
     tx.execute(
         "UPDATE event_readers SET skipped = skipped + ?1, position = ?2 WHERE name = ?3 AND position < ?2",
@@ -97,7 +96,7 @@ def log(tx: Tx, new_id: NewId, now: str, publisher_id: str, told: Iterable[Told]
 
 
 def cut_log(tx: Tx, publisher_id: str) -> None:
-    tx.execute(_BEYOND, (publisher_id, LOG_ROWS_MAX))
+    tx.execute(_BEYOND, (publisher_id, LOG_ROWS_MAX - 1))
 
 
 def moved_on(tx: Tx, new_id: NewId, now: str, moved: Iterable[MovedOn]) -> None:
@@ -105,7 +104,9 @@ def moved_on(tx: Tx, new_id: NewId, now: str, moved: Iterable[MovedOn]) -> None:
     for one in moved:
         if one.reader.startswith(READERS):
             told = encode({"after": one.after, "to": one.to})
-            error = f"entries {one.after + 1} to {one.to} of the journal were too old to be kept: they were never published"
+            error = (
+                f"entries {one.after + 1} to {one.to} of the journal were too old to be kept: they were never published"
+            )
             log(tx, new_id, now, one.reader.removeprefix(READERS), [Told(MOVED_ON, "", told, error, None)])
 
 

@@ -1,4 +1,4 @@
-"""The Unified Namespace as AsyncAPI 3.0: `/asyncapi.json`. Topics come from `topics.py`, payloads from the shapes that are published."""
+"""The Unified Namespace as AsyncAPI 3.0: `/asyncapi.json`. Topics come from `topics.py`, payloads are those that are published."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -40,7 +40,7 @@ _ASKED = {
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One kind of topic, from the gateway's view. `retain` None: as the sender likes. `shapes`: name of a message -> its payload."""
+    """One kind of topic, from the gateway's view. `shapes`: name of a message -> its payload; no `retain`: as senders like."""
 
     key: str
     address: str | None
@@ -120,13 +120,21 @@ def _channels(own: Topics) -> Iterator[Channel]:
         expires_s=rejected.EXPIRES_S,
     )
     yield Channel(
-        "deviceJob", named.device_job(_DEVICE), "What a device makes now.", {"deviceJob": shapes.DeviceJobState}, **state
+        "deviceJob",
+        named.device_job(_DEVICE),
+        "What a device makes now.",
+        {"deviceJob": shapes.DeviceJobState},
+        **state,
     )
     answers = {"done": shapes.Done, "refused": shapes.Refused}
-    answered = {"expires_s": receiver.ANSWER_EXPIRES_S}
+    answered: dict[str, Any] = {"expires_s": receiver.ANSWER_EXPIRES_S}
     yield Channel("answer", named.answer(_DEVICE, None), "Answers to commands.", answers, **answered)
     yield Channel(
-        ANSWER_ASKED, None, "The same where the command wants it: at or below the device's own rsp.", answers, **answered
+        ANSWER_ASKED,
+        None,
+        "The same where the command wants it: at or below the device's own rsp.",
+        answers,
+        **answered,
     )
     yield from _heard(device)
 
@@ -167,7 +175,9 @@ def _heard(device: str) -> Iterator[Channel]:
         f"{device}/{wire.CYCLE}",
         "One cycle finished.",
         {"cycle": heard.Cycle},
-        examples={"cycle": {"id": "c-88213", "good": 2, "scrap": 0, "program": "NEST_0042", "duration_s": 312.5, "ts": at}},
+        examples={
+            "cycle": {"id": "c-88213", "good": 2, "scrap": 0, "program": "NEST_0042", "duration_s": 312.5, "ts": at}
+        },
         **receives,
     )
     yield Channel(
@@ -209,7 +219,10 @@ def _parameters(own: Topics) -> dict[str, dict[str, Any]]:
         "device": {"description": "The device's id, which is its MQTT user."},
         "name": {"description": "As a mapping calls it."},
         "verb": {"enum": [*map(str, Verb)], "description": "What is asked for."},
-        "event": {"enum": [kind.replace(".", "/", 1 if own.upstream else -1) for kind in EventType], "description": "What happened."},
+        "event": {
+            "enum": [kind.replace(".", "/", 1 if own.upstream else -1) for kind in EventType],
+            "description": "What happened.",
+        },
         "operation_id": {"description": "The operation's id."},
         "job_id": {"description": "The job's id."},
         "line": {"description": "Left out where there is none."},
@@ -303,6 +316,9 @@ def _schemas(channels: Iterable[Channel]) -> tuple[dict[str, dict[str, Any]], di
     found, definitions = TypeAdapter.json_schemas(asked, ref_template=_COMPONENTS)
     schemas = {name: schema for (name, _), schema in found.items()}
     for kind in happened.BY_KIND:
-        said = {"event": {"enum": [one for one in EventType if happened.kind_of(one) == kind]}, "data": schemas.pop(kind)}
+        said = {
+            "event": {"enum": [one for one in EventType if happened.kind_of(one) == kind]},
+            "data": schemas.pop(kind),
+        }
         schemas[f"{kind}Event"] = {"allOf": [schemas[f"{kind}Event"], {"type": "object", "properties": said}]}
     return schemas, dict(definitions.get("$defs", {}))

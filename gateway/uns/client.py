@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
@@ -23,7 +24,9 @@ UNSUPPORTED_VERSION = (0x84, 1)  # MQTT 5's word for it, and 3.1.1's
 QUOTA_EXCEEDED = 0x97
 TOO_LARGE = 0x95
 PACKET_HEAD_BYTES_MAX = 2048  # of a publish, beside its topic and payload: the fixed header and our properties
-UNACKNOWLEDGED_MAX = 256  # messages that a broker may give us before we acknowledge; with MQTT 3.1.1 it uses its own number
+UNACKNOWLEDGED_MAX = (
+    256  # messages that a broker may give us before we acknowledge; with MQTT 3.1.1 it uses its own number
+)
 
 _quiet = logging.getLogger("gateway.uns.mqtt")  # aiomqtt's own words; what matters is told as Unavailable
 _quiet.setLevel(logging.CRITICAL)
@@ -71,7 +74,9 @@ class Session:
             raise Unavailable("the connection to the broker is gone") from None
         except TimeoutError:
             raise Unavailable(f"the broker acknowledged nothing for {ACK_MAX_S:.0f} s: is it overloaded?") from None
-        return [Acknowledged(message, code, reason, came_s - sent_s) for message, sent_s, (code, reason, came_s) in answers]
+        return [
+            Acknowledged(message, code, reason, came_s - sent_s) for message, sent_s, (code, reason, came_s) in answers
+        ]
 
     async def subscribe(self, topic: str) -> None:
         with _told():
@@ -123,9 +128,7 @@ class Session:
 class _Client(aiomqtt.Client):
     """aiomqtt forgets the PUBACK's reason code: a publish that was denied would look like one that arrived."""
 
-    def __init__(
-        self, *args: Any, by_hand: bool, allowed: Callable[[str], bool] | None = None, **kwargs: Any
-    ) -> None:
+    def __init__(self, *args: Any, by_hand: bool, allowed: Callable[[str], bool] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._client.manual_ack_set(by_hand)  # here, because queued messages come with the CONNACK
         self.dropped = 0
@@ -161,7 +164,9 @@ class _Client(aiomqtt.Client):
             return
         try:
             super()._on_message(client, userdata, message)
-        except ValueError:  # a topic that no broker should let through; raised it would end the connection, and come again
+        except (
+            ValueError
+        ):  # a topic that no broker should let through; raised it would end the connection, and come again
             self.dropped += 1
             self.acknowledge(message.mid, message.qos)
 
@@ -178,7 +183,9 @@ class _Client(aiomqtt.Client):
     def _on_socket_open(self, client: Any, userdata: Any, sock: Any) -> None:
         """Called by the library between connecting and the first packet, where a name has led somewhere."""
         if self._allowed is not None and not self._allowed(found := sock.getpeername()[0]):
-            sock.close()
+            sock.shutdown(
+                socket.SHUT_RDWR
+            )  # not closed: the library still says goodbye to it, which must not arrive either
             raise PermissionError(f"{found} is not an allowed target")
         super()._on_socket_open(client, userdata, sock)
 

@@ -2,10 +2,10 @@
 build JSON; every example here goes through it in the tests.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import Field
-from typing_extensions import NotRequired, TypedDict  # pydantic reads those of `typing` from Python 3.12 on only
+from typing_extensions import TypedDict  # pydantic reads those of `typing` from Python 3.12 on only
 
 from gateway.uns.shapes import At
 

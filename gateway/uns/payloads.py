@@ -21,7 +21,6 @@ from gateway.uns.shapes import (
     JobReading,
     MachineReading,
     OperationReading,
-    Quantity,
     Work,
 )
 from gateway.uns.topics import Place
@@ -223,15 +222,15 @@ def device_job(work: OperationRow | None, program: str | None) -> DeviceJobReadi
     """Flat, every key always there: blocks of a PLC cannot walk lists."""
     return {
         "schema": "uns/devjob/1",
-        "op": work and work.id,
-        "job": work and work.job_number,
-        "part": work and work.part_number,
-        "name": work and work.operation_name,
-        "status": work and work.status,
-        "planned": work and work.planned,
-        "good": work and work.counted.good,
-        "scrap": work and work.counted.scrap,
-        "program": work and program,
+        "op": work.id if work else None,
+        "job": work.job_number if work else None,
+        "part": work.part_number if work else None,
+        "name": work.operation_name if work else None,
+        "status": work.status if work else None,
+        "planned": work.planned if work else None,
+        "good": work.counted.good if work else None,
+        "scrap": work.counted.scrap if work else None,
+        "program": program if work else None,
     }
 
 
@@ -284,7 +283,7 @@ def written(payload: Payload) -> str:
     for length_max in _SHORTENED:
         if len(told) <= PAYLOAD_BYTES_MAX and len(told.encode()) <= PAYLOAD_BYTES_MAX:
             break
-        told = encode({**_shortened(payload, length_max), "truncated": True})
+        told = encode(_shortened(payload, length_max) | {"truncated": True})
     return told
 
 
@@ -314,7 +313,13 @@ def _work(row: OperationRow) -> Work:
         "status": row.status,
         "job_number": row.job_number,
         "part_number": row.part_number,
-        "quantity": Quantity(planned=row.planned, **row.counted._asdict()),
+        "quantity": {
+            "planned": row.planned,
+            "produced": row.counted.produced,
+            "good": row.counted.good,
+            "scrap": row.counted.scrap,
+            "rework": row.counted.rework,
+        },
         "started_at": row.started_at,
         "operators": row.operators,
     }

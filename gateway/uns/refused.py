@@ -78,7 +78,9 @@ class Refusals:
         self._link.facts["refused"] += sum(one.refused for one in final)
         return final
 
-    async def _go(self, session: Session, messages: Iterable[Message], left_out: list[Acknowledged]) -> list[Acknowledged]:
+    async def _go(
+        self, session: Session, messages: Iterable[Message], left_out: list[Acknowledged]
+    ) -> list[Acknowledged]:
         """One go at a batch; what is not even sent is added to `left_out`."""
         try:
             return await session.acknowledged(self._sent(messages, left_out))

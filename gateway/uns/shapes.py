@@ -3,10 +3,10 @@
 A `...Reading` is how something stands, a `...State` the same with the moment at which that was read.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import WithJsonSchema
-from typing_extensions import NotRequired, TypedDict  # pydantic reads those of `typing` from Python 3.12 on only
+from typing_extensions import TypedDict  # pydantic reads those of `typing` from Python 3.12 on only
 
 from gateway.machines.model import Quality, State
 

@@ -36,7 +36,9 @@ async def test_rows_older_than_log_days_go_and_no_others(floor):
     await floor.clock.advance(6 * DAY_S)
     await told(floor, publisher_id, "young")
     hook, at = floor.NOWHERE, "2026-10-01T00:00:00+00:00"
-    await floor.do("INSERT INTO webhooks (id, url, events, created_at, updated_at) VALUES (?, 'x', '[]', ?, ?)", hook, at, at)
+    await floor.do(
+        "INSERT INTO webhooks (id, url, events, created_at, updated_at) VALUES (?, 'x', '[]', ?, ?)", hook, at, at
+    )
     await floor.do(
         "INSERT INTO webhook_logs (id, webhook_id, event_type, payload, created_at) VALUES (?, ?, 'e', '{}', ?)",
         *(hook, hook, at),

@@ -85,7 +85,7 @@ async def test_a_row_that_is_sent_back_as_it_was_read_changes_nothing(floor):
         ({"broker_url": "broker.example/path"}, "broker_url", "PATTERN_MISMATCH"),
         ({"broker_url": "169.254.169.254"}, "broker_url", "URL_NOT_ALLOWED"),
         ({"broker_url": "mqtt://[fe80::1]:1883"}, "broker_url", "URL_NOT_ALLOWED"),
-        ({"broker_url": "0.0.0.0"}, "broker_url", "URL_NOT_ALLOWED"),
+        ({"broker_url": "0.0.0.1"}, "broker_url", "URL_NOT_ALLOWED"),
         ({"broker_url": "239.1.1.1"}, "broker_url", "URL_NOT_ALLOWED"),
         ({"port": 0}, "port", "MIN_VALUE"),
         ({"port": 65_536}, "port", "MAX_VALUE"),
@@ -145,7 +145,7 @@ def test_an_address_is_read_as_people_write_it(url, port, use_tls, told):
     ("address", "allowed"),
     [
         *((one, True) for one in ("10.1.2.3", "192.168.0.9", "172.16.0.1", "127.0.0.1", "::1", "fd00::1", "8.8.8.8")),
-        *((one, False) for one in ("169.254.169.254", "fe80::1%eth0", "0.0.0.0", "224.0.0.1", "::ffff:169.254.1.1")),
+        *((one, False) for one in ("169.254.169.254", "fe80::1%eth0", "0.0.0.1", "224.0.0.1", "::ffff:169.254.1.1")),
     ],
 )
 def test_the_plants_own_networks_are_what_it_is_for_and_link_local_ones_are_not(address, allowed):
@@ -237,9 +237,8 @@ async def test_an_import_brings_publishers_without_their_passwords(floor):
     [
         ("", "eryxon/main/production/laser_1/operation/started"),
         (
-            "?topic_pattern={enterprise}/mes/{site}/{area}/{cell}/{operation}/{event}&default_enterprise=ACME"
-            "&default_site=Chicago&default_area=Assembly&cell=Workstation 1&operation=Frame Weld&event=operation.completed",
-            "acme/mes/chicago/assembly/workstation_1/frame_weld/operation/completed",
+            "?topic_pattern={enterprise}/mes/{site}/{area}/{cell}/{operation}/{event}&default_enterprise=ACME&default_site=X Y",
+            "acme/mes/x_y/production/laser_1/laser_cutting/operation/started",
         ),
         ("?topic_pattern=test/{event}&event=sync.jobs.completed", "test/sync/jobs/completed"),
         ("?topic_pattern={line}/{job_number}/{part_number}/{event}", "job-2026-001/bracket-a1/operation/started"),

@@ -1,10 +1,10 @@
 """Publishers of a floor that run beside its REST API, on brokers of somebody else."""
 
 import asyncio
-import datetime
 import ipaddress
 import random
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +101,7 @@ def certificates(folder: Path, *, name: str = "plant CA") -> tuple[str, Path]:
     folder.mkdir(exist_ok=True)
     key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     authority = _name(name)
-    begin = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
+    begin = datetime.now(UTC) - timedelta(days=1)
     ca = _certificate(authority, authority, key.public_key(), begin)
     ca = ca.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     ca = ca.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -138,5 +138,5 @@ def _certificate(subject, issuer, public_key, begin) -> x509.CertificateBuilder:
         .public_key(public_key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(begin)
-        .not_valid_after(begin + datetime.timedelta(days=30))
+        .not_valid_after(begin + timedelta(days=30))
     )

@@ -112,7 +112,9 @@ def test_every_reference_leads_somewhere_and_every_level_in_braces_is_explained(
 
 def test_the_names_are_those_that_are_configured_and_the_pattern_is_the_address():
     pattern = "{enterprise}/mes/{line}/{job_number}/{tenant_id}/{event}"
-    made = document(SETTINGS.model_copy(update={"uns": SETTINGS.uns.model_copy(update={"topic_pattern": pattern})}), version="1")
+    made = document(
+        SETTINGS.model_copy(update={"uns": SETTINGS.uns.model_copy(update={"topic_pattern": pattern})}), version="1"
+    )
     events = made["channels"]["events"]
     assert events["address"] == pattern
     assert events["parameters"].keys() == {"enterprise", "line", "job_number", "tenant_id", "event"}
@@ -129,7 +131,9 @@ def test_a_command_is_answered_where_it_wishes():
     assert answers["messages"].keys() == {"done", "refused"}
 
 
-@pytest.mark.parametrize(("address", "payload"), EXAMPLES, ids=[address.rsplit("_dev/", 1)[-1] for address, _ in EXAMPLES])
+@pytest.mark.parametrize(
+    ("address", "payload"), EXAMPLES, ids=[address.rsplit("_dev/", 1)[-1] for address, _ in EXAMPLES]
+)
 def test_an_example_of_what_devices_say_is_described_and_understood(address, payload):
     channel = DOCUMENT["channels"][channel_of(re.sub(r"[{}]", "", address))]
     for message in channel["messages"]:
@@ -178,8 +182,17 @@ async def test_whatever_happens_on_a_floor_says_what_is_described(db):
         told = payloads.event(entry, payloads.data_of(entry), source, None)
         validator = payload_schema(f"{happened.kind_of(entry.type)}Event")
         validator.validate(told)
-        assert told["data"].keys() - happened.BY_KIND[happened.kind_of(entry.type)].__annotations__.keys() == set(), entry.type
-    assert {happened.kind_of(one.type) for one in entries} >= {"job", "part", "operation", "production", "issue", "step"}
+        assert told["data"].keys() - happened.BY_KIND[happened.kind_of(entry.type)].__annotations__.keys() == set(), (
+            entry.type
+        )
+    assert {happened.kind_of(one.type) for one in entries} >= {
+        "job",
+        "part",
+        "operation",
+        "production",
+        "issue",
+        "step",
+    }
 
 
 def test_every_event_has_its_shape():

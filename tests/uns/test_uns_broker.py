@@ -20,7 +20,6 @@ from gateway.settings import Broker as Settings
 from gateway.uns import broker as broker_
 from gateway.uns import mosquitto
 from gateway.uns.broker import Broker
-from gateway.uns.client import connected
 
 BEAM = operation(1, "Beam")
 
