@@ -158,8 +158,8 @@ class Gateway:
             self.health.link(UNS).off("[broker] mode is off")
         else:
             uns = self.health.link(UNS)
-            made = (self.db, broker, self._clock, uns, self.settings, self.identity.epoch, __version__, self._standing)
-            links.append((UNS, Publisher(*made).run))
+            made = (self.db, broker, self._clock, uns, self.settings, self.machines, self.identity.epoch, __version__)
+            links.append((UNS, Publisher(*made, self._standing).run))
         links.append((MACHINES, Watch(self.db, self._clock, self.machines, self.health.link(MACHINES)).run))
         keeping = (self.db, self._clock, self.settings.retention, self.health.link(HOUSEKEEPING))
         links.append((HOUSEKEEPING, partial(housekeeping.run, *keeping)))

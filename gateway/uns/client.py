@@ -25,7 +25,9 @@ UNSUPPORTED_VERSION = (0x84, 1)  # MQTT 5's word for it, and 3.1.1's
 QUOTA_EXCEEDED = 0x97
 TOO_LARGE = 0x95
 PACKET_HEAD_BYTES_MAX = 2048  # of a publish, beside its topic and payload: the fixed header and our properties
-UNACKNOWLEDGED_MAX = 256  # messages that a broker may give us before we acknowledge; with MQTT 3.1.1 it uses its own number
+UNACKNOWLEDGED_MAX = (
+    256  # messages that a broker may give us before we acknowledge; with MQTT 3.1.1 it uses its own number
+)
 
 _quiet = logging.getLogger("gateway.uns.mqtt")  # aiomqtt's own words; what matters is told as Unavailable
 _quiet.setLevel(logging.CRITICAL)
@@ -206,7 +208,9 @@ class _Client(aiomqtt.Client):
             return
         try:
             super()._on_message(client, userdata, message)
-        except ValueError:  # a topic that no broker should let through; raised it would end the connection, and come again
+        except (
+            ValueError
+        ):  # a topic that no broker should let through; raised it would end the connection, and come again
             self.dropped += 1
             self.acknowledge(message.mid, message.qos)
 

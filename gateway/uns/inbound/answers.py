@@ -79,4 +79,8 @@ def _without_values(details: Any) -> Any:
     """Always something with fields: a list of wrong fields becomes `{"fields": [...]}`, without the values that were sent."""
     if isinstance(details, Mapping):
         return details
-    return {"fields": [{name: given for name, given in one.items() if name != "value"} for one in details]} if details else {}
+    return (
+        {"fields": [{name: given for name, given in one.items() if name != "value"} for one in details]}
+        if details
+        else {}
+    )

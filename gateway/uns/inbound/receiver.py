@@ -135,7 +135,9 @@ class Inbound:
             device = _safe(device)
             refusal = UnknownDevice(f'there is no device "{device}" here: see [[uns.device]]')
         elif packet.retain and wire.happens_once(rest):
-            refusal = RetainedCommand("this must not be sent with the retain flag: it would happen again at every start")
+            refusal = RetainedCommand(
+                "this must not be sent with the retain flag: it would happen again at every start"
+            )
         return Heard(packet, (device,), rest, wire.absolute(rest), queued, refusal)
 
     async def _catch_up(self, session: Session) -> None:

@@ -57,7 +57,9 @@ def said(device: str, rest: str, payload: bytes) -> Said:
         return _cycle(device, _parsed(payload))
     if rest == STATUS:
         return Online(device, _online(_parsed(payload, words=True)))
-    raise NotFound(f'there is no input "{rest.removeprefix("in/")}": state, counter/NAME, cycle, badge and tag/NAME are')
+    raise NotFound(
+        f'there is no input "{rest.removeprefix("in/")}": state, counter/NAME, cycle, badge and tag/NAME are'
+    )
 
 
 def mapped(device: str, topic: str, payload: bytes) -> Reading:
@@ -98,9 +100,7 @@ def _cycle(device: str, value: Any) -> Cycle:
     given = _object(value)
     known = {name: given[name] for name in ("good", "scrap", "program", "duration_s") if name in given}
     own = given.get("id")
-    return Cycle(
-        device, None if own is None else _identity("id", own), **known, occurred_at=_instant(given.get("ts"))
-    )
+    return Cycle(device, None if own is None else _identity("id", own), **known, occurred_at=_instant(given.get("ts")))
 
 
 def _badge(device: str, payload: bytes) -> Badge:
@@ -129,7 +129,9 @@ def _request_id(given: Any, correlation: bytes | None) -> str | None:
         return None
     found = _identity("request_id", given)
     if len(found) > REQUEST_ID_CHARACTERS_MAX:
-        raise _wrong("request_id", f"must have at most {REQUEST_ID_CHARACTERS_MAX} characters (correlation data: 96 bytes)")
+        raise _wrong(
+            "request_id", f"must have at most {REQUEST_ID_CHARACTERS_MAX} characters (correlation data: 96 bytes)"
+        )
     return found
 
 
