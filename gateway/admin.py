@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,9 @@ from gateway.kernel.db import Database
 from gateway.kernel.errors import BadRequest, GatewayError, NotFound
 from gateway.kernel.ids import NewId
 from gateway.keys import store as keys_
+from gateway.machines.quarantines import QuarantineCommands
+from gateway.machines.registry import machines
+from gateway.machines.standing import standing
 from gateway.outbox import parked
 from gateway.outbox.event import encode
 from gateway.settings import Settings
@@ -127,6 +130,23 @@ async def conflicts_resolve(box: Box, given: Arguments) -> dict[str, Any]:
     return row
 
 
+async def machines_list(box: Box, given: Arguments) -> dict[str, Any]:
+    """all: also what is acknowledged."""
+    known = machines(box.settings.uns)
+    commands = QuarantineCommands(box.db, box.clock, box.new_id, box.settings.gateway.id, known)
+    stand = [asdict(one) for one in await box.db.read(standing, known)]
+    return {"machines": stand, "quarantines": await commands.listed(CALLER, acknowledged_too=given["all"])}
+
+
+async def machines_acknowledge(box: Box, given: Arguments) -> dict[str, Any]:
+    """id."""
+    known = machines(box.settings.uns)
+    commands = QuarantineCommands(box.db, box.clock, box.new_id, box.settings.gateway.id, known)
+    answer = await commands.acknowledge(given["id"], CALLER, None)
+    row: dict[str, Any] = json.loads(answer.data)["quarantine"]
+    return row
+
+
 def importing(box: Box, path: Path, name: str, *, dry_run: bool) -> AsyncIterator[dict[str, Any]]:
     """See `Imports.run`."""
     return Imports(box.db, box.clock, box.new_id, box.settings.gateway.id).run(path, name, dry_run=dry_run)
@@ -143,6 +163,8 @@ VERBS: Mapping[str, Callable[[Box, Any], Awaitable[Any]]] = {
     "queue.discard": queue_discard,
     "conflicts.list": conflicts_list,
     "conflicts.resolve": conflicts_resolve,
+    "machines.list": machines_list,
+    "machines.acknowledge": machines_acknowledge,
 }
 
 

@@ -34,6 +34,9 @@ from gateway.kernel.ids import NewId
 from gateway.kernel.secrets import Secrets
 from gateway.keys import routes as keys_
 from gateway.keys.commands import KeyCommands
+from gateway.machines import routes as machines_
+from gateway.machines.quarantines import QuarantineCommands
+from gateway.machines.registry import machines
 from gateway.operations import routes as operations
 from gateway.operations.planning import OperationPlanning
 from gateway.operations.quantities import routes as quantities
@@ -80,6 +83,7 @@ def api_routes(
 ) -> list[Route]:
     """Every API route. `ring`: whom webhooks of the cloud wake."""
     made = (db, clock, new_id, settings.gateway.id)
+    known = machines(settings.uns)
     job_trees = JobTreeCommands(*made)
     targets = Targets(settings.webhooks.allowed_networks, settings.webhooks.allow_http)
     table = [
@@ -101,6 +105,7 @@ def api_routes(
         *erp.routes(db, ErpCommands(*made, upstream=settings.compat.bulk_sync_shape == "upstream")),
         *_file_routes(settings, made),
         *conflicts.routes(db, ConflictCommands(*made)),
+        *machines_.routes(db, known, QuarantineCommands(*made, known)),
         *hub.routes(db, feed, Moments(db), __version__),
         inbound.route(settings.cloud.webhook_secret.get_secret_value(), ring),
     ]

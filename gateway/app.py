@@ -37,6 +37,10 @@ from gateway.kernel.migrate import migrate
 from gateway.kernel.secrets import Secrets
 from gateway.kernel.steady import SteadyClock
 from gateway.kernel.supervise import keep_running, stop
+from gateway.machines.commands import MachineCommands
+from gateway.machines.registry import machines
+from gateway.machines.watch import LINK as MACHINES
+from gateway.machines.watch import Watch
 from gateway.outbox import journal
 from gateway.outbox.event import Stamp
 from gateway.publishers.sender import Here
@@ -94,6 +98,8 @@ class Gateway:
         self._limiter = Limiter(rate, clock, request_max_s=limits.request_timeout, per_day=limits.requests_per_day)
         self._feed = Feed(db)
         self.routes = api_routes(settings, db, self.keys, clock, new_id, self._feed, ring)
+        known = machines(settings.uns)
+        self.machines = MachineCommands(db, clock, new_id, settings.gateway.id, known)
         self.addresses: list[str] = []
         self.urls: list[str] = []
         self._clock = clock
@@ -162,8 +168,9 @@ class Gateway:
             self.health.link(UNS).off("[broker] mode is off")
         else:
             uns = self.health.link(UNS)
-            made = (self.db, broker, self._clock, uns, self.settings, self.identity.epoch, __version__, self._standing)
-            links.append((UNS, Publisher(*made).run))
+            made = (self.db, broker, self._clock, uns, self.settings, self.machines, self.identity.epoch, __version__)
+            links.append((UNS, Publisher(*made, self._standing).run))
+        links.append((MACHINES, Watch(self.db, self._clock, self.machines, self.health.link(MACHINES)).run))
         here = Here(self.db, self._clock, self._new_id, topics, Secrets(self.settings.data_dir))
         source = Source.of(self.settings, self.identity.epoch)
         senders = Senders(here, source, self.health, self.health.link(PUBLISHERS), self._rng)
@@ -318,6 +325,7 @@ def check(settings: Settings) -> None:
     """What only the parts themselves know about their settings. Raises StartupError."""
     _listeners(settings.http)
     Topics.of(settings, settings.gateway.id)
+    machines(settings.uns)
 
 
 def _listeners(http: Http) -> list[tuple[str, int, ssl.SSLContext | None]]:

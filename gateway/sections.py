@@ -248,7 +248,7 @@ class Device(Section):
 
 
 class Mapping_(Section):  # noqa: N801 -- `Mapping` is Python's
-    """How a value of a device becomes pieces, a state or a command. `input` or `topic` says which value."""
+    """How a value of a device becomes pieces, a state or a command. With a `topic` its `input` is only a name."""
 
     device: str
     input: str | None = None
@@ -273,8 +273,8 @@ class Mapping_(Section):  # noqa: N801 -- `Mapping` is Python's
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if (self.input is None) == (self.topic is None):
-            raise ValueError("a mapping has an input (as counter/good) or a topic: set one of them")
+        if self.input is None and self.topic is None:
+            raise ValueError("a mapping has an input (as counter/good) or a topic: which value is it?")
         if self.rule == "counter_delta" and self.report is None:
             raise ValueError("report is missing: which pieces does it count? quantity_good, quantity_scrap, quantity_rework")
         if self.rule == "edge" and (self.report is None) == (self.command is None):

@@ -46,8 +46,6 @@ _SECRETS = ("api_key", "password", "service_password", "anon_key", "webhook_secr
 _UNUSED = (
     ("gateway", "plugins_dir"),
     ("plugins",),
-    ("uns", "device"),
-    ("uns", "mapping"),
 )
 
 

@@ -45,10 +45,10 @@ MAY = {
     "housekeeping": TOOLS | {"cloud", "publishers", "settings"},
     "timekeeping": TOOLS | {"catalog", "jobs", "operations", "batches", "transfer"},
     "systemd": {"kernel", "settings"},
-    "admin": WORK | {"settings", "status", "catalog", "conflicts", "transfer", "keys"},
+    "admin": WORK | {"settings", "status", "catalog", "conflicts", "machines", "transfer", "keys"},
     "api": WORK
     | {"examples", "settings", "catalog", "jobs", "operations", "files", "issues", "batches", "webhooks", "keys", "erp"}
-    | {"transfer", "hub", "conflicts", "inbound", "publishers", "uns"},
+    | {"transfer", "hub", "conflicts", "inbound", "machines", "publishers", "uns"},
     "app": WORK
     | FRAME
     | {
@@ -61,6 +61,7 @@ MAY = {
         "keys",
         "cloud",
         "hub",
+        "machines",
         "uns",
         "publishers",
         "transfer",

@@ -6,6 +6,7 @@ from gateway.cli.config import asyncapi, config, openapi
 from gateway.cli.conflicts import conflicts
 from gateway.cli.data import queue, status
 from gateway.cli.keys import keys
+from gateway.cli.machines import machines
 from gateway.cli.serve import demo, doctor, init, run, version
 from gateway.cli.transfer import export, import_
 
@@ -15,7 +16,7 @@ def main() -> None:
     """The edge gateway for the factory floor."""
 
 
-for command in (run, demo, init, status, keys, queue, conflicts, export, import_, config, doctor):
+for command in (run, demo, init, status, keys, queue, conflicts, machines, export, import_, config, doctor):
     main.add_command(command)
 for command in (openapi, asyncapi, version):
     main.add_command(command)

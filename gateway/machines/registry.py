@@ -113,7 +113,7 @@ def machines(uns: Uns) -> Machines:
 def _machine(device: Device, sources: Sequence[Source]) -> Machine:
     by_input: dict[str, tuple[Source, ...]] = {}
     for one in sources:
-        name = one.mapping.input or one.mapping.topic or ""
+        name = one.mapping.topic or one.mapping.input or ""
         by_input[name] = (*by_input.get(name, ()), one)
     counted = frozenset(one.mapping.report for one in sources if one.mapping.report and one.mapping.rule != CYCLE)
     return Machine(device, by_input, counted)

@@ -32,6 +32,7 @@ from gateway.web.routes import Caller
 
 NUMBER_MAX = 255  # characters
 _REASON = "SELECT id FROM scrap_reasons WHERE code = ? AND active = 1"
+_SEVERITY: Any = Literal[SEVERITIES]
 _Text = Annotated[str, Field(min_length=1, max_length=NUMBER_MAX)]
 _Count = Annotated[int, Field(ge=0, le=COUNT_MAX)]
 
@@ -66,7 +67,7 @@ class Wish(BaseModel):
     scrap_reason: _Text | None = None
     description: Annotated[str, Field(max_length=DESCRIPTION_MAX)] | None = None
     title: _Text | None = None
-    severity: Literal[SEVERITIES] | None = None
+    severity: _SEVERITY | None = None
     causes_standstill: StrictBool | None = None
     limit: Annotated[int, Field(ge=1, le=targets.QUEUE_MAX)] = targets.QUEUE_MAX
 

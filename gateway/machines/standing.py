@@ -21,6 +21,14 @@ def standing(
     return [_one(connection, one, rows.get(one.id) or store.MachineRow(one.id), values.get(one.id, {})) for one in wanted]
 
 
+def seen_by(connection: sqlite3.Connection, machines: Machines, cells: frozenset[str] | None) -> list[Standing]:
+    """What a caller who is held to these cells sees, None: all of them."""
+    if cells is None:
+        return standing(connection, machines)
+    seen = [device for device, its in cells_of(connection, machines).items() if cells.intersection(its)]
+    return standing(connection, machines, seen)
+
+
 def cells_of(connection: sqlite3.Connection, machines: Machines) -> dict[str, tuple[str, ...]]:
     """device -> the ids of its cells that are there."""
     known = store.cells(connection)

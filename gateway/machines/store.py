@@ -57,6 +57,7 @@ UPDATE machine_quarantines SET acknowledged_at = ?, acknowledged_by = ? WHERE id
 """
 JUMP, HELD_TOO_MANY = "jump", "held_too_many"
 LISTED_MAX = 1_000
+ID_MAX = 64  # characters of a wrong one that are told
 _TOLD = ("state", "raw", "since", "quality", "online", "program")  # a change of these is told to others
 
 
@@ -180,12 +181,18 @@ def quarantines(connection: sqlite3.Connection, *, acknowledged_too: bool = Fals
     return [{**dict(row), "last_value": json.loads(row["last_value"]), "value": json.loads(row["value"])} for row in rows]
 
 
+def device_of(connection: sqlite3.Connection, row_id: str) -> str:
+    """Whose pieces they are. Raises NotFound."""
+    row = connection.execute(_ONE, (row_id,)).fetchone()
+    if row is None:
+        raise NotFound(f'no quarantine has the id "{row_id[:ID_MAX]}": `eryxon-gateway machines list` shows them')
+    return str(row["device"])
+
+
 def acknowledge(tx: Tx, row_id: str, by: str, now: str) -> dict[str, Any]:
-    """Somebody has looked. Raises NotFound. Again: nothing changes."""
+    """Somebody has looked at one that is there. Again: nothing changes."""
     tx.execute(_ACKNOWLEDGE, (now, by, row_id))
     row = tx.execute(_ONE, (row_id,)).fetchone()
-    if row is None:
-        raise NotFound(f'no quarantined pieces have the id "{row_id}": `machines list` shows them')
     return {**dict(row), "last_value": json.loads(row["last_value"]), "value": json.loads(row["value"])}
 
 

@@ -54,7 +54,7 @@ def cells_of(connection: sqlite3.Connection, machine: Machine) -> str | None:
     """The ids of its cells as JSON, None: every cell."""
     if machine.everywhere:
         return None
-    return gathered.cells_json(store.cell_ids(machine.device.cells, store.cells(connection)))
+    return gathered.ids_json(store.cell_ids(machine.device.cells, store.cells(connection)))
 
 
 # ------------------------------------------------------------------ the operation
@@ -134,7 +134,7 @@ def _which(connection: sqlite3.Connection, ids: list[str]) -> NoReturn:
 
 def described(connection: sqlite3.Connection, ids: list[str]) -> list[dict[str, Any]]:
     """These operations in few words, for a machine."""
-    return [json.loads(row["row"]) for row in connection.execute(_OF_IDS, (gathered.cells_json(ids),))]
+    return [json.loads(row["row"]) for row in connection.execute(_OF_IDS, (gathered.ids_json(ids),))]
 
 
 def queue(connection: sqlite3.Connection, machine: Machine, limit: int) -> list[dict[str, Any]]:

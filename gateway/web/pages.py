@@ -158,6 +158,10 @@ def exposition(report: Mapping[str, Any], commits: int) -> bytes:
         ),
         "inbound_rejected": gauge("inbound_rejected", "Messages of devices that were not taken.", "link"),
         "oldest_s": gauge("reader_oldest_seconds", "Age of the oldest entry that waits.", "reader"),
+        "quarantined": gauge("machines_quarantined", "Times that counted pieces were not believed, and nobody looked.", "part"),
+        "held": gauge("machines_held_pieces", "Counted pieces that wait for an operation.", "part"),
+        "dropped": gauge("machines_dropped_pieces", "Counted pieces given up, as the settings say.", "part"),
+        "offline": gauge("machines_offline", "Machines whose values count for nothing.", "part"),
     }
     for name, link in report["links"].items():
         up.labels(name).set(link["state"] == "up")

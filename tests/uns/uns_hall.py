@@ -81,7 +81,7 @@ class Ear:
         given = message.properties
         one = Heard(
             str(message.topic),
-            message.payload.decode(),
+            message.payload.decode(errors="replace"),
             message.retain,
             dict(getattr(given, "UserProperty", ())),
             getattr(given, "ContentType", None),

@@ -194,7 +194,7 @@ def save(tx: Tx, one: Gathered) -> None:
     tx.execute(_SAVE, (*values, one.booked_total, one.dropped_total, *instants))
 
 
-def cells_json(ids: Sequence[str] | None) -> str | None:
+def ids_json(ids: Sequence[str] | None) -> str | None:
     return None if ids is None else encode(sorted(ids))
 
 
