@@ -108,6 +108,9 @@ def api_routes(
         *machines_.routes(db, known, QuarantineCommands(*made, known)),
         *hub.routes(db, feed, Moments(db), __version__),
         inbound.route(settings.cloud.webhook_secret.get_secret_value(), ring),
+        inbound.publish_route(
+            settings.cloud.publish_username, settings.cloud.publish_password.get_secret_value(), ring
+        ),
     ]
     return [*table, forward.route(db, Inside(table), clock, new_id, settings.gateway.id)]
 

@@ -46,14 +46,18 @@ from gateway.outbox.event import Stamp
 from gateway.publishers.sender import Here
 from gateway.publishers.senders import Senders
 from gateway.settings import Cloud, Http, Settings
+from gateway.sparkplug.node import LINK as SPARKPLUG
+from gateway.sparkplug.node import EdgeNode
 from gateway.status import Status
 from gateway.timekeeping import Timekeeping
+from gateway.tls import HTTP, Tls
 from gateway.uns import asyncapi
 from gateway.uns.broker import Broker
+from gateway.uns.door import Door
 from gateway.uns.payloads import Source, Standing
 from gateway.uns.publisher import READER as UNS
 from gateway.uns.publisher import Publisher
-from gateway.uns.topics import Topics
+from gateway.uns.topics import SparkplugTopics, Topics
 from gateway.upstream.link import HubLink, HubSettings
 from gateway.upstream.uplink import Own
 from gateway.web.auth import Keys, NewKey
@@ -98,6 +102,8 @@ class Gateway:
         self._limiter = Limiter(rate, clock, request_max_s=limits.request_timeout, per_day=limits.requests_per_day)
         self._feed = Feed(db)
         self.routes = api_routes(settings, db, self.keys, clock, new_id, self._feed, ring)
+        self._door = Door(settings, clock)
+        self._tls = Tls(settings.data_dir)
         known = machines(settings.uns)
         self.machines = MachineCommands(db, clock, new_id, settings.gateway.id, known)
         self.addresses: list[str] = []
@@ -109,6 +115,7 @@ class Gateway:
         self._served: tuple[web.AppRunner, ...] = ()
         self._tasks: list[asyncio.Task[None]] = []
         self.health.watch(blobs(settings).problem)
+        self.health.watch(lambda: self._tls.problem(clock.now()))
         if settings.http.allow_plain_lan:
             self.health.watch(lambda: "http.allow_plain_lan: keys travel over the LAN in the clear")
 
@@ -117,7 +124,7 @@ class Gateway:
     def _application(self, keys: Keys) -> web.Application:
         app = application(self.routes, keys, self._limiter, self._new_id, self.settings.http.cors_origins)
         documents = {"/openapi.json": self._openapi, "/asyncapi.json": self._asyncapi}
-        Pages(self.db, keys, self.status, documents, VENDOR).add_to(app)
+        Pages(self.db, keys, self.status, documents, VENDOR, self._tls.ca.certificate).add_to(app)
         return app
 
     def _openapi(self) -> dict[str, Any]:
@@ -130,12 +137,12 @@ class Gateway:
         """Plain HTTP, TLS when there is a certificate, and the socket in the data folder."""
         connections = self.settings.limits.connections
         served = runner(self._application(self.keys), shutdown_s=REQUESTS_END_S, connections=connections)
-        box = admin.Box(self.settings, self.db, self.keys, self._clock, self._new_id, self.status)
+        box = admin.Box(self.settings, self.db, self.keys, self._clock, self._new_id, self.status, self._door)
         local = runner(admin.application(self._application(admin.LocalKeys(self.keys)), box), shutdown_s=REQUESTS_END_S)
         self._served = (served, local)
         await served.setup()
         await local.setup()
-        for host, port, context in _listeners(self.settings.http):
+        for host, port, context in _listeners(self.settings.http, self._tls):
             known = len(served.addresses)
             await _listen(served, host, port, context)
             fresh = [_address(*address[:2]) for address in served.addresses[known:]]
@@ -159,10 +166,8 @@ class Gateway:
                 links.append((CLOUD_KEYS, partial(self.keys.run, self.health.link(CLOUD_KEYS))))
         else:
             self.health.link(UP).off("no cloud is configured")
-        topics = Topics.of(self.settings, self.settings.gateway.id)
-        probe = topics.probe
-        folder, own = self.settings.data_dir / "broker", self.health.link(BROKER)
-        broker = Broker(self.settings.broker, folder, self._clock, own, self._rng, probe)
+        own = self.health.link(BROKER)
+        broker = Broker(self.settings.broker, self._door, self._tls, self._clock, own, self._rng)
         links.append((BROKER, broker.run))
         if self.settings.broker.mode == "off":
             self.health.link(UNS).off("[broker] mode is off")
@@ -170,7 +175,13 @@ class Gateway:
             uns = self.health.link(UNS)
             made = (self.db, broker, self._clock, uns, self.settings, self.machines, self.identity.epoch, __version__)
             links.append((UNS, Publisher(*made, self._standing).run))
+            if self.settings.sparkplug.enabled:
+                own = self.health.link(SPARKPLUG)
+                given = (self.settings, self.machines.machines, __version__)
+                node = EdgeNode(self.db, broker, self._clock, own, *given)
+                links.append((SPARKPLUG, node.run))
         links.append((MACHINES, Watch(self.db, self._clock, self.machines, self.health.link(MACHINES)).run))
+        topics = Topics.of(self.settings, self.settings.gateway.id)
         here = Here(self.db, self._clock, self._new_id, topics, Secrets(self.settings.data_dir))
         source = Source.of(self.settings, self.identity.epoch)
         senders = Senders(here, source, self.health, self.health.link(PUBLISHERS), self._rng)
@@ -323,21 +334,24 @@ def _renewed(clock: Clock, tx: Tx, highest: int, unsent: int) -> int | None:
 
 def check(settings: Settings) -> None:
     """What only the parts themselves know about their settings. Raises StartupError."""
-    _listeners(settings.http)
+    _listeners(settings.http, Tls(settings.data_dir))
     Topics.of(settings, settings.gateway.id)
+    SparkplugTopics.of(settings)
     machines(settings.uns)
 
 
-def _listeners(http: Http) -> list[tuple[str, int, ssl.SSLContext | None]]:
+def _listeners(http: Http, tls: Tls) -> list[tuple[str, int, ssl.SSLContext | None]]:
     found: list[tuple[str, int, ssl.SSLContext | None]] = [(http.host, http.port, None)]
-    if http.tls_cert and http.tls_key:
+    certificate, key = http.tls_cert, http.tls_key
+    if certificate is None and tls.there(HTTP):
+        own = tls.pair(HTTP)
+        certificate, key = own.certificate, own.key
+    if certificate and key:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         try:
-            context.load_cert_chain(http.tls_cert, http.tls_key)
+            context.load_cert_chain(certificate, key)
         except (OSError, ssl.SSLError) as exc:
-            raise StartupError(
-                f"http.tls_cert {http.tls_cert} or tls_key {http.tls_key} cannot be used: {exc}"
-            ) from None
+            raise StartupError(f"the certificate {certificate} or its key {key} cannot be used: {exc}") from None
         found.append((http.tls_host, http.tls_port, context))
     return found
 

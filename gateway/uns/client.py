@@ -22,6 +22,7 @@ KEEPALIVE_S = 20
 GOODBYE_MAX_S = 1.0
 UNSUPPORTED_VERSION = (0x84, 1)  # MQTT 5's word for it, and 3.1.1's
 QUOTA_EXCEEDED = 0x97
+UNASKED = (0, "sent without asking for an answer")
 TOO_LARGE = 0x95
 PACKET_HEAD_BYTES_MAX = 2048  # of a publish, beside its topic and payload: the fixed header and our properties
 UNACKNOWLEDGED_MAX = (
@@ -145,11 +146,15 @@ class _Client(aiomqtt.Client):
             return acknowledged
         with _told():
             info = self._client.publish(
-                message.topic, message.payload, QOS, message.retain, _properties(message) if mqtt5 else None
+                message.topic, message.payload, message.qos, message.retain, _properties(message) if mqtt5 else None
             )
         if info.rc:
             slots.release()
             raise ConnectionAbortedError
+        if not message.qos:
+            slots.release()
+            acknowledged.set_result((*UNASKED, self._loop.time()))
+            return acknowledged
         self._acks[info.mid] = acknowledged, slots
         return acknowledged
 
@@ -278,12 +283,12 @@ def _client(
 
 
 def _bytes_of(message: Message) -> int:
-    return len(message.topic.encode()) + len(message.payload.encode()) + PACKET_HEAD_BYTES_MAX
+    return len(message.topic.encode()) + message.payload_bytes + PACKET_HEAD_BYTES_MAX
 
 
 def _properties(message: Message) -> Properties:
     properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call] # the library has no types here
-    if message.payload:
+    if message.payload and isinstance(message.payload, str):
         properties.ContentType = "application/json"
     if message.expires_s is not None:
         properties.MessageExpiryInterval = message.expires_s

@@ -28,12 +28,19 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Message:
+    """Text is JSON, and is told to be; bytes are what their topic says. With `qos` 0 nobody says that it has arrived."""
+
     topic: str
-    payload: str
+    payload: str | bytes
     retain: bool = False
     expires_s: int | None = None
     properties: tuple[tuple[str, str], ...] = ()
     correlation: bytes | None = None
+    qos: int = QOS
+
+    @property
+    def payload_bytes(self) -> int:
+        return len(self.payload.encode() if isinstance(self.payload, str) else self.payload)
 
 
 @dataclass(frozen=True, slots=True)

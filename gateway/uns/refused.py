@@ -108,7 +108,7 @@ class Refusals:
             if len(self._left_out) > PLACES_MAX:
                 self._left_out.clear()
             self._left_out.add(_mark(message))
-            log.error("uns.left_out", topic=message.topic, bytes=len(message.payload.encode()), cuts=count)
+            log.error("uns.left_out", topic=message.topic, bytes=message.payload_bytes, cuts=count)
 
     def _again(self, refusal: Acknowledged) -> bool:
         return refusal.code != TOO_LARGE and self._tries[_place(refusal.message)] < TRIES_MAX

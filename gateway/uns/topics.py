@@ -13,6 +13,7 @@ from gateway.settings import Settings
 
 LEVEL_BYTES_MAX = 64
 TOPIC_BYTES_MAX = 512
+SPARKPLUG = "spBv1.0"
 NO_CELL = "default"  # the cell level of events that belong to none
 CELL_ID_DIGITS = 8
 TWIN_ID_DIGITS = (4, 8, 13, 18, 36)  # ids that were made within weeks of each other begin alike
@@ -44,6 +45,19 @@ def checked(word: str) -> str:
     if not word or _UNSAFE.search(word) or word.startswith("$") or len(word.encode()) > LEVEL_BYTES_MAX:
         raise Invalid(f"{word!r} cannot be a topic level: no + # / or control characters, 1 to {LEVEL_BYTES_MAX} bytes")
     return word
+
+
+def matches(asked: str, allowed: str) -> bool:
+    """Whether a topic, or everything that a filter asks for, lies in another filter."""
+    levels, within = asked.split("/"), allowed.split("/")
+    if levels[0].startswith("$") and within[0] in ("+", "#"):
+        return False
+    for number, one in enumerate(within):
+        if one == "#":
+            return True
+        if number == len(levels) or levels[number] == "#" or one not in ("+", levels[number]):
+            return False
+    return len(levels) == len(within)
 
 
 def slug(name: str, cell_id: str, taken: Iterable[str]) -> str:
@@ -147,6 +161,24 @@ class Topics:
     def job(self, job_id: str) -> str:
         return f"{self.root}/_job/{checked(job_id)}"
 
+    def device(self, device_id: str) -> str:
+        """Below it a device writes and is answered."""
+        return f"{self.root}/_dev/{checked(device_id)}"
+
+    @property
+    def every_state(self) -> str:
+        """A filter: the state of all cells."""
+        return f"{self.root}/+/+/_state/#"
+
+    @property
+    def events_elsewhere(self) -> tuple[str, ...]:
+        """A filter, when the pattern leads events out of the tree below `root`."""
+        before, _, _ = self.pattern.partition("{event}")
+        fixed = {"enterprise": self.enterprise, "site": self.site, "tenant_id": self.tenant_id}
+        named = _PLACEHOLDER.sub(lambda found: fixed.get(found[1], found[0]), before)
+        levels = ["+" if "{" in one else one for one in named.split("/")[:-1] if one]
+        return () if levels[:2] == [self.enterprise, self.site] else ("/".join((*levels, "#")),)
+
     def area_of(self, place: Place | None) -> str:
         return self.areas.get(place.name, self.area) if place else self.area
 
@@ -201,6 +233,38 @@ def unpublishable(topic: str) -> str | None:
         return "must not be empty, begin with $ or hold + # or control characters"
     size = len(topic.encode(errors="replace"))
     return f"can grow to {size} bytes: {TOPIC_BYTES_MAX} is the most" if size > TOPIC_BYTES_MAX else None
+
+
+@dataclass(frozen=True, slots=True)
+class SparkplugTopics:
+    """The names that Sparkplug B gives the same gateway: a node of a group, its cells the devices below."""
+
+    group: str
+    node: str
+    host: str  # the primary host, empty when there is none
+
+    @classmethod
+    def of(cls, settings: Settings) -> "SparkplugTopics":
+        """Raises StartupError with the key and the way out."""
+        given = settings.sparkplug
+        names = {"group": given.group or level(settings.site.site), "primary_host": given.primary_host or "none"}
+        for key, name in names.items():
+            try:
+                checked(name)
+            except Invalid as exc:
+                raise StartupError(f"[sparkplug] {key}: {exc.message}") from None
+        return cls(names["group"], checked(settings.gateway.id), given.primary_host)
+
+    def of_node(self, kind: str) -> str:
+        return f"{SPARKPLUG}/{self.group}/{kind}/{self.node}"
+
+    def of_device(self, kind: str, place: Place) -> str:
+        return f"{self.of_node(kind)}/{place.slug}"
+
+    @property
+    def state(self) -> str:
+        """Where the primary host says whether it is there."""
+        return f"{SPARKPLUG}/STATE/{self.host}"
 
 
 def _configured(key: str, name: str) -> str:

@@ -1,4 +1,4 @@
-"""The pages about the gateway itself: `/livez /readyz /healthz /metrics /openapi.json /asyncapi.json /docs`."""
+"""The pages about the gateway itself: `/livez /readyz /healthz /metrics /openapi.json /asyncapi.json /ca.crt /docs`."""
 
 import asyncio
 import ipaddress
@@ -46,14 +46,17 @@ class Report(Protocol):
 
 
 class Pages:
-    """`documents`: path -> what makes the document when it is first asked for; `vendor` is the folder of the browser files."""
+    """`documents`: path -> what makes the document when it is first asked for; `vendor` is the folder of the browser files; `ca`
+    the certificate that clients on the LAN trust, once it is there.
+    """
 
-    def __init__(self, db: Database, keys: Keys, report: Report, documents: Documents, vendor: Path) -> None:
+    def __init__(self, db: Database, keys: Keys, report: Report, documents: Documents, vendor: Path, ca: Path) -> None:
         self._db = db
         self._keys = keys
         self._report = report
         self._documents = documents
         self._vendor = vendor
+        self._ca = ca
         self._described: dict[str, bytes] = {}
 
     def add_to(self, app: web.Application) -> None:
@@ -63,6 +66,7 @@ class Pages:
         app.router.add_get("/metrics", self._metrics)
         for path in self._documents:
             app.router.add_get(path, self._document)
+        app.router.add_get("/ca.crt", self._certificate)
         app.router.add_get("/docs", self._docs)
         app.router.add_get("/docs/", self._docs)
         app.router.add_get("/docs/{file}", self._docs_file)
@@ -91,6 +95,11 @@ class Pages:
         if path not in self._described:
             self._described[path] = _compact(self._documents[path]()).encode()
         return web.Response(body=self._described[path], content_type="application/json")
+
+    async def _certificate(self, _request: web.Request) -> web.StreamResponse:
+        if not self._ca.is_file():
+            raise web.HTTPNotFound
+        return web.FileResponse(self._ca, headers={"Content-Type": "application/x-x509-ca-cert"})
 
     async def _docs(self, _request: web.Request) -> web.Response:
         if not all((self._vendor / "swagger-ui" / file).is_file() for file in _DOCS_FILES):
@@ -158,7 +167,9 @@ def exposition(report: Mapping[str, Any], commits: int) -> bytes:
         ),
         "inbound_rejected": gauge("inbound_rejected", "Messages of devices that were not taken.", "link"),
         "oldest_s": gauge("reader_oldest_seconds", "Age of the oldest entry that waits.", "reader"),
-        "quarantined": gauge("machines_quarantined", "Times that counted pieces were not believed, and nobody looked.", "part"),
+        "quarantined": gauge(
+            "machines_quarantined", "Times that counted pieces were not believed, and nobody looked.", "part"
+        ),
         "held": gauge("machines_held_pieces", "Counted pieces that wait for an operation.", "part"),
         "dropped": gauge("machines_dropped_pieces", "Counted pieces given up, as the settings say.", "part"),
         "offline": gauge("machines_offline", "Machines whose values count for nothing.", "part"),

@@ -16,10 +16,12 @@ from uns_hall import HOST, ROOT, WAIT_MAX_S, free_port, listening, operation, pr
 from gateway.kernel.clock import SystemClock
 from gateway.kernel.health import Link
 from gateway.operations.model import Verb
-from gateway.settings import Broker as Settings
+from gateway.settings import Settings
+from gateway.tls import Tls
 from gateway.uns import broker as broker_
 from gateway.uns import mosquitto
 from gateway.uns.broker import Broker
+from gateway.uns.door import Door
 
 BEAM = operation(1, "Beam")
 
@@ -27,8 +29,9 @@ BEAM = operation(1, "Beam")
 def broker_at(folder: Path, **given) -> tuple[Broker, Link]:
     clock = SystemClock()
     link = Link("broker", clock)
-    settings = Settings.model_validate({"host": HOST, "port": free_port(), "mode": "managed", **given})
-    return Broker(settings, folder, clock, link, random.Random(1), f"{ROOT}/_gateway/gw-test/probe"), link
+    wanted = {"host": HOST, "port": free_port(), "mode": "managed", **given}
+    settings = Settings.model_validate({"gateway": {"id": "gw-test", "data_dir": str(folder)}, "broker": wanted})
+    return Broker(settings.broker, Door(settings, clock), Tls(folder), clock, link, random.Random(1)), link
 
 
 async def refused_by(broker: Broker) -> str:
@@ -256,7 +259,7 @@ async def test_off_is_off(tmp_path):
     broker, link = broker_at(tmp_path, mode="off")
     await broker.run()
     assert link.state == "off"
-    assert not (tmp_path / "users.json").exists()
+    assert not (tmp_path / "broker").exists()
 
 
 # ------------------------------------------------------------------ the connection
