@@ -16,7 +16,8 @@ from gateway.kernel.clock import zulu
 from gateway.kernel.errors import StartupError, Unavailable
 from gateway.settings import Settings
 from gateway.uns import users
-from gateway.uns.client import Address, connected, first
+from gateway.uns.client import connected, first
+from gateway.uns.packets import Address
 from gateway.uns.topics import Topics
 from gateway.uns.watch import Seen, Tree, plain, said
 

@@ -7,7 +7,7 @@ from gateway.kernel.clock import Clock
 from gateway.machines.model import State
 from gateway.sparkplug import metrics
 from gateway.sparkplug.payload import Metric, written
-from gateway.uns.client import Message
+from gateway.uns.packets import Message
 from gateway.uns.payloads import CellRow
 from gateway.uns.topics import Place, SparkplugTopics
 

@@ -24,7 +24,8 @@ from gateway.sparkplug import host, metrics, payload
 from gateway.sparkplug.life import Cells, Life
 from gateway.uns import store
 from gateway.uns.broker import Broker
-from gateway.uns.client import GOODBYE_MAX_S, Session, Will, connected, first
+from gateway.uns.client import GOODBYE_MAX_S, Session, connected, first
+from gateway.uns.packets import Will
 from gateway.uns.payloads import CellRow
 from gateway.uns.retained import about_cells, scope_of
 from gateway.uns.topics import Place, SparkplugTopics

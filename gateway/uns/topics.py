@@ -3,6 +3,7 @@
 Below a cell stands what the plant reads; levels that begin with `_` are the gateway's own.
 """
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from gateway.settings import Settings
 LEVEL_BYTES_MAX = 64
 TOPIC_BYTES_MAX = 512
 SPARKPLUG = "spBv1.0"
+LEVELS_KEPT = 1_024  # names that were made into levels: each event has the same few
 NO_CELL = "default"  # the cell level of events that belong to none
 CELL_ID_DIGITS = 8
 TWIN_ID_DIGITS = (4, 8, 13, 18, 36)  # ids that were made within weeks of each other begin alike
@@ -23,6 +25,7 @@ _UNSAFE = re.compile(r"[+#/\x00-\x1f\x7f]")
 _WILD = re.compile(r"[+#\x00-\x1f\x7f]")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _FROM_DATA = ("line", "operation", "job_number", "part_number")  # placeholders that an event may fill
+PLACEHOLDERS = ("enterprise", "site", "area", "cell", "tenant_id", "event", *_FROM_DATA)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,7 @@ class Place:
     slug: str
 
 
+@functools.lru_cache(LEVELS_KEPT)
 def level(name: str) -> str:
     """A name as people write it -> a level: `Laser Cell 1` is laser_cell_1. May be empty (`焊接`)."""
     return _OUTSIDE.sub("", _SPACES.sub("_", name.lower()))[:LEVEL_BYTES_MAX]
@@ -204,19 +208,34 @@ class Topics:
             return NO_CELL
         return level(place.name) if self.upstream else place.slug
 
+    @property
+    def longest(self) -> str:
+        """What the pattern can grow to, with the longest names."""
+        names = dict.fromkeys(("operation_name", *_FROM_DATA), "x" * LEVEL_BYTES_MAX)
+        return self.event("x.x", Place("x", "x", "x" * LEVEL_BYTES_MAX), names)
+
     def _check_pattern(self) -> None:
         """Raises StartupError: a topic of this pattern could not be published."""
-        longest = dict.fromkeys(("operation_name", *_FROM_DATA), "x" * LEVEL_BYTES_MAX)
-        topic = self.event("x.x", Place("x", "x", "x" * LEVEL_BYTES_MAX), longest)
         key = f'[uns] topic_pattern "{self.pattern}"'
-        if not topic or _WILD.search(topic) or topic.startswith("$"):
-            raise StartupError(f"{key} must not be empty, begin with $ or hold + # or control characters")
+        if problem := unpublishable(self.longest):
+            raise StartupError(f"{key} {problem}")
         if "{event}" not in self.pattern:
             raise StartupError(f"{key} has no {{event}}: nobody could tell a start from a stop")
         if any(part.startswith("_") for part in self.pattern.split("/")):
             raise StartupError(f"{key}: levels that begin with _ are the gateway's own")
-        if len(topic.encode()) > TOPIC_BYTES_MAX:
-            raise StartupError(f"{key} can grow to {len(topic.encode())} bytes: {TOPIC_BYTES_MAX} is the most")
+
+
+def unknown_placeholders(pattern: str) -> list[str]:
+    """Those that nothing ever fills: they stay as they are written."""
+    return [name for name in _PLACEHOLDER.findall(pattern) if name not in PLACEHOLDERS]
+
+
+def unpublishable(topic: str) -> str | None:
+    """What is wrong with the longest topic of a pattern; None when it can be published."""
+    if not topic or _WILD.search(topic) or topic.startswith("$"):
+        return "must not be empty, begin with $ or hold + # or control characters"
+    size = len(topic.encode(errors="replace"))
+    return f"can grow to {size} bytes: {TOPIC_BYTES_MAX} is the most" if size > TOPIC_BYTES_MAX else None
 
 
 @dataclass(frozen=True, slots=True)
