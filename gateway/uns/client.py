@@ -200,6 +200,8 @@ class _Client(aiomqtt.Client):
     def _on_disconnect(self, *args: Any) -> None:
         """Whoever waits for a PUBACK now learns that there will be none."""
         super()._on_disconnect(*args)
+        if self._disconnected.done():
+            self._disconnected.exception()  # nobody may be waiting for this one: then it would be told as a bug
         for acknowledged, slots in self._acks.values():
             slots.release()
             if not acknowledged.done():
