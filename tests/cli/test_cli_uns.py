@@ -39,7 +39,7 @@ def test_the_plan_says_what_is_missing_and_ends_well(program):
     assert 'there is no cell "Laser" yet' in said.out
     assert program.ok("uns", "check", "--json").json["devices"][0]["device"] == "laser-1"
     program.ok(
-        "import", "-", stdin=json.dumps({"cells": [{"id": "00000000-0000-4000-8000-00000000ce01", "name": "Laser"}]})
+        "import", "-", stdin=json.dumps({"cells": [{"id": "00000000-0000-4000-8000-00000000ce01", "name": "Laser", "sequence": 1}]})
     )
     assert "Laser -> enterprise/site/area/laser" in program.ok("uns", "check").out
 
