@@ -47,9 +47,14 @@ from gateway.operations.time_entries import routes as time_entries
 from gateway.operations.time_entries.commands import TimeEntryCommands
 from gateway.operations.trees import routes as trees
 from gateway.operations.trees.commands import JobTreeCommands, PartTreeCommands
+from gateway.publishers import routes as publishers
+from gateway.publishers.commands import PublisherCommands
+from gateway.publishers.sender import Here
+from gateway.publishers.trial import Trial
 from gateway.settings import Settings
 from gateway.transfer import routes as transfer
 from gateway.transfer.export import Exports
+from gateway.uns.topics import Topics
 from gateway.web import hosted
 from gateway.web.auth import Keys
 from gateway.web.inside import Inside
@@ -94,6 +99,7 @@ def api_routes(
         *batches.routes(db, BatchCommands(*made)),
         *transfer.routes(Exports(db, clock, settings.site.enterprise, settings.site.tenant_id)),
         *webhooks.routes(db, WebhookCommands(*made, Secrets(settings.data_dir), targets)),
+        *_publisher_routes(settings, made),
         *keys_.routes(db, KeyCommands(keys, *made)),
         *hosted.routes(),
         *erp.routes(db, ErpCommands(*made, upstream=settings.compat.bulk_sync_shape == "upstream")),
@@ -114,6 +120,11 @@ def _file_routes(settings: Settings, made: tuple[Database, Clock, NewId, str]) -
     sizes = Sizes(settings.limits.image_bytes, settings.limits.upload_bytes)
     commands = FileCommands(*made, stored, signing, sizes)
     return files.routes(FileReading(made[0], stored, commands.link), commands, sizes, LINKED)
+
+
+def _publisher_routes(settings: Settings, made: tuple[Database, Clock, NewId, str]) -> list[Route]:
+    box, topics = Secrets(settings.data_dir), Topics.of(settings, settings.gateway.id)
+    return publishers.routes(made[0], PublisherCommands(*made, box), Trial(Here(*made[:3], topics, box)), topics)
 
 
 def blobs(settings: Settings) -> Blobs:

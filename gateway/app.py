@@ -34,6 +34,7 @@ from gateway.kernel.errors import StartupError
 from gateway.kernel.health import Health
 from gateway.kernel.ids import NewId, uuid7
 from gateway.kernel.migrate import migrate
+from gateway.kernel.secrets import Secrets
 from gateway.kernel.steady import SteadyClock
 from gateway.kernel.supervise import keep_running, stop
 from gateway.machines.commands import MachineCommands
@@ -42,16 +43,21 @@ from gateway.machines.watch import LINK as MACHINES
 from gateway.machines.watch import Watch
 from gateway.outbox import journal
 from gateway.outbox.event import Stamp
+from gateway.publishers.sender import Here
+from gateway.publishers.senders import Senders
 from gateway.settings import Cloud, Http, Settings
+from gateway.sparkplug.node import LINK as SPARKPLUG
+from gateway.sparkplug.node import EdgeNode
 from gateway.status import Status
 from gateway.timekeeping import Timekeeping
 from gateway.tls import HTTP, Tls
+from gateway.uns import asyncapi
 from gateway.uns.broker import Broker
 from gateway.uns.door import Door
-from gateway.uns.payloads import Standing
+from gateway.uns.payloads import Source, Standing
 from gateway.uns.publisher import READER as UNS
 from gateway.uns.publisher import Publisher
-from gateway.uns.topics import Topics
+from gateway.uns.topics import SparkplugTopics, Topics
 from gateway.upstream.link import HubLink, HubSettings
 from gateway.upstream.uplink import Own
 from gateway.web.auth import Keys, NewKey
@@ -65,7 +71,8 @@ from gateway.web.server import application, runner
 BACKLOG = 1024  # connections that the kernel keeps while we are busy
 REQUESTS_END_S = 4.0  # in which requests on their way may finish when we stop
 LINKS_END_S = 4.0  # in which the ways out have to let go; a Mosquitto that does not is killed after 3.5 s
-BROKER, HOUSEKEEPING, CLOCK, CLOUD_KEYS = "broker", "housekeeping", "clock", "cloud-keys"  # their names in /healthz
+# Their names in /healthz.
+BROKER, HOUSEKEEPING, CLOCK, CLOUD_KEYS, PUBLISHERS = "broker", "housekeeping", "clock", "cloud-keys", "mqtt-publishers"
 FIRST_KEY = "first-admin-key"  # a file in the data folder, for its owner only
 VENDOR = Path(__file__).parent / "screens" / "static" / "vendor"
 
@@ -116,11 +123,15 @@ class Gateway:
 
     def _application(self, keys: Keys) -> web.Application:
         app = application(self.routes, keys, self._limiter, self._new_id, self.settings.http.cors_origins)
-        Pages(self.db, keys, self.status, self._openapi, VENDOR, self._tls.ca.certificate).add_to(app)
+        documents = {"/openapi.json": self._openapi, "/asyncapi.json": self._asyncapi}
+        Pages(self.db, keys, self.status, documents, VENDOR, self._tls.ca.certificate).add_to(app)
         return app
 
     def _openapi(self) -> dict[str, Any]:
         return document(self.routes, examples, version=__version__)
+
+    def _asyncapi(self) -> dict[str, Any]:
+        return asyncapi.document(self.settings, version=__version__)
 
     async def _serve(self) -> None:
         """Plain HTTP, TLS when there is a certificate, and the socket in the data folder."""
@@ -164,8 +175,18 @@ class Gateway:
             uns = self.health.link(UNS)
             made = (self.db, broker, self._clock, uns, self.settings, self.machines, self.identity.epoch, __version__)
             links.append((UNS, Publisher(*made, self._standing).run))
+            if self.settings.sparkplug.enabled:
+                own = self.health.link(SPARKPLUG)
+                given = (self.settings, self.machines.machines, __version__)
+                node = EdgeNode(self.db, broker, self._clock, own, *given)
+                links.append((SPARKPLUG, node.run))
         links.append((MACHINES, Watch(self.db, self._clock, self.machines, self.health.link(MACHINES)).run))
-        keeping = (self.db, self._clock, self.settings.retention, self.health.link(HOUSEKEEPING))
+        topics = Topics.of(self.settings, self.settings.gateway.id)
+        here = Here(self.db, self._clock, self._new_id, topics, Secrets(self.settings.data_dir))
+        source = Source.of(self.settings, self.identity.epoch)
+        senders = Senders(here, source, self.health, self.health.link(PUBLISHERS), self._rng)
+        links.append((PUBLISHERS, senders.run))
+        keeping = (self.db, self._clock, self._new_id, self.settings.retention, self.health.link(HOUSEKEEPING))
         links.append((HOUSEKEEPING, partial(housekeeping.run, *keeping)))
         timed = (self.db, self._clock, self._new_id, self.settings.gateway.id, self.health.link(CLOCK))
         links.append((CLOCK, Timekeeping(*timed).run))
@@ -315,6 +336,7 @@ def check(settings: Settings) -> None:
     """What only the parts themselves know about their settings. Raises StartupError."""
     _listeners(settings.http, Tls(settings.data_dir))
     Topics.of(settings, settings.gateway.id)
+    SparkplugTopics.of(settings)
     machines(settings.uns)
 
 

@@ -283,6 +283,14 @@ class Uns(Section):
         return self
 
 
+class Sparkplug(Section):
+    """The same work for hosts that speak Sparkplug B. Without a `group` it is the site's level."""
+
+    enabled: bool = False
+    group: str = ""
+    primary_host: str = ""
+
+
 class Webhooks(Section):
     allowed_networks: tuple[IPvAnyNetwork, ...] = ()
     allow_http: bool = False
@@ -326,6 +334,7 @@ class Settings(Section):
     broker: Broker = Broker()
     cloud: Cloud = Cloud()
     uns: Uns = Uns()
+    sparkplug: Sparkplug = Sparkplug()
     webhooks: Webhooks = Webhooks()
     retention: Retention = Retention()
     limits: Limits = Limits()

@@ -51,7 +51,6 @@ _SECRETS = ("api_key", "password", "service_password", "anon_key", "webhook_secr
 _UNUSED = (
     ("gateway", "plugins_dir"),
     ("plugins",),
-    ("retention", "log_days"),
 )
 
 

@@ -28,14 +28,16 @@ MAY = {
     "issues": WORK | {"catalog", "jobs", "operations"},
     "batches": WORK | {"catalog", "jobs", "operations"},
     "webhooks": WORK | {"catalog"},
+    "publishers": WORK | {"catalog", "uns"},
     "keys": WORK | {"catalog"},
     "files": WORK | {"catalog", "jobs", "operations"},
     "tls": {"kernel"},
     "machines": WORK | {"catalog", "jobs", "operations", "issues", "sections"},
     "uns": WORK | {"settings", "machines", "tls", "values"},
+    "sparkplug": TOOLS | {"settings", "machines", "uns"},
     "cloud": TOOLS | {"catalog", "jobs", "operations", "files"},
     "conflicts": WORK | {"catalog", "jobs", "operations", "cloud"},
-    "transfer": WORK | {"catalog", "jobs", "operations", "issues", "batches", "webhooks"},
+    "transfer": WORK | {"catalog", "jobs", "operations", "issues", "batches", "webhooks", "publishers"},
     "erp": WORK | {"catalog", "jobs", "operations", "transfer"},
     "hub": WORK | {"catalog", "jobs", "transfer"},
     "upstream": TOOLS | {"catalog", "cloud", "hub", "jobs", "operations"},
@@ -43,13 +45,13 @@ MAY = {
     "identity": TOOLS,
     "inbound": WORK,
     "examples": set(),
-    "housekeeping": TOOLS | {"cloud", "settings"},
+    "housekeeping": TOOLS | {"cloud", "publishers", "settings"},
     "timekeeping": TOOLS | {"catalog", "jobs", "operations", "batches", "transfer"},
     "systemd": {"kernel", "settings"},
     "admin": WORK | {"settings", "status", "catalog", "conflicts", "machines", "transfer", "keys", "uns"},
     "api": WORK
     | {"examples", "settings", "catalog", "jobs", "operations", "files", "issues", "batches", "webhooks", "keys", "erp"}
-    | {"transfer", "hub", "conflicts", "inbound", "machines"},
+    | {"transfer", "hub", "conflicts", "inbound", "machines", "publishers", "uns"},
     "app": WORK
     | FRAME
     | {
@@ -64,6 +66,8 @@ MAY = {
         "hub",
         "machines",
         "uns",
+        "publishers",
+        "sparkplug",
         "tls",
         "transfer",
         "upstream",

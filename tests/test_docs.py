@@ -173,7 +173,8 @@ def test_every_event_is_named():
 
 
 def test_every_page_is_named():
-    for page in ("/livez", "/readyz", "/healthz", "/metrics", "/openapi.json", "/ca.crt", "/docs"):
+    pages = "/livez /readyz /healthz /metrics /openapi.json /asyncapi.json /ca.crt /docs".split()
+    for page in pages:
         assert f"`{page}`" in API
 
 

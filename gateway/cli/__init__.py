@@ -2,7 +2,7 @@
 
 import click
 
-from gateway.cli.config import config, openapi
+from gateway.cli.config import asyncapi, config, openapi
 from gateway.cli.conflicts import conflicts
 from gateway.cli.data import queue, status
 from gateway.cli.keys import keys
@@ -20,6 +20,6 @@ def main() -> None:
 
 for command in (
     *(run, demo, init, status, keys, queue, conflicts, machines, uns, tls),
-    *(export, import_, config, doctor, openapi, version),
+    *(export, import_, config, doctor, openapi, asyncapi, version),
 ):
     main.add_command(command)

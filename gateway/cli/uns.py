@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from gateway.cli.leaf import Place, leaf
+from gateway.cli.watch import watch
 from gateway.kernel.clock import SystemClock
 from gateway.tls import Tls
 
@@ -15,6 +16,9 @@ CERTIFICATE = click.Path(path_type=Path, file_okay=False)
 @click.group()
 def uns() -> None:
     """The Unified Namespace on MQTT."""
+
+
+uns.add_command(watch)
 
 
 @uns.command()

@@ -19,10 +19,11 @@ from gateway.settings import Broker as Settings
 from gateway.settings import is_loopback, program
 from gateway.tls import MQTT, Tls
 from gateway.uns import mosquitto_config, users
-from gateway.uns.client import Address, Message, Session, connected, first
+from gateway.uns.client import Session, connected, first
 from gateway.uns.door import Door
 from gateway.uns.mosquitto import Mosquitto, NotStarted
 from gateway.uns.mosquitto_config import PATCHED, RUNS, Plan
+from gateway.uns.packets import Address, Message
 from gateway.uns.topics import Place
 
 PROBE_SCHEMA = "uns/probe/1"  # whoever listens to everything reads JSON

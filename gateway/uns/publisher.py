@@ -17,8 +17,9 @@ from gateway.outbox.reader import follow
 from gateway.settings import Settings
 from gateway.uns import payloads, store
 from gateway.uns.broker import Broker
-from gateway.uns.client import GOODBYE_MAX_S, Message, Session, Will, connected, first
+from gateway.uns.client import GOODBYE_MAX_S, Session, connected, first
 from gateway.uns.inbound.receiver import Inbound
+from gateway.uns.packets import Message, Will
 from gateway.uns.payloads import Payload, Source, Standing
 from gateway.uns.refused import Refusals
 from gateway.uns.retained import Retained, about_cells
@@ -52,13 +53,7 @@ class Publisher:
         self._link = link
         self._health_every_s = settings.uns.health_every
         self._topics = Topics.of(settings, settings.gateway.id)
-        self._source = Source(
-            settings.gateway.id,
-            epoch,
-            settings.site.tenant_id,
-            settings.uns.publish_names,
-            settings.compat.event_time_unit == "seconds",
-        )
+        self._source = Source.of(settings, epoch)
         self._version = version
         self._standing = standing
         self._since = clock.now()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 OURS = "gateway"  # may do everything
 VIEWER = "viewer"  # may read everything: for trials and for whoever only looks
+FILE = "users.json"
 PASSWORD_BYTES = 18  # 24 characters
 SALT_BYTES = 12
 ITERATIONS = 101  # Mosquitto's own number; the passwords are random, nobody can guess them
@@ -19,13 +20,19 @@ KEY_BYTES = 64
 
 def passwords(folder: Path) -> dict[str, str]:
     """User -> password, made at the first start and kept in `users.json`, for the owner only."""
-    file = folder / "users.json"
-    known: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
-    missing = {OURS, VIEWER} - known.keys()
+    there = known(folder)
+    missing = {OURS, VIEWER} - there.keys()
     if missing:
-        known |= {name: new_password() for name in sorted(missing)}
-        write(file, json.dumps(known))
-    return known
+        there |= {name: new_password() for name in sorted(missing)}
+        write(folder / FILE, json.dumps(there))
+    return there
+
+
+def known(folder: Path) -> dict[str, str]:
+    """Those that were made so far."""
+    file = folder / FILE
+    found: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+    return found
 
 
 def new_password() -> str:

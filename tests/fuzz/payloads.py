@@ -34,8 +34,23 @@ ROOT = "acme/plant1"
 NOISY = ("noisy-1", "noisy-2", "noisy-3")
 VERBS = ("start", "pause", "resume", "complete", "report", "issue", "active", "queue")
 CODES = {
-    *("MALFORMED_PAYLOAD", "PAYLOAD_TOO_LARGE", "VALIDATION_ERROR", "UNKNOWN_VERB", "UNKNOWN_DEVICE", "RETAINED_COMMAND"),
-    *("EXPIRED", "IDEMPOTENCY_KEY_REUSED", "UNKNOWN_BADGE", "CELL_NOT_ALLOWED", "NOT_FOUND", "FORBIDDEN", "COUNTER_JUMP"),
+    *(
+        "MALFORMED_PAYLOAD",
+        "PAYLOAD_TOO_LARGE",
+        "VALIDATION_ERROR",
+        "UNKNOWN_VERB",
+        "UNKNOWN_DEVICE",
+        "RETAINED_COMMAND",
+    ),
+    *(
+        "EXPIRED",
+        "IDEMPOTENCY_KEY_REUSED",
+        "UNKNOWN_BADGE",
+        "CELL_NOT_ALLOWED",
+        "NOT_FOUND",
+        "FORBIDDEN",
+        "COUNTER_JUMP",
+    ),
 }
 OF_THE_MOMENT = {"INVALID_STATE_TRANSITION", "NO_ACTIVE_OPERATION", "AMBIGUOUS_TARGET", "OPERATOR_BUSY", "CONFLICT"}
 GOOD: list[tuple[str, Any]] = [
@@ -47,10 +62,31 @@ GOOD: list[tuple[str, Any]] = [
     ("in/badge", {"badge": "04A2BADGE", "on": True}),
     ("in/tag/x", {"a": {"b": [1, 2, 3]}}),
     ("status", {"online": True}),
-    *((f"cmd/{verb}", {"request_id": "7c1e", "operation_id": LASER, "operator": {"badge": "04A2BADGE"}}) for verb in VERBS),
+    *(
+        (f"cmd/{verb}", {"request_id": "7c1e", "operation_id": LASER, "operator": {"badge": "04A2BADGE"}})
+        for verb in VERBS
+    ),
     ("cmd/report", {"request_id": "7c20", "good": 5, "scrap": 1, "scrap_reason": "BURR", "job_number": "J-1"}),
 ]
-ODD = [None, True, -1, 1.5, 1e308, 2**63, -(2**70), 10**4000, "", "x" * 5000, "\u0000", "\ud800", [], {}, [[]], "🙂", "NaN"]
+ODD = [
+    None,
+    True,
+    -1,
+    1.5,
+    1e308,
+    2**63,
+    -(2**70),
+    10**4000,
+    "",
+    "x" * 5000,
+    "\u0000",
+    "\ud800",
+    [],
+    {},
+    [[]],
+    "🙂",
+    "NaN",
+]
 SETTINGS = f"""
 [site]
 enterprise = "acme"
@@ -119,7 +155,9 @@ def mutated(rng: random.Random) -> Thrown:
     rest, value = rng.choice(GOOD)
     payload = _bytes_of(rng, _bent(rng, value) if rng.random() < 0.7 else value)
     if rng.random() < 0.1:
-        rest = rng.choice(("in/weather", "in", "in/counter", "cmd/dance", "cmd/start/now", "cmd", "in/state/x", "status/x"))
+        rest = rng.choice(
+            ("in/weather", "in", "in/counter", "cmd/dance", "cmd/start/now", "cmd", "in/state/x", "status/x")
+        )
     device = rng.choice(NOISY) if rng.random() < 0.95 else "stranger"
     return Thrown(device, rest, payload, rng.random() < 0.05, _properties(rng, device))
 
@@ -172,7 +210,9 @@ def _properties(rng: random.Random, device: str) -> Properties | None:
         return None
     made = Properties(PacketTypes.PUBLISH)
     own = f"{ROOT}/_dev/{device}/rsp"
-    made.ResponseTopic = rng.choice((own, f"{own}/x", f"{own}//", f"{ROOT}/_dev/good-1/cmd/start", "a", "$SYS/x", "x" * 600))
+    made.ResponseTopic = rng.choice(
+        (own, f"{own}/x", f"{own}//", f"{ROOT}/_dev/good-1/cmd/start", "a", "$SYS/x", "x" * 600)
+    )
     made.CorrelationData = rng.randbytes(rng.choice((0, 1, 16, 97, 5000)))
     if rng.random() < 0.5:
         made.MessageExpiryInterval = 60

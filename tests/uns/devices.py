@@ -22,7 +22,13 @@ UNS = {
         {"id": "meter-1", "cells": ["Welding"]},
     ],
     "mapping": [
-        {"device": "laser-1", "input": "counter/good", "rule": "counter_delta", "report": "quantity_good", "flush": "1h"},
+        {
+            "device": "laser-1",
+            "input": "counter/good",
+            "rule": "counter_delta",
+            "report": "quantity_good",
+            "flush": "1h",
+        },
         {"device": "laser-1", "input": "cycle", "rule": "cycle", "report": "quantity_scrap"},
         {
             "device": "laser-1",
@@ -84,7 +90,9 @@ def properties(**given: Any) -> Properties:
 async def errors(ear: Ear, device: str, count: int = 1) -> list[Any]:
     """What is told of refused messages of a device, once there are that many."""
     topic = f"{ROOT}/_gateway/gw-test/error/{device}"
-    return await until(lambda: (found := [one.payload for one in ear.heard if one.topic == topic])[count - 1 :] and found)
+    return await until(
+        lambda: (found := [one.payload for one in ear.heard if one.topic == topic])[count - 1 :] and found
+    )
 
 
 async def rows(hall: Hall, statement: str, *values: Any) -> list[tuple]:
@@ -109,5 +117,3 @@ async def eventually(fact, name: str = "") -> Any:
         while not (found := await fact()):
             await asyncio.sleep(0.02)
         return found
-
-

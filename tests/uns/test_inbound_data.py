@@ -103,7 +103,9 @@ async def test_a_cycle_counts_once_however_often_it_is_sent(floor):
 async def test_equipment_with_topics_of_its_own_is_heard(floor):
     async with speaking(floor, "meter-1") as meter:
         await meter.client.publish("shellies/x/relay/0/power", '{"a":{"b":[{"c":17.5}]}}', qos=1)
-        await eventually(lambda: rows(floor, "SELECT 1 FROM machine_values WHERE device = 'meter-1' AND value = '17.5'"))
+        await eventually(
+            lambda: rows(floor, "SELECT 1 FROM machine_values WHERE device = 'meter-1' AND value = '17.5'")
+        )
 
 
 # ------------------------------------------------------------------ refused
@@ -158,7 +160,9 @@ async def test_a_device_that_is_too_fast_is_told_so_and_its_newest_counter_count
         for number in range(20):
             await laser.say("in/cycle", {"id": f"c-{number}", "scrap": 1})
         told = await errors(ear, "laser-1")
-        await eventually(lambda: rows(hall, "SELECT 1 FROM machine_values WHERE input LIKE 'counter/good%' AND value = '59'"))
+        await eventually(
+            lambda: rows(hall, "SELECT 1 FROM machine_values WHERE input LIKE 'counter/good%' AND value = '59'")
+        )
     assert told[0]["code"] == "RATE_LIMIT_EXCEEDED"
 
 

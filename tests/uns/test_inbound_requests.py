@@ -38,7 +38,9 @@ async def test_start_report_and_complete_are_booked_and_answered(floor):
         assert (await laser.ask("active"))["data"]["operation"]["good"] == 5
         assert (await laser.ask("complete"))["data"]["status"] == "completed"
     assert await status(floor, BEAM) == "completed"
-    assert all(one.qos == 1 and not one.retained and 0 < one.expires_s <= 300 for one in laser.ear.heard if "/rsp" in one.topic)
+    assert all(
+        one.qos == 1 and not one.retained and 0 < one.expires_s <= 300 for one in laser.ear.heard if "/rsp" in one.topic
+    )
 
 
 async def test_the_same_request_again_is_answered_as_the_first_time(floor):
@@ -118,7 +120,9 @@ async def test_an_answer_goes_where_the_device_wishes_below_its_own_root(floor):
     assert answer.properties == {"schema": "uns/rsp/1", "source": "gw-test"}
 
 
-@pytest.mark.parametrize("wished", ["_dev/laser-2/rsp", "_dev/laser-1/cmd/start", "fabrication/laser/_state", "_dev/laser-1/rspx"])
+@pytest.mark.parametrize(
+    "wished", ["_dev/laser-2/rsp", "_dev/laser-1/cmd/start", "fabrication/laser/_state", "_dev/laser-1/rspx"]
+)
 async def test_a_wrong_response_topic_is_ignored(floor, wished):
     async with speaking(floor) as laser, floor.ear() as ear:
         before = len(ear.heard)
@@ -231,4 +235,3 @@ async def test_the_command_line_is_enough(floor):
 
 async def _state(floor) -> bool:
     return await rows(floor, "SELECT state FROM machine_states WHERE id = 'laser-1'") == [("running",)]
-

@@ -33,6 +33,7 @@ from gateway.operations.quantities.commands import QuantityCommands
 from gateway.operations.trees.commands import JobTreeCommands
 from gateway.outbox.event import Stamp
 from gateway.settings import Settings
+from gateway.sparkplug.node import EdgeNode
 from gateway.tls import Tls
 from gateway.transfer.commands import bring_in, planned
 from gateway.uns.broker import Broker
@@ -82,7 +83,7 @@ class Ear:
         given = message.properties
         one = Heard(
             str(message.topic),
-            message.payload.decode(),
+            message.payload.decode(errors="replace"),
             message.retain,
             dict(getattr(given, "UserProperty", ())),
             getattr(given, "ContentType", None),
@@ -171,7 +172,8 @@ class Hall:
         self.health = Health(self.clock)
         self.broker = self.new_broker()
         self.publisher = self.new_publisher(self.broker)
-        self._tasks = [self._kept_running(name, run) for name, run in (("broker", self.broker.run), self._uns)]
+        runs = [("broker", self.broker.run), *self._sparkplug(), self._uns]
+        self._tasks = [self._kept_running(name, run) for name, run in runs]
         try:
             if wait:
                 await self.up()
@@ -183,6 +185,12 @@ class Hall:
     @property
     def _uns(self):
         return "uns", self.publisher.run
+
+    def _sparkplug(self) -> list:
+        if not self.settings.sparkplug.enabled:
+            return []
+        made = (self.db, self.broker, self.clock, self.link("sparkplug"), self.settings)
+        return [("sparkplug", EdgeNode(*made, machines(self.settings.uns), "0.1.0").run)]
 
     def _kept_running(self, name: str, run) -> asyncio.Task[None]:
         link = self.health.link(name)
@@ -351,9 +359,10 @@ class Foreign:
         (self.folder / "acl").write_text(acl)
         self._process.send_signal(signal.SIGHUP)
 
-    def stop(self) -> None:
+    def stop(self, *, orderly: bool = False) -> None:
+        """`orderly`: it may write down what it knows."""
         if self._process:
-            self._process.kill()
+            self._process.send_signal(signal.SIGTERM if orderly else signal.SIGKILL)
             self._process.wait()
 
     def _answers(self) -> bool:

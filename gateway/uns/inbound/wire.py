@@ -46,23 +46,25 @@ def happens_once(rest: str) -> bool:
     return rest in (CYCLE, BADGE) or rest.startswith(COMMANDS)
 
 
-def said(device: str, rest: str, payload: bytes) -> Said:
-    """`rest`: the topic below the device. Raises MalformedPayload, TooLarge, Invalid, NotFound."""
+def said(device: str, rest: str, payload: bytes, *, kept: bool = False) -> Said:
+    """`rest`: the topic below the device; `kept`: it waited at the broker while we were away. Raises MalformedPayload, TooLarge, Invalid, NotFound."""
     if rest == BADGE:
         return _badge(device, payload)
     if rest == STATE or rest.startswith((COUNTERS, TAGS)):
         value, at = _reading(_parsed(payload, words=not rest.startswith(COUNTERS)))
-        return Reading(device, rest.removeprefix("in/"), value, at)
+        return Reading(device, rest.removeprefix("in/"), value, at, kept)
     if rest == CYCLE:
         return _cycle(device, _parsed(payload))
     if rest == STATUS:
         return Online(device, _online(_parsed(payload, words=True)))
-    raise NotFound(f'there is no input "{rest.removeprefix("in/")}": state, counter/NAME, cycle, badge and tag/NAME are')
+    raise NotFound(
+        f'there is no input "{rest.removeprefix("in/")}": state, counter/NAME, cycle, badge and tag/NAME are'
+    )
 
 
-def mapped(device: str, topic: str, payload: bytes) -> Reading:
+def mapped(device: str, topic: str, payload: bytes, *, kept: bool = False) -> Reading:
     """What equipment with topics of its own says; its mapping knows where in it the value is. Raises as `said`."""
-    return Reading(device, topic, _parsed(payload, words=True), None)
+    return Reading(device, topic, _parsed(payload, words=True), None, kept)
 
 
 def request(device: str, verb: str, payload: bytes, correlation: bytes | None, *, queued: bool) -> Request:
@@ -98,9 +100,7 @@ def _cycle(device: str, value: Any) -> Cycle:
     given = _object(value)
     known = {name: given[name] for name in ("good", "scrap", "program", "duration_s") if name in given}
     own = given.get("id")
-    return Cycle(
-        device, None if own is None else _identity("id", own), **known, occurred_at=_instant(given.get("ts"))
-    )
+    return Cycle(device, None if own is None else _identity("id", own), **known, occurred_at=_instant(given.get("ts")))
 
 
 def _badge(device: str, payload: bytes) -> Badge:
@@ -129,7 +129,9 @@ def _request_id(given: Any, correlation: bytes | None) -> str | None:
         return None
     found = _identity("request_id", given)
     if len(found) > REQUEST_ID_CHARACTERS_MAX:
-        raise _wrong("request_id", f"must have at most {REQUEST_ID_CHARACTERS_MAX} characters (correlation data: 96 bytes)")
+        raise _wrong(
+            "request_id", f"must have at most {REQUEST_ID_CHARACTERS_MAX} characters (correlation data: 96 bytes)"
+        )
     return found
 
 
