@@ -16,7 +16,7 @@ from gateway.uns.packets import QOS
 from gateway.uns.payloads import PAYLOAD_BYTES_MAX
 from gateway.uns.publisher import HEALTH_EXPIRES_S, SESSION_EXPIRY_S, WILL_DELAY_S
 from gateway.uns.retained import EXPIRES_S
-from gateway.uns.topics import Place, Topics
+from gateway.uns.topics import Place, SparkplugTopics, Topics
 
 VERSION = "3.0.0"
 MQTT_BINDING = "0.2.0"
@@ -49,13 +49,15 @@ class Channel:
     action: Literal["send", "receive"] = "send"
     retain: bool | None = False
     expires_s: int | None = None
+    qos: int = QOS
+    content_type: str = _JSON
     examples: Mapping[str, Any] = field(default_factory=dict)
 
 
 def document(settings: Settings, *, version: str) -> dict[str, Any]:
     """Of a gateway with these settings."""
     own = Topics.of(settings, settings.gateway.id)
-    channels = list(_channels(own))
+    channels = [*_channels(own), *(_sparkplug(SparkplugTopics.of(settings)) if settings.sparkplug.enabled else ())]
     payloads, schemas = _schemas(channels)
     parameters = _parameters(own)
     return {
@@ -209,6 +211,18 @@ def _heard(device: str) -> Iterator[Channel]:
     )
 
 
+def _sparkplug(topics: SparkplugTopics) -> Iterator[Channel]:
+    binary: dict[str, Any] = {"qos": 0, "content_type": "application/octet-stream"}
+    named = replace(topics, node="{gateway}")
+    node = "The node: NBIRTH, NDATA, and NDEATH (QoS 1), with Sparkplug B's own payload."
+    yield Channel("sparkplugNode", named.of_node("{kind}"), node, {"node": shapes.SparkplugB}, **binary)
+    device = "A cell as a device: DBIRTH, DDATA, DDEATH."
+    yield Channel("sparkplugDevice", named.of_device("{kind}", _PLACE), device, {"device": shapes.SparkplugB}, **binary)
+    asked = "Commands of a host: rebirth. What it asks of cells is ignored."
+    received: dict[str, Any] = {**binary, "action": "receive"}
+    yield Channel("sparkplugCommand", named.of_node("NCMD"), asked, {"nodeCommand": shapes.SparkplugB}, **received)
+
+
 def _parameters(own: Topics) -> dict[str, dict[str, Any]]:
     return {
         "enterprise": {"default": own.enterprise, "description": "[site] enterprise"},
@@ -218,6 +232,7 @@ def _parameters(own: Topics) -> dict[str, dict[str, Any]]:
         "gateway": {"default": own.gateway_id, "description": "[gateway] id"},
         "device": {"description": "The device's id, which is its MQTT user."},
         "name": {"description": "As a mapping calls it."},
+        "kind": {"description": "What it is: a birth, data or a death."},
         "verb": {"enum": [*map(str, Verb)], "description": "What is asked for."},
         "event": {
             "enum": [kind.replace(".", "/", 1 if own.upstream else -1) for kind in EventType],
@@ -271,7 +286,7 @@ def _operations(channels: Iterable[Channel]) -> Iterator[tuple[str, dict[str, An
     for one in channels:
         if one.key == ANSWER_ASKED:
             continue  # is the reply to a command
-        binding: dict[str, Any] = {"qos": QOS, "bindingVersion": MQTT_BINDING}
+        binding: dict[str, Any] = {"qos": one.qos, "bindingVersion": MQTT_BINDING}
         if one.retain is not None:
             binding["retain"] = one.retain
         if one.expires_s is not None:
@@ -295,7 +310,7 @@ def _operations(channels: Iterable[Channel]) -> Iterator[tuple[str, dict[str, An
 def _message(channel: Channel, name: str, payload: Mapping[str, Any]) -> dict[str, Any]:
     told: dict[str, Any] = {
         "name": name,
-        "contentType": _JSON,
+        "contentType": channel.content_type,
         "headers": _ASKED if channel.key == "command" else _HEADERS,
         "payload": payload,
     }
@@ -312,13 +327,13 @@ def _schemas(channels: Iterable[Channel]) -> tuple[dict[str, dict[str, Any]], di
     asked: list[tuple[str, Literal["validation"], TypeAdapter[Any]]] = [
         (name, "validation", adapter) for name, adapter in wanted.items()
     ]
-    asked += [(kind, "validation", TypeAdapter(shape)) for kind, shape in happened.BY_KIND.items()]
+    asked += [(f"{kind}Data", "validation", TypeAdapter(shape)) for kind, shape in happened.BY_KIND.items()]
     found, definitions = TypeAdapter.json_schemas(asked, ref_template=_COMPONENTS)
     schemas = {name: schema for (name, _), schema in found.items()}
     for kind in happened.BY_KIND:
         said = {
             "event": {"enum": [one for one in EventType if happened.kind_of(one) == kind]},
-            "data": schemas.pop(kind),
+            "data": schemas.pop(f"{kind}Data"),
         }
         schemas[f"{kind}Event"] = {"allOf": [schemas[f"{kind}Event"], {"type": "object", "properties": said}]}
     return schemas, dict(definitions.get("$defs", {}))

@@ -11,6 +11,7 @@ from typing_extensions import TypedDict  # pydantic reads those of `typing` from
 from gateway.machines.model import Quality, State
 
 At = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+SparkplugB = Annotated[bytes, WithJsonSchema({"type": "string", "format": "binary"})]
 Id = Annotated[str, WithJsonSchema({"type": "string", "format": "uuid"})]
 
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from floor import Floor
+from javascript import MODULES
 from jsonschema import Draft7Validator, Draft202012Validator
 from uns_hall import ROOT, operation, until
 
@@ -27,7 +28,8 @@ SETTINGS = Settings.model_validate(
     {"gateway": {"id": "gw-test"}, "site": {"enterprise": "acme", "site": "plant1", "area": "Fabrication"}}
 )
 DOCUMENT = document(SETTINGS, version=__version__)
-STANDARD = Path(__file__).parents[2] / ".cache/npm-tests/node_modules/@asyncapi/specs/schemas/3.0.0.json"
+DOCS = Path(__file__).parents[2] / "docs"
+STANDARD = MODULES / "@asyncapi/specs/schemas/3.0.0.json"
 PANEL = operation(1, "Beam")
 # The rows of the contract's topic tree: address below the root -> (does the gateway send?, retained?, expiry in s).
 TREE = {
@@ -75,10 +77,28 @@ def channel_of(topic: str) -> str:
     return min(found)[1]
 
 
-def test_it_is_asyncapi_as_the_standard_has_it():
+@pytest.mark.parametrize(
+    "sections", [{}, {"sparkplug": {"enabled": True, "group": "acme"}}, {"compat": {"topic": "upstream"}}]
+)
+def test_it_is_asyncapi_as_the_standard_has_it(sections):
     standard = json.loads(STANDARD.read_text(encoding="utf-8"))
-    errors = sorted(Draft7Validator(standard).iter_errors(DOCUMENT), key=lambda error: list(error.path))
+    made = document(Settings.model_validate(sections), version="1")
+    errors = sorted(Draft7Validator(standard).iter_errors(made), key=lambda error: list(error.path))
     assert [(list(error.path), error.message[:200]) for error in errors] == []
+
+
+def test_the_document_among_the_docs_is_the_one_that_is_made():
+    written = (DOCS / "asyncapi.json").read_text(encoding="utf-8")
+    made = json.dumps(document(Settings(), version=__version__), ensure_ascii=False, indent=2)
+    assert written == made + "\n", "eryxon-gateway asyncapi --config /dev/null > docs/asyncapi.json"
+
+
+def test_sparkplug_stands_there_once_it_is_switched_on():
+    settings = Settings.model_validate({"gateway": {"id": "gw-test"}, "sparkplug": {"enabled": True, "group": "acme"}})
+    channels = document(settings, version="1")["channels"]
+    assert channels["sparkplugNode"]["address"] == "spBv1.0/acme/{kind}/{gateway}"
+    assert channels["sparkplugDevice"]["address"] == "spBv1.0/acme/{kind}/{gateway}/{cell}"
+    assert not [name for name in DOCUMENT["channels"] if name.startswith("sparkplug")]
 
 
 def test_every_row_of_the_tree_is_a_channel_with_its_direction_retention_and_expiry():
