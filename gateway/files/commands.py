@@ -94,7 +94,9 @@ class FileCommands(Commands):
         tenant_id = await self._db.read(store.tenant_id)
         path = rules.upload_path(tenant_id, wish.filename, wish.job_number)
         grant = Grant("PUT", rules.UPLOADS, path, 0, caller.key_id, "", kind, self._sizes.upload)
-        return await self._once(receipt, _offer, grant, wish.base, await self._signing.key(), beside_others=self._beside_others)
+        return await self._once(
+            receipt, _offer, grant, wish.base, await self._signing.key(), beside_others=self._beside_others
+        )
 
     async def take(self, grant: Grant, incoming: Incoming, receipt: Receipt) -> Answer:
         """What is uploaded to an address. Raises Forbidden, Conflict (used), BadRequest, TooLarge, StorageFull ..."""

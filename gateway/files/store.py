@@ -13,7 +13,7 @@ OFFERS_MAX = 10_000  # addresses that are held open at once
 FORGET_SLICE = 500
 
 _FILE = "SELECT id, bucket, path, content_type, size_bytes, sha256, created_at FROM files"
-_AT_PATHS = f"{_FILE} WHERE path IN (SELECT value FROM json_each(?))"
+_AT_PATHS = _FILE + " WHERE path IN (SELECT value FROM json_each(?))"  # noqa: S608 -- constants only
 _EXPECT = """
 INSERT INTO files_to_come (path, table_name, row_id, gateway_id, sha256, told_at) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (path, table_name, row_id) DO NOTHING
@@ -40,7 +40,7 @@ def at_paths(connection: sqlite3.Connection, paths: Iterable[str]) -> dict[str, 
 
 
 def by_id(connection: sqlite3.Connection, file_id: str) -> File | None:
-    found = connection.execute(f"{_FILE} WHERE id = ?", (file_id,)).fetchone()
+    found = connection.execute(_FILE + " WHERE id = ?", (file_id,)).fetchone()
     return File(*found) if found else None
 
 

@@ -31,6 +31,7 @@ from gateway.transfer.tables import BY_NAME
 from gateway.web.incoming import Incoming
 from gateway.web.listing import wrong
 
+DIGITS_MAX = 18  # of a number that a database keeps
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -48,25 +49,23 @@ def described(file_id: str, said: Mapping[str, str]) -> File:
     if not is_uuid(file_id):
         raise BadRequest(f'"{file_id}" is no id of a file')
     if said["bucket"] not in rules.BUCKETS:
-        raise wrong("bucket", f"one of {', '.join(rules.BUCKETS)} is wanted", "ENUM_CONSTRAINT", said["bucket"])
+        raise wrong("bucket", f"bucket must be one of {', '.join(rules.BUCKETS)}", "ENUM_CONSTRAINT", said["bucket"])
     if _SHA256.fullmatch(said["sha256"]) is None:
-        raise wrong("sha256", "64 hexadecimal digits are wanted", "TYPE_MISMATCH", said["sha256"])
-    if not (said["size"].isascii() and said["size"].isdigit() and 0 < int(said["size"][:18])):
-        raise wrong("size", "a number of bytes from 1 up is wanted", "TYPE_MISMATCH", said["size"])
+        raise wrong("sha256", "sha256 must be 64 hexadecimal digits", "TYPE_MISMATCH", said["sha256"])
+    if not (said["size"].isascii() and said["size"].isdigit() and int(said["size"][:DIGITS_MAX]) > 0):
+        raise wrong("size", "size must be a number of bytes from 1 up", "TYPE_MISMATCH", said["size"])
     try:
         created_at = time_.text(time_.parse(said["created_at"]))
     except ValueError:
-        raise wrong("created_at", "an instant is wanted", "TYPE_MISMATCH", said["created_at"]) from None
+        raise wrong("created_at", "created_at must be an instant", "TYPE_MISMATCH", said["created_at"]) from None
     kind, path = rules.check_offered(said["content_type"]), rules.check_path(said["path"])
-    return File(file_id.lower(), said["bucket"], path, kind, int(said["size"][:18]), said["sha256"], created_at)
+    return File(file_id.lower(), said["bucket"], path, kind, int(said["size"][:DIGITS_MAX]), said["sha256"], created_at)
 
 
 class Arrivals:
     """`bytes_max` of one file."""
 
-    def __init__(
-        self, db: Database, clock: Clock, new_id: NewId, own_id: str, blobs: Blobs, bytes_max: int
-    ) -> None:
+    def __init__(self, db: Database, clock: Clock, new_id: NewId, own_id: str, blobs: Blobs, bytes_max: int) -> None:
         self._db = db
         self._clock = clock
         self._new_id = new_id

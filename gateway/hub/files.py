@@ -5,14 +5,13 @@ from typing import Any
 
 from gateway.files.model import File
 from gateway.hub import gateways
-from gateway.hub.arrivals import Arrivals, Bringing, described
+from gateway.hub.arrivals import DIGITS_MAX, Arrivals, Bringing, described
 from gateway.kernel.errors import BadRequest
 from gateway.outbox.receipts import Answer
 from gateway.web import listing
 from gateway.web.routes import Call, Cells, Parameter, Route, Scope
 
 PATH = "/api-forward/files/{file_id}"
-EPOCH_DIGITS_MAX = 18
 _INTEGER = {"type": "integer", "minimum": 1}
 _TEXT = {"type": "string"}
 
@@ -74,8 +73,8 @@ def _said(call: Call) -> tuple[Bringing, File]:
     """Raises BadRequest, Invalid, Forbidden."""
     listing.known(call.query, _SAID)
     epoch = call.query["epoch"]
-    if not (epoch.isascii() and epoch.isdigit() and len(epoch) <= EPOCH_DIGITS_MAX):
-        raise BadRequest(f'epoch is "{epoch[:EPOCH_DIGITS_MAX]}", a whole number is wanted')
+    if not (epoch.isascii() and epoch.isdigit() and len(epoch) <= DIGITS_MAX):
+        raise BadRequest(f'epoch is "{epoch[:DIGITS_MAX]}", a whole number is wanted')
     gateways.speaks_for(call.caller, call.query["gateway_id"])
     gateways.require_rows(call.caller)
     by = Bringing(call.query["gateway_id"], int(epoch), call.caller.key_id)

@@ -147,7 +147,12 @@ class HubClient:
         return data
 
     def _request(
-        self, method: str, path: str, query: Mapping[str, str] | None, body: str | Upload | None, timeout_s: float | None
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: str | Upload | None,
+        timeout_s: float | None,
     ) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
         assert self._session is not None, "use it inside `async with client.connected()`"  # noqa: S101 -- a bug of ours
         sent: dict[str, Any] = {}

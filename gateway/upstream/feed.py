@@ -74,7 +74,9 @@ def of_page(changes: Collection[Mapping[str, Any]], own_id: str, echo: Echo, raw
         columns = columns if ours else columns & fresh
         before = news.pop((table, row_id, ours), None)
         known = before.columns if before is not None and before.row is not None else frozenset[str]()
-        lists = _lists(echo, table, row_id, touched | (before.lists if before is not None else frozenset()), change["seq"])
+        lists = _lists(
+            echo, table, row_id, touched | (before.lists if before is not None else frozenset()), change["seq"]
+        )
         news[table, row_id, ours] = News(table, row_id, row, columns | known, fresh, ours, change["seq"], lists)
     return [*news.values()]
 

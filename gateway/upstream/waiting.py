@@ -119,9 +119,7 @@ class Waiting:
 
     def rows_before(self, seq: int) -> bool:
         """Is a row outside any job tree, a cell say, that was written before `seq` still on its way? Nothing hangs on a file."""
-        return any(
-            lane.first < seq for lane in self._lanes.values() if not lane.name.startswith((JOB_LANE, FILE_LANE))
-        )
+        return any(lane.first < seq for lane in self._lanes.values() if not lane.name.startswith((JOB_LANE, FILE_LANE)))
 
     def files(self) -> int:
         """How many are not through yet."""

@@ -98,7 +98,10 @@ def mqtt(verdict: Verdict, box: sqlite3.Connection, heard: list[dict]) -> None:
         verdict.hold(
             any(low < seq < high for low, high in gaps), f"event {seq} was missed on MQTT, and no gap tells of it"
         )
-    for name, count in (("events heard on MQTT", messages), ("events missed there, each inside a gap that shows", missed)):
+    for name, count in (
+        ("events heard on MQTT", messages),
+        ("events missed there, each inside a gap that shows", missed),
+    ):
         verdict.facts[name] = verdict.facts.get(name, 0) + len(count)
 
 

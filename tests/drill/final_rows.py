@@ -177,8 +177,12 @@ def office(
         there = rows[table, row_id]
         if act["values"] is None:
             sql = f"SELECT 1 FROM {table} WHERE id = ? AND deleted_at IS NULL"
-            verdict.hold(there["deleted_at"] is not None, f"{table} {row_id} was deleted in the cloud, and is there again")
-            verdict.hold(not site.execute(sql, (row_id,)).fetchone(), f"{table} {row_id} was deleted, and is still here")
+            verdict.hold(
+                there["deleted_at"] is not None, f"{table} {row_id} was deleted in the cloud, and is there again"
+            )
+            verdict.hold(
+                not site.execute(sql, (row_id,)).fetchone(), f"{table} {row_id} was deleted, and is still here"
+            )
             continue
         if table == "operations":
             status = here_status(site, row_id)

@@ -107,7 +107,16 @@ def listen(here: Floor, box: Box) -> subprocess.Popen:
     """As the product's `viewer`, whose password lies beside the broker's configuration."""
     viewer = json.loads((box.data / "broker" / "users.json").read_text())["viewer"]
     command = [sys.executable, HERE / "listener.py", "--host", "127.0.0.1", "--port", str(box.mqtt)]
-    command += ["--user", "viewer", "--password", viewer, "--topic", "#", "--heard", here.folder / f"heard-{box.name}.jsonl"]
+    command += [
+        "--user",
+        "viewer",
+        "--password",
+        viewer,
+        "--topic",
+        "#",
+        "--heard",
+        here.folder / f"heard-{box.name}.jsonl",
+    ]
     return here.spawn(command, f"listener-{box.name}.log")
 
 

@@ -80,8 +80,14 @@ async def test_what_comes_twice_is_kept_once(floor, tmp_path):
     assert (await call(floor, "GET", said()))[1]["data"] == {"here": True}
     status, told = await bring(floor)
     assert (status, told["data"]["known"]) == (200, True)
-    both = await asyncio.gather(*(bring(floor, b"%PDF-1", path=DRAWING, bucket="issues", file_id=FILE[:-1] + "2",
-                                        content_type="application/pdf") for _ in range(2)))
+    both = await asyncio.gather(
+        *(
+            bring(
+                floor, b"%PDF-1", path=DRAWING, bucket="issues", file_id=FILE[:-1] + "2", content_type="application/pdf"
+            )
+            for _ in range(2)
+        )
+    )
     assert sorted(status for status, _ in both) in ([200, 200], [200, 409])
     assert len(kept(tmp_path)) == 2
 

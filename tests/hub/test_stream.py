@@ -58,7 +58,7 @@ async def test_a_stream_ends_after_its_time_and_when_the_gateway_does(floor):
     assert await anext(ended) == b"retry: 1000\n\n"
     feed.end()
     async with asyncio.timeout(WAIT_MAX_S):
-        assert [piece async for piece in short][0] == b"retry: 1000\n\n"
+        assert b"retry: 1000\n\n" in [piece async for piece in short]
         assert [piece async for piece in ended] in ([], [b": still here\n\n"])
 
 
