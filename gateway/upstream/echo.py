@@ -32,6 +32,11 @@ class Echo:
         whole = known.get(WHOLE, 0)
         return {name for name in columns if seq > max(whole, known.get(name, 0))}
 
+    def reached(self, row: Key, column: str, seq: int) -> bool:
+        """Does what is told at `seq` hold all that we have sent of a column? Our own echo does: it comes with the row as it is."""
+        known = self._taken_at.get(row, {})
+        return seq >= max(known.get(WHOLE, 0), known.get(column, 0))
+
     def told(self, seq: int) -> None:
         """The feed is through up to here. Of three requests on their way the later may be answered first: what stands behind such
         a row is forgotten with it, a page later.
