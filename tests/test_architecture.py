@@ -72,7 +72,7 @@ MAY = {
         "transfer",
         "upstream",
     },
-    "demo": {"kernel"},
+    "demo": {"kernel", "uns"},
     "cli": WORK | FRAME | {"settings", "admin", "api", "app", "transfer", "demo", "tls", "uns"},
     "__main__": {"cli"},
     "__init__": set(),
