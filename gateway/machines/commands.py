@@ -95,7 +95,7 @@ def _take(tx: Tx, stamp: Stamp, machine: Machine, reading: Reading, steps: Seque
     before = store.get(tx, machine.id)
     quality = states.quality(timed.quality, online=before.online, silent=False)
     row = replace(before, quality=quality, source_timestamp=timed.at, received_at=stamp.now)
-    after, told = readings.take(At(tx, stamp, machine, reading.occurred_at, timed), steps, row)
+    after, told = readings.take(At(tx, stamp, machine, reading.occurred_at, timed, reading.kept), steps, row)
     save(tx, stamp, before, after)
     return tuple(told)
 

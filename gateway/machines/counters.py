@@ -40,7 +40,10 @@ class Delta:
     why: Why
 
 
-def delta(last: Last | None, value: int, at: datetime | None, meter: Meter) -> Delta:
+def delta(last: Last | None, value: int, at: datetime | None, meter: Meter, *, kept: bool = False) -> Delta:
+    """`kept`: somebody kept the reading for a while. What fell then is taken for an older one, unless the device's time says
+    otherwise: a counter that really began anew says its next value itself, and all of that counts.
+    """
     if last is None:
         return Delta(0, "first")
     if last.unsure:
@@ -48,6 +51,8 @@ def delta(last: Last | None, value: int, at: datetime | None, meter: Meter) -> D
     if _late(last, value, at):
         return Delta(0, "late")
     count, why = _between(last.value, value, meter)
+    if kept and why == "reset" and (at is None or last.at is None):
+        return Delta(0, "late")
     return Delta(count, "jump" if count > meter.step_max else why)
 
 

@@ -46,13 +46,14 @@ class Verb(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Reading:
     """One value. `input`: `state`, `counter/<name>`, `tag/<name>`, or the topic of a mapping; `occurred_at`: by the device's
-    own clock.
+    own clock; `kept`: it waited for us while we were away, and may be older than what we know.
     """
 
     device: str
     input: str
     value: Any
     occurred_at: datetime | None = None
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)

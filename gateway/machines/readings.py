@@ -32,6 +32,7 @@ class At:
     machine: Machine
     claimed: datetime | None
     timed: Timed
+    kept: bool = False
 
 
 Taken = tuple[MachineRow, list[Told]]
@@ -75,7 +76,7 @@ def _counter(source: Source, raw: Any) -> Step:
         last = store.last(at.tx, row.id, source.key)
         if last is not None and not mapping.rebase:
             last = replace(last, unsure=False)
-        step = counters.delta(last, value, at.claimed, source.meter)
+        step = counters.delta(last, value, at.claimed, source.meter, kept=at.kept)
         if step.why == "late":
             return row, []
         store.keep_value(at.tx, row.id, source.key, value, at.claimed, at.stamp.text)

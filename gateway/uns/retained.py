@@ -1,4 +1,4 @@
-"""How cells, operations, jobs and machines stand now, as retained messages: always what the database says, whatever the broker lost.
+"""How cells, operations, jobs and machines stand now, retained: always what the database says, whatever the broker lost.
 
 Published on change (at most every COALESCE_S), after every connect, and every REFRESH_S, as the broker forgets a state
 that nobody renews; taken back once the thing is gone. Every topic is in the database before it is on the broker.
@@ -20,7 +20,8 @@ from gateway.machines.store import TABLE as MACHINES
 from gateway.outbox.event import JOB_LANE, Entry, encode
 from gateway.settings import Uns
 from gateway.uns import payloads, store
-from gateway.uns.client import Message, Session, first
+from gateway.uns.client import Session, first
+from gateway.uns.packets import Message
 from gateway.uns.payloads import Payload
 from gateway.uns.refused import Refusals
 from gateway.uns.store import Kept, MachineNow, Picture, Scope

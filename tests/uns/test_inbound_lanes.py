@@ -10,10 +10,10 @@ from gateway.kernel.clock import ManualClock
 from gateway.kernel.errors import TooFast, UnknownDevice
 from gateway.kernel.health import Link
 from gateway.settings import Settings
-from gateway.uns.client import Packet
 from gateway.uns.inbound.lane import READY_MAX, WAITING_MAX, Heard, Lane
 from gateway.uns.inbound.rate import BURST_S, Bucket
 from gateway.uns.inbound.rejected import KINDS_MAX, Rejections
+from gateway.uns.packets import Packet
 from gateway.uns.topics import Topics
 
 PER_S = 20
@@ -48,9 +48,9 @@ class Line:
     def refused(self) -> list[str]:
         return [one.packet.payload.decode() for one in self.out if isinstance(one.refusal, TooFast)]
 
-    def put(self, *messages: Heard, live: bool = True) -> None:
+    def put(self, *messages: Heard) -> None:
         for one in messages:
-            assert self.lane.put(one, live=live)
+            assert self.lane.put(one)
 
     async def settle(self) -> None:
         for _ in range(2 * READY_MAX):
@@ -118,14 +118,14 @@ async def test_a_device_with_too_many_topics_is_refused_beyond_a_limit(line):
 
 
 async def test_what_waited_for_us_at_the_broker_is_never_too_fast(line):
-    line.put(*(heard("in/cycle", str(n)) for n in range(3 * BURST)), live=False)
+    line.put(*(heard("in/cycle", str(n), kept=True) for n in range(3 * BURST)))
     await line.settle()
     assert line.said == [str(n) for n in range(3 * BURST)]
 
 
 async def test_a_flood_without_acknowledgements_has_an_end(line):
     line.open.clear()
-    taken = [line.lane.put(heard("in/cycle", "x", qos=0), live=False) for _ in range(READY_MAX + 10)]
+    taken = [line.lane.put(heard("in/cycle", "x", qos=0, kept=True)) for _ in range(READY_MAX + 10)]
     assert taken.count(False) in (9, 10)  # one may be in work already
     line.open.set()
     await line.settle()

@@ -95,6 +95,15 @@ def test_sixteen_levels_are_taken():
     assert wire.said("laser-1", "in/tag/deep", deep).input == "tag/deep"
 
 
+def code_of(read) -> str | None:
+    """Of its refusal."""
+    try:
+        read()
+    except GatewayError as refusal:
+        return refusal.code
+    return None
+
+
 @given(
     st.binary(max_size=60), st.sampled_from(["in/state", "in/counter/x", "in/tag/x", "in/cycle", "in/badge", "status"])
 )
@@ -104,10 +113,7 @@ def test_no_bytes_raise_anything_but_an_error_with_a_name(payload, rest):
         lambda: wire.request("laser-1", "start", payload, None, queued=False),
         lambda: wire.mapped("laser-1", "a/b", payload),
     ):
-        try:
-            read()
-        except GatewayError as refusal:
-            assert refusal.code in {"MALFORMED_PAYLOAD", "VALIDATION_ERROR", "PAYLOAD_TOO_LARGE"}
+        assert code_of(read) in {None, "MALFORMED_PAYLOAD", "VALIDATION_ERROR", "PAYLOAD_TOO_LARGE"}
     assert wire.request_id_of(payload, None) is None or b"request_id" in payload
 
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from gateway.kernel.clock import Clock, sleep_or_wake
 from gateway.kernel.errors import GatewayError, TooFast
-from gateway.uns.client import UNACKNOWLEDGED_MAX, Packet
+from gateway.uns.client import UNACKNOWLEDGED_MAX
 from gateway.uns.inbound.rate import Bucket
+from gateway.uns.packets import Packet
 
 READY_MAX = 2 * UNACKNOWLEDGED_MAX  # messages of one device; more come only without acknowledgements
 WAITING_MAX = 64  # topics of one device of which a newest value waits; none of them is acknowledged meanwhile
@@ -22,14 +23,15 @@ WAITING_MAX = 64  # topics of one device of which a newest value waits; none of 
 class Heard:
     """A packet and where it belongs. `devices`: whom it is about; mostly one, mapped topics may have more.
 
-    `rest`: the topic below the device; None for a mapped topic. `refusal`: nothing is to be done but to say so.
+    `rest`: the topic below the device; None for a mapped topic. `kept`: it waited at the broker while we were away.
+    `refusal`: nothing is to be done but to say so.
     """
 
     packet: Packet
     devices: tuple[str, ...]
     rest: str | None
     absolute: bool = False
-    queued: bool = False
+    kept: bool = False
     refusal: GatewayError | None = None
 
 
@@ -55,13 +57,13 @@ class Lane:
         self._newest: dict[str, Heard] = {}
         self._news = asyncio.Event()
 
-    def put(self, heard: Heard, *, live: bool) -> bool:
-        """`live` False: it was kept for us while we were away, and came as fast as it could. Returns False without room."""
+    def put(self, heard: Heard) -> bool:
+        """What was kept for us came as fast as it could: that is never too fast. Returns False without room."""
         if heard.packet.qos == 0 and len(self._ready) >= READY_MAX:
             return False
         if heard.refusal is not None:
             self._ready.append(heard)
-        elif not live or self._bucket.take(self._clock.monotonic()):
+        elif heard.kept or self._bucket.take(self._clock.monotonic()):
             self._ready += self._newest.values()  # they came before it
             self._newest.clear()
             self._ready.append(heard)
@@ -92,4 +94,4 @@ class Lane:
 
 
 def refused(heard: Heard, error: GatewayError) -> Heard:
-    return Heard(heard.packet, heard.devices, heard.rest, heard.absolute, heard.queued, error)
+    return Heard(heard.packet, heard.devices, heard.rest, heard.absolute, heard.kept, error)

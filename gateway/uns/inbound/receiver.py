@@ -29,10 +29,11 @@ from gateway.machines.commands import MachineCommands
 from gateway.machines.model import Badge, Cycle, Reading, Told
 from gateway.outbox.event import encode
 from gateway.uns import payloads
-from gateway.uns.client import Message, Packet, Session, first
+from gateway.uns.client import Session, first
 from gateway.uns.inbound import answers, wire
 from gateway.uns.inbound.lane import Heard, Lane
 from gateway.uns.inbound.rejected import Rejections
+from gateway.uns.packets import Message, Packet
 from gateway.uns.refused import Refusals
 from gateway.uns.topics import Topics, checked
 
@@ -118,14 +119,14 @@ class Inbound:
             session.acknowledge(packet)
             return
         lane = self._lanes.get(heard.devices[0], self._lanes[NOBODY])
-        if not lane.put(heard, live=self._live.is_set()):
+        if not lane.put(heard):
             self._rejections.count()
 
     def _heard(self, packet: Packet) -> Heard | None:
         """None: of an old subscription, nobody cares any more."""
-        queued = not self._live.is_set() and not packet.expires
+        kept = not self._live.is_set()
         if devices := self._machines.topics.get(packet.topic):
-            return Heard(packet, devices, None, queued=queued)
+            return Heard(packet, devices, None, kept=kept)
         found = self._topics.from_device(packet.topic)
         if found is None:
             return None
@@ -138,7 +139,7 @@ class Inbound:
             refusal = RetainedCommand(
                 "this must not be sent with the retain flag: it would happen again at every start"
             )
-        return Heard(packet, (device,), rest, wire.absolute(rest), queued, refusal)
+        return Heard(packet, (device,), rest, wire.absolute(rest), kept, refusal)
 
     async def _catch_up(self, session: Session) -> None:
         while not self._live.is_set():
@@ -180,9 +181,9 @@ class Inbound:
     async def _take(self, heard: Heard, device: str) -> tuple[Told, ...]:
         packet = heard.packet
         if heard.rest is None:
-            said: wire.Said = wire.mapped(device, packet.topic, packet.payload)
+            said: wire.Said = wire.mapped(device, packet.topic, packet.payload, kept=heard.kept)
         else:
-            said = wire.said(device, heard.rest, packet.payload)
+            said = wire.said(device, heard.rest, packet.payload, kept=heard.kept)
         if isinstance(said, Cycle):
             return await self._again(partial(self._commands.cycle, said))
         if isinstance(said, Reading):
@@ -216,7 +217,8 @@ class Inbound:
 
     async def _requested(self, heard: Heard, device: str, verb: str) -> str:
         packet = heard.packet
-        wish = wire.request(device, verb, packet.payload, packet.correlation, queued=heard.queued)
+        queued = heard.kept and not packet.expires
+        wish = wire.request(device, verb, packet.payload, packet.correlation, queued=queued)
         answer = await self._again(partial(self._commands.request, wish), REQUEST_TRIED_S)
         return answers.done(wish.request_id, verb, answer, self._clock.now())
 

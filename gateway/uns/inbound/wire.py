@@ -46,13 +46,13 @@ def happens_once(rest: str) -> bool:
     return rest in (CYCLE, BADGE) or rest.startswith(COMMANDS)
 
 
-def said(device: str, rest: str, payload: bytes) -> Said:
-    """`rest`: the topic below the device. Raises MalformedPayload, TooLarge, Invalid, NotFound."""
+def said(device: str, rest: str, payload: bytes, *, kept: bool = False) -> Said:
+    """`rest`: the topic below the device; `kept`: it waited at the broker while we were away. Raises MalformedPayload, TooLarge, Invalid, NotFound."""
     if rest == BADGE:
         return _badge(device, payload)
     if rest == STATE or rest.startswith((COUNTERS, TAGS)):
         value, at = _reading(_parsed(payload, words=not rest.startswith(COUNTERS)))
-        return Reading(device, rest.removeprefix("in/"), value, at)
+        return Reading(device, rest.removeprefix("in/"), value, at, kept)
     if rest == CYCLE:
         return _cycle(device, _parsed(payload))
     if rest == STATUS:
@@ -62,9 +62,9 @@ def said(device: str, rest: str, payload: bytes) -> Said:
     )
 
 
-def mapped(device: str, topic: str, payload: bytes) -> Reading:
+def mapped(device: str, topic: str, payload: bytes, *, kept: bool = False) -> Reading:
     """What equipment with topics of its own says; its mapping knows where in it the value is. Raises as `said`."""
-    return Reading(device, topic, _parsed(payload, words=True), None)
+    return Reading(device, topic, _parsed(payload, words=True), None, kept)
 
 
 def request(device: str, verb: str, payload: bytes, correlation: bytes | None, *, queued: bool) -> Request:
