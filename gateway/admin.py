@@ -32,6 +32,8 @@ from gateway.outbox.event import encode
 from gateway.settings import Settings
 from gateway.status import Status
 from gateway.transfer.commands import Imports, laid_down
+from gateway.uns import store as uns_
+from gateway.uns.door import Door
 from gateway.web import auth
 from gateway.web.auth import Keys, NewKey
 from gateway.web.routes import Caller, Scope
@@ -58,6 +60,7 @@ class Box:
     clock: Clock
     new_id: NewId
     status: Status
+    door: Door
 
 
 # ------------------------------------------------------------------ the verbs
@@ -130,6 +133,33 @@ async def conflicts_resolve(box: Box, given: Arguments) -> dict[str, Any]:
     return row
 
 
+async def uns_check(box: Box, _given: Arguments) -> dict[str, Any]:
+    places = await box.db.write(uns_.places)
+    return box.door.resolved(places.values())
+
+
+async def devices_add(box: Box, given: Arguments) -> dict[str, Any]:
+    """device. So do the next two."""
+    return _admitted(box, given["device"], box.door.add(given["device"]))
+
+
+async def devices_rotate(box: Box, given: Arguments) -> dict[str, Any]:
+    return _admitted(box, given["device"], box.door.rotate(given["device"]))
+
+
+async def devices_remove(box: Box, given: Arguments) -> dict[str, Any]:
+    box.door.remove(given["device"])
+    return {"removed": given["device"]}
+
+
+async def devices_list(box: Box, _given: Arguments) -> list[dict[str, Any]]:
+    return box.door.listed()
+
+
+def _admitted(box: Box, device: str, password: str) -> dict[str, Any]:
+    return {"device": device, "password": password, "notes": box.door.notes(device)}
+
+
 async def machines_list(box: Box, given: Arguments) -> dict[str, Any]:
     """all: also what is acknowledged."""
     known = machines(box.settings.uns)
@@ -163,6 +193,11 @@ VERBS: Mapping[str, Callable[[Box, Any], Awaitable[Any]]] = {
     "queue.discard": queue_discard,
     "conflicts.list": conflicts_list,
     "conflicts.resolve": conflicts_resolve,
+    "uns.check": uns_check,
+    "uns.devices.add": devices_add,
+    "uns.devices.rotate": devices_rotate,
+    "uns.devices.remove": devices_remove,
+    "uns.devices.list": devices_list,
     "machines.list": machines_list,
     "machines.acknowledge": machines_acknowledge,
 }

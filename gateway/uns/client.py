@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
+import functools
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+import socket
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
@@ -13,77 +14,27 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from gateway.kernel.errors import Unavailable
+from gateway.uns.packets import QOS, REFUSED_FROM, Acknowledged, Address, Message, Packet, Will
 
-QOS = 1
 IN_FLIGHT_MAX = 20  # Mosquitto's own limit for one client
 ACK_MAX_S = 10.0
 CONNECT_MAX_S = 5.0
 KEEPALIVE_S = 20
 GOODBYE_MAX_S = 1.0
 CANCEL_AGAIN_S = 0.5
-REFUSED_FROM = 0x80  # reason codes from here on are failures
 UNSUPPORTED_VERSION = (0x84, 1)  # MQTT 5's word for it, and 3.1.1's
 QUOTA_EXCEEDED = 0x97
+UNASKED = (0, "sent without asking for an answer")
 TOO_LARGE = 0x95
 PACKET_HEAD_BYTES_MAX = 2048  # of a publish, beside its topic and payload: the fixed header and our properties
-UNACKNOWLEDGED_MAX = (
-    256  # messages that a broker may give us before we acknowledge; with MQTT 3.1.1 it uses its own number
-)
+PROPERTIES_KEPT = 256
+UNACKNOWLEDGED_MAX = 256  # messages that a broker may give us before we acknowledge; 3.1.1 has its own number
 
 _quiet = logging.getLogger("gateway.uns.mqtt")  # aiomqtt's own words; what matters is told as Unavailable
 _quiet.setLevel(logging.CRITICAL)
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a broker is and as whom to speak to it. `mqtt5` False: it is known to speak 3.1.1 only."""
-
-    host: str
-    port: int
-    username: str
-    password: str = field(repr=False)
-    mqtt5: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    topic: str
-    payload: str
-    retain: bool = False
-    expires_s: int | None = None
-    properties: tuple[tuple[str, str], ...] = ()
-    correlation: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Packet:
-    """What somebody else sent, as it came. What stands below `mid` is never there with MQTT 3.1.1."""
-
-    topic: str
-    payload: bytes
-    retain: bool
-    qos: int
-    mid: int
-    response_topic: str | None = None
-    correlation: bytes | None = None
-    expires: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Will:
-    """What the broker says when we are gone without a word."""
-
-    message: Message
-    delay_s: int
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A message that the broker took and threw away."""
-
-    message: Message
-    code: int
-    reason: str
+_Reply = tuple[int, str, float]  # reason code, in words, when it came
 
 
 class Cut(Unavailable):
@@ -102,28 +53,32 @@ class Session:
         self.mqtt5 = mqtt5
         self._slots = asyncio.Semaphore(IN_FLIGHT_MAX)
 
-    async def publish(self, messages: Iterable[Message]) -> list[Refusal]:
-        """Send in order, IN_FLIGHT_MAX at a time, and wait for every PUBACK. Raises Cut, Unavailable."""
-        waiting: list[tuple[Message, asyncio.Future[tuple[int, str]]]] = []
+    async def publish(self, messages: Iterable[Message]) -> list[Acknowledged]:
+        """Send in order and wait for every PUBACK. Returns what was refused. Raises Cut, Unavailable."""
+        return [one for one in await self.acknowledged(messages) if one.refused]
+
+    async def acknowledged(self, messages: Iterable[Message]) -> list[Acknowledged]:
+        """The same, IN_FLIGHT_MAX at a time, with the answer to each."""
+        loop = asyncio.get_running_loop()
+        waiting: list[tuple[Message, float, asyncio.Future[_Reply]]] = []
         try:
             async with asyncio.timeout(None) as limit:
                 for message in messages:
-                    limit.reschedule(asyncio.get_running_loop().time() + ACK_MAX_S)
+                    limit.reschedule(loop.time() + ACK_MAX_S)
                     await self._slots.acquire()
-                    waiting.append((message, self._send(message)))
-                limit.reschedule(asyncio.get_running_loop().time() + ACK_MAX_S)
-                answers = [(message, *await answer) for message, answer in waiting]
+                    waiting.append((message, loop.time(), self._send(message)))
+                limit.reschedule(loop.time() + ACK_MAX_S)
+                answers = [(message, sent_s, await answer) for message, sent_s, answer in waiting]
         except ConnectionAbortedError:
-            lost = (message for message, answer in waiting if answer.done() and answer.exception())
+            lost = (message for message, _, answer in waiting if answer.done() and answer.exception())
             if first_lost := next(lost, None):
                 raise Cut(first_lost) from None
             raise Unavailable("the connection to the broker is gone") from None
         except TimeoutError:
             raise Unavailable(f"the broker acknowledged nothing for {ACK_MAX_S:.0f} s: is it overloaded?") from None
-        refused = [Refusal(*answer) for answer in answers if answer[1] >= REFUSED_FROM]
-        if any(one.code == QUOTA_EXCEEDED for one in refused):
-            raise Unavailable("the broker's quota is used up (151): trying again later")
-        return refused
+        return [
+            Acknowledged(message, code, reason, came_s - sent_s) for message, sent_s, (code, reason, came_s) in answers
+        ]
 
     async def subscribe(self, topic: str) -> None:
         with _told():
@@ -168,33 +123,38 @@ class Session:
             async for _ in words:
                 pass
 
-    def _send(self, message: Message) -> asyncio.Future[tuple[int, str]]:
+    def _send(self, message: Message) -> asyncio.Future[_Reply]:
         return self._client.send(message, self._slots, mqtt5=self.mqtt5)
 
 
 class _Client(aiomqtt.Client):
     """aiomqtt forgets the PUBACK's reason code: a publish that was denied would look like one that arrived."""
 
-    def __init__(self, *args: Any, by_hand: bool, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, by_hand: bool, allowed: Callable[[str], bool] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._client.manual_ack_set(by_hand)  # here, because queued messages come with the CONNACK
         self.dropped = 0
-        self._acks: dict[int, tuple[asyncio.Future[tuple[int, str]], asyncio.Semaphore]] = {}
+        self._allowed = allowed
+        self._acks: dict[int, tuple[asyncio.Future[_Reply], asyncio.Semaphore]] = {}
         self._packet_bytes_max: int | None = None  # what the broker takes; a longer packet would end the connection
 
-    def send(self, message: Message, slots: asyncio.Semaphore, *, mqtt5: bool) -> asyncio.Future[tuple[int, str]]:
-        acknowledged: asyncio.Future[tuple[int, str]] = self._loop.create_future()
+    def send(self, message: Message, slots: asyncio.Semaphore, *, mqtt5: bool) -> asyncio.Future[_Reply]:
+        acknowledged: asyncio.Future[_Reply] = self._loop.create_future()
         if self._packet_bytes_max is not None and _bytes_of(message) > self._packet_bytes_max:
             slots.release()
-            acknowledged.set_result((TOO_LARGE, f"the broker takes {self._packet_bytes_max} bytes at the most"))
+            told = f"the broker takes {self._packet_bytes_max} bytes at the most"
+            acknowledged.set_result((TOO_LARGE, told, self._loop.time()))
             return acknowledged
         with _told():
-            info = self._client.publish(
-                message.topic, message.payload, QOS, message.retain, _properties(message) if mqtt5 else None
-            )
+            given = (message.topic, message.payload, message.qos, message.retain)
+            info = self._client.publish(*given, _properties(message) if mqtt5 else None)  # type: ignore[arg-type] # see _Packed
         if info.rc:
             slots.release()
             raise ConnectionAbortedError
+        if not message.qos:
+            slots.release()
+            acknowledged.set_result((*UNASKED, self._loop.time()))
+            return acknowledged
         self._acks[info.mid] = acknowledged, slots
         return acknowledged
 
@@ -221,9 +181,18 @@ class _Client(aiomqtt.Client):
             acknowledged, slots = self._acks.pop(mid)
             slots.release()
             if not acknowledged.done():
-                acknowledged.set_result((reason_code.value, str(reason_code)))
+                acknowledged.set_result((reason_code.value, str(reason_code), self._loop.time()))
         else:
             super()._on_publish(client, userdata, mid, reason_code, properties)
+
+    def _on_socket_open(self, client: Any, userdata: Any, sock: Any) -> None:
+        """Called by the library between connecting and the first packet, where a name has led somewhere."""
+        if self._allowed is not None and not self._allowed(found := sock.getpeername()[0]):
+            sock.shutdown(
+                socket.SHUT_RDWR
+            )  # not closed: the library still says goodbye to it, which must not arrive either
+            raise PermissionError(f"{found} is not an allowed target")
+        super()._on_socket_open(client, userdata, sock)
 
     def _on_connect(self, client: Any, userdata: Any, flags: Any, reason_code: Any, properties: Any = None) -> None:
         self._packet_bytes_max = getattr(properties, "MaximumPacketSize", None)
@@ -232,6 +201,8 @@ class _Client(aiomqtt.Client):
     def _on_disconnect(self, *args: Any) -> None:
         """Whoever waits for a PUBACK now learns that there will be none."""
         super()._on_disconnect(*args)
+        if self._disconnected.done():
+            self._disconnected.exception()  # nobody may be waiting for this one: then it would be told as a bug
         for acknowledged, slots in self._acks.values():
             slots.release()
             if not acknowledged.done():
@@ -306,26 +277,46 @@ def _client(
         keepalive=KEEPALIVE_S,
         timeout=CONNECT_MAX_S,
         logger=_quiet,
+        tls_context=address.tls,
+        allowed=address.allowed,
         by_hand=by_hand,
         **({"clean_start": not expiry_s, "properties": connect} if mqtt5 else {"clean_session": not expiry_s}),
     )
 
 
 def _bytes_of(message: Message) -> int:
-    return len(message.topic.encode()) + len(message.payload.encode()) + PACKET_HEAD_BYTES_MAX
+    return len(message.topic.encode()) + message.payload_bytes + PACKET_HEAD_BYTES_MAX
 
 
-def _properties(message: Message) -> Properties:
+class _Packed(NamedTuple):
+    """Properties as they go over the line: the library asks for that of them, and for nothing else."""
+
+    wire: bytes
+
+    def pack(self) -> bytes:
+        return self.wire
+
+
+def _properties(message: Message) -> _Packed:
+    content = "application/json" if message.payload and isinstance(message.payload, str) else None
+    return _made(content, message.expires_s, message.properties, message.correlation)
+
+
+@functools.lru_cache(PROPERTIES_KEPT)
+def _made(
+    content: str | None, expires_s: int | None, given: tuple[tuple[str, str], ...], correlation: bytes | None
+) -> _Packed:
+    """Kept, because the library takes longer to make them than to send the message, and most messages have the same."""
     properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call] # the library has no types here
-    if message.payload:
-        properties.ContentType = "application/json"
-    if message.expires_s is not None:
-        properties.MessageExpiryInterval = message.expires_s
-    if message.properties:
-        properties.UserProperty = list(message.properties)
-    if message.correlation is not None:
-        properties.CorrelationData = message.correlation
-    return properties
+    if content:
+        properties.ContentType = content
+    if expires_s is not None:
+        properties.MessageExpiryInterval = expires_s
+    if given:
+        properties.UserProperty = list(given)
+    if correlation is not None:
+        properties.CorrelationData = correlation
+    return _Packed(properties.pack())  # type: ignore[no-untyped-call] # as above
 
 
 def _packet(message: aiomqtt.Message) -> Packet:
@@ -351,7 +342,7 @@ def _code(exc: aiomqtt.MqttError) -> int | None:
 def _refused(address: Address, exc: aiomqtt.MqttError) -> str:
     where = f"{address.host}:{address.port}"
     if _code(exc) in (0x86, 0x87, 4, 5):
-        return f'the broker at {where} does not let "{address.username}" in ({exc}): see [broker] username and password'
+        return f'the broker at {where} does not let "{address.username}" in ({exc}): {address.credentials}'
     return f"the broker at {where} cannot be reached ({exc})"
 
 

@@ -17,8 +17,9 @@ from gateway.outbox.reader import follow
 from gateway.settings import Settings
 from gateway.uns import payloads, store
 from gateway.uns.broker import Broker
-from gateway.uns.client import GOODBYE_MAX_S, Message, Session, Will, connected, first
+from gateway.uns.client import GOODBYE_MAX_S, Session, connected, first
 from gateway.uns.inbound.receiver import Inbound
+from gateway.uns.packets import Message, Will
 from gateway.uns.payloads import Payload, Source, Standing
 from gateway.uns.refused import Refusals
 from gateway.uns.retained import Retained, about_cells
@@ -52,13 +53,7 @@ class Publisher:
         self._link = link
         self._health_every_s = settings.uns.health_every
         self._topics = Topics.of(settings, settings.gateway.id)
-        self._source = Source(
-            settings.gateway.id,
-            epoch,
-            settings.site.tenant_id,
-            settings.uns.publish_names,
-            settings.compat.event_time_unit == "seconds",
-        )
+        self._source = Source.of(settings, epoch)
         self._version = version
         self._standing = standing
         self._since = clock.now()
@@ -100,7 +95,7 @@ class Publisher:
     async def _born(self, session: Session) -> None:
         """Birth, then everything as it stands; events come after it."""
         self._refusals.connected()
-        await self._retained.learn()
+        await self._learn()
         # They stay as long as this gateway is called so: under a new name it takes them back.
         await self._db.write(store.keep, [Kept(topic, None, None) for topic in self._topics.own])
         slugs = [place.slug for place in self._retained.places.values()]
@@ -108,6 +103,11 @@ class Publisher:
         await self._refusals.publish(session, [self._status(birth)])
         await self._retained.everything(session)
         self._refusals.settle()
+
+    async def _learn(self) -> None:
+        """The cells as they are now; devices may see the state of their own."""
+        await self._retained.learn()
+        self._broker.show(self._retained.places.values())
 
     async def _goodbye(self, session: Session) -> None:
         """An orderly end is told by us, not by the will."""
@@ -129,7 +129,7 @@ class Publisher:
 
     async def _deliver(self, session: Session, entries: Sequence[Entry]) -> None:
         if any(about_cells(entry) for entry in entries):
-            await self._retained.learn()
+            await self._learn()
         self._retained.touch(entries)
         given_up = await self._refusals.publish(session, self._events(entries))
         if given_up:

@@ -20,7 +20,8 @@ from gateway.machines.store import TABLE as MACHINES
 from gateway.outbox.event import JOB_LANE, Entry, encode
 from gateway.settings import Uns
 from gateway.uns import payloads, store
-from gateway.uns.client import Message, Session, first
+from gateway.uns.client import Session, first
+from gateway.uns.packets import Message
 from gateway.uns.payloads import Payload
 from gateway.uns.refused import Refusals
 from gateway.uns.store import Kept, MachineNow, Picture, Scope

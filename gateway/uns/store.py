@@ -152,6 +152,12 @@ def machines_now(
     return tuple(MachineNow(one, places[one.device], None) for one in standing(connection, machines, tuple(places)))
 
 
+def cells(connection: sqlite3.Connection) -> tuple[CellRow, ...]:
+    """Every live cell, with what is being worked on in it."""
+    running = _operations(connection, "AND o.status = 'in_progress'", {"finished_after": ""})
+    return _with_work(connection.execute(_CELLS).fetchall(), running)
+
+
 def jobs_of_finished(connection: sqlite3.Connection, *, operations_after: str, jobs_after: str) -> Scope:
     """The jobs in which something is still shown although its time after the end is over."""
     rows = connection.execute(

@@ -10,10 +10,10 @@ from gateway.kernel.clock import ManualClock
 from gateway.kernel.errors import TooFast, UnknownDevice
 from gateway.kernel.health import Link
 from gateway.settings import Settings
-from gateway.uns.client import Packet
 from gateway.uns.inbound.lane import READY_MAX, WAITING_MAX, Heard, Lane
 from gateway.uns.inbound.rate import BURST_S, Bucket
 from gateway.uns.inbound.rejected import KINDS_MAX, Rejections
+from gateway.uns.packets import Packet
 from gateway.uns.topics import Topics
 
 PER_S = 20

@@ -11,10 +11,10 @@ from gateway.kernel import clock as time_
 from gateway.kernel.errors import GatewayError, Invalid, MalformedPayload
 from gateway.outbox.event import encode
 from gateway.outbox.receipts import Answer
+from gateway.uns.shapes import Refusal, Refused, Rejection
 from gateway.web.errors import status_of
 
 ANSWER_SCHEMA = "uns/rsp/1"
-ERROR_SCHEMA = "uns/error/1"
 NO_REQUEST_ID = "no request_id: sent again, this would be done again"
 TOPIC_SHOWN_MAX = 512  # characters
 _AGAIN = frozenset((429, 500, 503, 507))  # statuses that may be over when the same is sent again
@@ -37,19 +37,18 @@ def done(request_id: str | None, verb: str, answer: Answer, now: datetime) -> st
 
 def refused(request_id: str | None, verb: str, error: GatewayError, now: datetime) -> str:
     status = status_of(error)
-    told = {"code": error.code, "message": error.message, "details": _without_values(error.details)}
-    return encode(
-        {
-            "schema": ANSWER_SCHEMA,
-            "request_id": request_id,
-            "verb": verb,
-            "ok": False,
-            "status": status,
-            "error": told,
-            "retryable": status in _AGAIN,
-            "timestamp": time_.zulu(now),
-        }
-    )
+    told: Refusal = {"code": error.code, "message": error.message, "details": _without_values(error.details)}
+    answer: Refused = {
+        "schema": "uns/rsp/1",
+        "request_id": request_id,
+        "verb": verb,
+        "ok": False,
+        "status": status,
+        "error": told,
+        "retryable": status in _AGAIN,
+        "timestamp": time_.zulu(now),
+    }
+    return encode(answer)
 
 
 def public(error: GatewayError) -> str:
@@ -62,10 +61,10 @@ def public(error: GatewayError) -> str:
     return error.message
 
 
-def error(code: str, message: str, topic: str, digest: str, count: int, now: datetime) -> dict[str, Any]:
+def error(code: str, message: str, topic: str, digest: str, count: int, now: datetime) -> Rejection:
     """`digest`: of the payload of the last of `count`."""
     return {
-        "schema": ERROR_SCHEMA,
+        "schema": "uns/error/1",
         "timestamp": time_.zulu(now),
         "topic": topic[:TOPIC_SHOWN_MAX],
         "code": code,

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from gateway.kernel.clock import Clock, sleep_or_wake
 from gateway.kernel.errors import GatewayError, TooFast
-from gateway.uns.client import UNACKNOWLEDGED_MAX, Packet
+from gateway.uns.client import UNACKNOWLEDGED_MAX
 from gateway.uns.inbound.rate import Bucket
+from gateway.uns.packets import Packet
 
 READY_MAX = 2 * UNACKNOWLEDGED_MAX  # messages of one device; more come only without acknowledgements
 WAITING_MAX = 64  # topics of one device of which a newest value waits; none of them is acknowledged meanwhile

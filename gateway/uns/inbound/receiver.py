@@ -29,10 +29,11 @@ from gateway.machines.commands import MachineCommands
 from gateway.machines.model import Badge, Cycle, Reading, Told
 from gateway.outbox.event import encode
 from gateway.uns import payloads
-from gateway.uns.client import Message, Packet, Session, first
+from gateway.uns.client import Session, first
 from gateway.uns.inbound import answers, wire
 from gateway.uns.inbound.lane import Heard, Lane
 from gateway.uns.inbound.rejected import Rejections
+from gateway.uns.packets import Message, Packet
 from gateway.uns.refused import Refusals
 from gateway.uns.topics import Topics, checked
 

@@ -12,8 +12,8 @@ from gateway.kernel.clock import Clock, sleep_or_wake
 from gateway.kernel.health import Link
 from gateway.outbox.event import encode
 from gateway.uns import payloads
-from gateway.uns.client import Message
 from gateway.uns.inbound import answers
+from gateway.uns.packets import Message
 from gateway.uns.topics import Topics
 
 EACH_S = 1.0
