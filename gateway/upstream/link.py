@@ -12,6 +12,7 @@ from gateway.kernel.db import Database
 from gateway.kernel.health import Health
 from gateway.kernel.ids import NewId
 from gateway.kernel.supervise import keep_running
+from gateway.upstream.adopting import TABLES
 from gateway.upstream.client import HubClient
 from gateway.upstream.downlink import HubDownlink
 from gateway.upstream.echo import Echo
@@ -50,7 +51,7 @@ class HubLink:
         self._up = health.link(UP)
         self._down = health.link(DOWN)
         self._client = HubClient(settings.url, settings.api_key, clock, timeout_s=settings.timeout_s)
-        echo = Echo()
+        echo = Echo(TABLES)
         files = HubFiles(self._client, db, blobs, own.gateway_id)
         self._uplink = HubUplink(self._client, db, clock, new_id, rng, self._up, own, echo, self._own_cells, files)
         up = self._uplink
