@@ -247,8 +247,6 @@ class Mapping_(Section):  # noqa: N801 -- `Mapping` is Python's
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if self.input is None and self.topic is None:
-            raise ValueError("a mapping has an input (as counter/good) or a topic: which value is it?")
         if self.rule == "counter_delta" and self.report is None:
             raise ValueError(
                 "report is missing: which pieces does it count? quantity_good, quantity_scrap, quantity_rework"

@@ -1,4 +1,4 @@
-"""The simulated laser: a machine that only speaks MQTT. It asks what to make, counts, stumbles, starts anew, and says when it is done."""
+"""The simulated laser: a machine that only speaks MQTT. It asks what to make, counts, stumbles, starts anew, and ends its work."""
 
 import asyncio
 import contextlib
@@ -60,13 +60,18 @@ class Refused(Exception):
 class Laser:
     """`booked`: good pieces of operations whose end was answered: those are on the gateway's disk. `root`: of the topics."""
 
-    def __init__(self, address: Address, root: str, clock: Clock, rng: random.Random, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, address: Address, root: str, clock: Clock, rng: random.Random, tell: Callable[[str], None]
+    ) -> None:
         self._address = address
         self._own = f"{root}/_dev/{DEVICE}"
         self._clock = clock
         self._rng = rng
         self._tell = tell
-        self._counters = {"good": Counter(clock, COUNTER_BITS, 2**COUNTER_BITS - 20), "scrap": Counter(clock, COUNTER_BITS)}
+        self._counters = {
+            "good": Counter(clock, COUNTER_BITS, 2**COUNTER_BITS - 20),
+            "scrap": Counter(clock, COUNTER_BITS),
+        }
         self._made: dict[str, int] = {}  # operation -> good pieces of this shift
         self._answers: dict[str, asyncio.Future[dict[str, Any]]] = {}
         self.booked = 0
@@ -116,7 +121,7 @@ class Laser:
         while done < planned:
             await self._clock.sleep(STEP_S * self._rng.uniform(0.7, 1.3))
             done += await self._cut(session, operation_id, planned - done)
-            if self._rng.random() < REBOOT_SHARE:
+            if self._rng.random() < REBOOT_SHARE and not self._counters["good"].near_its_end:
                 await self._reboot(session)
         if self._rng.random() < FAULT_SHARE:
             self._tell(f"{NAME} has a fault, and its work stands still")

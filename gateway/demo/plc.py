@@ -6,6 +6,8 @@ from typing import Any
 
 from gateway.kernel.clock import Clock
 
+ROLLS_FROM = 0.9  # of its range
+
 
 @dataclass(frozen=True, slots=True)
 class Sent:
@@ -27,6 +29,11 @@ class Counter:
         self._span = 2**bits
         self.value = value
         self.made = 0
+
+    @property
+    def near_its_end(self) -> bool:
+        """To begin anew there would look like a roll-over, to anybody."""
+        return self.value >= ROLLS_FROM * self._span
 
     def make(self, pieces: int) -> Sent:
         self.made += pieces

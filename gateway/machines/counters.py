@@ -62,7 +62,7 @@ def _between(last: int, value: int, meter: Meter) -> tuple[int, Why]:
     if value > last:
         return value - last, "grew"
     span = 2**meter.bits
-    if meter.bits and last > ROLLS_FROM * span and value < ROLLS_TO * span:
+    if meter.bits and ROLLS_FROM * span < last < span and value < ROLLS_TO * span:
         return value + span - last, "rolled"
     return (value if meter.from_zero else 0), "reset"
 

@@ -41,7 +41,9 @@ def checked(cycle: Cycle, *, unidentified: bool) -> Finished:
     good = values.pieces(cycle.good, "good", COUNT_MAX)
     scrap = values.pieces(cycle.scrap, "scrap", COUNT_MAX)
     program, parts = _program(cycle.program)
-    return Finished(name or None, good, scrap, program, parts or good or None, values.seconds(cycle.duration_s, "duration_s"))
+    return Finished(
+        name or None, good, scrap, program, parts or good or None, values.seconds(cycle.duration_s, "duration_s")
+    )
 
 
 def finish(

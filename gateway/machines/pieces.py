@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gateway.issues import commands as issues
+from gateway.kernel import clock as time_
 from gateway.kernel.db import Tx
 from gateway.machines import store, targets
 from gateway.machines.model import Told
@@ -118,7 +119,7 @@ def book(
         given = {
             "operation_id": found[0],
             **counts,
-            "recorded_at": store.text(min(at, stamp.now)),
+            "recorded_at": time_.text(min(at, stamp.now)),
             "recorded_by": targets.operator(tx, machine, stamp.now),
             "metadata": {"cause": machine.cause, **about},
         }

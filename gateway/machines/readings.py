@@ -2,7 +2,7 @@
 anything is written; then the steps of one reading are taken, part of one transaction.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -54,7 +54,7 @@ def steps(machine: Machine, reading: Reading) -> list[Step]:
     return made
 
 
-def take(at: At, steps_: list[Step], row: MachineRow) -> Taken:
+def take(at: At, steps_: Sequence[Step], row: MachineRow) -> Taken:
     told: list[Told] = []
     for step in steps_:
         row, more = step(at, row)
@@ -126,7 +126,11 @@ def _millionths(mapping: Mapping_, parts: float | None) -> int:
 def _cycle(source: Source, raw: Any) -> Step:
     """A message that somebody else's equipment sends at the end of a cycle."""
     if isinstance(raw, Mapping):
-        given = {name: raw.get(name) for name in ("id", "good", "scrap", "program", "duration_s") if raw.get(name) is not None}
+        given = {
+            name: raw.get(name)
+            for name in ("id", "good", "scrap", "program", "duration_s")
+            if raw.get(name) is not None
+        }
     else:
         given = {"id": values.word(raw), "good": 1}
     finished = Cycle(source.mapping.device, **given)
@@ -156,7 +160,6 @@ def _showing(key: str, value: Any) -> Step:
 
 
 # ------------------------------------------------------------------ states
-
 
 
 def _state(source: Source | None, raw: Any) -> Step:

@@ -129,9 +129,13 @@ def _device(place: int, mapping: Mapping_, devices: Mapping[str, Device]) -> str
 
 def _source(place: int, mapping: Mapping_) -> Source:
     name = mapping.input
+    if name is None and mapping.topic is None:
+        raise _wrong(place, "which value is it? set an input (as counter/good) or a topic")
     if name is not None:
         kind = next((one for one in (COUNTER, TAG) if name.startswith(one)), name)
-        if kind not in (STATE, CYCLE, COUNTER, TAG) or (kind in (COUNTER, TAG) and not _NAME.fullmatch(name[len(kind) :])):
+        if kind not in (STATE, CYCLE, COUNTER, TAG) or (
+            kind in (COUNTER, TAG) and not _NAME.fullmatch(name[len(kind) :])
+        ):
             raise _wrong(place, f'input = "{name}": state, counter/<name>, tag/<name> or cycle is wanted')
         if kind not in _INPUTS.get(mapping.rule, (CYCLE, TAG)):
             raise _wrong(place, f'rule = "{mapping.rule}" does not go with input = "{name}"')

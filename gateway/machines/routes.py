@@ -104,6 +104,6 @@ def routes(db: Database, machines: Machines, commands: QuarantineCommands) -> li
     ]
 
 
-def _whole(count: int) -> dict[str, int]:
-    """There are never more than one page of them."""
-    return {"total": count, "offset": 0, "limit": count}
+def _whole(count: int) -> dict[str, int | None]:
+    """There is never more than one page of them."""
+    return {"total": count, "offset": 0, "limit": count, "next_cursor": None}

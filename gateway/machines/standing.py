@@ -18,7 +18,9 @@ def standing(
     """Those devices of the settings (None: all), also one that never told anything."""
     rows, values = store.every(connection), store.values(connection)
     wanted = [one for one in machines if devices is None or one.id in devices]
-    return [_one(connection, one, rows.get(one.id) or store.MachineRow(one.id), values.get(one.id, {})) for one in wanted]
+    return [
+        _one(connection, one, rows.get(one.id) or store.MachineRow(one.id), values.get(one.id, {})) for one in wanted
+    ]
 
 
 def seen_by(connection: sqlite3.Connection, machines: Machines, cells: frozenset[str] | None) -> list[Standing]:
@@ -39,7 +41,11 @@ def missing_cells(connection: sqlite3.Connection, machines: Machines) -> list[st
     """One sentence for each device with a cell that is not there (yet)."""
     known = store.cells(connection)
     gone = {one.id: store.missing(one.device.cells, known) for one in machines}
-    return [f"[[uns.device]] {device}: no cell is called {', '.join(names)} (yet)" for device, names in gone.items() if names]
+    return [
+        f"[[uns.device]] {device}: no cell is called {', '.join(names)} (yet)"
+        for device, names in gone.items()
+        if names
+    ]
 
 
 def _one(

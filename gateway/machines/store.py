@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from gateway.kernel.db import Tx
 from gateway.jobs.store import at, text
+from gateway.kernel import clock as time_
+from gateway.kernel.db import Tx
+from gateway.kernel.errors import NotFound
 from gateway.machines.counters import Last
 from gateway.machines.model import Quality, State
 from gateway.machines.states import Candidate
-from gateway.kernel import clock as time_
-from gateway.kernel.errors import NotFound
 from gateway.outbox.event import Change, Stamp, encode
 
 TABLE = "machine_states"
@@ -121,7 +121,9 @@ def save(tx: Tx, before: MachineRow, after: MachineRow) -> Change | None:
     )
     if not fields:
         return None
-    return Change(TABLE, after.id, "update" if before.version else "insert", version, fields if before.version else None)
+    return Change(
+        TABLE, after.id, "update" if before.version else "insert", version, fields if before.version else None
+    )
 
 
 def started(tx: Tx, device: str, operation_id: str) -> None:
@@ -134,7 +136,9 @@ def started(tx: Tx, device: str, operation_id: str) -> None:
 
 def log_on(tx: Tx, device: str, operator_id: str, now: str) -> None:
     """Instead of whoever was logged on until now."""
-    tx.execute("INSERT OR REPLACE INTO machine_badges (device, operator_id, at) VALUES (?, ?, ?)", (device, operator_id, now))
+    tx.execute(
+        "INSERT OR REPLACE INTO machine_badges (device, operator_id, at) VALUES (?, ?, ?)", (device, operator_id, now)
+    )
 
 
 def log_off(tx: Tx, device: str, operator_id: str) -> None:
@@ -178,7 +182,9 @@ def quarantine(tx: Tx, stamp: Stamp, doubt_: Doubt) -> str:
 def quarantines(connection: sqlite3.Connection, *, acknowledged_too: bool = False) -> list[dict[str, Any]]:
     """Newest first."""
     rows = connection.execute(_LISTED, (acknowledged_too, LISTED_MAX))
-    return [{**dict(row), "last_value": json.loads(row["last_value"]), "value": json.loads(row["value"])} for row in rows]
+    return [
+        {**dict(row), "last_value": json.loads(row["last_value"]), "value": json.loads(row["value"])} for row in rows
+    ]
 
 
 def device_of(connection: sqlite3.Connection, row_id: str) -> str:
@@ -202,7 +208,9 @@ def forget(tx: Tx, acknowledged_before: str) -> int:
 
 
 def open_count(connection: sqlite3.Connection) -> int:
-    count: int = connection.execute("SELECT count(*) FROM machine_quarantines WHERE acknowledged_at IS NULL").fetchone()[0]
+    count: int = connection.execute(
+        "SELECT count(*) FROM machine_quarantines WHERE acknowledged_at IS NULL"
+    ).fetchone()[0]
     return count
 
 

@@ -37,13 +37,13 @@ _NAMED = f"""
   AND (:sequence IS NULL OR o.sequence = :sequence) AND (:operation_name IS NULL OR o.operation_name = :operation_name)
   AND {_LIVE} ORDER BY p.part_number, o.sequence, o.id LIMIT :limit
 """
-_OF_IDS = f"{_ROW} WHERE o.id IN (SELECT value FROM json_each(?)) ORDER BY o.started_at, o.id"
+_OF_IDS = f"{_ROW} WHERE o.id IN (SELECT value FROM json_each(?)) ORDER BY o.started_at, o.id"  # noqa: S608 -- constants only
 # As a station shows it: planned start, then due date, then the order of the routing.
 _QUEUE = f"""
 {_ROW} WHERE o.status = 'not_started' AND (:cells IS NULL OR o.cell_id IN (SELECT value FROM json_each(:cells))) AND {_LIVE}
 ORDER BY o.planned_start IS NULL, o.planned_start, coalesce(j.due_date_override, j.due_date) IS NULL,
   coalesce(j.due_date_override, j.due_date), j.job_number, p.part_number, o.sequence, o.id LIMIT :limit
-"""
+"""  # noqa: S608 -- constants only
 _STATUS = "SELECT status FROM operations WHERE id = ? AND deleted_at IS NULL"
 _PERSON = "SELECT id FROM profiles WHERE active = 1 AND (id = ?1 OR username = ?1 OR employee_id = ?1) LIMIT 2"
 _OF_BADGE = "SELECT id FROM profiles WHERE active = 1 AND employee_id = ? LIMIT 2"
@@ -113,7 +113,9 @@ def _by_number(connection: sqlite3.Connection, named: Mapping[str, Any], cells: 
 
 def _head(connection: sqlite3.Connection, machine: Machine, cells: str | None) -> str:
     if not machine.device.start_head:
-        raise NoActiveOperation("start needs an operation_id or a job_number: this device may not start what comes next")
+        raise NoActiveOperation(
+            "start needs an operation_id or a job_number: this device may not start what comes next"
+        )
     found = connection.execute(_QUEUE, {"cells": cells, "limit": 1}).fetchone()
     if found is None:
         raise NoActiveOperation("nothing waits in the queue of this device's cells")

@@ -57,9 +57,7 @@ class Watch:
         now_s = self._clock.monotonic()
         heard = self._commands.heard
         return frozenset(
-            one.id
-            for one in self._machines
-            if 0 < one.device.stale_after < now_s - heard.get(one.id, self._began_s)
+            one.id for one in self._machines if 0 < one.device.stale_after < now_s - heard.get(one.id, self._began_s)
         )
 
     def _tell(self, facts: dict[str, int]) -> None:

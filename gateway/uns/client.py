@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
+import functools
 import logging
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
@@ -25,9 +26,8 @@ QUOTA_EXCEEDED = 0x97
 UNASKED = (0, "sent without asking for an answer")
 TOO_LARGE = 0x95
 PACKET_HEAD_BYTES_MAX = 2048  # of a publish, beside its topic and payload: the fixed header and our properties
-UNACKNOWLEDGED_MAX = (
-    256  # messages that a broker may give us before we acknowledge; with MQTT 3.1.1 it uses its own number
-)
+PROPERTIES_KEPT = 256
+UNACKNOWLEDGED_MAX = 256  # messages that a broker may give us before we acknowledge; 3.1.1 has its own number
 
 _quiet = logging.getLogger("gateway.uns.mqtt")  # aiomqtt's own words; what matters is told as Unavailable
 _quiet.setLevel(logging.CRITICAL)
@@ -145,9 +145,8 @@ class _Client(aiomqtt.Client):
             acknowledged.set_result((TOO_LARGE, told, self._loop.time()))
             return acknowledged
         with _told():
-            info = self._client.publish(
-                message.topic, message.payload, message.qos, message.retain, _properties(message) if mqtt5 else None
-            )
+            given = (message.topic, message.payload, message.qos, message.retain)
+            info = self._client.publish(*given, _properties(message) if mqtt5 else None)  # type: ignore[arg-type] # see _Packed
         if info.rc:
             slots.release()
             raise ConnectionAbortedError
@@ -201,6 +200,8 @@ class _Client(aiomqtt.Client):
     def _on_disconnect(self, *args: Any) -> None:
         """Whoever waits for a PUBACK now learns that there will be none."""
         super()._on_disconnect(*args)
+        if self._disconnected.done():
+            self._disconnected.exception()  # nobody may be waiting for this one: then it would be told as a bug
         for acknowledged, slots in self._acks.values():
             slots.release()
             if not acknowledged.done():
@@ -286,17 +287,35 @@ def _bytes_of(message: Message) -> int:
     return len(message.topic.encode()) + message.payload_bytes + PACKET_HEAD_BYTES_MAX
 
 
-def _properties(message: Message) -> Properties:
+class _Packed(NamedTuple):
+    """Properties as they go over the line: the library asks for that of them, and for nothing else."""
+
+    wire: bytes
+
+    def pack(self) -> bytes:
+        return self.wire
+
+
+def _properties(message: Message) -> _Packed:
+    content = "application/json" if message.payload and isinstance(message.payload, str) else None
+    return _made(content, message.expires_s, message.properties, message.correlation)
+
+
+@functools.lru_cache(PROPERTIES_KEPT)
+def _made(
+    content: str | None, expires_s: int | None, given: tuple[tuple[str, str], ...], correlation: bytes | None
+) -> _Packed:
+    """Kept, because the library takes longer to make them than to send the message, and most messages have the same."""
     properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call] # the library has no types here
-    if message.payload and isinstance(message.payload, str):
-        properties.ContentType = "application/json"
-    if message.expires_s is not None:
-        properties.MessageExpiryInterval = message.expires_s
-    if message.properties:
-        properties.UserProperty = list(message.properties)
-    if message.correlation is not None:
-        properties.CorrelationData = message.correlation
-    return properties
+    if content:
+        properties.ContentType = content
+    if expires_s is not None:
+        properties.MessageExpiryInterval = expires_s
+    if given:
+        properties.UserProperty = list(given)
+    if correlation is not None:
+        properties.CorrelationData = correlation
+    return _Packed(properties.pack())  # type: ignore[no-untyped-call] # as above
 
 
 def _packet(message: aiomqtt.Message) -> Packet:

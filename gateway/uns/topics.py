@@ -3,6 +3,7 @@
 Below a cell stands what the plant reads; levels that begin with `_` are the gateway's own.
 """
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from gateway.settings import Settings
 LEVEL_BYTES_MAX = 64
 TOPIC_BYTES_MAX = 512
 SPARKPLUG = "spBv1.0"
+LEVELS_KEPT = 1_024  # names that were made into levels: each event has the same few
 NO_CELL = "default"  # the cell level of events that belong to none
 CELL_ID_DIGITS = 8
 TWIN_ID_DIGITS = (4, 8, 13, 18, 36)  # ids that were made within weeks of each other begin alike
@@ -35,6 +37,7 @@ class Place:
     slug: str
 
 
+@functools.lru_cache(LEVELS_KEPT)
 def level(name: str) -> str:
     """A name as people write it -> a level: `Laser Cell 1` is laser_cell_1. May be empty (`焊接`)."""
     return _OUTSIDE.sub("", _SPACES.sub("_", name.lower()))[:LEVEL_BYTES_MAX]

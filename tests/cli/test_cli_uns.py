@@ -1,9 +1,13 @@
 """`uns` and `tls` as a person or a script has them."""
 
 import json
+import shutil
 import ssl
+import subprocess
+import time
 import urllib.request
 
+WAIT_MAX_S = 30
 DEVICES = """
 [broker]
 mode = "off"
@@ -39,7 +43,9 @@ def test_the_plan_says_what_is_missing_and_ends_well(program):
     assert 'there is no cell "Laser" yet' in said.out
     assert program.ok("uns", "check", "--json").json["devices"][0]["device"] == "laser-1"
     program.ok(
-        "import", "-", stdin=json.dumps({"cells": [{"id": "00000000-0000-4000-8000-00000000ce01", "name": "Laser"}]})
+        "import",
+        "-",
+        stdin=json.dumps({"cells": [{"id": "00000000-0000-4000-8000-00000000ce01", "name": "Laser", "sequence": 1}]}),
     )
     assert "Laser -> enterprise/site/area/laser" in program.ok("uns", "check").out
 
@@ -89,3 +95,50 @@ def test_https_is_there_after_tls_init_and_its_ca_can_be_fetched(program, tmp_pa
 def test_there_is_nothing_to_renew_before_there_is_something(program):
     said = program.call("tls", "renew")
     assert (said.code, "tls init" in said.err) == (1, True)
+
+
+def test_a_running_gateway_lets_a_device_in_at_once_on_the_lan_and_shuts_it_out(program):
+    """The whole way: the command, admin.sock, Mosquitto with TLS, a client of the line."""
+    plain, lan = program.free_port(), program.free_port()
+    broker = f'mode = "managed"\nport = {plain}\ntls_host = "127.0.0.1"\ntls_port = {lan}'
+    program.configure(DEVICES.replace('mode = "off"', broker))
+    topic = "enterprise/site/_dev/laser-1/in/state"
+    with program.serving():
+        key = program.key("read")
+        password = program.ok("uns", "devices", "add", "laser-1").last
+        until(lambda: "lan" in broker_of(program, key))
+        assert said_over_tls(program, lan, password, topic)
+        assert not said_over_tls(program, lan, password, "enterprise/site/_dev/saw-1/in/state")
+        assert 'no cell "Laser" yet' in broker_of(program, key)["warnings"][0]
+        fresh = program.ok("uns", "devices", "rotate", "laser-1").last
+        assert not said_over_tls(program, lan, password, topic)
+        assert said_over_tls(program, lan, fresh, topic)
+        program.ok("uns", "devices", "remove", "laser-1")
+        until(lambda: "lan" not in broker_of(program, key))
+        assert not said_over_tls(program, lan, fresh, topic)
+
+
+def broker_of(program, key: str) -> dict:
+    """Its entry in /healthz."""
+    return json.loads(program.get("/healthz", key)[1])["links"]["broker"]
+
+
+def said_over_tls(program, port: int, password: str, topic: str) -> bool:
+    """Whether a publish with QoS 1 was taken."""
+    command = [tool("mosquitto_pub"), "-h", "localhost", "-p", str(port), "-u", "laser-1", "-P", password]
+    command += ["--cafile", str(program.data / "tls" / "ca.crt"), "-V", "mqttv5", "-q", "1", "-t", topic, "-m", "4"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+    return done.returncode == 0 and "Not authorized" not in done.stderr + done.stdout
+
+
+def tool(name: str) -> str:
+    found = shutil.which(name)
+    assert found, f"there is no {name}: run `make setup-tests`"
+    return found
+
+
+def until(fact) -> None:
+    ends_s = time.monotonic() + WAIT_MAX_S
+    while not fact():
+        assert time.monotonic() < ends_s, "waited in vain"
+        time.sleep(0.1)

@@ -104,7 +104,7 @@ class Controller:
             await self._say(self.counter.now())
             await self._follower.has(self.device, self.counter.value)
             for number in range(messages):
-                if when and number >= when[0]:
+                if when and number >= when[0] and not self.counter.near_its_end:
                     when.pop(0)
                     await self._follower.has(self.device, self.counter.value)
                     await self._say(self.counter.reboot())
@@ -132,11 +132,12 @@ class Controller:
                     topic = f"{ROOT}/_dev/{self.device}/in/counter/good"
                     await client.publish(topic, json.dumps(one.payload), qos=1, retain=True)
                     self.sent += 1
-                return
             except aiomqtt.MqttError:
                 await self._leave()
                 await asyncio.sleep(0.2)
                 values = [*self._last, self.counter.now()]
+            else:
+                return
 
     async def _connected(self) -> aiomqtt.Client:
         if self._client is None:
@@ -166,7 +167,13 @@ def configure(box: Box, broker: Broker, count: int) -> None:
         "cells": [{"id": id_of("ce", n), "name": f"Cell {n}", "sequence": n + 1} for n in range(count)],
         "jobs": [{"id": id_of("a0", n), "job_number": f"J-{n}"} for n in range(count)],
         "parts": [
-            {"id": id_of("b0", n), "job_id": id_of("a0", n), "part_number": f"P-{n}", "material": "St", "quantity": 10**6}
+            {
+                "id": id_of("b0", n),
+                "job_id": id_of("a0", n),
+                "part_number": f"P-{n}",
+                "material": "St",
+                "quantity": 10**6,
+            }
             for n in range(count)
         ],
         "operations": [
@@ -200,7 +207,9 @@ async def stations(box: Box, count: int, rng: random.Random) -> None:
         await press(box, "resume", number)
 
 
-async def trouble(box: Box, broker: Broker, controllers: list[Controller], given: argparse.Namespace, total: int) -> None:
+async def trouble(
+    box: Box, broker: Broker, controllers: list[Controller], given: argparse.Namespace, total: int
+) -> None:
     """Kills, spread over the whole of it."""
     kills = ["gateway"] * given.kills + ["broker"] * given.broker_kills
     random.Random(given.seed).shuffle(kills)
@@ -223,7 +232,9 @@ async def drill(box: Box, broker: Broker, given: argparse.Namespace) -> int:
     rng = random.Random(given.seed)
     each = given.messages // given.controllers
     follower = Follower(box)
-    controllers = [Controller(n, broker.port, follower, random.Random(given.seed + n)) for n in range(given.controllers)]
+    controllers = [
+        Controller(n, broker.port, follower, random.Random(given.seed + n)) for n in range(given.controllers)
+    ]
     for number in range(given.controllers):
         await press(box, "start", number)
     began = time.monotonic()
@@ -241,7 +252,9 @@ async def drill(box: Box, broker: Broker, given: argparse.Namespace) -> int:
         await press(box, "resume", number)
     took_s = time.monotonic() - began
     sent = sum(one.sent for one in controllers)
-    say(f"{sent} messages in {took_s:.0f} s ({sent / took_s:.0f} a second), {sum(one.reboots for one in controllers)} reboots")
+    say(
+        f"{sent} messages in {took_s:.0f} s ({sent / took_s:.0f} a second), {sum(one.reboots for one in controllers)} reboots"
+    )
     await asyncio.to_thread(drained, box)
     return verdict(box, controllers)
 
@@ -261,7 +274,9 @@ def drained(box: Box) -> None:
 def verdict(box: Box, controllers: list[Controller]) -> int:
     with box.read() as connection:
         booked = dict(
-            connection.execute("SELECT operation_id, sum(quantity_good) FROM operation_quantities GROUP BY operation_id")
+            connection.execute(
+                "SELECT operation_id, sum(quantity_good) FROM operation_quantities GROUP BY operation_id"
+            )
         )
         refused = [dict(row) for row in connection.execute("SELECT * FROM machine_quarantines")]
     wrong = 0

@@ -21,7 +21,9 @@ ALL = ("start", "pause", "resume", "complete", "report", "issue", "active", "que
 class Hall:
     """`mappings` and `device` are those of the settings; the laser is in the cell Laser."""
 
-    def __init__(self, floor: Floor, *mappings: dict[str, Any], more: tuple[dict[str, Any], ...] = (), **device: Any) -> None:
+    def __init__(
+        self, floor: Floor, *mappings: dict[str, Any], more: tuple[dict[str, Any], ...] = (), **device: Any
+    ) -> None:
         laser = {"id": "laser-1", "cells": ["Laser"], "commands": ALL, **device}
         self.floor = floor
         self.known = registry.machines(Uns(device=(laser, *more), mapping=mappings))

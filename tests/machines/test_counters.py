@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.machines.counters import Delta, Last, Meter, delta
+from gateway.machines.counters import ROLLS_FROM, Delta, Last, Meter, delta
 
 AT = datetime(2026, 2, 3, 9, 15, 4, tzinfo=UTC)
 TOP16, TOP32 = 2**16, 2**32
@@ -32,6 +32,7 @@ def second(number: float) -> datetime:
         (100, 601, Meter(), (501, "jump")),
         (100, 600, Meter(), (500, "grew")),
         (TOP32 - 2, 3, Meter(bits=0), (3, "reset")),
+        (TOP32 - 2, 3, NARROW, (3, "reset")),  # its setting was changed
     ],
 )
 def test_each_rule(last, value, meter, expected):
@@ -81,9 +82,11 @@ def test_whatever_happens_every_piece_counts_once(data):
                 arrives(message)
             continue
         pieces = data.draw(st.integers(0, 60))
-        if step == "reboot":
+        if step == "reboot" and value < ROLLS_FROM * 2**bits:  # above, it looks like a roll-over
             arrives(sent[-1])  # what a controller forgets before anybody heard of it, nobody can count
-            value = 0
+            value = 0  # and says so before its first piece: 7, and 7 again after a reboot, look alike
+            sent.append((value, second(clock - 0.5)))
+            arrives(sent[-1])
         made, value = made + pieces, (value + pieces) % 2**bits
         sent.append((value, second(clock)))
         if step != "lost":

@@ -12,7 +12,8 @@ MAPPED = {"device": "laser-1", "input": "state", "rule": "state_map", "map": STA
 
 
 @pytest.mark.parametrize(
-    ("value", "state"), [("running", "running"), ("RUNNING", "running"), ("off", "off"), (4, "unknown"), ("x", "unknown")]
+    ("value", "state"),
+    [("running", "running"), ("RUNNING", "running"), ("off", "off"), (4, "unknown"), ("x", "unknown")],
 )
 async def test_without_a_map_the_word_itself_counts(floor, value, state):
     hall = Hall(floor)
@@ -21,7 +22,9 @@ async def test_without_a_map_the_word_itself_counts(floor, value, state):
     assert (stands.state, stands.raw, stands.quality) == (state, value, "good")
 
 
-@pytest.mark.parametrize(("value", "state"), [(4, "running"), (4.0, "running"), ("4", "running"), ("4.0", "running"), (5, "unknown")])
+@pytest.mark.parametrize(
+    ("value", "state"), [(4, "running"), (4.0, "running"), ("4", "running"), ("4.0", "running"), (5, "unknown")]
+)
 async def test_a_map_takes_numbers_however_they_are_written(floor, value, state):
     hall = Hall(floor, MAPPED)
     await hall.tell("state", value)

@@ -52,7 +52,9 @@ async def test_before_an_operation_stands_still_its_pieces_are_booked(floor, ver
     assert (await floor.press(verb, operation)).status == 200
     assert await hall.booked(operation) == [(3, 0, 0)]
     names = [row[0] for row in await floor.query("SELECT type FROM events WHERE type IS NOT NULL ORDER BY seq")]
-    assert names.index("production.quantity_reported") < names.index(f"operation.{verb}{'d' if verb[-1] == 'e' else ''}")
+    assert names.index("production.quantity_reported") < names.index(
+        f"operation.{verb}{'d' if verb[-1] == 'e' else ''}"
+    )
 
 
 async def test_a_refused_end_books_nothing(floor):

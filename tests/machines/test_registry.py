@@ -21,6 +21,7 @@ SCADA = {"id": "scada", "cells": ["*"]}
         ((LASER,), ({**COUNTER, "input": "counters/good"},), "counter/<name>"),
         ((LASER,), ({**COUNTER, "input": "counter/"},), "counter/<name>"),
         ((LASER,), ({**COUNTER, "input": "state"},), "does not go with"),
+        ((LASER,), ({**COUNTER, "input": None},), "set an input"),
         ((LASER,), ({**COUNTER, "path": "a..b"},), r"a\.b\[0\]\.c"),
         ((LASER,), (COUNTER, COUNTER), "twice"),
         ((LASER, TWIN), (COUNTER, {**COUNTER, "device": "laser-2"}), "both book quantity_good"),
@@ -35,7 +36,6 @@ def test_what_does_not_fit(devices, mappings, told):
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"input": None},
         {"report": None},
         {"rule": "edge", "command": "start"},
         {"rule": "edge", "report": None},

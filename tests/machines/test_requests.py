@@ -13,7 +13,12 @@ from gateway.kernel.clock import text
 async def test_each_verb_does_what_rest_does(floor):
     hall = Hall(floor)
     operation = await hall.operation(verb=None)
-    for verb, status in (("start", "in_progress"), ("pause", "on_hold"), ("resume", "in_progress"), ("complete", "completed")):
+    for verb, status in (
+        ("start", "in_progress"),
+        ("pause", "on_hold"),
+        ("resume", "in_progress"),
+        ("complete", "completed"),
+    ):
         named = {"operation_id": operation} if verb == "start" else {}
         code, data, replayed = await hall.ask(verb, f"r-{verb}", **named)
         assert (code, data["status"], data["operation_id"], replayed) == (200, status, operation, False)
@@ -76,7 +81,9 @@ async def test_by_job_part_and_place(floor):
     assert {one["part_number"] for one in several.value.details["candidates"]} == {"J-7-P1", "J-7-P2"}
     _, data, _ = await hall.ask("start", job_number="J-7", part_number="J-7-P1", sequence=10 // 10)
     assert data["operation_id"] == first
-    assert (await hall.ask("pause", job_number="J-7", part_number="J-7-P1", operation_name="Op 1"))[1]["operation_id"] == first
+    assert (await hall.ask("pause", job_number="J-7", part_number="J-7-P1", operation_name="Op 1"))[1][
+        "operation_id"
+    ] == first
     with pytest.raises(errors.NotFound):
         await hall.ask("start", job_number="J-8")
     with pytest.raises(errors.Invalid, match="job_number"):
@@ -199,6 +206,8 @@ async def test_an_issue_that_holds_its_operation(floor):
     operation = await hall.operation()
     status, data, _ = await hall.ask("issue", "r-1", description="lens broken", severity="high", causes_standstill=True)
     assert (status, data["severity"], data["status"]) == (201, "high", "on_hold")
-    assert (await hall.ask("issue", "r-1", description="lens broken", severity="high", causes_standstill=True))[2] is True
+    assert (await hall.ask("issue", "r-1", description="lens broken", severity="high", causes_standstill=True))[
+        2
+    ] is True
     with pytest.raises(errors.InvalidTransition):
         await hall.ask("resume", operation_id=operation)

@@ -20,7 +20,10 @@ from gateway.web.routes import Caller, Scope
 DUE_MAX = timedelta(days=1)  # nobody gathers for longer
 PIECE = 1_000_000  # millionths: a factor may be a fraction, and sums of fractions have to stay exact
 
-_COLUMNS = "source, cause, field, cells, operation_id, recorded_by, pending_millionths, booked_total, dropped_total, counted_at, due"
+_COLUMNS = (
+    "source, cause, field, cells, operation_id, recorded_by, pending_millionths, booked_total, dropped_total, "
+    "counted_at, due"
+)
 _COLUMNS_OF_G = ", ".join(f"g.{name}" for name in _COLUMNS.split(", "))
 _GET = f"SELECT {_COLUMNS} FROM gathered_pieces WHERE source = ?"  # noqa: S608 -- constants only
 # CROSS JOIN: there are few of these, and very many operations.
@@ -50,7 +53,7 @@ _WAITING = f"""
 SELECT coalesce(sum(pending_millionths / {PIECE}) FILTER (WHERE operation_id IS NOT NULL), 0),
   coalesce(sum(pending_millionths / {PIECE}) FILTER (WHERE operation_id IS NULL), 0), coalesce(sum(dropped_total), 0)
 FROM gathered_pieces
-"""
+"""  # noqa: S608 -- constants only
 _THERE = "SELECT 1 FROM operations WHERE id = ? AND deleted_at IS NULL"
 _AT_WORK = "SELECT 1 FROM profiles WHERE id = ? AND active = 1"
 
@@ -89,7 +92,9 @@ def get(connection: sqlite3.Connection, source: str) -> Gathered | None:
     return None if row is None else _read(row)
 
 
-def add(tx: Tx, stamp: Stamp, known: Gathered, pending: int, owner: For, *, counted_at: datetime, due: datetime) -> Gathered:
+def add(
+    tx: Tx, stamp: Stamp, known: Gathered, pending: int, owner: For, *, counted_at: datetime, due: datetime
+) -> Gathered:
     """`pending` further millionths, for this operation. What was for another one is booked first; what was held is for this
     one, too.
     """
@@ -132,9 +137,7 @@ def after_a_start(tx: Tx, stamp: Stamp, operation_id: str, cell_id: str) -> None
 
 def assign(tx: Tx, one: Gathered, owner: For, now: datetime) -> None:
     """Held pieces are for this operation, and booked soon."""
-    save(
-        tx, replace(one, operation_id=owner.operation_id, recorded_by=owner.recorded_by, counted_at=now, due=now)
-    )
+    save(tx, replace(one, operation_id=owner.operation_id, recorded_by=owner.recorded_by, counted_at=now, due=now))
 
 
 def held(connection: sqlite3.Connection) -> list[Gathered]:
@@ -160,7 +163,9 @@ def waiting(connection: sqlite3.Connection) -> Waiting:
     return Waiting(*connection.execute(_WAITING).fetchone())
 
 
-def running(connection: sqlite3.Connection, cells: str | None, status: str = "in_progress", limit: int = 2) -> list[str]:
+def running(
+    connection: sqlite3.Connection, cells: str | None, status: str = "in_progress", limit: int = 2
+) -> list[str]:
     """The operations of these cells (a JSON list of ids, None: all) that stand like that, oldest first."""
     return [row[0] for row in connection.execute(_RUNNING, (status, cells, cells, limit))]
 
@@ -199,4 +204,16 @@ def ids_json(ids: Sequence[str] | None) -> str | None:
 
 
 def _read(row: Sequence[Any]) -> Gathered:
-    return Gathered(*row[:9], at(row[9]), at(row[10]))
+    return Gathered(
+        source=row[0],
+        cause=row[1],
+        field=row[2],
+        cells=row[3],
+        operation_id=row[4],
+        recorded_by=row[5],
+        pending=row[6],
+        booked_total=row[7],
+        dropped_total=row[8],
+        counted_at=at(row[9]),
+        due=at(row[10]),
+    )
