@@ -7,7 +7,8 @@ import pytest
 from publishing import LOGS, PATH, Publishers
 from uns_hall import free_port, listening, until
 
-from gateway.publishers import sender, senders
+from gateway.kernel.errors import StorageFailed
+from gateway.publishers import sender, senders, store
 from gateway.uns import refused
 
 
@@ -176,6 +177,31 @@ async def test_after_a_restart_it_goes_on_and_says_nothing_twice(publishers, for
     assert len(seqs(ear)) == len(ear.events)
     assert unbroken(ear)
     assert len(logs) == len(ear.events)
+
+
+async def test_what_was_acknowledged_and_could_not_be_written_down_is_told_again_under_its_id(
+    publishers, foreign, monkeypatch
+):
+    foreign.start("")
+    written = store.delivered
+    failures = iter([True])
+
+    def fails_once(tx, *given):
+        if next(failures, False):
+            raise StorageFailed("the disk gave an error")
+        return written(tx, *given)
+
+    monkeypatch.setattr(store, "delivered", fails_once)
+    async with publishers.on(), listening(foreign.port, "#", None, None) as ear:
+        row = await publishers.make(foreign.port)
+        await publishers.works(2)
+        await publishers.drained(row)
+        logs = await all_heard(publishers, row, ear)
+        await until(lambda: len(ear.events) > len(logs))
+    ids = [event["id"] for event in ear.events]
+    assert len(set(ids)) == len(logs) < len(ids), "told twice, written down once"
+    assert [one["payload"]["id"] for one in logs] == list(dict.fromkeys(ids))
+    assert unbroken(ear)
 
 
 async def test_what_the_broker_denies_stands_in_the_log_and_is_passed_by(publishers, foreign, monkeypatch):
