@@ -297,7 +297,7 @@ class Broker:
         if self._version and "version" not in self._link.facts and _number(self._version) < PATCHED:
             log.warning("broker.old", version=self._version, advice="2.0.16, or a distribution that closed its holes")
         self._link.facts |= {"mode": self.mode, "version": self._version}
-        self._fact("lan", ":".join(map(str, self._for_lan)) if self._for_lan else None)
+        self._fact("lan", ":".join(map(str, self._for_lan)) if self._for_lan and not self._why_old else None)
         bridge = "up" if self._bridged else "down"
         self._fact("bridge", bridge if self._settings.bridge.address and self.mode == "managed" else None)
         trouble = self._trouble()
