@@ -21,6 +21,7 @@ ACK_MAX_S = 10.0
 CONNECT_MAX_S = 5.0
 KEEPALIVE_S = 20
 GOODBYE_MAX_S = 1.0
+CANCEL_AGAIN_S = 0.5
 UNSUPPORTED_VERSION = (0x84, 1)  # MQTT 5's word for it, and 3.1.1's
 QUOTA_EXCEEDED = 0x97
 UNASKED = (0, "sent without asking for an answer")
@@ -359,8 +360,11 @@ async def first(*runs: Awaitable[None]) -> None:
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in tasks:
-            task.cancel()
+        while left := [task for task in tasks if not task.done()]:
+            for task in left:
+                task.cancel()
+            # Again, if need be: the library waits with Python 3.11's wait_for, which may lose a cancellation.
+            await asyncio.wait(left, timeout=CANCEL_AGAIN_S)
         await asyncio.gather(*tasks, return_exceptions=True)
     for task in done:
         task.result()
