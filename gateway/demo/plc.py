@@ -26,7 +26,7 @@ class Counter:
 
     def __init__(self, clock: Clock, bits: int = 32, value: int = 0) -> None:
         self._clock = clock
-        self._span = 2**bits
+        self._span: int = 2**bits
         self.value = value
         self.made = 0
 
