@@ -18,8 +18,10 @@ from gateway.files.blobs import Blobs
 from gateway.files.commands import FileCommands, Sizes
 from gateway.files.reading import FileReading, Linked
 from gateway.files.signing import Signing
+from gateway.hub import files as hub_files
 from gateway.hub import forward
 from gateway.hub import routes as hub
+from gateway.hub.arrivals import Arrivals
 from gateway.hub.snapshot import Moments
 from gateway.hub.stream import Feed
 from gateway.issues import routes as issues
@@ -34,6 +36,9 @@ from gateway.kernel.ids import NewId
 from gateway.kernel.secrets import Secrets
 from gateway.keys import routes as keys_
 from gateway.keys.commands import KeyCommands
+from gateway.machines import routes as machines_
+from gateway.machines.quarantines import QuarantineCommands
+from gateway.machines.registry import machines
 from gateway.operations import routes as operations
 from gateway.operations.planning import OperationPlanning
 from gateway.operations.quantities import routes as quantities
@@ -44,9 +49,14 @@ from gateway.operations.time_entries import routes as time_entries
 from gateway.operations.time_entries.commands import TimeEntryCommands
 from gateway.operations.trees import routes as trees
 from gateway.operations.trees.commands import JobTreeCommands, PartTreeCommands
+from gateway.publishers import routes as publishers
+from gateway.publishers.commands import PublisherCommands
+from gateway.publishers.sender import Here
+from gateway.publishers.trial import Trial
 from gateway.settings import Settings
 from gateway.transfer import routes as transfer
 from gateway.transfer.export import Exports
+from gateway.uns.topics import Topics
 from gateway.web import hosted
 from gateway.web.auth import Keys
 from gateway.web.inside import Inside
@@ -75,7 +85,10 @@ def api_routes(
 ) -> list[Route]:
     """Every API route. `ring`: whom webhooks of the cloud wake."""
     made = (db, clock, new_id, settings.gateway.id)
+    known = machines(settings.uns)
     job_trees = JobTreeCommands(*made)
+    stored = blobs(settings)
+    bytes_max = max(settings.limits.image_bytes, settings.limits.upload_bytes)
     targets = Targets(settings.webhooks.allowed_networks, settings.webhooks.allow_http)
     table = [
         *catalog.routes(db, lambda resource: RowCommands(resource, *made)),
@@ -90,22 +103,33 @@ def api_routes(
         *batches.routes(db, BatchCommands(*made)),
         *transfer.routes(Exports(db, clock, settings.site.enterprise, settings.site.tenant_id)),
         *webhooks.routes(db, WebhookCommands(*made, Secrets(settings.data_dir), targets)),
+        *_publisher_routes(settings, made),
         *keys_.routes(db, KeyCommands(keys, *made)),
         *hosted.routes(),
         *erp.routes(db, ErpCommands(*made, upstream=settings.compat.bulk_sync_shape == "upstream")),
-        *_file_routes(settings, made),
+        *_file_routes(settings, made, stored),
         *conflicts.routes(db, ConflictCommands(*made)),
+        *machines_.routes(db, known, QuarantineCommands(*made, known)),
         *hub.routes(db, feed, Moments(db), __version__),
+        *hub_files.routes(Arrivals(*made, stored, bytes_max), bytes_max),
         inbound.route(settings.cloud.webhook_secret.get_secret_value(), ring),
+        inbound.publish_route(
+            settings.cloud.publish_username, settings.cloud.publish_password.get_secret_value(), ring
+        ),
     ]
-    return [*table, forward.route(db, Inside(table), clock, new_id, settings.gateway.id)]
+    return [*table, forward.route(db, Inside(table), clock, new_id, settings.gateway.id, stored)]
 
 
-def _file_routes(settings: Settings, made: tuple[Database, Clock, NewId, str]) -> list[Route]:
-    stored, signing = blobs(settings), Signing(Secrets(settings.data_dir))
+def _file_routes(settings: Settings, made: tuple[Database, Clock, NewId, str], stored: Blobs) -> list[Route]:
+    signing = Signing(Secrets(settings.data_dir))
     sizes = Sizes(settings.limits.image_bytes, settings.limits.upload_bytes)
-    commands = FileCommands(*made, stored, signing, sizes)
+    commands = FileCommands(*made, stored, signing, sizes, beside_others=settings.cloud.kind == "hub")
     return files.routes(FileReading(made[0], stored, commands.link), commands, sizes, LINKED)
+
+
+def _publisher_routes(settings: Settings, made: tuple[Database, Clock, NewId, str]) -> list[Route]:
+    box, topics = Secrets(settings.data_dir), Topics.of(settings, settings.gateway.id)
+    return publishers.routes(made[0], PublisherCommands(*made, box), Trial(Here(*made[:3], topics, box)), topics)
 
 
 def blobs(settings: Settings) -> Blobs:

@@ -12,6 +12,7 @@ BENCHES = (
     "bench_export.py",
     "bench_drain.py",
     "bench_lanes.py",
+    "bench_uns.py",
 )
 
 
