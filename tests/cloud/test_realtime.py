@@ -46,7 +46,7 @@ async def listening(shop) -> None:
 
 async def passing(shop, fact) -> None:
     """Until it holds, however much time has to pass."""
-    for _ in range(200):
+    for _ in range(400):
         if fact():
             return
         await pass_by(shop, STEP_S, STEP_S)

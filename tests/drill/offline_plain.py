@@ -53,7 +53,7 @@ OFFLINE_H = 72.0
 STEP_S, LOOK_S = {SMALL: 180.0, LARGE: 30.0}, 5.0
 SETTLE_AFTER_S = 60.0
 LIVE_MAX_S, LIVE_LATE_SHARE = 300.0, 0.05
-FIRST_H, PAUSE_H, STEPS_A_DAY = 6, 2, 3  # of the job that somebody works off each day
+FIRST_H, PAUSE_H, STEPS_A_DAY = 6, 2, 2  # of the job that somebody works off each day
 DRAIN_OFF = 2.5  # times too long, or too short
 LIVE_A_DAY, REQUESTS_EACH = (
     50,
