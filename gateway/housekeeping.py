@@ -1,4 +1,4 @@
-"""Once an hour: old journal entries and receipts go, in slices, so that nobody waits for it."""
+"""Once an hour: old journal entries, receipts and tombstones go, in slices, so that nobody waits for it."""
 
 import sqlite3
 from datetime import datetime, timedelta
@@ -10,7 +10,7 @@ from gateway.kernel import clock as time_
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database, Tx
 from gateway.kernel.health import Link
-from gateway.outbox import journal, receipts
+from gateway.outbox import journal, receipts, tombstones
 from gateway.outbox.journal import Trimmed
 from gateway.settings import Retention
 
@@ -35,6 +35,7 @@ async def clean(db: Database, clock: Clock, retention: Retention) -> None:
         return
     await _events(db, clock, now, days=retention.journal_days)
     await _receipts(db, clock, now, days=max(retention.journal_days, receipts.KEEP_DAYS))
+    await _tombstones(db, clock, now, days=max(retention.journal_days, tombstones.KEEP_DAYS))
 
 
 async def _events(db: Database, clock: Clock, now: datetime, *, days: int) -> None:
@@ -57,6 +58,15 @@ async def _receipts(db: Database, clock: Clock, now: datetime, *, days: int) -> 
         log.info("housekeeping.trimmed", what="receipts", rows=total)
 
 
+async def _tombstones(db: Database, clock: Clock, now: datetime, *, days: int) -> None:
+    total = 0
+    while gone := await db.write(_trim_tombstones, *_limits(now, days)):
+        total += gone
+        await clock.sleep(BETWEEN_SLICES_S)
+    if total:
+        log.info("housekeeping.trimmed", what="tombstones", rows=total)
+
+
 def _limits(now: datetime, days: int) -> tuple[str, str]:
     """(what was recorded before that is old, now)."""
     return time_.text(now - timedelta(days=days)), time_.text(now)
@@ -68,6 +78,10 @@ def _trim_events(tx: Tx, before: str, now: str) -> Trimmed:
 
 def _trim_receipts(tx: Tx, before: str, now: str) -> int:
     return receipts.trim(tx, sent_up_to=_sent_up_to(tx), recorded_before=before, now=now)
+
+
+def _trim_tombstones(tx: Tx, before: str, now: str) -> int:
+    return tombstones.trim(tx, deleted_before=before, now=now)
 
 
 def _sent_up_to(connection: sqlite3.Connection) -> int:

@@ -25,6 +25,7 @@ MACHINERY = {
     "hub_gateways",
     "hub_received",
     "receipts",
+    "tombstones",
     "sqlite_sequence",
     "_sqlite_migrations",
 }  # and events, cloud, uns
