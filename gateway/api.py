@@ -18,8 +18,10 @@ from gateway.files.blobs import Blobs
 from gateway.files.commands import FileCommands, Sizes
 from gateway.files.reading import FileReading, Linked
 from gateway.files.signing import Signing
+from gateway.hub import files as hub_files
 from gateway.hub import forward
 from gateway.hub import routes as hub
+from gateway.hub.arrivals import Arrivals
 from gateway.hub.snapshot import Moments
 from gateway.hub.stream import Feed
 from gateway.issues import routes as issues
@@ -76,6 +78,8 @@ def api_routes(
     """Every API route. `ring`: whom webhooks of the cloud wake."""
     made = (db, clock, new_id, settings.gateway.id)
     job_trees = JobTreeCommands(*made)
+    stored = blobs(settings)
+    bytes_max = max(settings.limits.image_bytes, settings.limits.upload_bytes)
     targets = Targets(settings.webhooks.allowed_networks, settings.webhooks.allow_http)
     table = [
         *catalog.routes(db, lambda resource: RowCommands(resource, *made)),
@@ -93,18 +97,19 @@ def api_routes(
         *keys_.routes(db, KeyCommands(keys, *made)),
         *hosted.routes(),
         *erp.routes(db, ErpCommands(*made, upstream=settings.compat.bulk_sync_shape == "upstream")),
-        *_file_routes(settings, made),
+        *_file_routes(settings, made, stored),
         *conflicts.routes(db, ConflictCommands(*made)),
         *hub.routes(db, feed, Moments(db), __version__),
+        *hub_files.routes(Arrivals(*made, stored, bytes_max), bytes_max),
         inbound.route(settings.cloud.webhook_secret.get_secret_value(), ring),
     ]
-    return [*table, forward.route(db, Inside(table), clock, new_id, settings.gateway.id)]
+    return [*table, forward.route(db, Inside(table), clock, new_id, settings.gateway.id, stored)]
 
 
-def _file_routes(settings: Settings, made: tuple[Database, Clock, NewId, str]) -> list[Route]:
-    stored, signing = blobs(settings), Signing(Secrets(settings.data_dir))
+def _file_routes(settings: Settings, made: tuple[Database, Clock, NewId, str], stored: Blobs) -> list[Route]:
+    signing = Signing(Secrets(settings.data_dir))
     sizes = Sizes(settings.limits.image_bytes, settings.limits.upload_bytes)
-    commands = FileCommands(*made, stored, signing, sizes)
+    commands = FileCommands(*made, stored, signing, sizes, beside_others=settings.cloud.kind == "hub")
     return files.routes(FileReading(made[0], stored, commands.link), commands, sizes, LINKED)
 
 

@@ -275,7 +275,7 @@ def _cloud_link(
     if cloud.kind == "hub":
         hub = HubSettings(cloud.url, key, cloud.cells, cloud.timeout)
         here = Own(settings.gateway.id, own.epochs, partial(_renewed, clock))
-        return HubLink(hub, here, db, clock, new_id, rng, health)
+        return HubLink(hub, here, db, clock, new_id, rng, health, blobs(settings))
     chosen = CloudSettings(
         cloud.url,
         key,

@@ -45,7 +45,36 @@ def require_own_files(
 
 
 def _paths(column: Column, row: Mapping[str, Any]) -> list[str]:
-    stored = row.get(column.name)
+    return _listed(column, row.get(column.name))
+
+
+def _listed(column: Column, stored: str | None) -> list[str]:
     if stored is None:
         return []
     return json.loads(stored) if column.kind is Kind.LIST else [stored]
+
+
+# ---------------------------------------------------------------------- lists that several gateways change
+
+
+def moved(
+    connection: sqlite3.Connection, resource: Resource, row_id: str, values: Mapping[str, Any]
+) -> dict[str, dict[str, list[str]]]:
+    """What a change to these values, as they are stored, adds to lists of files and takes from them, by column."""
+    found = {}
+    for column in resource.listing_files:
+        if column.kind is not Kind.LIST or column.name not in values:
+            continue
+        sql = f"SELECT {column.name} FROM {resource.table} WHERE id = ?"  # noqa: S608 -- declared names only
+        row = connection.execute(sql, (row_id,)).fetchone()
+        before, after = _listed(column, row[0] if row else None), _listed(column, values[column.name])
+        added, gone = [one for one in after if one not in before], [one for one in before if one not in after]
+        if added or gone:
+            found[column.name] = {"added": added, "gone": gone}
+    return found
+
+
+def applied(paths: list[str], move: Mapping[str, list[str]]) -> list[str]:
+    """A list after a change that somebody has made to his own copy of it."""
+    kept = [one for one in paths if one not in move["gone"]]
+    return kept + [one for one in move["added"] if one not in kept]

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from gateway.catalog import listed
 from gateway.catalog.resources import Kind, Resource
 from gateway.kernel.db import Tx
 from gateway.kernel.errors import CellNotAllowed, Conflict, Invalid, NotFound, PreconditionFailed, SyncConflict
@@ -228,6 +229,7 @@ def _inserting(table: str, names: tuple[str, ...]) -> str:
 def update(tx: Tx, resource: Resource, row_id: str, values: Mapping[str, Any]) -> Change:
     """Set columns of one row and count its version up. Raises Conflict, Invalid."""
     pairs = ", ".join(f"{name} = :{name}" for name in values)
+    lists = listed.moved(tx, resource, row_id, values) if resource.listing_files else None
     try:
         version = tx.execute(
             f"UPDATE {resource.table} SET {pairs}, row_version = row_version + 1 WHERE id = :id RETURNING row_version",  # noqa: S608 -- declared names only
@@ -235,7 +237,7 @@ def update(tx: Tx, resource: Resource, row_id: str, values: Mapping[str, Any]) -
         ).fetchone()[0]
     except sqlite3.IntegrityError as exc:
         raise refusal(resource, values, exc) from exc
-    return Change(resource.table, row_id, "update", version, tuple(values))
+    return Change(resource.table, row_id, "update", version, tuple(values), lists)
 
 
 def delete(tx: Tx, resource: Resource, row_id: str) -> Change:

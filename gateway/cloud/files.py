@@ -227,14 +227,11 @@ class Files:
             raise _stays(
                 file.path, f"it has {file.size_bytes / MIB:.1f} MiB, the cloud takes {bytes_max // MIB} at most"
             )
-        if not await self._blobs.has(place, file.size_bytes):
-            raise _stays(file.path, "its bytes are not on this gateway any more, or not whole")
-        chunks = partial(self._blobs.read, place, 0, file.size_bytes, file.sha256)
         try:
-            async for _ in chunks():
-                pass
+            await self._blobs.require_sound(place, file.size_bytes, file.sha256)
         except StorageFailed as exc:
             raise _stays(file.path, exc.message) from exc
+        chunks = partial(self._blobs.read, place, 0, file.size_bytes, file.sha256)
         return Upload(file.content_type, file.size_bytes, chunks)
 
     @contextlib.asynccontextmanager

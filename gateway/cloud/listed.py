@@ -12,19 +12,19 @@ from typing import Any
 from gateway.cloud.mapping import LISTS
 from gateway.cloud.store import FILE, READER
 from gateway.files.model import File
-from gateway.files.store import at_paths
+from gateway.files.store import at_paths, to_come
 
 FILES, PART_IMAGES = "files", "part_images"
 
 
 def images(connection: sqlite3.Connection, part_id: str) -> dict[str, File | None]:
-    """What a part shows, by path; None: its bytes are not here."""
+    """What a part shows, by path; None: its bytes are not here. Without those that a gateway below still has to bring."""
     found = connection.execute(
         "SELECT image_paths FROM parts WHERE id = ? AND deleted_at IS NULL", (part_id,)
     ).fetchone()
     paths = json.loads(found[0]) if found else []
-    files = at_paths(connection, paths)
-    return {path: files.get(path) for path in paths}
+    files, coming = at_paths(connection, paths), to_come(connection, paths)
+    return {path: files.get(path) for path in paths if path not in coming}
 
 
 def waiting(connection: sqlite3.Connection, table: str, row_id: str) -> list[File]:

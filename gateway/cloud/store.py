@@ -27,13 +27,14 @@ ON CONFLICT (table_name, id) DO UPDATE SET base = excluded.base, written = exclu
   attempted = excluded.attempted, unsettled_until = excluded.unsettled_until, deleted = excluded.deleted,
   seen_at = excluded.seen_at
 """
-# What a row lists: our files, and whatever has a path there. Anything else in the list is no file of ours.
+# What a row lists: our files, those that gateways below have yet to bring, and whatever has a path there. Anything else in the
+# list is no file of ours.
 _LISTED = """
 SELECT j.value AS path, c.base ->> '$.file_path' AS cloud_path
 FROM {table} t, json_each(t.{column}) j
 LEFT JOIN files f ON f.path = j.value
 LEFT JOIN cloud_rows c ON c.table_name = 'files' AND c.id = j.value AND c.base <> '{{}}'
-WHERE t.id = ? AND (f.id IS NOT NULL OR c.id IS NOT NULL)
+WHERE t.id = ? AND (f.id IS NOT NULL OR c.id IS NOT NULL OR EXISTS (SELECT 1 FROM files_to_come x WHERE x.path = j.value))
 """
 _BELOW = {
     **{table: _LISTED.format(table=table, column=column) for table, column in LISTS.items()},
@@ -204,10 +205,13 @@ def seen_at(connection: sqlite3.Connection, table: str, row_id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Unsent:
-    """What of a row still has to go up: the cloud's columns, None for all; the states that it passes on the way."""
+    """What of a row still has to go up: the cloud's columns, None for all; the states that it passes on the way; what was done
+    to its lists of files, in order.
+    """
 
     fields: set[str] | None = field(default_factory=set)
     states: set[str] = field(default_factory=set)
+    lists: list[Mapping[str, Mapping[str, list[str]]]] = field(default_factory=list)
 
 
 def unsent(connection: sqlite3.Connection, lane: str, table: str, row_id: str) -> Unsent:
@@ -215,16 +219,18 @@ def unsent(connection: sqlite3.Connection, lane: str, table: str, row_id: str) -
     rows = connection.execute(_UNSENT, {"reader": READER, "lane": lane, "cloud": CLOUD}).fetchall()
     fields: set[str] = set()
     states: set[str] = set()
+    lists = []
     whole = False
     for changes, data in rows:
         mine = [change for change in json.loads(changes) if change["table"] == table and change["id"] == row_id]
         for change in mine:
             whole = whole or change["op"] != "update"
             fields |= cloud_fields(table, change["fields"] or ()) if change["op"] == "update" else set()
+            lists += [change["lists"]] if "lists" in change else []
         if mine and data:
             told = json.loads(data)
             states |= {told[name] for name in ("previous_status", "new_status") if told.get(name)}
-    return Unsent(None if whole else fields, states)
+    return Unsent(None if whole else fields, states, lists)
 
 
 def lane_waits(connection: sqlite3.Connection, lane: str) -> bool:

@@ -110,6 +110,17 @@ class Blobs:
                     raise StorageFailed(f"file {place[1]} is damaged on the disk: it is not served")
                 yield block
 
+    async def require_sound(self, place: Place, size_bytes: int, sha256: str) -> None:
+        """Read through once, before any of it goes to somebody else. Raises StorageFailed."""
+        if not await self.has(place, size_bytes):
+            raise StorageFailed("its bytes are not on this gateway any more, or not whole")
+        async for _ in self.read(place, 0, size_bytes, sha256):
+            pass
+
+    def require_room(self, size_bytes: int) -> None:
+        """For one more upload. Raises StorageFull."""
+        self._require_room(self._folder.parent, size_bytes)
+
     async def places(self) -> set[Place]:
         """All that are kept. Raises StorageFailed."""
         return await self._run(self._places)
@@ -141,20 +152,20 @@ class Blobs:
     def _opened(self, part: Path, announced: int) -> BinaryIO:
         _made(self._folder)
         _made(part.parent)
-        self._require_room(announced)
+        self._require_room(self._folder, announced)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         return os.fdopen(os.open(part, flags, 0o600), "wb")
 
     def _write(self, file: BinaryIO, digest: "hashlib._Hash", block: bytes, *, last: bool = False) -> None:
-        self._require_room(len(block))
+        self._require_room(self._folder, len(block))
         digest.update(block)
         file.write(block)
         if last:
             file.flush()
             os.fsync(file.fileno())
 
-    def _require_room(self, size: int) -> None:
-        if free_bytes(self._folder) - size < self._reserve_bytes:
+    def _require_room(self, folder: Path, size: int) -> None:
+        if free_bytes(folder) - size < self._reserve_bytes:
             raise StorageFull(
                 f"the disk is too full for uploads: the last {self._reserve_bytes // 2**20} MiB are kept for the work. "
                 "Free some space, then send it again"

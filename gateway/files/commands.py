@@ -54,13 +54,25 @@ class Wish:
 
 
 class FileCommands(Commands):
+    """`beside_others`: the files of several gateways come together, so that a path has to be free in all of them."""
+
     def __init__(
-        self, db: Database, clock: Clock, new_id: NewId, origin: str, blobs: Blobs, signing: Signing, sizes: Sizes
+        self,
+        db: Database,
+        clock: Clock,
+        new_id: NewId,
+        origin: str,
+        blobs: Blobs,
+        signing: Signing,
+        sizes: Sizes,
+        *,
+        beside_others: bool = False,
     ) -> None:
         super().__init__(db, clock, new_id, origin)
         self._blobs = blobs
         self._signing = signing
         self._sizes = sizes
+        self._beside_others = beside_others
         self._running = Running()
 
     async def link(self, file: File, base: str, caller: Caller) -> str:
@@ -82,7 +94,9 @@ class FileCommands(Commands):
         tenant_id = await self._db.read(store.tenant_id)
         path = rules.upload_path(tenant_id, wish.filename, wish.job_number)
         grant = Grant("PUT", rules.UPLOADS, path, 0, caller.key_id, "", kind, self._sizes.upload)
-        return await self._once(receipt, _offer, grant, wish.base, await self._signing.key())
+        return await self._once(
+            receipt, _offer, grant, wish.base, await self._signing.key(), beside_others=self._beside_others
+        )
 
     async def take(self, grant: Grant, incoming: Incoming, receipt: Receipt) -> Answer:
         """What is uploaded to an address. Raises Forbidden, Conflict (used), BadRequest, TooLarge, StorageFull ..."""
@@ -166,11 +180,11 @@ class FileCommands(Commands):
 # ---------------------------------------------------------------------- inside the transaction
 
 
-def _offer(tx: Tx, stamp: Stamp, grant: Grant, base: str, key: bytes) -> Answer:
+def _offer(tx: Tx, stamp: Stamp, grant: Grant, base: str, key: bytes, *, beside_others: bool) -> Answer:
     over = time_.text(stamp.now - OFFER_KEPT)
     store.require_room_for_offer(tx, over)
     nonce, path = stamp.new_id(), grant.path
-    while store.is_taken(tx, path):
+    while store.is_taken(tx, path) or (beside_others and path == grant.path):
         path = rules.beside(grant.path, stamp.new_id().rpartition("-")[2])
     expires_at = (stamp.now + timedelta(seconds=rules.OFFER_S)).replace(microsecond=0)
     token = rules.sealed(key, replace(grant, path=path, nonce=nonce, expires_s=int(expires_at.timestamp())))
@@ -209,7 +223,8 @@ def _add_image(tx: Tx, stamp: Stamp, file: File, part_id: str, url: str, caller:
     _require_room(paths)
     change = rows_.insert(tx, FILES, _row(file, caller.key_id))
     told = _listing(tx, stamp, row, [*paths, file.path])
-    journal.append(tx, stamp, [_event(stamp, told.lane, change), told])
+    # A file is a lane of its own: its bytes may take their time on the way up, and keep nothing of the job waiting.
+    journal.append(tx, stamp, [_event(stamp, row_lane("files", file.id), change), told])
     return _added(file, url)
 
 

@@ -17,7 +17,10 @@ IMAGES, UPLOADS = (
     "parts-images",
     "issues",
 )  # the cloud's buckets; what is uploaded by address lies in the second, as there
+BUCKETS = (IMAGES, UPLOADS)
 NAME_MAX = 255
+PATH_MAX = 1_024  # characters
+PATH_STEPS = (3, 4)  # as of `<tenant>/files/<name>`, and of `<tenant>/jobs/<job number>/<name>`
 HEAD_BYTES = 1024  # of a file are looked at
 OFFER_S = 15 * 60  # an address for an upload is good for so long
 LINK_S = 60 * 60  # and one to fetch a file
@@ -59,6 +62,20 @@ def image_path(tenant_id: str, part_id: str, file_id: str, now: datetime, filena
     ending = filename.rpartition(".")[2].lower()
     ending = ending if _ENDING.fullmatch(ending) else _ENDINGS[content_type]
     return f"{_of_part(tenant_id, part_id)}{int(now.timestamp() * 1000)}_{file_id}.{ending}"
+
+
+def check_path(path: str) -> str:
+    """One as they are made here, of a file that another gateway brings. Raises BadRequest."""
+    steps = path.split("/")
+    if len(steps) not in PATH_STEPS or len(path) > PATH_MAX or any(plain(step) != step or not step for step in steps):
+        raise BadRequest(f'"{path[:PATH_MAX]}" is no path of a file: <tenant>/<folder>/<name>, or one step more')
+    return path
+
+
+def part_of(path: str) -> str | None:
+    """The part whose own image lies at this path."""
+    steps = path.split("/")
+    return steps[2] if len(steps) == max(PATH_STEPS) and steps[1] == "parts" else None
 
 
 def is_own_image(path: str, tenant_id: str, part_id: str) -> bool:

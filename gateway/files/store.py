@@ -12,9 +12,11 @@ from gateway.outbox.event import encode
 OFFERS_MAX = 10_000  # addresses that are held open at once
 FORGET_SLICE = 500
 
-_AT_PATHS = """
-SELECT id, bucket, path, content_type, size_bytes, sha256, created_at FROM files
-WHERE path IN (SELECT value FROM json_each(?))
+_FILE = "SELECT id, bucket, path, content_type, size_bytes, sha256, created_at FROM files"
+_AT_PATHS = _FILE + " WHERE path IN (SELECT value FROM json_each(?))"  # noqa: S608 -- constants only
+_EXPECT = """
+INSERT INTO files_to_come (path, table_name, row_id, gateway_id, sha256, told_at) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (path, table_name, row_id) DO NOTHING
 """
 _TAKEN = "SELECT 1 FROM files WHERE path = ?1 UNION ALL SELECT 1 FROM file_offers WHERE path = ?1 LIMIT 1"
 _FORGET = """
@@ -35,6 +37,11 @@ def at_path(connection: sqlite3.Connection, path: str) -> File | None:
 def at_paths(connection: sqlite3.Connection, paths: Iterable[str]) -> dict[str, File]:
     """Those of them that are stored here."""
     return {row["path"]: File(*row) for row in connection.execute(_AT_PATHS, (encode([*paths]),))}
+
+
+def by_id(connection: sqlite3.Connection, file_id: str) -> File | None:
+    found = connection.execute(_FILE + " WHERE id = ?", (file_id,)).fetchone()
+    return File(*found) if found else None
 
 
 def kept(connection: sqlite3.Connection) -> set[tuple[str, str]]:
@@ -94,3 +101,30 @@ def require_key(connection: sqlite3.Connection, key_id: str) -> None:
 def not_allowed() -> Forbidden:
     """One text, whatever is wrong with a signed address."""
     return Forbidden("this address is not valid, or not any more: ask for a new one")
+
+
+# ------------------------------------------------------------------ files of gateways below
+
+
+def digest_at(connection: sqlite3.Connection, path: str) -> str | None:
+    """Of the file that is stored at a path, or is to come there."""
+    sql = "SELECT sha256 FROM files WHERE path = ?1 UNION ALL SELECT sha256 FROM files_to_come WHERE path = ?1 LIMIT 1"
+    found = connection.execute(sql, (path,)).fetchone()
+    return found[0] if found else None
+
+
+def expect(tx: Tx, path: str, sha256: str, row: tuple[str, str], gateway_id: str, now: str) -> None:
+    """A row, (table, id), lists a file whose bytes the gateway still has to bring."""
+    tx.execute(_EXPECT, (path, *row, gateway_id, sha256, now))
+
+
+def to_come(connection: sqlite3.Connection, paths: Iterable[str]) -> set[str]:
+    """Those of them whose bytes a gateway below still has to bring."""
+    sql = "SELECT path FROM files_to_come WHERE path IN (SELECT value FROM json_each(?))"
+    return {row[0] for row in connection.execute(sql, (encode([*paths]),))}
+
+
+def came(tx: Tx, path: str) -> list[tuple[str, str]]:
+    """Nobody waits for it any more. The rows that did, as (table, id)."""
+    rows = tx.execute("DELETE FROM files_to_come WHERE path = ? RETURNING table_name, row_id", (path,)).fetchall()
+    return sorted((row[0], row[1]) for row in rows)

@@ -13,6 +13,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
 from gateway.catalog.models import Body, Instant, Uuid
+from gateway.files.resources import FILES
+from gateway.files.rules import PATH_MAX
+from gateway.hub import arrivals
 from gateway.hub.raw import BELOW, GONE, Raw
 from gateway.hub.received import Positions
 from gateway.hub.together import corrected, judge, roll_up, told_as_kept, told_here
@@ -25,6 +28,7 @@ from gateway.outbox.receipts import Answer, Receipt, answered, once
 
 STATEMENTS_KEPT = 512
 CHANGES_MAX = 1_000  # in one entry; an import's has up to 200
+FILES_MAX = 10_000  # that one row lists
 SEQ_MAX = 2**63 - 1
 _PAUSES = "SELECT * FROM time_entry_pauses WHERE time_entry_id = ? ORDER BY paused_at, id"
 
@@ -43,9 +47,24 @@ Int = Annotated[StrictInt, Field(ge=-(2**63), le=SEQ_MAX)]
 Value = StrictStr | Int | StrictFloat | None  # of a column
 
 
+class Listed(Body):
+    """A file that a row lists, and that the sender has."""
+
+    path: Annotated[StrictStr, Field(max_length=PATH_MAX)]
+    sha256: Annotated[StrictStr, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class Moved(Body):
+    """What the sender has done to a list of paths."""
+
+    added: Annotated[list[StrictStr], Field(max_length=FILES_MAX)]
+    gone: Annotated[list[StrictStr], Field(max_length=FILES_MAX)]
+
+
 class Written(Body):
     """One row. `values`: its columns as the database keeps them, all of a new row and of one that is marked as deleted, null
-    of one that is gone. `below`: the rows that hang on it and are named by no journal, all of them.
+    of one that is gone. `below`: the rows that hang on it and are named by no journal, all of them. `files`: those that it
+    lists; their bytes come by themselves. `lists`: column -> what changed in a list of files, which others may have changed, too.
     """
 
     table: StrictStr
@@ -56,6 +75,12 @@ class Written(Body):
         None, description="On update the columns that changed, as clients call them."
     )
     below: Annotated[list[dict[str, Value]], Field(max_length=CHANGES_MAX)] | None = None
+    files: Annotated[list[Listed], Field(max_length=FILES_MAX)] = Field(default=[])
+    lists: dict[str, Moved] = Field(default={})
+
+    @property
+    def moves(self) -> dict[str, dict[str, list[str]]]:
+        return {name: move.model_dump() for name, move in self.lists.items()}
 
 
 class Happened(Body):
@@ -78,13 +103,14 @@ class Happened(Body):
 @dataclass(slots=True)
 class Taken:
     """What became of the entries. `stopped`: lane -> what was refused in it; `seqs`: by key, where those that were taken now
-    stand in our journal.
+    stand in our journal; `dropped`: bucket and id of files that nobody needs any more.
     """
 
     seqs: dict[str, int] = field(default_factory=dict)
     replayed: int = 0
     refused: list[tuple[str, GatewayError]] = field(default_factory=list)
     stopped: dict[str, str] = field(default_factory=dict)
+    dropped: list[tuple[str, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +136,8 @@ def take(
             continue
         try:
             require_going(stopped, entry)
-            said.seqs[entry.key] = _take(tx, stamp, sender, entry, tables, later)
+            said.seqs[entry.key], changes = _take(tx, stamp, sender, entry, tables, later)
+            said.dropped += [place for change in changes if (place := arrivals.place_of(change)) is not None]
         except GatewayError as refusal:
             said.refused.append((entry.key, refusal))
             stopped.setdefault(entry.lane, entry.key)
@@ -158,8 +185,8 @@ def _take(
     entry: Happened,
     tables: Mapping[str, Raw],
     later: Made,
-) -> int:
-    """Its seq here. Raises Conflict, Invalid, NotFound; nothing of the entry stays then."""
+) -> tuple[int, list[Change]]:
+    """Its seq here, and what it changed. Raises Conflict, Invalid, NotFound; nothing of the entry stays then."""
     if entry.type is not None and entry.type not in _NAMES:
         raise Invalid(f'the event "{entry.type}" is not known here: this hub is older than the gateway')
     tx.execute("SAVEPOINT entry")
@@ -167,6 +194,8 @@ def _take(
         kind, at, data = entry.type, entry.occurred_at, entry.data
         wrong, changes = list[Change](), list[Change]()
         for one in entry.changes:
+            for file in one.files:
+                arrivals.expect(tx, file.path, file.sha256, (one.table, one.id), sender.gateway_id, stamp.text)
             judged = judge(tx, one.table, one.id, one.values or {}, entry.data or {})
             kind = None if judged.refused else kind
             if judged.ended_at is not None:
@@ -198,7 +227,7 @@ def _take(
         tx.execute("ROLLBACK TO entry")
         raise
     else:
-        return seq
+        return seq, changes
     finally:
         tx.execute("RELEASE entry")
 
@@ -214,6 +243,8 @@ def _write(
     tables: Mapping[str, Raw],
     later: Made,
 ) -> Change | None:
+    if one.table == FILES.table:
+        return arrivals.told(tx, one.id, one.op)
     table = tables.get(one.table)
     if table is None:
         raise Invalid(f'the table "{one.table}" is not known here: this hub is older than the gateway')
@@ -224,6 +255,7 @@ def _write(
     _allowed(tx, sender, one, values)
     if one.op == "delete":
         return _delete(tx, table, one.id, values)
+    values = arrivals.together(tx, table.name, one.id, values, one.moves)
     try:
         change = _put(tx, table, one, values)
     except sqlite3.IntegrityError as exc:
@@ -244,7 +276,7 @@ def _put(tx: Tx, table: Raw, one: Written, values: Mapping[str, Any]) -> Change:
     row = tx.execute(_updating(table, tuple(values)), (*values.values(), one.id)).fetchone()
     if row is None:
         raise NotFound(f"{one.table} {one.id} is not here: it was deleted, or never came")
-    return Change(table.name, one.id, "update", row[0], tuple(one.fields or values))
+    return Change(table.name, one.id, "update", row[0], tuple(one.fields or values), one.moves)
 
 
 @lru_cache(STATEMENTS_KEPT)

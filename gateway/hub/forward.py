@@ -10,13 +10,14 @@ from typing import Annotated, ClassVar
 from pydantic import Field, StrictInt, StrictStr
 
 from gateway.catalog.models import Body, Uuid
+from gateway.files.blobs import Blobs
 from gateway.hub import gateways
 from gateway.hub.entries import Happened, Sender, settle
 from gateway.hub.items import Item, Items, require_order
 from gateway.hub.journals import Journals
 from gateway.kernel.clock import Clock, text
 from gateway.kernel.db import Database, Tx
-from gateway.kernel.errors import BadRequest, Forbidden
+from gateway.kernel.errors import BadRequest
 from gateway.kernel.ids import NewId
 from gateway.outbox.receipts import Answer
 from gateway.web.inside import Inside
@@ -48,16 +49,16 @@ class Forwarded(Body):
     )
 
 
-def route(db: Database, inside: Inside, clock: Clock, new_id: NewId, own_id: str) -> Route:
-    journals = Journals(db, clock, new_id, own_id)
+def route(db: Database, inside: Inside, clock: Clock, new_id: NewId, own_id: str, blobs: Blobs) -> Route:
+    journals = Journals(db, clock, new_id, own_id, blobs)
 
     async def forward(call: Call) -> Answer:
         sent: Forwarded | None = call.body
         if sent is None:
             raise BadRequest("a body is needed: {gateway_id, epoch, items or entries}")
-        _speaks_for(call, sent.gateway_id)
+        gateways.speaks_for(call.caller, sent.gateway_id)
         if sent.entries:
-            _is_a_gateway(call)
+            gateways.require_rows(call.caller)
         require_order(sent.items)
         cells = sent.cells if sent.cells is not None else sorted(call.caller.cells or ())
         for cell in cells:
@@ -93,17 +94,3 @@ def route(db: Database, inside: Inside, clock: Clock, new_id: NewId, own_id: str
 def _admit(tx: Tx, sender: Sender, cells: Sequence[str], now: str) -> int:
     gateways.admit(tx, sender.gateway_id, sender.epoch, cells, now)
     return settle(tx, sender)
-
-
-def _speaks_for(call: Call, gateway_id: str) -> None:
-    """Raises Forbidden."""
-    bound = call.caller.gateway_id
-    if bound is not None and bound != gateway_id:
-        raise Forbidden(f"this key speaks for another gateway than {gateway_id}")
-
-
-def _is_a_gateway(call: Call) -> None:
-    """Entries are rows as they are, and no function's own rules are asked: only a gateway's key may send them. Raises Forbidden."""
-    if call.caller.gateway_id is None:
-        call.caller.require(Scope.ADMIN)
-    call.caller.require(Scope.PLAN)

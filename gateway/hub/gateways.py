@@ -1,13 +1,14 @@
-"""All SQL about the gateways that forward to this one: their epochs, and whose a cell is."""
+"""Who forwards to this gateway: what its key may, and all SQL about its epochs and cells."""
 
 import sqlite3
 from collections.abc import Collection
 from typing import Any
 
 from gateway.kernel.db import Tx
-from gateway.kernel.errors import Conflict, EpochFenced
+from gateway.kernel.errors import Conflict, EpochFenced, Forbidden
 from gateway.outbox.event import encode
 from gateway.transfer.tables import KEPT
+from gateway.web.routes import Caller, Scope
 
 _SEEN = """
 INSERT INTO hub_gateways (id, epoch, seen_at) VALUES (?, ?, ?)
@@ -15,10 +16,24 @@ ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch, seen_at = excluded.seen_a
 """
 _RELEASE = "DELETE FROM hub_cells WHERE gateway_id = ? AND cell_id NOT IN (SELECT value FROM json_each(?))"
 _KNOWN = """
-SELECT id, epoch, seen_at, (SELECT count(*) FROM hub_cells c WHERE c.gateway_id = g.id) AS cells FROM hub_gateways g ORDER BY id
+SELECT id, epoch, seen_at, (SELECT count(*) FROM hub_cells c WHERE c.gateway_id = g.id) AS cells,
+  (SELECT count(DISTINCT path) FROM files_to_come f WHERE f.gateway_id = g.id) AS files_to_come FROM hub_gateways g ORDER BY id
 """
 _JOBS = {kept.resource.path: kept.job for kept in KEPT if kept.job and kept.resource.path}
 _PARENTS = {"job_id": "/api-jobs", "part_id": "/api-parts", "operation_id": "/api-operations"}
+
+
+def speaks_for(caller: Caller, gateway_id: str) -> None:
+    """Raises Forbidden."""
+    if caller.gateway_id not in (None, gateway_id):
+        raise Forbidden(f"this key speaks for another gateway than {gateway_id}")
+
+
+def require_rows(caller: Caller) -> None:
+    """Rows and files come as they are, and no function's own rules are asked: it takes a gateway's own key. Raises Forbidden."""
+    if caller.gateway_id is None:
+        caller.require(Scope.ADMIN)
+    caller.require(Scope.PLAN)
 
 
 def admit(tx: Tx, gateway_id: str, epoch: int, cells: Collection[str], now: str) -> None:
@@ -52,10 +67,9 @@ def require_epoch(connection: sqlite3.Connection, gateway_id: str, epoch: int) -
 
 
 def known(connection: sqlite3.Connection) -> dict[str, dict[str, Any]]:
-    """Gateways below this one: id -> `{epoch, seen_at, cells}`, the last a number."""
-    return {
-        row["id"]: {name: row[name] for name in ("epoch", "seen_at", "cells")} for row in connection.execute(_KNOWN)
-    }
+    """Gateways below this one: id -> `{epoch, seen_at, cells, files_to_come}`; of the last two how many."""
+    names = ("epoch", "seen_at", "cells", "files_to_come")
+    return {row["id"]: {name: row[name] for name in names} for row in connection.execute(_KNOWN)}
 
 
 def job_of(connection: sqlite3.Connection, function: str, row_id: str) -> str | None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gateway.files.blobs import Blobs
 from gateway.hub import gateways
 from gateway.hub.entities import epoch
 from gateway.hub.entries import Happened, Made, Sender, Taken, require_going, take
@@ -20,11 +21,12 @@ SLICE = 100  # entries in one transaction: another write waits some ten millisec
 class Journals:
     """`own_id`: this box, the origin of what follows from them here."""
 
-    def __init__(self, db: Database, clock: Clock, new_id: NewId, own_id: str) -> None:
+    def __init__(self, db: Database, clock: Clock, new_id: NewId, own_id: str, blobs: Blobs) -> None:
         self._db = db
         self._clock = clock
         self._new_id = new_id
         self._own_id = own_id
+        self._blobs = blobs
         self._tables: Mapping[str, Raw] | None = None
 
     async def take(self, sender: Sender, entries: Sequence[Happened], settled: int, request_id: str) -> str:
@@ -47,6 +49,8 @@ class Journals:
             all_.replayed += some.replayed
             all_.refused += some.refused
             all_.stopped |= some.stopped
+            for place in some.dropped:
+                await self._blobs.drop(place)
         about: dict[str, Any] = {"taken": len(all_.seqs), "replayed": all_.replayed, "settled": settled}
         about |= {"seqs": [all_.seqs.get(entry.key, 0) for entry in entries]}
         refused = ",".join(_told(key, refusal, request_id) for key, refusal in all_.refused)

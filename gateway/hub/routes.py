@@ -107,8 +107,8 @@ def routes(db: Database, feed: Feed, moments: Moments, version: str) -> list[Rou
         asked = Asked(since, _number(call, "limit", 1, PAGE_MAX, LIMIT_DEFAULT), of)
         wait_s, key_id = _number(call, "wait", 0, WAIT_MAX_S), call.caller.key_id
         if streamed:
-            await feed.page(asked, seen)  # a position that is none any more is said with its status
-            return Raw(EVENT_STREAM, feed.stream(asked, seen, key_id), headers={"X-Accel-Buffering": "no"})
+            told = await feed.stream(asked, seen, key_id)
+            return Raw(EVENT_STREAM, told, headers={"X-Accel-Buffering": "no"})
         found = await (feed.poll(asked, seen, key_id, wait_s) if wait_s else feed.page(asked, seen))
         return Answer(200, found.text)
 

@@ -5,7 +5,7 @@ journal from his own position, and who does not take what he is sent is cut off 
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import replace
 
 from gateway.hub import changes
@@ -16,6 +16,7 @@ from gateway.kernel.errors import Busy, CursorExpired
 
 WAIT_MAX_S = 30
 WAITING_MAX = 100  # long polls and streams of one key
+WAITING_ALL_MAX = 500  # and of all keys: connections are left for those who do not wait
 HEARTBEAT_S = 15.0
 STREAM_MAX_S = 600.0  # then the client comes back, and its key is looked at again
 PAGE_MAX = 500  # journal entries
@@ -52,27 +53,35 @@ class Feed:
                 if not found.more and not await self._commit_after(seen, ends_s):
                     return found
 
-    async def stream(self, asked: Asked, sight: Sight, key_id: str) -> AsyncIterator[bytes]:
-        """Server-sent events for ten minutes: `id` is the seq that everything is known up to."""
+    async def stream(self, asked: Asked, sight: Sight, key_id: str) -> "Stream":
+        """Server-sent events for ten minutes: `id` is the seq that everything is known up to. Close it.
+
+        Raises CursorExpired, Busy: before anything is answered.
+        """
+        await self.page(asked, sight)
+        leave = contextlib.ExitStack()
+        leave.enter_context(self._place(key_id))
+        return Stream(self._told(asked, sight), leave)
+
+    async def _told(self, asked: Asked, sight: Sight) -> AsyncGenerator[bytes, None]:
         loop = asyncio.get_running_loop()
         ends_s = loop.time() + self._stream_max_s
         told = asked.since
-        with self._place(key_id):
-            yield b"retry: 1000\n\n"
-            while loop.time() < ends_s and not self._ending.is_set():
-                seen = self._db.commits.count
-                try:
-                    found = await self.page(asked, sight)
-                except CursorExpired as exc:
-                    yield _event("error", f'{{"code":"{exc.code}"}}')
-                    return
-                if piece := _events(found, told):
-                    yield piece
-                told = found.next
-                asked = replace(asked, since=found.next, epoch=found.epoch)
-                beat_s = min(ends_s, loop.time() + self._heartbeat_s)
-                if not found.more and not await self._commit_after(seen, beat_s):
-                    yield b": still here\n\n"
+        yield b"retry: 1000\n\n"
+        while loop.time() < ends_s and not self._ending.is_set():
+            seen = self._db.commits.count
+            try:
+                found = await self.page(asked, sight)
+            except CursorExpired as exc:
+                yield _event("error", f'{{"code":"{exc.code}"}}')
+                return
+            if piece := _events(found, told):
+                yield piece
+            told = found.next
+            asked = replace(asked, since=found.next, epoch=found.epoch)
+            beat_s = min(ends_s, loop.time() + self._heartbeat_s)
+            if not found.more and not await self._commit_after(seen, beat_s):
+                yield b": still here\n\n"
 
     async def _commit_after(self, seen: int, until_s: float) -> bool:
         """Has something been committed meanwhile? Nobody's thread is held by the waiting."""
@@ -90,6 +99,10 @@ class Feed:
     def _place(self, key_id: str) -> Iterator[None]:
         if self._waiting[key_id] >= WAITING_MAX:
             raise Busy(f"{WAITING_MAX} requests with this key wait for changes already: end some")
+        if self._waiting.total() >= WAITING_ALL_MAX:
+            raise Busy(
+                f"{WAITING_ALL_MAX} requests wait for changes already: try again in a moment, or ask without `wait`"
+            )
         self._waiting[key_id] += 1
         try:
             yield
@@ -97,6 +110,26 @@ class Feed:
             self._waiting[key_id] -= 1
             if not self._waiting[key_id]:
                 del self._waiting[key_id]
+
+
+class Stream:
+    """Its place among those who wait is held until it is closed, read or not."""
+
+    def __init__(self, pieces: AsyncGenerator[bytes, None], leave: contextlib.ExitStack) -> None:
+        self._pieces = pieces
+        self._leave = leave
+
+    def __aiter__(self) -> "Stream":
+        return self
+
+    async def __anext__(self) -> bytes:
+        return await anext(self._pieces)
+
+    async def aclose(self) -> None:
+        try:
+            await self._pieces.aclose()
+        finally:
+            self._leave.close()
 
 
 def _event(kind: str, data: str) -> bytes:

@@ -60,7 +60,9 @@ class EventType(StrEnum):
 class Change:
     """One row that an event touched.
 
-    `fields`: on update the names of the columns that changed, on delete the whole old row, on insert None.
+    `fields`: on update the names of the columns that changed, on delete the whole old row, on insert None. `lists`: column -> the
+    paths of files that were `added` to its list and are `gone` from it: several gateways may change a list without knowing
+    of each other.
     """
 
     table: str
@@ -68,6 +70,7 @@ class Change:
     op: Literal["insert", "update", "delete"]
     version: int
     fields: tuple[str, ...] | Mapping[str, Any] | None = None
+    lists: Mapping[str, Mapping[str, list[str]]] | None = None
 
     @property
     def written(self) -> str:
@@ -76,8 +79,10 @@ class Change:
             fields = '["' + '","'.join(self.fields) + '"]' if self.fields else "[]"
         else:
             fields = encode(self.fields)
+        lists = f',"lists":{encode(self.lists)}' if self.lists else ""
         return (
-            f'{{"table":"{self.table}","id":"{self.id}","op":"{self.op}","version":{self.version},"fields":{fields}}}'
+            f'{{"table":"{self.table}","id":"{self.id}","op":"{self.op}","version":{self.version},"fields":{fields}'
+            f"{lists}}}"
         )
 
 

@@ -3,11 +3,13 @@
 What is not sent yet is never overwritten: `cloud/merge.py` decides field by field.
 """
 
+import json
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.catalog.listed import applied
 from gateway.catalog.resources import Resource
 from gateway.catalog.tables import MATERIALS, OPERATORS, PROFILES, SUBSTEP_TEMPLATES
 from gateway.cloud import adopt, conflicts, mapping, missed, store
@@ -17,7 +19,7 @@ from gateway.cloud.deletions import follow
 from gateway.cloud.merge import COMPLETED, EXECUTION
 from gateway.kernel.db import Tx
 from gateway.outbox import journal
-from gateway.outbox.event import Change, Event, Stamp
+from gateway.outbox.event import Change, Event, Stamp, encode
 
 # In the order in which their rows hang on each other.
 TABLES: Mapping[str, Resource] = {one.table: one for one in (PROFILES, OPERATORS)} | {
@@ -35,7 +37,8 @@ WHERE t.deleted_at IS NULL AND json_extract(r.base, '$.status') <> t.status
 class News:
     """One row of the hub. `row` None: it is not there any more. `fresh`: the columns that are not older than what we sent,
     `columns`: those of them that changed. `ours`: it is we who changed them, and this is the echo. `seq`: where the hub tells it,
-    None of a row that was asked for.
+    None of a row that was asked for. `lists`: the columns that list files and hold all that we have sent: the hub brings the
+    lists of several gateways together, so an echo may say more than we know.
     """
 
     table: str
@@ -45,6 +48,7 @@ class News:
     fresh: frozenset[str]
     ours: bool = False
     seq: int | None = None
+    lists: frozenset[str] = frozenset()
 
 
 def adopt_all(tx: Tx, stamp: Stamp, news: Sequence[News], cells: frozenset[str] | None) -> list[Key]:
@@ -140,7 +144,8 @@ def _values(
     doubtful: list[Key],
 ) -> Mapping[str, Any]:
     """Our columns that become the hub's."""
-    told = {} if one.ours else {name: value for name, value in theirs.items() if name in one.columns}
+    listing = mapping.FILES_IN.get(one.table, frozenset())
+    told = {} if one.ours else {name: value for name, value in theirs.items() if name in one.columns - listing}
     execution = EXECUTION.get(one.table, frozenset())
     if theirs.get("status") == COMPLETED and not execution & theirs.keys() <= one.fresh:
         # Half a state is none: of ours the hub has yet to say what has become.
@@ -151,6 +156,7 @@ def _values(
         doubtful.append((one.table, one.id))
     if not mapping.forwarded(one.table):
         return _kept_here(tx, one, told, waiting, found[0])
+    lists = _lists(one, theirs, waiting, found[0])
     row, below = found
     ours = mapping.wanted(one.table, row, () if one.table in mapping.LISTS else below)[0].values  # a hub has our paths
     owned = one.table == "operations" and (cells is None or ours.get("cell_id") in cells)
@@ -167,7 +173,22 @@ def _values(
     return {
         **adopt.stored(tx, TABLES[one.table], merged.adopt | state),
         **_kept_here(tx, one, ours_only, waiting, found[0]),
+        **lists,
     }
+
+
+def _lists(one: News, theirs: Mapping[str, Any], waiting: store.Unsent, row: Mapping[str, Any]) -> dict[str, str]:
+    """The hub's lists of files, with what was done here and has yet to go up."""
+    if waiting.fields is None:
+        return {}
+    found = {}
+    for name in one.lists & theirs.keys():
+        paths = [*(theirs[name] or ())]
+        for moves in waiting.lists:
+            paths = applied(paths, moves[name]) if name in moves else paths
+        if paths != json.loads(row[name] or "[]"):
+            found[name] = encode(paths)
+    return found
 
 
 def _state(one: News, theirs: Mapping[str, Any], ours: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -12,15 +13,37 @@ import aiohttp
 from yarl import URL
 
 from gateway.kernel.clock import Clock
-from gateway.kernel.errors import CursorExpired, EpochFenced, GatewayError, NotFound, Unavailable
+from gateway.kernel.errors import (
+    BadRequest,
+    Conflict,
+    CursorExpired,
+    EpochFenced,
+    GatewayError,
+    Invalid,
+    NotFound,
+    StorageFull,
+    TooLarge,
+    Unavailable,
+)
 
 CONNECTIONS_MAX = 8
 ANSWER_MAX_BYTES = 64 * 1024 * 1024
 LINE_MAX_BYTES = 16 * 1024 * 1024  # one row of a snapshot
 POLL_S = 25  # how long a hub may keep us waiting for a change
-_EXPECTED: Mapping[str, type[GatewayError]] = {
-    one.code: one for one in (CursorExpired, EpochFenced, NotFound)
-}  # what the caller decides about
+SLOWEST_BYTES_PER_S = 32 * 1024  # a line on which a file is still waited for
+Chunks = AsyncIterator[bytes]
+# What the caller decides about: of any request, and of one about a file.
+_EXPECTED = (CursorExpired, EpochFenced, NotFound)
+FILE_REFUSALS = (BadRequest, Conflict, Invalid, NotFound, StorageFull, TooLarge)
+_FILES = "api-forward/files"
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A body that goes out piece by piece."""
+
+    size_bytes: int
+    chunks: Chunks
 
 
 class HubClient:
@@ -78,12 +101,22 @@ class HubClient:
         rows = (await self._ask("GET", function, {**query, "limit": "1000"})).get(table)
         return rows if isinstance(rows, list) else []
 
+    async def has_file(self, file_id: str, about: Mapping[str, str]) -> bool:
+        """Are its bytes there? `about`: as /api-forward/files wants it. Raises FILE_REFUSALS, Unavailable."""
+        return bool((await self._ask("GET", f"{_FILES}/{file_id}", about, expected=FILE_REFUSALS))["here"])
+
+    async def send_file(self, file_id: str, about: Mapping[str, str], size_bytes: int, chunks: Chunks) -> None:
+        """Raises FILE_REFUSALS, Unavailable: then nobody knows whether it was taken."""
+        timeout_s = self._timeout_s + size_bytes / SLOWEST_BYTES_PER_S
+        upload = Upload(size_bytes, chunks)
+        await self._ask("PUT", f"{_FILES}/{file_id}", about, body=upload, timeout_s=timeout_s, expected=FILE_REFUSALS)
+
     async def snapshot(self, entities: str) -> AsyncIterator[bytes]:
         """Its lines: a row to a line. Raises Unavailable, also in the middle."""
         try:
             async with self._request("GET", "api-snapshot", {"entities": entities}, None, None) as answer:
                 if answer.status != HTTPStatus.OK:
-                    raise _refusal(answer.status, await _whole(answer))
+                    raise _refusal(answer.status, await _whole(answer), _EXPECTED)
                 async for line in answer.content:
                     yield line
         except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as exc:
@@ -95,15 +128,16 @@ class HubClient:
         path: str,
         query: Mapping[str, str] | None = None,
         *,
-        body: str | None = None,
+        body: str | Upload | None = None,
         timeout_s: float | None = None,
+        expected: Sequence[type[GatewayError]] = _EXPECTED,
     ) -> dict[str, Any]:
         try:
             async with self._request(method, path, query, body, timeout_s or self._timeout_s) as answer:
                 raw = await _whole(answer)
                 self._set_clock(answer.headers.get("Date"))
                 if answer.status != HTTPStatus.OK:
-                    raise _refusal(answer.status, raw)
+                    raise _refusal(answer.status, raw, expected)
                 found = json.loads(raw)
         except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as exc:
             raise _away(exc) from exc
@@ -113,15 +147,25 @@ class HubClient:
         return data
 
     def _request(
-        self, method: str, path: str, query: Mapping[str, str] | None, body: str | None, timeout_s: float | None
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: str | Upload | None,
+        timeout_s: float | None,
     ) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
         assert self._session is not None, "use it inside `async with client.connected()`"  # noqa: S101 -- a bug of ours
+        sent: dict[str, Any] = {}
+        if isinstance(body, Upload):
+            length = {"Content-Length": str(body.size_bytes), "Content-Type": "application/octet-stream"}
+            sent = {"data": body.chunks, "headers": length}
+        elif body is not None:
+            sent = {"data": body.encode(), "headers": {"Content-Type": "application/json"}}
         return self._session.request(
             method,
             self._base / path,
             params=query,
-            data=None if body is None else body.encode(),
-            headers=None if body is None else {"Content-Type": "application/json"},
+            **sent,
             timeout=aiohttp.ClientTimeout(total=timeout_s, sock_read=timeout_s or self._timeout_s),
             allow_redirects=False,
         )
@@ -143,14 +187,16 @@ async def _whole(answer: aiohttp.ClientResponse) -> bytes:
     return bytes(raw)
 
 
-def _refusal(status: int, raw: bytes) -> GatewayError:
+def _refusal(status: int, raw: bytes, expected: Sequence[type[GatewayError]]) -> GatewayError:
     try:
         error = json.loads(raw)["error"]
         code, message, details = str(error["code"]), str(error["message"]), error.get("details")
     except (ValueError, KeyError, TypeError):
         return Unavailable(f"the hub answered {status} without an envelope: is it one?")
-    expected = _EXPECTED.get(code)
-    return expected(message, details) if expected else Unavailable(f"the hub refuses with {status} {code}: {message}")
+    for known in expected:
+        if known.code == code:
+            return known(message, details)
+    return Unavailable(f"the hub refuses with {status} {code}: {message}")
 
 
 def _away(exc: BaseException) -> Unavailable:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from gateway.cloud import adopt
+from gateway.cloud.mapping import FILES_IN
 from gateway.hub.raw import Raw
 from gateway.kernel import state
 from gateway.kernel.db import Tx
@@ -58,11 +59,15 @@ def of_page(changes: Collection[Mapping[str, Any]], own_id: str, echo: Echo, raw
         columns = frozenset(row or ())
         if row is not None and change["changed_fields"] is not None:
             columns &= {_outside(raw[table], name) for name in change["changed_fields"]}
+        touched = columns
         fresh = _fresh(echo, raw[table], row_id, row or (), change["seq"])
         columns = columns if ours else columns & fresh
         before = news.pop((table, row_id, ours), None)
         known = before.columns if before is not None and before.row is not None else frozenset[str]()
-        news[table, row_id, ours] = News(table, row_id, row, columns | known, fresh, ours, change["seq"])
+        lists = _lists(
+            echo, table, row_id, touched | (before.lists if before is not None else frozenset()), change["seq"]
+        )
+        news[table, row_id, ours] = News(table, row_id, row, columns | known, fresh, ours, change["seq"], lists)
     return [*news.values()]
 
 
@@ -71,7 +76,8 @@ def still_fresh(one: News, echo: Echo, raw: Mapping[str, Raw]) -> News:
     if one.row is None or one.seq is None:
         return one
     fresh = one.fresh & _fresh(echo, raw[one.table], one.id, one.row, one.seq)
-    return replace(one, fresh=fresh, columns=one.columns if one.ours else one.columns & fresh)
+    lists = _lists(echo, one.table, one.id, one.lists, one.seq)
+    return replace(one, fresh=fresh, columns=one.columns if one.ours else one.columns & fresh, lists=lists)
 
 
 def _fresh(echo: Echo, raw: Raw, row_id: str, names: Collection[str], seq: int) -> frozenset[str]:
@@ -79,6 +85,12 @@ def _fresh(echo: Echo, raw: Raw, row_id: str, names: Collection[str], seq: int) 
     kept = {name: raw.keeps.get(name, name) for name in names}
     newer = echo.fresh((raw.name, row_id), kept.values(), seq)
     return frozenset(name for name, column in kept.items() if column in newer)
+
+
+def _lists(echo: Echo, table: str, row_id: str, names: Collection[str], seq: int) -> frozenset[str]:
+    """Those of the columns that list files, and are told at `seq` with all that we have sent of them."""
+    found = FILES_IN.get(table, frozenset()).intersection(names)
+    return frozenset(name for name in found if echo.reached((table, row_id), name, seq))
 
 
 def _outside(raw: Raw, name: str) -> str:
@@ -135,13 +147,15 @@ def of_snapshot(spooled: Spooled, cells: frozenset[str] | None, echo: Echo, raw:
         elif table in TABLES and (trees is None or _in_trees(table, row, *trees)):
             named = adopt.named(TABLES[table], row)
             fresh = _fresh(echo, raw[table], row["id"], named, spooled.place.seq)
-            yield News(table, row["id"], named, fresh, fresh, seq=spooled.place.seq)
+            lists = _lists(echo, table, row["id"], named, spooled.place.seq)
+            yield News(table, row["id"], named, fresh, fresh, seq=spooled.place.seq, lists=lists)
 
 
 def whole(table: str, row: Mapping[str, Any]) -> News:
     """All of a row that has just been asked for."""
     named = adopt.named(TABLES[table], row)
-    return News(table, row["id"], named, frozenset(named), frozenset(named))
+    lists = FILES_IN.get(table, frozenset()).intersection(named)
+    return News(table, row["id"], named, frozenset(named), frozenset(named), lists=lists)
 
 
 def _trees(spooled: Spooled, cells: frozenset[str]) -> tuple[set[str], set[str]]:

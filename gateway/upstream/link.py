@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.cloud.link import DOWN, UP
+from gateway.files.blobs import Blobs
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database
 from gateway.kernel.health import Health
 from gateway.kernel.ids import NewId
 from gateway.kernel.supervise import keep_running
+from gateway.upstream.adopting import TABLES
 from gateway.upstream.client import HubClient
 from gateway.upstream.downlink import HubDownlink
 from gateway.upstream.echo import Echo
+from gateway.upstream.files import HubFiles
 from gateway.upstream.uplink import HubUplink, Own
 
 BACKOFF_CAP_S = 10.0  # a hub is on the LAN, and nobody counts requests
@@ -41,14 +44,16 @@ class HubLink:
         new_id: NewId,
         rng: random.Random,
         health: Health,
+        blobs: Blobs,
     ) -> None:
         self._clock = clock
         self._rng = rng
         self._up = health.link(UP)
         self._down = health.link(DOWN)
         self._client = HubClient(settings.url, settings.api_key, clock, timeout_s=settings.timeout_s)
-        echo = Echo()
-        self._uplink = HubUplink(self._client, db, clock, new_id, rng, self._up, own, echo, self._own_cells)
+        echo = Echo(TABLES)
+        files = HubFiles(self._client, db, blobs, own.gateway_id)
+        self._uplink = HubUplink(self._client, db, clock, new_id, rng, self._up, own, echo, self._own_cells, files)
         up = self._uplink
         self._downlink = HubDownlink(
             self._client, db, clock, new_id, self._down, own.gateway_id, echo, settings.cells, up.met, up.heard

@@ -2,12 +2,17 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.cloud import conflicts, store
+from gateway.cloud.mapping import FILES_IN
 from gateway.cloud.parking import Blocked, free
+from gateway.files.model import File
+from gateway.files.resources import FILES
+from gateway.files.store import at_paths, by_id
+from gateway.hub.entries import FILES_MAX
 from gateway.hub.raw import BELOW, Raw
 from gateway.outbox import journal
 from gateway.outbox.event import CLOUD, Entry, encode, row_lane
@@ -45,10 +50,14 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """`of`: table -> id -> column -> value; `below`: table -> id -> the rows that no journal names."""
+    """`of`: table -> id -> column -> value; `below`: table -> id -> the rows that no journal names; `files`: the ids of those of
+    the files that are here, `listed`: by path those that the rows list.
+    """
 
     of: Mapping[str, Mapping[str, Mapping[str, Any]]]
     below: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]
+    files: Collection[str]
+    listed: Mapping[str, File]
 
 
 Epochs = Sequence[tuple[int, int]]  # (epoch, the journal's end when it began), in order
@@ -100,7 +109,7 @@ def _pieces(
     """Its entries as text. What is too much is taken off it again, except for a first entry: that goes, however large."""
     again = {entry.seq for entry in stretch.again}
     asked = [
-        (entry, [one for one in json.loads(entry.changes) if one["table"] in tables])
+        (entry, [one for one in json.loads(entry.changes) if one["table"] in tables or one["table"] == FILES.table])
         for entry in (*stretch.again, *stretch.entries)
     ]
     rows = _rows(connection, [one for _, changes in asked for one in changes], tables)
@@ -127,12 +136,20 @@ def _rows(connection: sqlite3.Connection, changes: Sequence[Mapping[str, Any]], 
     ids: dict[str, set[str]] = {}
     for one in changes:
         ids.setdefault(one["table"], set()).add(one["id"])
+    files = {one for one in ids.pop(FILES.table, ()) if by_id(connection, one) is not None}
     below = {
         name: tables[below].below(connection, column, ids[name])
         for name, (below, column) in BELOW.items()
         if name in ids
     }
-    return Rows({name: tables[name].rows(connection, some) for name, some in ids.items()}, below)
+    of = {name: tables[name].rows(connection, some) for name, some in ids.items()}
+    paths = [path for name in FILES_IN for row in of.get(name, {}).values() for path in _listed(name, row)]
+    return Rows(of, below, files, at_paths(connection, paths) if paths else {})
+
+
+def _listed(table: str, row: Mapping[str, Any]) -> list[str]:
+    """The paths of files that a row lists, in columns that a plain cloud has."""
+    return [path for name in FILES_IN.get(table, ()) for path in json.loads(row[name] or "[]")]
 
 
 def _piece(
@@ -155,14 +172,19 @@ def _piece(
         "clock_trusted": bool(entry.clock_trusted),
         "type": entry.type,
         "again": again,
-        "changes": [told for one in changes if (told := _change(one, tables[one["table"]], rows)) is not None],
+        "changes": [told for one in changes if (told := _change(one, tables, rows)) is not None],
     }
     return f'{encode(about)[:-1]},"data":{entry.data or "null"}}}'
 
 
-def _change(one: Mapping[str, Any], table: Raw, rows: Rows) -> dict[str, Any] | None:
-    """None: the row is gone meanwhile, which a later entry tells. One that is only marked as gone is told with its mark."""
-    told = {"table": table.name, "id": one["id"], "op": one["op"]}
+def _change(one: Mapping[str, Any], tables: Mapping[str, Raw], rows: Rows) -> dict[str, Any] | None:
+    """None: the row is gone meanwhile, which a later entry tells. One that is only marked as gone is told with its mark. Of a
+    file that is gone nobody knows which goes up first, its bytes or that it was deleted: so each of its entries tells that.
+    """
+    told = {"table": one["table"], "id": one["id"], "op": one["op"]}
+    if one["table"] == FILES.table:
+        return told if one["id"] in rows.files else {**told, "op": "delete"}
+    table = tables[one["table"]]
     row = rows.of[table.name].get(one["id"])
     if row is None:
         return told if one["op"] == "delete" else None
@@ -170,8 +192,13 @@ def _change(one: Mapping[str, Any], table: Raw, rows: Rows) -> dict[str, Any] | 
     told["values"] = {name: row[name] for name in names}
     if one["op"] == "update":
         told["fields"] = one["fields"]
+        told |= {"lists": one["lists"]} if "lists" in one else {}
     if table.name in BELOW and (one["op"] == "insert" or table.name != "operations"):
         told["below"] = rows.below[table.name].get(one["id"], [])
+    if FILES_IN.get(table.name, frozenset()).intersection(names):
+        files = [rows.listed[path] for path in _listed(table.name, row) if path in rows.listed]
+        if files:
+            told["files"] = [{"path": file.path, "sha256": file.sha256} for file in files[:FILES_MAX]]
     return told
 
 

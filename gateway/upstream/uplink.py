@@ -1,12 +1,12 @@
 """Our journal to a hub: the reader "cloud", some hundred entries to a request, what people do now first.
 
 A hub tells what comes twice by its position, so everything may be sent again at any time. What it refuses for good is parked
-with its reason, together with what hangs on it.
+with its reason, together with what hangs on it. A file's bytes go before the entry that tells of it, and nothing waits for them.
 """
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -21,7 +21,7 @@ from gateway.hub.raw import Raw, tables
 from gateway.kernel import clock as time_
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database, Tx
-from gateway.kernel.errors import EpochFenced, Unavailable
+from gateway.kernel.errors import EpochFenced, Refused, StorageFull, Unavailable
 from gateway.kernel.health import Link
 from gateway.kernel.ids import NewId
 from gateway.kernel.supervise import backoff_s
@@ -30,8 +30,9 @@ from gateway.outbox.event import CLOUD, Entry, Stamp, encode
 from gateway.upstream import outgoing
 from gateway.upstream.client import HubClient
 from gateway.upstream.echo import Echo
+from gateway.upstream.files import AT_ONCE_MAX, HubFiles
 from gateway.upstream.outgoing import Batch, Epochs, Stretch, Wanted
-from gateway.upstream.waiting import Lane, Waiting
+from gateway.upstream.waiting import FILE_LANE, Lane, Waiting
 
 IN_FLIGHT_MAX = 3  # requests: while the hub works on some, the next is read and made
 LANES_MAX = 100  # in one request
@@ -41,6 +42,7 @@ POLL_S = 2.0
 SAVE_S = 0.5  # between two savings of the watermark
 BACKOFF_BASE_S = 0.2
 BACKOFF_CAP_S = 10.0
+FILE_CAP_S = 30.0  # a disk that is full, say
 FENCED_S = 30.0  # until a box that was replaced asks again
 PARENT_TRIES_MAX = 5  # a row it hangs on may still be on its way in another lane
 
@@ -70,6 +72,7 @@ class HubUplink:
         own: Own,
         echo: Echo,
         cells: Callable[[], Sequence[str]],
+        files: HubFiles,
     ) -> None:
         self._client = client
         self._db = db
@@ -80,11 +83,13 @@ class HubUplink:
         self._own = own
         self._echo = echo
         self._cells = cells
+        self._files = files
         self._epochs = list(own.epochs)
         self._hub_epoch = 0
         self._other_hub = False  # it is not the one that we greeted
         self._tables: Mapping[str, Raw] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._bringing: set[asyncio.Task[None]] = set()
         self._done = asyncio.Event()
         self._drain = Drain()
         self._answered = 0  # entries since the start
@@ -118,13 +123,15 @@ class HubUplink:
                 seen = self._db.commits.count
                 await self._scan(waiting, backlog_until)
                 self._begin(waiting)
+                self._begin_files(waiting)
                 self._save(waiting)
                 self._drain.mark(self._clock.monotonic(), self._answered, 0)
                 await self._wait(waiting, seen)
         finally:
-            for task in self._tasks:
+            begun = [*self._tasks, *self._bringing]
+            for task in begun:
                 task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.gather(*begun, return_exceptions=True)
         raise Unavailable("the hub was restored or replaced")
 
     async def _greet(self, watermark: int) -> int:
@@ -162,19 +169,31 @@ class HubUplink:
             lanes = waiting.take(LANES_MAX, now_s) if now_s >= self._open_s else []
             if not lanes:
                 return
-            task = asyncio.create_task(self._request(waiting, lanes))
-            self._tasks.add(task)
-            task.add_done_callback(self._ended)
+            self._spawn(self._tasks, self._request(waiting, lanes))
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        self._done.set()
+    def _begin_files(self, waiting: Waiting) -> None:
+        while len(self._bringing) < (1 if self._failures else AT_ONCE_MAX):
+            now_s = self._clock.monotonic()
+            lane = waiting.take_file(now_s) if now_s >= self._open_s else None
+            if lane is None:
+                return
+            self._spawn(self._bringing, self._bring(waiting, lane))
+
+    def _spawn(self, among: set[asyncio.Task[None]], doing: Coroutine[Any, Any, None]) -> None:
+        def ended(task: asyncio.Task[None]) -> None:
+            among.discard(task)
+            self._done.set()
+
+        task = asyncio.create_task(doing)
+        among.add(task)
+        task.add_done_callback(ended)
 
     def _save(self, waiting: Waiting) -> None:
         """Looking for the oldest lane costs something when there are thousands of them."""
         now_s = self._clock.monotonic()
         if now_s - self._saved_s >= SAVE_S or not waiting:
             self._saved_s = now_s
+            self._link.facts["files_waiting"] = waiting.files()
             self._db.write_soon("cloud.watermark", store.save_watermark, waiting.watermark())
 
     async def _wait(self, waiting: Waiting, seen: int) -> None:
@@ -286,6 +305,33 @@ class HubUplink:
         missing = isinstance(details, list) and any("table" in one for one in details if isinstance(one, dict))
         return missing and (waiting.rows_before(entry.seq) or lane.tries < PARENT_TRIES_MAX)
 
+    # ------------------------------------------------------------------ one file
+
+    async def _bring(self, waiting: Waiting, lane: Lane) -> None:
+        """Its bytes, then what its lane has to tell."""
+        try:
+            await self._files.bring(lane.name.removeprefix(FILE_LANE), self._epochs[-1][0], lane.tries)
+        except Refused as exc:
+            last = await self._db.write(_park_lane, lane.name, lane.done, exc.message, time_.text(self._clock.now()))
+            waiting.finished(lane, last)
+            self._db.write_soon(f"cloud.lanes:{self._new_id()}", store.save_lanes, [(lane.name, last)])
+        except (Unavailable, StorageFull) as exc:
+            self._file_later(waiting, lane, exc.message)
+        except Exception as exc:
+            # As with a request: what is wrong with one file must not end everything else.
+            log.exception("hub.file_failed", lane=lane.name)
+            self._file_later(waiting, lane, f"{type(exc).__name__}: {exc}")
+        else:
+            self._link.facts["files_error"] = None
+            await self._request(waiting, [lane])
+
+    def _file_later(self, waiting: Waiting, lane: Lane, why: str) -> None:
+        lane.tries += 1
+        self._link.facts["files_error"] = why
+        pause_s = backoff_s(lane.tries, self._rng, base_s=BACKOFF_BASE_S, cap_s=FILE_CAP_S)
+        waiting.later(lane, self._clock.monotonic() + pause_s)
+        log.debug("file.later", lane=lane.name, tries=lane.tries, error=why)
+
     # ------------------------------------------------------------------ what went wrong
 
     def _failed(self, why: str, pause_s: float | None = None) -> None:
@@ -310,6 +356,15 @@ class HubUplink:
 
 def _park(tx: Tx, entries: list[Entry], reason: str, now: str) -> None:
     journal.park(tx, store.READER, entries, reason, now, state="parked")
+
+
+def _park_lane(tx: Tx, lane: str, done: int, reason: str, now: str) -> int:
+    """All that a file's lane has to tell, tried once more or not. The seq of its last entry."""
+    entries = [*store.to_retry(tx, lane), *journal.in_lane(tx, lane, done)]
+    _park(tx, entries, reason, now)
+    for entry in entries:
+        log.warning("event.parked", seq=entry.seq, aggregate=entry.aggregate, reason=reason)
+    return max([done, *(entry.seq for entry in entries)])
 
 
 def _park_blocked(tx: Tx, blocked: Sequence[Blocked], now: str) -> None:

@@ -1,15 +1,16 @@
 """Which lanes have something for the hub, and the watermark below which all are done. No I/O.
 
 A lane that people have just written to goes first, its backlog included: within a job tree nothing overtakes anything. Every
-fourth turn begins with the oldest.
+fourth turn begins with the oldest. Files have a line of their own: their bytes take time, and nothing else waits for them.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from gateway.outbox.event import JOB_LANE
+from gateway.outbox.event import JOB_LANE, row_lane
 
 BACKLOG_TURN = 4
+FILE_LANE = row_lane("files", "")  # how their lanes begin
 
 
 @dataclass(slots=True)
@@ -36,6 +37,7 @@ class Waiting:
         self._lanes: dict[str, Lane] = {}
         self._live: dict[str, None] = {}  # ready to go, in this order
         self._backlog: dict[str, None] = {}
+        self._files: dict[str, None] = {}
         self._later: set[str] = set()
         self._turns = 0
 
@@ -65,9 +67,7 @@ class Waiting:
 
     def take(self, limit: int, now_s: float) -> list[Lane]:
         """So many lanes at the most for one request, busy from here on."""
-        for name in [name for name in self._later if self._lanes[name].next_try_s <= now_s]:
-            self._later.discard(name)
-            self._queue(self._lanes[name])
+        self._due(now_s)
         self._turns += 1
         queues = (self._backlog, self._live) if self._turns % BACKLOG_TURN == 0 else (self._live, self._backlog)
         taken: list[Lane] = []
@@ -78,6 +78,16 @@ class Waiting:
                 lane.busy = True
                 taken.append(lane)
         return taken
+
+    def take_file(self, now_s: float) -> Lane | None:
+        """The lane of the next file, busy from here on."""
+        self._due(now_s)
+        if not self._files:
+            return None
+        lane = self._lanes[next(iter(self._files))]
+        del self._files[lane.name]
+        lane.busy = True
+        return lane
 
     def give_back(self, lanes: Iterable[Lane]) -> None:
         """The request was full before it was their turn."""
@@ -108,8 +118,12 @@ class Waiting:
         return min((self._lanes[name].next_try_s for name in self._later), default=None)
 
     def rows_before(self, seq: int) -> bool:
-        """Is a row outside any job tree, a cell say, that was written before `seq` still on its way?"""
-        return any(lane.first < seq for lane in self._lanes.values() if not lane.name.startswith(JOB_LANE))
+        """Is a row outside any job tree, a cell say, that was written before `seq` still on its way? Nothing hangs on a file."""
+        return any(lane.first < seq for lane in self._lanes.values() if not lane.name.startswith((JOB_LANE, FILE_LANE)))
+
+    def files(self) -> int:
+        """How many are not through yet."""
+        return sum(name.startswith(FILE_LANE) for name in self._lanes)
 
     def watermark(self) -> int:
         """Everything up to here is done; lanes that are not beyond it are forgotten."""
@@ -118,10 +132,17 @@ class Waiting:
         self.covered = position
         return position
 
+    def _due(self, now_s: float) -> None:
+        for name in [name for name in self._later if self._lanes[name].next_try_s <= now_s]:
+            self._later.discard(name)
+            self._queue(self._lanes[name])
+
     def _queue(self, lane: Lane) -> None:
         if lane.busy or lane.name in self._later:
             return
-        if lane.live:
+        if lane.name.startswith(FILE_LANE):
+            self._files.setdefault(lane.name)
+        elif lane.live:
             self._backlog.pop(lane.name, None)
             self._live.setdefault(lane.name)
         else:

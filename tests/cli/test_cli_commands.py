@@ -1,5 +1,7 @@
 """Every command as a subprocess: what it prints, where, and how it ends; with the gateway stopped and running."""
 
+import contextlib
+import http.client
 import json
 import signal
 import socket
@@ -63,6 +65,29 @@ def test_a_key_that_was_made_works_at_once_and_a_revoked_one_no_longer(running):
     assert running.get("/api-cells", key)[0] == 200
     running.ok("keys", "revoke", "test read")
     assert running.get("/api-cells", key)[0] == 401
+
+
+def test_a_key_speaks_for_one_gateway_and_the_one_that_replaces_it_too(running):
+    """The hub's credential of another gateway."""
+    made = running.ok("keys", "create", "--name", "cell", "--scope", "plan", "--gateway", "gw-cell", "--json").json
+    (listed,) = [key for key in running.ok("keys", "list", "--json").json if key["name"] == "cell"]
+    assert (listed["gateway_id"], listed["scope"]) == ("gw-cell", "plan")
+    renewed = running.ok("keys", "rotate", "cell").last
+    for key, gateway, status in (
+        (renewed, "gw-cell", 200),
+        (renewed, "gw-other", 403),
+        (made["key"], "gw-cell", 401),
+        (running.key("plan"), "gw-other", 200),  # not bound: for whom it likes
+    ):
+        assert forwarded(running, key, gateway) == status, (gateway, status)
+
+
+def forwarded(program, key: str, gateway: str) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", program.port, timeout=60)
+    with contextlib.closing(connection):
+        body = json.dumps({"gateway_id": gateway, "epoch": 1, "items": []})
+        connection.request("POST", "/api-forward", body, {"Authorization": f"Bearer {key}"})
+        return connection.getresponse().status
 
 
 def test_a_key_can_be_held_to_cells_and_book_for_a_person(either):

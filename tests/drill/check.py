@@ -36,12 +36,8 @@ def judge(folder: Path) -> Verdict:
         final_rows.judge(verdict, won, cloud, json.loads((folder / "plan.json").read_text()), waiting)
         final_rows.office(verdict, office, won, cloud, site, waiting)
         levels(verdict, site, by_name, cloud)
-        if (folder / "heard.jsonl").exists():
-            mqtt(
-                verdict,
-                [row[0] for row in site.execute("SELECT seq FROM events WHERE type IS NOT NULL ORDER BY seq")],
-                lines(folder / "heard.jsonl"),
-            )
+        for name, path in case["brokers"].items():
+            mqtt(verdict, stack.enter_context(opened(path)), lines(folder / f"heard-{name}.jsonl"))
     watched(verdict, lines(folder / "seen.jsonl"))
     return verdict
 
@@ -67,6 +63,9 @@ def levels(verdict: Verdict, site: sqlite3.Connection, cells: dict, cloud: dict[
         wrong, count = sides.journals(site, cells)
         verdict.faults += wrong
         verdict.facts["entries of the cells, each once in the site's journal"] = count
+    wrong, count = sides.files(site, cells)
+    verdict.faults += wrong
+    verdict.facts["files, whole at every level that has them"] = count
 
 
 def watched(verdict: Verdict, seen: list[dict]) -> None:
@@ -84,8 +83,9 @@ def watched(verdict: Verdict, seen: list[dict]) -> None:
     verdict.facts["looks at /healthz, everything accounted for"] = len(seen)
 
 
-def mqtt(verdict: Verdict, journal: list[int], heard: list[dict]) -> None:
+def mqtt(verdict: Verdict, box: sqlite3.Connection, heard: list[dict]) -> None:
     """Whoever listened knows of everything that was missed: each message names the one before it."""
+    journal = [row[0] for row in box.execute("SELECT seq FROM events WHERE type IS NOT NULL ORDER BY seq")]
     messages = {message["seq"]: message for message in heard}
     gaps, before = [], None
     for seq in sorted(messages):
@@ -98,8 +98,11 @@ def mqtt(verdict: Verdict, journal: list[int], heard: list[dict]) -> None:
         verdict.hold(
             any(low < seq < high for low, high in gaps), f"event {seq} was missed on MQTT, and no gap tells of it"
         )
-    verdict.facts["events heard on MQTT"] = len(messages)
-    verdict.facts["events missed there, each inside a gap that shows"] = len(missed)
+    for name, count in (
+        ("events heard on MQTT", messages),
+        ("events missed there, each inside a gap that shows", missed),
+    ):
+        verdict.facts[name] = verdict.facts.get(name, 0) + len(count)
 
 
 def main() -> int:

@@ -30,7 +30,7 @@ class Chores:
                 kinds = (self._scrap, self._recount, self._uncount, self._book, self._complain, self._stand_still)
                 kinds += (self._steps, self._assign, self._plan_job, self._plan_more, self._replan, self._cancel)
                 kinds += (self._cells, self._resources, self._reasons, self._job_moves, self._erp)
-                kinds += (self._photo,) if self._given["photos"] else ()
+                kinds += (self._photo, self._templates, self._batch)
                 self._deck = self._rng.sample(kinds, len(kinds))
             await self._deck.pop()()
 
@@ -116,7 +116,22 @@ class Chores:
         path = f"/api-parts-images/{self._made['parts'][0]}/upload"
         about = {"part": self._made["parts"][0], "sha256": hashlib.sha256(picture).hexdigest()}
         form_type = f"multipart/form-data; boundary={BOUNDARY}"
-        await self._station.call("photo", "POST", path, form, content_type=form_type, **about)
+        told = await self._station.call("photo", "POST", path, form, content_type=form_type, **about)
+        if self._rng.random() < 0.3:
+            path, gone = path.removesuffix("/upload"), {"path": told["data"]["path"]}
+            await self._station.call("no photo", "DELETE", path, gone, **about)
+
+    async def _batch(self) -> None:
+        """Two operations on one sheet, which the machine cuts alone."""
+        told = await self._station.row("plan", "POST", "jobs", self._tree())
+        operations = [one["id"] for one in told["parts"][0]["operations"]]
+        body = {"batch_number": self._word(), "batch_type": "laser_nesting", "production_mode": "automated"}
+        body |= {"cell_id": self._given["cell"], "operation_ids": operations}
+        row = await self._row("batch", "POST", "operation_batches", body)
+        await self._row("batch", "PATCH", "operation_batches", {"notes": self._word(), "status": "ready"}, row)
+        for action in ("start", "stop"):
+            path = f"/api-batch-lifecycle/{action}?id={row}"
+            await self._station.call(f"batch {action}", "POST", path, {}, operations=operations)
 
     # ------------------------------------------------------------------ the plan
 
@@ -201,6 +216,9 @@ class Chores:
     async def _reasons(self) -> None:
         body = {"code": self._word(), "description": "odd", "category": "other"}
         await self._house("scrap_reasons", body, {"description": "odd twice"})
+
+    async def _templates(self) -> None:
+        await self._house("substep_templates", {"name": self._word()}, {"description": self._word()})
 
     async def _house(self, table: str, body: dict, change: dict) -> None:
         row = await self._row("house", "POST", table, body)

@@ -10,6 +10,8 @@ from judging import Verdict, alike
 ABOVE = {"parts": "job_id", "operations": "part_id"}
 BELOW = {"jobs": "parts", "parts": "operations"}
 FUNCTIONS = ("cells", "resources", "scrap_reasons", "jobs", "parts", "operations", "issues", "substeps", "assignments")
+FUNCTIONS += ("substep_templates",)
+NOT_ROWS_THERE = ("operation_quantities", "operation_batches")  # looked at in `presses`; known to gateways only
 BY_HAND = ("time_entries",)  # those of presses have ids that nobody was told
 JOB_STATES = {
     "job start": "in_progress",
@@ -54,6 +56,7 @@ def judge(
                 compare(verdict, table, row_id, row, there.get(row_id))
     externals(verdict, won, cloud)
     photos(verdict, won, cloud)
+    batches(verdict, won, cloud)
     verdict.facts["other rows, each as it was told last"] = sum(not row.gone for row in rows.values())
     verdict.facts["deleted rows, all of them gone"] = sum(row.gone for row in rows.values())
 
@@ -78,7 +81,7 @@ def told(won: list[dict]) -> Rows:
     rows: Rows = {}
     for note in won:
         table = note.get("table")
-        if table is None or table == "operation_quantities":
+        if table is None or table in NOT_ROWS_THERE:
             continue
         if note["method"] == "DELETE":
             for key in family(rows, table, note["row"]):
@@ -129,15 +132,27 @@ def externals(verdict: Verdict, won: list[dict], cloud: dict[str, list[dict]]) -
 def photos(verdict: Verdict, won: list[dict], cloud: dict[str, list[dict]]) -> None:
     """The name of an image in the cloud ends in the first 16 digits of its SHA-256."""
     listed = Counter(path for row in cloud["parts"] for path in row["image_paths"] or ())
-    taken = [note for note in won if note["kind"] == "photo"]
+    deleted = {note["sha256"] for note in won if note["kind"] == "no photo"}
+    taken = [note for note in won if note["kind"] == "photo" and note["sha256"] not in deleted]
     for note in taken:
         found = [path for path in listed if note["sha256"][:16] in path]
         verdict.hold(
             len(found) == 1 and listed[found[0]] == 1,
             f"photo {note['sha256'][:16]} of part {note['part']}: {found} in the cloud",
         )
-    verdict.hold(len(listed) == len(taken), f"{len(taken)} photos were taken, {len(listed)} are in the cloud")
+    verdict.hold(len(listed) == len(taken), f"{len(taken)} photos were taken and kept, {len(listed)} are in the cloud")
     verdict.facts["photos of parts"] = len(taken)
+    verdict.facts["deleted photos, all of them gone"] = len(deleted)
+
+
+def batches(verdict: Verdict, won: list[dict], cloud: dict[str, list[dict]]) -> None:
+    """A batch goes up as its work."""
+    rows = {row["id"]: row for row in cloud["operations"]}
+    stopped = [note for note in won if note["kind"] == "batch stop"]
+    for one in (operation for note in stopped for operation in note["operations"]):
+        status = rows.get(one, {}).get("status")
+        verdict.hold(status == "completed", f"operation {one} was completed in a batch, and is {status} in the cloud")
+    verdict.facts["batches whose work is completed in the cloud"] = len(stopped)
 
 
 def office(
@@ -160,6 +175,15 @@ def office(
         if row_id in waiting:
             continue
         there = rows[table, row_id]
+        if act["values"] is None:
+            sql = f"SELECT 1 FROM {table} WHERE id = ? AND deleted_at IS NULL"
+            verdict.hold(
+                there["deleted_at"] is not None, f"{table} {row_id} was deleted in the cloud, and is there again"
+            )
+            verdict.hold(
+                not site.execute(sql, (row_id,)).fetchone(), f"{table} {row_id} was deleted, and is still here"
+            )
+            continue
         if table == "operations":
             status = here_status(site, row_id)
             verdict.hold(

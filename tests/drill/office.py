@@ -7,18 +7,21 @@ import random
 from pathlib import Path
 
 import aiohttp
+from plan import part_of
 
 PAUSE_S = (0.05, 0.2)
 
 
 async def main(work: dict, notes: Path, seed: int) -> None:
-    """Each act that was answered 2xx is a line: {table, row, values}."""
+    """Each act that was answered 2xx is a line: {table, row, values}; `values` null: deleted."""
     rng = random.Random(seed)
     headers = {"Authorization": f"Bearer {work['key']}"}
     with notes.open("a", encoding="utf-8") as file:
         async with aiohttp.ClientSession(headers=headers) as session:
             for table, row, values in acts(work["stations"], rng):
-                if "action" in values:
+                if values is None:
+                    sent = session.delete(f"{work['url']}/api-{table}?id={row}")
+                elif "action" in values:
                     url, body = "/api-operation-lifecycle", {"operation_id": row, **values}
                     sent = session.post(f"{work['url']}{url}/{values['action']}?id={row}", json=body)
                 else:
@@ -33,7 +36,7 @@ async def main(work: dict, notes: Path, seed: int) -> None:
 
 
 def acts(stations: list[dict], rng: random.Random):
-    """(table, row, values); lifecycle verbs as {"action": verb}."""
+    """(table, row, values); lifecycle verbs as {"action": verb}, None to delete it."""
     for one in stations:
         started, completed, untouched, counted = one["contested"]
         for operation in (started, completed, untouched):
@@ -42,6 +45,8 @@ def acts(stations: list[dict], rng: random.Random):
         yield "operations", counted, {"action": "start"}
         yield "jobs", one["contested_job"], {"notes": f"office {rng.random()}", "customer": "Office"}
         yield "parts", one["contested_part"], {"quantity": rng.randint(100, 200), "material": "Brass"}
+        yield "operations", one["doomed"], None
+        yield "parts", part_of(one["doomed"]), None
 
 
 if __name__ == "__main__":

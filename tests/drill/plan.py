@@ -6,6 +6,7 @@ STAMP = "2026-11-02T06:00:00+00:00"
 _STAMPS = {"created_at": STAMP, "updated_at": STAMP}
 REASONS = ("burr", "pore", "bent")
 CONTESTED = 4  # operations of each station at which the office works as well
+PLANNED_MORE = CONTESTED + 1  # and one that the office will delete
 
 
 def fixed(*names: object) -> str:
@@ -38,6 +39,7 @@ def plan(stations: int, operations_each: int, share: int) -> dict[str, list[dict
         rows["jobs"].append(_job(contested_job(station), f"K-{station:03}"))
         for number, operation in enumerate(contested(station)):
             _planned(rows, station, f"K{number}", contested_job(station), operation)
+        _planned(rows, station, "X", contested_job(station), doomed(station))
     return rows
 
 
@@ -48,6 +50,11 @@ def contested_job(station: int) -> str:
 def contested(station: int) -> list[str]:
     """Operations on which the station and the office work without knowing of each other."""
     return [fixed("contested", station, number) for number in range(CONTESTED)]
+
+
+def doomed(station: int) -> str:
+    """The operation that the office deletes, with its part; no station works on it."""
+    return fixed("doomed", station)
 
 
 def part_of(operation: str) -> str:

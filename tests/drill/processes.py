@@ -219,11 +219,11 @@ class Floor:
         """`cells`: for each box of stations the names of its own."""
         above = {"kind": "plain", "url": self.cloud.url, "api_key": CLOUD_KEY, "timeout": "3s"}
         above |= {"pull_every": f"{PULL_EVERY_S}s", "settle_after": f"{SETTLE_AFTER_S}s"}
-        self.site.configure(broker="off" if self.cells else "auto", **above)
+        self.site.configure(broker="off" if self.cells else "auto", **above)  # people listen where the work is done
         for box, own in zip(self.cells, cells, strict=False):
             key = self.site.command("keys", "create", "--name", box.name, "--scope", "admin", "--gateway", box.name)
             hub = {"kind": "hub", "url": self.site.url, "api_key": key, "cells": own, "timeout": "5s"}
-            box.configure(broker="off", **hub)
+            box.configure(broker="auto", **hub)
 
     def spawn(self, command: list, log: str) -> subprocess.Popen:
         child = subprocess.Popen(command, stdout=(self.folder / log).open("ab"), stderr=subprocess.STDOUT)

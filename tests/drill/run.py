@@ -18,8 +18,8 @@ from pathlib import Path
 
 import sides
 import trouble
-from plan import CONTESTED, REASONS, contested, contested_job, exact, fixed, part_of, plan
-from processes import CLOUD_KEY, PULL_EVERY_S, START_MAX_S, Floor, floor, say, until
+from plan import PLANNED_MORE, REASONS, contested, contested_job, doomed, exact, fixed, part_of, plan
+from processes import CLOUD_KEY, PULL_EVERY_S, START_MAX_S, Box, Floor, floor, say, until
 
 HERE = Path(__file__).parent
 DRAIN_MAX_S = 300.0
@@ -41,12 +41,12 @@ def drill(here: Floor, given: argparse.Namespace) -> int:
     total = len(rows["operations"])
     until(lambda: here.site.holds("api-operations") >= total, START_MAX_S, f"{total} operations pulled")
     for box, own in zip(here.cells, cells, strict=False):
-        count = len(own) * (given.operations + CONTESTED)
+        count = len(own) * (given.operations + PLANNED_MORE)
         until(
             lambda box=box, count=count: box.holds("api-operations") >= count, START_MAX_S, f"{box.name} has its plan"
         )
     say(f"plan pulled: {total} operations of {given.stations} stations")
-    listener = listen(here) if here.site.has_broker else None
+    listeners = [listen(here, box) for box in here.boxes]
     watcher = watch(here)
     here.cloud.away(100_000)
     say("the line to the cloud is cut")
@@ -58,9 +58,8 @@ def drill(here: Floor, given: argparse.Namespace) -> int:
     say(f"drained {time.monotonic() - began:.0f} s after the last booking")
     trouble.all_well(here)
     agreed(here)
-    for one in (listener, watcher):
-        if one is not None:
-            one.terminate()
+    for one in (*listeners, watcher):
+        one.terminate()
     return verdict(here, given)
 
 
@@ -96,7 +95,7 @@ def station(here: Floor, given: argparse.Namespace, place: int) -> dict:
     about |= {"operator": fixed("person", place), "cell": fixed("cell", place), "cell_name": f"Cell {place}"}
     about |= {"operations": [fixed("operation", place, number) for number in range(given.operations)]}
     about |= {"contested": contested(place), "contested_job": job, "contested_part": part_of(contested(place)[-1])}
-    about["photos"] = not here.cells  # files go up to a plain cloud, not yet to a hub
+    about["doomed"] = doomed(place)
     return about | {"reasons": [fixed("reason", one) for one in REASONS]}
 
 
@@ -104,12 +103,21 @@ def lines(here: Floor) -> dict:
     return {box.name: box.link() for box in here.all}
 
 
-def listen(here: Floor) -> subprocess.Popen:
+def listen(here: Floor, box: Box) -> subprocess.Popen:
     """As the product's `viewer`, whose password lies beside the broker's configuration."""
-    viewer = json.loads((here.site.data / "broker" / "users.json").read_text())["viewer"]
-    command = [sys.executable, HERE / "listener.py", "--host", "127.0.0.1", "--port", str(here.site.mqtt)]
-    command += ["--user", "viewer", "--password", viewer, "--topic", "#", "--heard", here.folder / "heard.jsonl"]
-    return here.spawn(command, "listener.log")
+    viewer = json.loads((box.data / "broker" / "users.json").read_text())["viewer"]
+    command = [sys.executable, HERE / "listener.py", "--host", "127.0.0.1", "--port", str(box.mqtt)]
+    command += [
+        "--user",
+        "viewer",
+        "--password",
+        viewer,
+        "--topic",
+        "#",
+        "--heard",
+        here.folder / f"heard-{box.name}.jsonl",
+    ]
+    return here.spawn(command, f"listener-{box.name}.log")
 
 
 def watch(here: Floor) -> subprocess.Popen:
@@ -143,6 +151,7 @@ def verdict(here: Floor, given: argparse.Namespace) -> int:
     about = {
         "exact": exact(given.stations, given.operations),
         "cells": {box.name: str(box.database) for box in here.cells},
+        "brokers": {box.name: str(box.database) for box in here.boxes},
     }
     (here.folder / "case.json").write_text(json.dumps({**about, "site": str(here.site.database)}))
     return subprocess.run([sys.executable, HERE / "check.py", "--folder", here.folder], check=False).returncode

@@ -1,5 +1,6 @@
 """Do all levels say the same? Local copies, read only, against each other and against the cloud, row by row."""
 
+import hashlib
 import json
 import sqlite3
 import sys
@@ -17,6 +18,7 @@ from gateway.upstream import feed
 OWN = frozenset(("row_version", "updated_at"))
 # What a cell cannot see of work in another: seconds, and what only rules ask for.
 OF_THE_OTHER = frozenset(("moved_at", "actual_time_s", "actual_duration_s", "status_before_hold"))
+OF_GATEWAYS = ("operation_batches", "batch_operations", "time_entry_pauses", "operation_quantity_scrap_reasons")
 GONE = "deleted_at"  # of what is gone on both sides a feed tells nothing more
 OPEN = "SELECT table_name, row_id, field FROM cloud_conflicts WHERE resolution IS NULL"
 
@@ -47,7 +49,7 @@ def site_conflicts(box: sqlite3.Connection) -> list[sqlite3.Row]:
 def between(cell: sqlite3.Connection, site: sqlite3.Connection) -> list[str]:
     """Rows of the cell that the site has otherwise, or not at all."""
     told = []
-    for table in FORWARDED:
+    for table in (*FORWARDED, *OF_GATEWAYS):
         there = {row["id"]: row for row in site.execute(f"SELECT * FROM {table}")}
         for row in cell.execute(f"SELECT * FROM {table}"):
             other = there.get(row["id"])
@@ -62,6 +64,29 @@ def between(cell: sqlite3.Connection, site: sqlite3.Connection) -> list[str]:
                 if row[name] != other[name]
             ]
     return told
+
+
+def files(site: sqlite3.Connection, cells: Mapping[str, sqlite3.Connection]) -> tuple[list[str], int]:
+    """(what is wrong, how many files the site has): each whole on the disk, those of the cells at the site, nobody waits."""
+    told = [f"file {row[0]} has not come to the site" for row in site.execute("SELECT path FROM files_to_come")]
+    kept = {name: _kept(name, box, told) for name, box in {"site": site, **cells}.items()}
+    below = {one for name in cells for one in kept[name]}
+    told += [f"file {one} of a cell is not at the site" for one in below - kept["site"]]
+    told += [f"file {one} is at the site and in no cell" for one in kept["site"] - below if cells]
+    return told, len(kept["site"])
+
+
+def _kept(name: str, box: sqlite3.Connection, told: list[str]) -> set[tuple[str, str]]:
+    """(id, digest) of every file of a gateway; what is wrong with them is told."""
+    folder = Path(box.execute("PRAGMA database_list").fetchone()["file"]).parent / "files"
+    here = {file.name: file for file in folder.rglob("*") if file.is_file()}
+    rows = {row["id"]: row["sha256"] for row in box.execute("SELECT id, sha256 FROM files")}
+    told += [f"file {one} lies in {name} for nobody" for one in here.keys() - rows.keys()]
+    for one, digest in rows.items():
+        whole = one in here and hashlib.sha256(here[one].read_bytes()).hexdigest() == digest
+        if not whole:
+            told.append(f"file {one} is not whole in {name}")
+    return {*rows.items()}
 
 
 def heard_out(cell: sqlite3.Connection, site: sqlite3.Connection) -> bool:

@@ -22,6 +22,7 @@ PAUSE_S = (0.05, 0.3)
 LATE = timedelta(hours=3)  # work that somebody books after lunch
 LATE_SHARE = 0.15
 RIVAL_SHARE = 0.3
+FUNCTIONS = {"substep_templates": "templates", "operation_batches": "batches"}  # that are not called as their table
 
 
 class Notes:
@@ -104,7 +105,7 @@ class Station:
 
     async def row(self, kind: str, method: str, table: str, body: dict | None, row: str | None = None, **about) -> dict:
         """One request about one row of a table; what the answer tells of it."""
-        path = f"/api-{table.replace('_', '-')}" + (f"?id={row}" if row else "")
+        path = f"/api-{FUNCTIONS.get(table, table.replace('_', '-'))}" + (f"?id={row}" if row else "")
         told = await self.call(kind, method, path, body, table=table, row=row, **about)
         return one_row(told)
 

@@ -32,8 +32,9 @@ def kills(here: Floor, given: argparse.Namespace) -> Iterator[tuple[float, Calla
         turn = [*here.cells, here.site] if here.cells else [here.site]
         box = turn[place % len(turn)]
         yield (place + 1) / (given.gateway_kills + 1), lambda box=box: killed(box)
-    for place in range(0 if here.cells else given.broker_kills):
-        yield (place + 0.5) / given.broker_kills, lambda: f"broker killed: {here.site.kill_broker()}"
+    for place in range(given.broker_kills):
+        box = here.boxes[place % len(here.boxes)]
+        yield (place + 0.5) / given.broker_kills, lambda box=box: f"broker of {box.name} killed: {box.kill_broker()}"
 
 
 def outages(here: Floor) -> Iterator[tuple[float, Callable[[], str]]]:

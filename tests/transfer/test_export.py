@@ -20,6 +20,7 @@ MACHINERY = {
     "api_keys",
     "files",
     "file_offers",
+    "files_to_come",
     "gateway_state",
     "hub_cells",
     "hub_gateways",

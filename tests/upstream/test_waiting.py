@@ -72,3 +72,19 @@ def test_rows_outside_the_trees_may_be_what_others_hang_on():
     waiting.seen([(1, C), (2, A)], live=False)
     assert waiting.rows_before(2)
     assert not waiting.rows_before(1)
+
+
+def test_files_have_a_line_of_their_own_and_nothing_waits_for_them():
+    waiting = Waiting(0, {})
+    waiting.seen([(1, "files:x"), (2, A), (3, "files:y"), (4, A)], live=True)
+    assert names(waiting.take(9, 0.0)) == [A]
+    first = waiting.take_file(0.0)
+    assert (first.name, waiting.files()) == ("files:x", 2)
+    assert not waiting.rows_before(4)
+    waiting.later(first, 5.0)
+    second = waiting.take_file(0.0)
+    assert second.name == "files:y"
+    assert waiting.take_file(4.0) is None
+    waiting.finished(second, 3)
+    assert waiting.take_file(5.0) is first
+    assert (waiting.watermark(), waiting.files()) == (0, 1)
