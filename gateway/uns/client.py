@@ -5,6 +5,7 @@ import contextlib
 import functools
 import logging
 import socket
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ ACK_MAX_S = 10.0
 CONNECT_MAX_S = 5.0
 KEEPALIVE_S = 20
 GOODBYE_MAX_S = 1.0
+CANCEL_AGAIN_S = 0.5
 UNSUPPORTED_VERSION = (0x84, 1)  # MQTT 5's word for it, and 3.1.1's
 QUOTA_EXCEEDED = 0x97
 UNASKED = (0, "sent without asking for an answer")
@@ -259,6 +261,8 @@ def _client(
     connect = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call] # the library has no types here
     connect.SessionExpiryInterval = expiry_s
     connect.ReceiveMaximum = UNACKNOWLEDGED_MAX
+    if address.tls is not None:
+        address.tls.sslsocket_class = _Closing
     last = None
     if will:
         message = will.message
@@ -281,6 +285,17 @@ def _client(
         by_hand=by_hand,
         **({"clean_start": not expiry_s, "properties": connect} if mqtt5 else {"clean_session": not expiry_s}),
     )
+
+
+class _Closing(ssl.SSLSocket):
+    """The library forgets the socket of a handshake that failed."""
+
+    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 -- as its base has it
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
 
 
 def _bytes_of(message: Message) -> int:
@@ -359,8 +374,11 @@ async def first(*runs: Awaitable[None]) -> None:
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in tasks:
-            task.cancel()
+        while left := [task for task in tasks if not task.done()]:
+            for task in left:
+                task.cancel()
+            # Again, if need be: the library waits with Python 3.11's wait_for, which may lose a cancellation.
+            await asyncio.wait(left, timeout=CANCEL_AGAIN_S)
         await asyncio.gather(*tasks, return_exceptions=True)
     for task in done:
         task.result()

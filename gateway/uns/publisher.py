@@ -83,12 +83,14 @@ class Publisher:
             ) as session,
         ):
             try:
-                await self._inbound.subscribe(session)
-                await self._born(session)
-                streams = self._stream(session), self._retained.run(session), self._breathe(session)
-                await first(*streams, self._inbound.run(session))
+                await first(self._inbound.run(session), self._speak(session))
             finally:
                 await self._goodbye(session)
+
+    async def _speak(self, session: Session) -> None:
+        await self._inbound.subscribed.wait()
+        await self._born(session)
+        await first(self._stream(session), self._retained.run(session), self._breathe(session))
 
     async def _born(self, session: Session) -> None:
         """Birth, then everything as it stands; events come after it."""

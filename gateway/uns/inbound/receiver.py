@@ -52,7 +52,10 @@ T = TypeVar("T")
 
 
 class Inbound:
-    """`own_broker`: whoever speaks there is ours. On one that is shared other gateways have devices of their own."""
+    """`own_broker`: whoever speaks there is ours. On one that is shared other gateways have devices of their own.
+
+    `subscribed`: from here on no device speaks in vain.
+    """
 
     def __init__(
         self,
@@ -71,32 +74,38 @@ class Inbound:
         self._refusals = refusals
         self._rejections = Rejections(clock, link, topics)
         self._own_broker = own_broker
+        self.subscribed = asyncio.Event()
         self._mark = ""
         self._live = asyncio.Event()  # everything that was kept for us while we were away has come
         self._lanes: dict[str, Lane] = {}
 
-    async def subscribe(self, session: Session) -> None:
-        """Raises Unavailable."""
-        self._live.clear()
-        self._mark = uuid.uuid4().hex
-        await session.subscribe(self._topics.mark)
-        devices = ("+",) if self._own_broker else self._machines.by_id
-        below = (topic for device in devices for topic in self._topics.inbound(device))
-        for topic in (*below, *self._machines.topics):
-            await session.subscribe_to_others(topic)
-        await self._send_mark(session)
-
     async def run(self, session: Session) -> None:
         """Never returns. Raises Unavailable when the connection is gone."""
+        self._live.clear()
+        self.subscribed.clear()
+        self._mark = uuid.uuid4().hex
         handle, done = partial(self._handle, session), partial(self._done, session)
         rates = {NOBODY: NOBODYS_PER_S} | {machine.id: machine.device.rate_per_s for machine in self._machines}
         self._lanes = {device: Lane(per_s, self._clock, handle, done) for device, per_s in rates.items()}
         await first(
             self._receive(session),
-            self._catch_up(session),
+            self._subscribe(session),
             self._rejections.run(partial(self._refusals.publish, session)),
             *(lane.run() for lane in self._lanes.values()),
         )
+
+    async def _subscribe(self, session: Session) -> None:
+        """While messages are taken already: a small broker goes on only once what it had kept is acknowledged."""
+        await session.subscribe(self._topics.mark)
+        devices = ("+",) if self._own_broker else self._machines.by_id
+        below = (topic for device in devices for topic in self._topics.inbound(device))
+        for topic in (*below, *self._machines.topics):
+            await session.subscribe_to_others(topic)
+        self.subscribed.set()
+        while not self._live.is_set():
+            await self._send_mark(session)
+            await sleep_or_wake(self._clock, MARK_EVERY_S, self._live)
+        await asyncio.Event().wait()
 
     # ------------------------------------------------------------------ from the connection into the lanes
 
@@ -123,7 +132,7 @@ class Inbound:
             self._rejections.count()
 
     def _heard(self, packet: Packet) -> Heard | None:
-        """None: of an old subscription, nobody cares any more."""
+        """None: of an old subscription, or our own word that a small broker gives back."""
         kept = not self._live.is_set()
         if devices := self._machines.topics.get(packet.topic):
             return Heard(packet, devices, None, kept=kept)
@@ -131,6 +140,8 @@ class Inbound:
         if found is None:
             return None
         device, rest = found
+        if not wire.inward(rest):
+            return None
         refusal: GatewayError | None = None
         if device not in self._machines.by_id:
             device = _safe(device)
@@ -140,13 +151,6 @@ class Inbound:
                 "this must not be sent with the retain flag: it would happen again at every start"
             )
         return Heard(packet, (device,), rest, wire.absolute(rest), kept, refusal)
-
-    async def _catch_up(self, session: Session) -> None:
-        while not self._live.is_set():
-            await sleep_or_wake(self._clock, MARK_EVERY_S, self._live)
-            if not self._live.is_set():
-                await self._send_mark(session)
-        await asyncio.Event().wait()
 
     async def _send_mark(self, session: Session) -> None:
         """The broker keeps the order: what comes before our own word was sent before we were there."""

@@ -36,6 +36,11 @@ STATUS, STATE, CYCLE, BADGE = "status", "in/state", "in/cycle", "in/badge"
 COUNTERS, TAGS, COMMANDS = "in/counter/", "in/tag/", "cmd/"
 
 
+def inward(rest: str) -> bool:
+    """Of what is below a device, what the device says."""
+    return rest == STATUS or rest.partition("/")[0] in ("in", "cmd")
+
+
 def absolute(rest: str) -> bool:
     """Says how something stands, so that the newest word is enough."""
     return rest in (STATUS, STATE) or rest.startswith(COUNTERS)
@@ -47,7 +52,10 @@ def happens_once(rest: str) -> bool:
 
 
 def said(device: str, rest: str, payload: bytes, *, kept: bool = False) -> Said:
-    """`rest`: the topic below the device; `kept`: it waited at the broker while we were away. Raises MalformedPayload, TooLarge, Invalid, NotFound."""
+    """`rest`: the topic below the device; `kept`: it waited at the broker while we were away.
+
+    Raises MalformedPayload, TooLarge, Invalid, NotFound.
+    """
     if rest == BADGE:
         return _badge(device, payload)
     if rest == STATE or rest.startswith((COUNTERS, TAGS)):
