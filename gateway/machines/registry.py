@@ -76,14 +76,6 @@ class Machines:
             raise UnknownDevice(f'no [[uns.device]] has the id "{device[:63]}"')
         return found
 
-    def source(self, piece_key: str) -> Source | None:
-        """The mapping whose pieces are gathered under this name; None when it is not in the settings any more."""
-        device, _, key = piece_key.partition("/")
-        machine = self.by_id.get(device)
-        if machine is None:
-            return None
-        return next((one for some in machine.sources.values() for one in some if one.key == key), None)
-
     def __iter__(self) -> Iterator[Machine]:
         return iter(self.by_id.values())
 
