@@ -16,7 +16,6 @@ SCADA = {"id": "scada", "cells": ["*"]}
 @pytest.mark.parametrize(
     ("devices", "mappings", "told"),
     [
-        ((LASER, LASER), (), "twice"),
         ((LASER,), ({**COUNTER, "device": "laser-2"},), 'did you mean "laser-1"'),
         ((LASER,), ({**COUNTER, "input": "counters/good"},), "counter/<name>"),
         ((LASER,), ({**COUNTER, "input": "counter/"},), "counter/<name>"),
