@@ -51,7 +51,6 @@ from gateway.sparkplug.node import EdgeNode
 from gateway.status import Status
 from gateway.timekeeping import Timekeeping
 from gateway.tls import HTTP, Tls
-from gateway.uns import asyncapi
 from gateway.uns.broker import Broker
 from gateway.uns.door import Door
 from gateway.uns.payloads import Source, Standing
@@ -132,6 +131,8 @@ class Gateway:
         return document(self.routes, examples, version=__version__)
 
     def _asyncapi(self) -> dict[str, Any]:
+        from gateway.uns import asyncapi  # noqa: PLC0415 -- paid by who asks for it
+
         return asyncapi.document(self.settings, version=__version__)
 
     async def _serve(self) -> None:

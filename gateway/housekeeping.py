@@ -39,9 +39,9 @@ async def clean(db: Database, clock: Clock, new_id: NewId, retention: Retention)
         return
     await _events(db, clock, new_id, now, days=retention.journal_days)
     await _receipts(db, clock, now, days=max(retention.journal_days, receipts.KEEP_DAYS))
-    await _tombstones(db, clock, now, days=max(retention.journal_days, tombstones.KEEP_DAYS))
     for table in LOGS:
         await _log(db, clock, table, now, days=retention.log_days)
+    await _tombstones(db, clock, now, days=max(retention.journal_days, tombstones.KEEP_DAYS))
 
 
 async def _events(db: Database, clock: Clock, new_id: NewId, now: datetime, *, days: int) -> None:
@@ -64,15 +64,6 @@ async def _receipts(db: Database, clock: Clock, now: datetime, *, days: int) -> 
         log.info("housekeeping.trimmed", what="receipts", rows=total)
 
 
-async def _tombstones(db: Database, clock: Clock, now: datetime, *, days: int) -> None:
-    total = 0
-    while gone := await db.write(_trim_tombstones, *_limits(now, days)):
-        total += gone
-        await clock.sleep(BETWEEN_SLICES_S)
-    if total:
-        log.info("housekeeping.trimmed", what="tombstones", rows=total)
-
-
 async def _log(db: Database, clock: Clock, table: str, now: datetime, *, days: int) -> None:
     total, (before, _) = 0, _limits(now, days)
     while gone := await db.write(_trim_log, table, before):
@@ -80,6 +71,15 @@ async def _log(db: Database, clock: Clock, table: str, now: datetime, *, days: i
         await clock.sleep(BETWEEN_SLICES_S)
     if total:
         log.info("housekeeping.trimmed", what=table, rows=total)
+
+
+async def _tombstones(db: Database, clock: Clock, now: datetime, *, days: int) -> None:
+    total = 0
+    while gone := await db.write(_trim_tombstones, *_limits(now, days)):
+        total += gone
+        await clock.sleep(BETWEEN_SLICES_S)
+    if total:
+        log.info("housekeeping.trimmed", what="tombstones", rows=total)
 
 
 def _limits(now: datetime, days: int) -> tuple[str, str]:

@@ -17,7 +17,7 @@ from gateway.cloud.absent import WORK, Key
 from gateway.cloud.client import CloudClient
 from gateway.cloud.feed import Feed, Touched
 from gateway.cloud.pull import SELDOM, Pull, Pulled, Row, ours
-from gateway.cloud.session import ServiceUser, Session
+from gateway.cloud.session import Session
 from gateway.cloud.standing import all_known, standing
 from gateway.cloud.tables import Tables
 from gateway.cloud.taking import Taking
@@ -51,14 +51,14 @@ class Direct:
     def __init__(
         self,
         client: CloudClient,
-        user: ServiceUser,
+        session: Session,
         taking: Taking,
         db: Database,
         clock: Clock,
         cells: Collection[str],
     ) -> None:
         self._client = client
-        self._session = session = Session(client, clock, user)
+        self._session = session
         self._taking = taking
         self._db = db
         self._clock = clock

@@ -96,6 +96,13 @@ class Downlink:
         """Read now, as far as the day's requests allow."""
         self._rung.set()
 
+    def news(self) -> None:
+        """The activity log has grown: who reads it does so now. The lists are not read for it: that costs the day's requests, and
+        our own work makes entries as well.
+        """
+        if not self._why:
+            self._rung.set()
+
     async def run(self) -> None:
         """Pull for ever. Raises Unavailable when the cloud does not answer."""
         while True:
