@@ -1,6 +1,7 @@
 """What a turn of the uplink costs while so many job trees wait: the next lane, its end, the watermark. It must not grow with them.
 
-Ratio: a turn at the fewest lanes to one at the most, medians of interleaved rounds. Floor: 0.1 (the logarithm, cold caches, the collector).
+Ratio: a turn at the fewest lanes to one at the most, medians of interleaved rounds. Floor: 0.1 (the logarithm, cold caches, the
+collector).
 """
 
 import argparse
