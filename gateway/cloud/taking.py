@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from gateway.catalog.resources import Resource
-from gateway.cloud import adopt, conflicts, mapping, missed, store
+from gateway.cloud import adopt, agreeing, conflicts, mapping, missed, store
 from gateway.cloud.absent import Key
 from gateway.cloud.adopt import TABLES
 from gateway.cloud.deletions import follow
@@ -62,6 +62,10 @@ class Taking:
         if taken.counts:
             log.info("pull.applied", **taken.counts)
         return taken.later
+
+    async def agree(self) -> None:
+        """Conflicts in which nobody has to decide any more."""
+        await agreeing.follow(self._db, self.stamp())
 
     async def follow(self, gone: Mapping[Key, int], started: str) -> str:
         """Deletions. Returns what waits for a person."""
