@@ -113,7 +113,7 @@ class Bridge(Section):
 
 
 class Broker(Section):
-    """`username` and `password` are for `external`; the other brokers get users of their own.
+    """`username`, `password`, `tls` and `ca` are for `external`; the other brokers get users of their own.
 
     The listener with TLS is for devices on the LAN, and there once one has a password.
     """
@@ -123,6 +123,8 @@ class Broker(Section):
     port: Port = 1883
     username: str = ""
     password: SecretStr = SecretStr("")
+    tls: bool = False
+    ca: Path | None = None
     tls_host: str = "0.0.0.0"  # noqa: S104 -- TLS is meant for the LAN
     tls_port: Port = 8883
     client_certificates: bool = False

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import sides
 import trouble
+from judging import lines as lines_of
 from plan import PLANNED_MORE, REASONS, contested, contested_job, doomed, exact, fixed, part_of, plan
 from processes import CLOUD_KEY, PULL_EVERY_S, START_MAX_S, Box, Floor, floor, say, until
 
@@ -58,6 +59,7 @@ def drill(here: Floor, given: argparse.Namespace) -> int:
     say(f"drained {time.monotonic() - began:.0f} s after the last booking")
     trouble.all_well(here)
     agreed(here)
+    until(lambda: looked_last(here), START_MAX_S, "the watcher has seen the end")
     for one in (*listeners, watcher):
         one.terminate()
     return verdict(here, given)
@@ -125,6 +127,12 @@ def watch(here: Floor) -> subprocess.Popen:
     boxes.write_text(json.dumps([{"name": box.name, "url": box.url, "key": box.key} for box in here.all]))
     command = [sys.executable, HERE / "watcher.py", "--boxes", boxes, "--seen", here.folder / "seen.jsonl"]
     return here.spawn(command, "watcher.log")
+
+
+def looked_last(here: Floor) -> bool:
+    """Has the watcher looked at every gateway since nothing waits there? A pull may have had something to tell just now."""
+    last = {one["gateway"]: one["pending"] for one in lines_of(here.folder / "seen.jsonl")}
+    return all(box.drained() for box in here.all) and not any(last.get(box.name, 1) for box in here.all)
 
 
 def agreed(here: Floor) -> None:

@@ -80,13 +80,15 @@ async def test_it_is_told_as_a_file_and_as_a_change_of_the_part(uploads, floor):
     await uploads.image(part_id)
     file, part = (await floor.events())[before:]
     ((file_id,),) = await floor.query("SELECT id FROM files")
-    ((job_id, version),) = await floor.query("SELECT job_id, row_version FROM parts WHERE id = ?", part_id)
-    assert (file["aggregate"], file["lane"], file["type"]) == (f"file:{file_id}", f"job:{job_id}", None)
+    ((job_id, version, listed),) = await floor.query(
+        "SELECT job_id, row_version, image_paths FROM parts WHERE id = ?", part_id
+    )
+    assert (file["aggregate"], file["lane"], file["type"]) == (f"file:{file_id}", f"files:{file_id}", None)
     assert [(one["table"], one["op"], one["id"]) for one in file["changes"]] == [("files", "insert", file_id)]
     assert (part["aggregate"], part["lane"], part["type"]) == (f"part:{part_id}", f"job:{job_id}", "part.updated")
-    assert part["changes"] == [
-        {"table": "parts", "id": part_id, "op": "update", "version": version, "fields": ["image_paths", "updated_at"]}
-    ]
+    lists = {"image_paths": {"added": json.loads(listed), "gone": []}}
+    told = {"table": "parts", "id": part_id, "op": "update", "version": version, "lists": lists}
+    assert part["changes"] == [{**told, "fields": ["image_paths", "updated_at"]}]
     assert part["data"]["changes"] == ["image_paths"]
 
 
