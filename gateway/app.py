@@ -97,8 +97,9 @@ class Gateway:
         drain_s = None if self._cloud is None else self._cloud.drain_s
         self.status = Status(db, clock, self.health, settings.gateway.id, drain_s)
         limits = settings.limits
-        rate = Rate(limits.requests_per_minute, limits.burst)
-        self._limiter = Limiter(rate, clock, request_max_s=limits.request_timeout, per_day=limits.requests_per_day)
+        rate = Rate(limits.requests_per_minute, limits.burst, limits.requests_per_day)
+        below = Rate(limits.gateway_requests_per_minute, limits.burst, limits.gateway_requests_per_day)
+        self._limiter = Limiter(rate, clock, request_max_s=limits.request_timeout, gateways=below)
         self._feed = Feed(db)
         self.routes = api_routes(settings, db, self.keys, clock, new_id, self._feed, ring)
         self._door = Door(settings, clock)

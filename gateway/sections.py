@@ -307,6 +307,8 @@ class Limits(Section):
     requests_per_minute: Annotated[int, Field(ge=1)] = 6000
     burst: Annotated[int, Field(ge=1)] = 600
     requests_per_day: Annotated[int, Field(ge=1)] | None = None
+    gateway_requests_per_minute: Annotated[int, Field(ge=1)] = 6000
+    gateway_requests_per_day: Annotated[int, Field(ge=1)] | None = None
     connections: Annotated[int, Field(ge=1)] = 1000
     request_timeout: Duration = 30.0
     image_bytes: Size = 10 * 1024 * 1024
