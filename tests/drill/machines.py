@@ -31,6 +31,7 @@ REPEATED = 5  # last values that are said once more after a lost connection
 AHEAD_MAX = 100  # messages that a controller sends without the gateway having shown that it follows
 LOOK_EVERY_S = 0.3
 FOLLOW_MAX_S = 120.0
+SAID_EVERY_S = 3.0
 DRAIN_MAX_S = 60.0
 PIECES_MAX = 3  # of one message
 QUEUE_MAX = 50_000  # messages that the broker keeps for a gateway that is away
@@ -77,10 +78,12 @@ class Follower:
                 self.values = {one["device"]: one["counters"].get("good") for one in told["data"]["machines"]}
             await asyncio.sleep(LOOK_EVERY_S)
 
-    async def has(self, device: str, value: int) -> None:
-        async with asyncio.timeout(FOLLOW_MAX_S):
-            while self.values.get(device) != value:
-                await asyncio.sleep(LOOK_EVERY_S)
+    async def has(self, device: str, value: int, within_s: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while self.values.get(device) != value:
+                    await asyncio.sleep(LOOK_EVERY_S)
+        return self.values.get(device) == value
 
 
 class Controller:
@@ -103,19 +106,26 @@ class Controller:
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(self._leave)
             await self._say(self.counter.now())
-            await self._follower.has(self.device, self.counter.value)
+            await self._followed()
             for number in range(messages):
                 if when and number >= when[0] and not self.counter.near_its_end:
                     when.pop(0)
-                    await self._follower.has(self.device, self.counter.value)
+                    await self._followed()
                     await self._say(self.counter.reboot())
                     self.reboots += 1
                 await self._say(self.counter.make(self._rng.randint(1, PIECES_MAX)))
                 if self._rng.random() < 0.05:
                     await self._repeat(self._rng.randint(1, REPEATED))
                 if number % AHEAD_MAX == AHEAD_MAX - 1:
-                    await self._follower.has(self.device, self.counter.value)
-            await self._follower.has(self.device, self.counter.value)
+                    await self._followed()
+            await self._followed()
+
+    async def _followed(self) -> None:
+        """Until the gateway shows the value. It is said again now and then, as controllers do: a broker may have lost it."""
+        ends_s = time.monotonic() + FOLLOW_MAX_S
+        while not await self._follower.has(self.device, self.counter.value, SAID_EVERY_S):
+            assert time.monotonic() < ends_s, f"the gateway does not follow {self.device}: {self._follower.values}"
+            await self._say(self.counter.now())
 
     async def _say(self, sent: Sent) -> None:
         self._last = [*self._last[-REPEATED:], sent]
