@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,16 @@ from gateway.kernel.db import Database
 from gateway.kernel.errors import BadRequest, GatewayError, NotFound
 from gateway.kernel.ids import NewId
 from gateway.keys import store as keys_
+from gateway.machines.quarantines import QuarantineCommands
+from gateway.machines.registry import machines
+from gateway.machines.standing import standing
 from gateway.outbox import parked
 from gateway.outbox.event import encode
 from gateway.settings import Settings
 from gateway.status import Status
 from gateway.transfer.commands import Imports, laid_down
+from gateway.uns import store as uns_
+from gateway.uns.door import Door
 from gateway.web import auth
 from gateway.web.auth import Keys, NewKey
 from gateway.web.routes import Caller, Scope
@@ -55,6 +60,7 @@ class Box:
     clock: Clock
     new_id: NewId
     status: Status
+    door: Door
 
 
 # ------------------------------------------------------------------ the verbs
@@ -127,6 +133,50 @@ async def conflicts_resolve(box: Box, given: Arguments) -> dict[str, Any]:
     return row
 
 
+async def uns_check(box: Box, _given: Arguments) -> dict[str, Any]:
+    places = await box.db.write(uns_.places)
+    return box.door.resolved(places.values())
+
+
+async def devices_add(box: Box, given: Arguments) -> dict[str, Any]:
+    """device. So do the next two."""
+    return _admitted(box, given["device"], box.door.add(given["device"]))
+
+
+async def devices_rotate(box: Box, given: Arguments) -> dict[str, Any]:
+    return _admitted(box, given["device"], box.door.rotate(given["device"]))
+
+
+async def devices_remove(box: Box, given: Arguments) -> dict[str, Any]:
+    box.door.remove(given["device"])
+    return {"removed": given["device"]}
+
+
+async def devices_list(box: Box, _given: Arguments) -> list[dict[str, Any]]:
+    return box.door.listed()
+
+
+def _admitted(box: Box, device: str, password: str) -> dict[str, Any]:
+    return {"device": device, "password": password, "notes": box.door.notes(device)}
+
+
+async def machines_list(box: Box, given: Arguments) -> dict[str, Any]:
+    """all: also what is acknowledged."""
+    known = machines(box.settings.uns)
+    commands = QuarantineCommands(box.db, box.clock, box.new_id, box.settings.gateway.id, known)
+    stand = [asdict(one) for one in await box.db.read(standing, known)]
+    return {"machines": stand, "quarantines": await commands.listed(CALLER, acknowledged_too=given["all"])}
+
+
+async def machines_acknowledge(box: Box, given: Arguments) -> dict[str, Any]:
+    """id."""
+    known = machines(box.settings.uns)
+    commands = QuarantineCommands(box.db, box.clock, box.new_id, box.settings.gateway.id, known)
+    answer = await commands.acknowledge(given["id"], CALLER, None)
+    row: dict[str, Any] = json.loads(answer.data)["quarantine"]
+    return row
+
+
 def importing(box: Box, path: Path, name: str, *, dry_run: bool) -> AsyncIterator[dict[str, Any]]:
     """See `Imports.run`."""
     return Imports(box.db, box.clock, box.new_id, box.settings.gateway.id).run(path, name, dry_run=dry_run)
@@ -143,6 +193,13 @@ VERBS: Mapping[str, Callable[[Box, Any], Awaitable[Any]]] = {
     "queue.discard": queue_discard,
     "conflicts.list": conflicts_list,
     "conflicts.resolve": conflicts_resolve,
+    "uns.check": uns_check,
+    "uns.devices.add": devices_add,
+    "uns.devices.rotate": devices_rotate,
+    "uns.devices.remove": devices_remove,
+    "uns.devices.list": devices_list,
+    "machines.list": machines_list,
+    "machines.acknowledge": machines_acknowledge,
 }
 
 

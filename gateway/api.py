@@ -36,6 +36,9 @@ from gateway.kernel.ids import NewId
 from gateway.kernel.secrets import Secrets
 from gateway.keys import routes as keys_
 from gateway.keys.commands import KeyCommands
+from gateway.machines import routes as machines_
+from gateway.machines.quarantines import QuarantineCommands
+from gateway.machines.registry import machines
 from gateway.operations import routes as operations
 from gateway.operations.planning import OperationPlanning
 from gateway.operations.quantities import routes as quantities
@@ -46,9 +49,14 @@ from gateway.operations.time_entries import routes as time_entries
 from gateway.operations.time_entries.commands import TimeEntryCommands
 from gateway.operations.trees import routes as trees
 from gateway.operations.trees.commands import JobTreeCommands, PartTreeCommands
+from gateway.publishers import routes as publishers
+from gateway.publishers.commands import PublisherCommands
+from gateway.publishers.sender import Here
+from gateway.publishers.trial import Trial
 from gateway.settings import Settings
 from gateway.transfer import routes as transfer
 from gateway.transfer.export import Exports
+from gateway.uns.topics import Topics
 from gateway.web import hosted
 from gateway.web.auth import Keys
 from gateway.web.inside import Inside
@@ -77,6 +85,7 @@ def api_routes(
 ) -> list[Route]:
     """Every API route. `ring`: whom webhooks of the cloud wake."""
     made = (db, clock, new_id, settings.gateway.id)
+    known = machines(settings.uns)
     job_trees = JobTreeCommands(*made)
     stored = blobs(settings)
     bytes_max = max(settings.limits.image_bytes, settings.limits.upload_bytes)
@@ -94,14 +103,19 @@ def api_routes(
         *batches.routes(db, BatchCommands(*made)),
         *transfer.routes(Exports(db, clock, settings.site.enterprise, settings.site.tenant_id)),
         *webhooks.routes(db, WebhookCommands(*made, Secrets(settings.data_dir), targets)),
+        *_publisher_routes(settings, made),
         *keys_.routes(db, KeyCommands(keys, *made)),
         *hosted.routes(),
         *erp.routes(db, ErpCommands(*made, upstream=settings.compat.bulk_sync_shape == "upstream")),
         *_file_routes(settings, made, stored),
         *conflicts.routes(db, ConflictCommands(*made)),
+        *machines_.routes(db, known, QuarantineCommands(*made, known)),
         *hub.routes(db, feed, Moments(db), __version__),
         *hub_files.routes(Arrivals(*made, stored, bytes_max), bytes_max),
         inbound.route(settings.cloud.webhook_secret.get_secret_value(), ring),
+        inbound.publish_route(
+            settings.cloud.publish_username, settings.cloud.publish_password.get_secret_value(), ring
+        ),
     ]
     return [*table, forward.route(db, Inside(table), clock, new_id, settings.gateway.id, stored)]
 
@@ -111,6 +125,11 @@ def _file_routes(settings: Settings, made: tuple[Database, Clock, NewId, str], s
     sizes = Sizes(settings.limits.image_bytes, settings.limits.upload_bytes)
     commands = FileCommands(*made, stored, signing, sizes, beside_others=settings.cloud.kind == "hub")
     return files.routes(FileReading(made[0], stored, commands.link), commands, sizes, LINKED)
+
+
+def _publisher_routes(settings: Settings, made: tuple[Database, Clock, NewId, str]) -> list[Route]:
+    box, topics = Secrets(settings.data_dir), Topics.of(settings, settings.gateway.id)
+    return publishers.routes(made[0], PublisherCommands(*made, box), Trial(Here(*made[:3], topics, box)), topics)
 
 
 def blobs(settings: Settings) -> Blobs:

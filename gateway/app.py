@@ -34,18 +34,30 @@ from gateway.kernel.errors import StartupError
 from gateway.kernel.health import Health
 from gateway.kernel.ids import NewId, uuid7
 from gateway.kernel.migrate import migrate
+from gateway.kernel.secrets import Secrets
 from gateway.kernel.steady import SteadyClock
 from gateway.kernel.supervise import keep_running, stop
+from gateway.machines.commands import MachineCommands
+from gateway.machines.registry import machines
+from gateway.machines.watch import LINK as MACHINES
+from gateway.machines.watch import Watch
 from gateway.outbox import journal
 from gateway.outbox.event import Stamp
+from gateway.publishers.sender import Here
+from gateway.publishers.senders import Senders
 from gateway.settings import Cloud, Http, Settings
+from gateway.sparkplug.node import LINK as SPARKPLUG
+from gateway.sparkplug.node import EdgeNode
 from gateway.status import Status
 from gateway.timekeeping import Timekeeping
+from gateway.tls import HTTP, Tls
+from gateway.uns import asyncapi
 from gateway.uns.broker import Broker
-from gateway.uns.payloads import Standing
+from gateway.uns.door import Door
+from gateway.uns.payloads import Source, Standing
 from gateway.uns.publisher import READER as UNS
 from gateway.uns.publisher import Publisher
-from gateway.uns.topics import Topics
+from gateway.uns.topics import SparkplugTopics, Topics
 from gateway.upstream.link import HubLink, HubSettings
 from gateway.upstream.uplink import Own
 from gateway.web.auth import Keys, NewKey
@@ -59,7 +71,8 @@ from gateway.web.server import application, runner
 BACKLOG = 1024  # connections that the kernel keeps while we are busy
 REQUESTS_END_S = 4.0  # in which requests on their way may finish when we stop
 LINKS_END_S = 4.0  # in which the ways out have to let go; a Mosquitto that does not is killed after 3.5 s
-BROKER, HOUSEKEEPING, CLOCK, CLOUD_KEYS = "broker", "housekeeping", "clock", "cloud-keys"  # their names in /healthz
+# Their names in /healthz.
+BROKER, HOUSEKEEPING, CLOCK, CLOUD_KEYS, PUBLISHERS = "broker", "housekeeping", "clock", "cloud-keys", "mqtt-publishers"
 FIRST_KEY = "first-admin-key"  # a file in the data folder, for its owner only
 VENDOR = Path(__file__).parent / "screens" / "static" / "vendor"
 
@@ -89,6 +102,10 @@ class Gateway:
         self._limiter = Limiter(rate, clock, request_max_s=limits.request_timeout, per_day=limits.requests_per_day)
         self._feed = Feed(db)
         self.routes = api_routes(settings, db, self.keys, clock, new_id, self._feed, ring)
+        self._door = Door(settings, clock)
+        self._tls = Tls(settings.data_dir)
+        known = machines(settings.uns)
+        self.machines = MachineCommands(db, clock, new_id, settings.gateway.id, known)
         self.addresses: list[str] = []
         self.urls: list[str] = []
         self._clock = clock
@@ -98,6 +115,7 @@ class Gateway:
         self._served: tuple[web.AppRunner, ...] = ()
         self._tasks: list[asyncio.Task[None]] = []
         self.health.watch(blobs(settings).problem)
+        self.health.watch(lambda: self._tls.problem(clock.now()))
         if settings.http.allow_plain_lan:
             self.health.watch(lambda: "http.allow_plain_lan: keys travel over the LAN in the clear")
 
@@ -105,22 +123,26 @@ class Gateway:
 
     def _application(self, keys: Keys) -> web.Application:
         app = application(self.routes, keys, self._limiter, self._new_id, self.settings.http.cors_origins)
-        Pages(self.db, keys, self.status, self._openapi, VENDOR).add_to(app)
+        documents = {"/openapi.json": self._openapi, "/asyncapi.json": self._asyncapi}
+        Pages(self.db, keys, self.status, documents, VENDOR, self._tls.ca.certificate).add_to(app)
         return app
 
     def _openapi(self) -> dict[str, Any]:
         return document(self.routes, examples, version=__version__)
 
+    def _asyncapi(self) -> dict[str, Any]:
+        return asyncapi.document(self.settings, version=__version__)
+
     async def _serve(self) -> None:
         """Plain HTTP, TLS when there is a certificate, and the socket in the data folder."""
         connections = self.settings.limits.connections
         served = runner(self._application(self.keys), shutdown_s=REQUESTS_END_S, connections=connections)
-        box = admin.Box(self.settings, self.db, self.keys, self._clock, self._new_id, self.status)
+        box = admin.Box(self.settings, self.db, self.keys, self._clock, self._new_id, self.status, self._door)
         local = runner(admin.application(self._application(admin.LocalKeys(self.keys)), box), shutdown_s=REQUESTS_END_S)
         self._served = (served, local)
         await served.setup()
         await local.setup()
-        for host, port, context in _listeners(self.settings.http):
+        for host, port, context in _listeners(self.settings.http, self._tls):
             known = len(served.addresses)
             await _listen(served, host, port, context)
             fresh = [_address(*address[:2]) for address in served.addresses[known:]]
@@ -144,17 +166,27 @@ class Gateway:
                 links.append((CLOUD_KEYS, partial(self.keys.run, self.health.link(CLOUD_KEYS))))
         else:
             self.health.link(UP).off("no cloud is configured")
-        probe = Topics.of(self.settings, self.settings.gateway.id).probe
-        folder, own = self.settings.data_dir / "broker", self.health.link(BROKER)
-        broker = Broker(self.settings.broker, folder, self._clock, own, self._rng, probe)
+        own = self.health.link(BROKER)
+        broker = Broker(self.settings.broker, self._door, self._tls, self._clock, own, self._rng)
         links.append((BROKER, broker.run))
         if self.settings.broker.mode == "off":
             self.health.link(UNS).off("[broker] mode is off")
         else:
             uns = self.health.link(UNS)
-            made = (self.db, broker, self._clock, uns, self.settings, self.identity.epoch, __version__, self._standing)
-            links.append((UNS, Publisher(*made).run))
-        keeping = (self.db, self._clock, self.settings.retention, self.health.link(HOUSEKEEPING))
+            made = (self.db, broker, self._clock, uns, self.settings, self.machines, self.identity.epoch, __version__)
+            links.append((UNS, Publisher(*made, self._standing).run))
+            if self.settings.sparkplug.enabled:
+                own = self.health.link(SPARKPLUG)
+                given = (self.settings, self.machines.machines, __version__)
+                node = EdgeNode(self.db, broker, self._clock, own, *given)
+                links.append((SPARKPLUG, node.run))
+        links.append((MACHINES, Watch(self.db, self._clock, self.machines, self.health.link(MACHINES)).run))
+        topics = Topics.of(self.settings, self.settings.gateway.id)
+        here = Here(self.db, self._clock, self._new_id, topics, Secrets(self.settings.data_dir))
+        source = Source.of(self.settings, self.identity.epoch)
+        senders = Senders(here, source, self.health, self.health.link(PUBLISHERS), self._rng)
+        links.append((PUBLISHERS, senders.run))
+        keeping = (self.db, self._clock, self._new_id, self.settings.retention, self.health.link(HOUSEKEEPING))
         links.append((HOUSEKEEPING, partial(housekeeping.run, *keeping)))
         timed = (self.db, self._clock, self._new_id, self.settings.gateway.id, self.health.link(CLOCK))
         links.append((CLOCK, Timekeeping(*timed).run))
@@ -171,6 +203,7 @@ class Gateway:
             cloud=links[UP]["state"],
             cloud_behind=links[UP].get("behind", 0),
             journal_behind=links[UNS].get("behind", 0),
+            inbound_rejected=links[UNS].get("inbound_rejected", 0),
             broker={name: broker.get(name) for name in ("state", "mode", "version")},
             disk_free_mb=shutil.disk_usage(self.settings.data_dir).free // (1024 * 1024),
         )
@@ -301,20 +334,24 @@ def _renewed(clock: Clock, tx: Tx, highest: int, unsent: int) -> int | None:
 
 def check(settings: Settings) -> None:
     """What only the parts themselves know about their settings. Raises StartupError."""
-    _listeners(settings.http)
+    _listeners(settings.http, Tls(settings.data_dir))
     Topics.of(settings, settings.gateway.id)
+    SparkplugTopics.of(settings)
+    machines(settings.uns)
 
 
-def _listeners(http: Http) -> list[tuple[str, int, ssl.SSLContext | None]]:
+def _listeners(http: Http, tls: Tls) -> list[tuple[str, int, ssl.SSLContext | None]]:
     found: list[tuple[str, int, ssl.SSLContext | None]] = [(http.host, http.port, None)]
-    if http.tls_cert and http.tls_key:
+    certificate, key = http.tls_cert, http.tls_key
+    if certificate is None and tls.there(HTTP):
+        own = tls.pair(HTTP)
+        certificate, key = own.certificate, own.key
+    if certificate and key:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         try:
-            context.load_cert_chain(http.tls_cert, http.tls_key)
+            context.load_cert_chain(certificate, key)
         except (OSError, ssl.SSLError) as exc:
-            raise StartupError(
-                f"http.tls_cert {http.tls_cert} or tls_key {http.tls_key} cannot be used: {exc}"
-            ) from None
+            raise StartupError(f"the certificate {certificate} or its key {key} cannot be used: {exc}") from None
         found.append((http.tls_host, http.tls_port, context))
     return found
 

@@ -8,7 +8,7 @@ Body = Mapping[str, Any]
 _ID = "0199c0de-0000-7000-8000-{:012x}"
 JOB, PART, OPERATION, CELL, RESOURCE, OPERATOR, REASON = map(_ID.format, range(1, 8))
 BATCH, MEMBER, NEXT_OPERATION = map(_ID.format, range(0x90, 0x93))
-WEBHOOK = _ID.format(30)
+WEBHOOK, PUBLISHER = _ID.format(30), _ID.format(40)
 
 TENANT = "0199c0de-0000-7000-8000-00000000000a"
 IMAGE = f"{TENANT}/parts/{PART}/1793602800000_photo.jpg"
@@ -35,6 +35,8 @@ IDS = {
     "api-batch-lifecycle": BATCH,
     "api-webhooks": WEBHOOK,
     "api-webhook-logs": _ID.format(31),
+    "api-mqtt-publishers": PUBLISHER,
+    "api-mqtt-logs": _ID.format(41),
     "api-key-generate": _ID.format(32),
     "api-conflicts": _ID.format(33),
 }
@@ -234,6 +236,22 @@ BODIES: Mapping[tuple[str, str], Mapping[str, Body]] = {
             ],
         }
     },
+    ("POST", "/api-mqtt-publishers"): {
+        "the plant's broker, over TLS": {
+            "name": "plant historian",
+            "broker_url": "mqtts://mqtt.plant1.example",
+            "port": 8883,
+            "username": "eryxon",
+            "password": "a long and random text",
+            "topic_pattern": "{enterprise}/mes/{site}/{area}/{cell}/{operation}/{event}",
+            "default_enterprise": "acme",
+            "default_site": "chicago",
+            "default_area": "assembly",
+            "events": ["operation.*", "production.scrap_recorded"],
+        },
+        "everything, without a password": {"name": "trial", "broker_url": "10.0.0.5", "events": ["*"]},
+    },
+    ("PATCH PUT", "/api-mqtt-publishers"): {"switched off": {"active": False}},
     ("PATCH PUT", "/api-webhooks"): {"switched off": {"active": False}},
     ("PATCH", "/api-conflicts"): {"what was done here is right": {"resolution": "local"}},
     ("POST PUT PATCH", "/api-key-generate"): {

@@ -1,4 +1,4 @@
-"""Once an hour: old journal entries and receipts go, in slices, so that nobody waits for it."""
+"""Once an hour: old journal entries, receipts and rows of logs go, in slices, so that nobody waits for it."""
 
 import sqlite3
 from datetime import datetime, timedelta
@@ -10,36 +10,42 @@ from gateway.kernel import clock as time_
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database, Tx
 from gateway.kernel.health import Link
+from gateway.kernel.ids import NewId
 from gateway.outbox import journal, receipts
 from gateway.outbox.journal import Trimmed
+from gateway.publishers import store as publishers
 from gateway.settings import Retention
 
 EVERY_S = 3600.0
 BETWEEN_SLICES_S = 0.2  # room for those who work
+LOG_SLICE = 1_000  # rows
+LOGS = ("webhook_logs", "mqtt_logs")  # what ways out were told; each has an index on `created_at`
 
 log = structlog.get_logger(__name__)
 
 
-async def run(db: Database, clock: Clock, retention: Retention, link: Link) -> None:
+async def run(db: Database, clock: Clock, new_id: NewId, retention: Retention, link: Link) -> None:
     """For ever. Raises Unavailable when the disk does not take it; then somebody tries again soon."""
     while True:
-        await clean(db, clock, retention)
+        await clean(db, clock, new_id, retention)
         link.up()
         await clock.sleep(EVERY_S)
 
 
-async def clean(db: Database, clock: Clock, retention: Retention) -> None:
+async def clean(db: Database, clock: Clock, new_id: NewId, retention: Retention) -> None:
     """One round. Nothing goes while the clock cannot be trusted: everything would look old, or nothing."""
     now = clock.now()
     if not time_.trusted(now):
         return
-    await _events(db, clock, now, days=retention.journal_days)
+    await _events(db, clock, new_id, now, days=retention.journal_days)
     await _receipts(db, clock, now, days=max(retention.journal_days, receipts.KEEP_DAYS))
+    for table in LOGS:
+        await _log(db, clock, table, now, days=retention.log_days)
 
 
-async def _events(db: Database, clock: Clock, now: datetime, *, days: int) -> None:
+async def _events(db: Database, clock: Clock, new_id: NewId, now: datetime, *, days: int) -> None:
     total = 0
-    while (done := await db.write(_trim_events, *_limits(now, days))).rows:
+    while (done := await db.write(_trim_events, new_id, *_limits(now, days))).rows:
         total += done.rows
         for moved in done.moved_on:
             log.warning("reader.moved_on", reader=moved.reader, after=moved.after, to=moved.to)
@@ -57,13 +63,29 @@ async def _receipts(db: Database, clock: Clock, now: datetime, *, days: int) -> 
         log.info("housekeeping.trimmed", what="receipts", rows=total)
 
 
+async def _log(db: Database, clock: Clock, table: str, now: datetime, *, days: int) -> None:
+    total, (before, _) = 0, _limits(now, days)
+    while gone := await db.write(_trim_log, table, before):
+        total += gone
+        await clock.sleep(BETWEEN_SLICES_S)
+    if total:
+        log.info("housekeeping.trimmed", what=table, rows=total)
+
+
 def _limits(now: datetime, days: int) -> tuple[str, str]:
     """(what was recorded before that is old, now)."""
     return time_.text(now - timedelta(days=days)), time_.text(now)
 
 
-def _trim_events(tx: Tx, before: str, now: str) -> Trimmed:
-    return journal.trim(tx, sent_up_to=_sent_up_to(tx), recorded_before=before, now=now)
+def _trim_events(tx: Tx, new_id: NewId, before: str, now: str) -> Trimmed:
+    done = journal.trim(tx, sent_up_to=_sent_up_to(tx), recorded_before=before, now=now)
+    publishers.moved_on(tx, new_id, now, done.moved_on)
+    return done
+
+
+def _trim_log(tx: Tx, table: str, before: str) -> int:
+    oldest = f"SELECT rowid FROM {table} WHERE created_at < ? ORDER BY created_at LIMIT ?"  # noqa: S608 -- one of LOGS
+    return tx.execute(f"DELETE FROM {table} WHERE rowid IN ({oldest})", (before, LOG_SLICE)).rowcount  # noqa: S608 -- one of LOGS
 
 
 def _trim_receipts(tx: Tx, before: str, now: str) -> int:

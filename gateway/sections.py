@@ -1,6 +1,5 @@
 """What can be set: one class for each section, each key with its type and default. docs/settings.md says what they mean."""
 
-import ipaddress
 import json
 import re
 from collections.abc import Mapping
@@ -8,82 +7,29 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    IPvAnyNetwork,
-    PlainSerializer,
-    SecretStr,
-    WithJsonSchema,
-    field_validator,
-    model_validator,
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr, field_validator, model_validator
+
+from gateway.values import (
+    Days,
+    DeviceName,
+    Duration,
+    Filter,
+    Level,
+    Line,
+    Name,
+    Names,
+    Origins,
+    Place,
+    Port,
+    SecretLine,
+    Size,
+    Topic,
+    is_loopback,
 )
 
-PORT_MAX = 65_535
 SECRET_MIN_CHARACTERS = 16
 _FUNCTIONS = "/functions/v1"
-_UNITS_S = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_ORIGIN = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:]+\])(?::\d{1,5})?")
 _NOT_SHOWN = "***"
-
-
-def _seconds(value: Any) -> Any:
-    """`30s`, `5m`, `24h` as seconds."""
-    found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
-    if found is None:
-        raise ValueError('a duration is a number with a unit, in quotes: "500ms", "30s", "5m", "24h", "30d"')
-    return float(found[1]) * _UNITS_S[found[2]]
-
-
-def _written(seconds: float) -> str:
-    """As it would stand in the file: the largest unit that leaves a whole number."""
-    for unit in ("d", "h", "m", "s"):
-        count, rest = divmod(seconds, _UNITS_S[unit])
-        if count and not rest:
-            return f"{count:.0f}{unit}"
-    return f"{seconds * 1000:.0f}ms"
-
-
-def _listed(value: Any) -> Any:
-    """In the environment a list may be separated by commas."""
-    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
-
-
-def _origin(text: str) -> str:
-    """As a browser sends it."""
-    if _ORIGIN.fullmatch(text) is None:
-        raise ValueError(
-            f'"{text}" is no origin: as "https://office.example" or "http://10.0.0.5:3000", nothing behind it'
-        )
-    return text
-
-
-Duration = Annotated[
-    float,
-    BeforeValidator(_seconds),
-    PlainSerializer(_written, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": rf"^{_DURATION.pattern}$", "examples": ["30s", "5m", "24h"]}),
-]
-Port = Annotated[int, Field(ge=0, le=PORT_MAX)]  # 0: any free one
-Size = Annotated[int, Field(ge=1)]  # bytes
-Days = Annotated[int, Field(ge=1, le=3650)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-Origin = Annotated[str, AfterValidator(_origin)]
-Level = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^+#/$\x00-\x1f]+$")]  # of a topic
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _address(name: str, url: str, example: str) -> None:
@@ -135,7 +81,7 @@ class Http(Section):
     tls_port: Port = 8443
     tls_cert: Path | None = None
     tls_key: Path | None = None
-    cors_origins: Annotated[tuple[Origin, ...], BeforeValidator(_listed)] = ()
+    cors_origins: Origins = ()
 
     @model_validator(mode="after")
     def _safe(self) -> Self:
@@ -149,20 +95,45 @@ class Http(Section):
         return self
 
 
+class Bridge(Section):
+    """A broker of the plant that gets everything below enterprise/site; none without an `address`."""
+
+    address: Place | None = None
+    username: Line = ""
+    password: SecretLine = SecretStr("")
+    tls: bool = True
+    ca: Path | None = None
+    protocol: Literal["mqttv50", "mqttv311"] = "mqttv50"
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        if self.address and not self.tls and not is_loopback(self.address.rpartition(":")[0].strip("[]")):
+            raise ValueError(f'tls = false would send everything to "{self.address}" in the clear: only to loopback')
+        return self
+
+
 class Broker(Section):
-    """`username` and `password` are for `external`; the other brokers get users of their own."""
+    """`username` and `password` are for `external`; the other brokers get users of their own.
+
+    The listener with TLS is for devices on the LAN, and there once one has a password.
+    """
 
     mode: Literal["auto", "managed", "external", "embedded", "off"] = "auto"
     host: str = "127.0.0.1"
     port: Port = 1883
     username: str = ""
     password: SecretStr = SecretStr("")
+    tls_host: str = "0.0.0.0"  # noqa: S104 -- TLS is meant for the LAN
+    tls_port: Port = 8883
+    client_certificates: bool = False
+    bridge: Bridge = Bridge()
 
 
 class Cloud(Section):
     """`kind` is `plain` when there is a url and `off` when there is none, unless it is given.
 
-    With `service_user` plans are read as that user reads them; with `webhook_secret` the cloud's webhooks are taken.
+    With `service_user` plans are read as that user reads them; with `webhook_secret` the cloud's webhooks are taken, with
+    `publish_password` its MQTT publishes.
     """
 
     kind: Literal["plain", "hub", "off"] = "off"
@@ -179,6 +150,8 @@ class Cloud(Section):
     anon_key: SecretStr = SecretStr("")
     project_url: str = ""
     webhook_secret: SecretStr = SecretStr("")
+    publish_username: Annotated[str, Field(pattern=r"^[^:\x00-\x1f]{1,100}$")] = "eryxon"
+    publish_password: SecretStr = SecretStr("")
 
     @property
     def enabled(self) -> bool:
@@ -218,20 +191,29 @@ class Cloud(Section):
                     f"project_url is missing: url does not end in {_FUNCTIONS}, so nobody can tell where its users sign in"
                 )
             _address("project_url", self.project, "https://project.example")
-        secret = _revealed(self.webhook_secret)
-        if secret and len(secret) < SECRET_MIN_CHARACTERS:
-            raise ValueError(f"webhook_secret is too short: at least {SECRET_MIN_CHARACTERS} characters")
+        for name in ("webhook_secret", "publish_password"):
+            secret = _revealed(getattr(self, name))
+            if secret and len(secret) < SECRET_MIN_CHARACTERS:
+                raise ValueError(f"{name} is too short: at least {SECRET_MIN_CHARACTERS} characters")
         return self
+
+
+MachineState = Literal["running", "idle", "setup", "stopped", "fault", "off", "unknown"]
+Move = Literal["start", "pause", "resume", "complete"]
+PER_PROGRAM = "program.parts"  # a factor: as many pieces as one run of the program makes
+FACTOR_MAX = 100_000
 
 
 class Device(Section):
     """One MQTT user: a machine, a SCADA system, a reader."""
 
-    id: Name
+    id: DeviceName
     cells: tuple[str, ...]
     role: Literal["machine", "scada", "reader"] = "machine"
-    commands: tuple[Literal["start", "pause", "resume", "complete", "report", "active"], ...] = ()
-    read: tuple[str, ...] = ()
+    commands: tuple[Literal["start", "pause", "resume", "complete", "report", "issue", "active", "queue"], ...] = ()
+    read: tuple[Filter, ...] = ()
+    operator: str = ""
+    badge_valid: Duration = 36_000.0
     stale_after: Duration = 60.0
     allow_no_operator: bool = True
     start_head: bool = False
@@ -240,11 +222,11 @@ class Device(Section):
 
 
 class Mapping_(Section):  # noqa: N801 -- `Mapping` is Python's
-    """How a value of a device becomes pieces, a state or a command."""
+    """How a value of a device becomes pieces, a state or a command. With a `topic` its `input` is only a name."""
 
     device: str
     input: str | None = None
-    topic: str | None = None
+    topic: Topic | None = None
     path: str | None = None
     rule: Literal["counter_delta", "gauge", "state_map", "edge", "cycle"]
     report: Literal["quantity_good", "quantity_scrap", "quantity_rework"] | None = None
@@ -255,10 +237,29 @@ class Mapping_(Section):  # noqa: N801 -- `Mapping` is Python's
     flush: Duration = 30.0
     no_active: Literal["hold", "drop", "issue"] = "hold"
     hold_max: Annotated[int, Field(ge=1)] = 1000
-    map: Mapping[str, str] = {}
-    on_enter: Mapping[str, str] = {}
+    map: Mapping[str, MachineState] = {}
+    on_enter: Mapping[MachineState, Move] = {}
     debounce: Duration = 0.0
-    rebase: bool = True
+    edge: Literal["rising", "falling"] = "rising"
+    command: Move | None = None
+    allow_unidentified: bool = False
+    rebase: bool = False
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.rule == "counter_delta" and self.report is None:
+            raise ValueError(
+                "report is missing: which pieces does it count? quantity_good, quantity_scrap, quantity_rework"
+            )
+        if self.rule == "edge" and (self.report is None) == (self.command is None):
+            raise ValueError("an edge is one piece (report) or one command (command): set one of them")
+        if self.rule == "state_map" and not self.map:
+            raise ValueError('map is missing: which value is which state? as { 0 = "off", 4 = "running" }')
+        if isinstance(self.factor, str) and self.factor != PER_PROGRAM:
+            raise ValueError(f'factor = "{self.factor}": a number, or "{PER_PROGRAM}"')
+        if not isinstance(self.factor, str) and not 0 < self.factor <= FACTOR_MAX:
+            raise ValueError(f"factor = {self.factor}: more than 0, at most {FACTOR_MAX}")
+        return self
 
 
 class Uns(Section):
@@ -270,6 +271,22 @@ class Uns(Section):
     areas: Mapping[str, str] = {}
     device: tuple[Device, ...] = ()
     mapping: tuple[Mapping_, ...] = ()
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> Self:
+        names = [device.id for device in self.device]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice:
+            raise ValueError(f'two [[uns.device]] have the id "{twice}": each MQTT user is one device')
+        return self
+
+
+class Sparkplug(Section):
+    """The same work for hosts that speak Sparkplug B. Without a `group` it is the site's level."""
+
+    enabled: bool = False
+    group: str = ""
+    primary_host: str = ""
 
 
 class Webhooks(Section):
@@ -315,6 +332,7 @@ class Settings(Section):
     broker: Broker = Broker()
     cloud: Cloud = Cloud()
     uns: Uns = Uns()
+    sparkplug: Sparkplug = Sparkplug()
     webhooks: Webhooks = Webhooks()
     retention: Retention = Retention()
     limits: Limits = Limits()

@@ -17,12 +17,17 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from gateway.kernel.errors import StartupError
-from gateway.sections import Broker, Cloud, Http, Retention, Settings, Uns, is_loopback
+from gateway.sections import Bridge, Broker, Cloud, Device, Http, Retention, Settings, Uns
+from gateway.sections import Mapping_ as DeviceMapping
+from gateway.values import is_loopback
 
 __all__ = [
     "CONFIGS",
+    "Bridge",
     "Broker",
     "Cloud",
+    "Device",
+    "DeviceMapping",
     "Http",
     "Retention",
     "Settings",
@@ -41,14 +46,11 @@ CONFIGS = (
 )  # the first that is there, when none was named
 PREFIX = "GATEWAY_"
 _SEARCHED = ("/usr/sbin", "/usr/local/sbin")  # not on every user's PATH
-_SECRETS = ("api_key", "password", "service_password", "anon_key", "webhook_secret")
+_SECRETS = ("api_key", "password", "service_password", "anon_key", "webhook_secret", "publish_password")
 # Keys that this version takes and does not use yet: a configuration for a later one works here as well.
 _UNUSED = (
     ("gateway", "plugins_dir"),
     ("plugins",),
-    ("uns", "device"),
-    ("uns", "mapping"),
-    ("retention", "log_days"),
 )
 
 

@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 import click
 import pytest
@@ -33,7 +33,7 @@ def sections(kind: type[BaseModel], heading: str = "") -> Iterator[tuple[str, ty
         for inner in _kinds(field.annotation):
             if issubclass(inner, Section):
                 path = f"{heading}.{name}".lstrip(".")
-                yield (f"[[{path}]]" if heading else f"[{path}]"), inner
+                yield (f"[[{path}]]" if get_origin(field.annotation) is tuple else f"[{path}]"), inner
                 yield from sections(inner, path)
 
 
@@ -136,7 +136,9 @@ def test_every_command_is_explained_with_its_options(name, command):
 # ------------------------------------------------------------------ docs/api.md
 
 
-FUNCTIONS = [line for line in API.splitlines() if line.startswith(("| `/api-", "| `/plan-mode`", "| `/storage/"))]
+FUNCTIONS = [
+    line for line in API.splitlines() if line.startswith(("| `/api-", "| `/api/", "| `/plan-mode`", "| `/storage/"))
+]
 
 
 def test_every_route_is_listed_with_its_methods():
@@ -171,7 +173,8 @@ def test_every_event_is_named():
 
 
 def test_every_page_is_named():
-    for page in ("/livez", "/readyz", "/healthz", "/metrics", "/openapi.json", "/docs"):
+    pages = "/livez /readyz /healthz /metrics /openapi.json /asyncapi.json /ca.crt /docs".split()
+    for page in pages:
         assert f"`{page}`" in API
 
 

@@ -20,6 +20,7 @@ NPM_FILES = ("package.json", "package-lock.json", ".npmrc")
 NODE_LOCK = ROOT / "tools" / "lock" / "node.txt"
 NODE_DIR = ROOT / ".cache" / "node"
 WORK = ROOT / ".cache" / "npm"
+TESTS = ROOT / ".cache" / "npm-tests"  # what only tests want: other people's MQTT clients
 VENDOR = ROOT / "gateway" / "screens" / "static" / "vendor"
 LIST = "VENDOR.json"
 OLDEST_NPM = 7  # the first that reads our lock format
@@ -37,7 +38,7 @@ class AssetsUnavailable(Exception):
 
 def fetch() -> int:
     """Makes VENDOR hold exactly what the lock says and returns the number of files; never leaves half a set."""
-    install()
+    install(WORK, "--omit=dev")
     part = VENDOR.with_name(VENDOR.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     taken = [entry for package in WANTED for entry in take(package, part)]
@@ -75,19 +76,19 @@ def npm_command() -> list[str] | None:
     return None
 
 
-def install() -> None:
-    """Runs `npm ci` in WORK. No package's own script runs: swagger-ui-dist would bring one for telemetry."""
+def install(folder: Path, *options: str) -> None:
+    """Runs `npm ci` in `folder`. No package's own script runs: swagger-ui-dist would bring one for telemetry."""
     npm = npm_command()
     if npm is None:
         raise AssetsUnavailable("no npm 7 or later here, and no Node.js from the Python index; `make setup` brings it")
-    WORK.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for name in NPM_FILES:
-        shutil.copyfile(NPM_DIR / name, WORK / name)
-    options = "--ignore-scripts --omit=dev --no-audit --no-fund --no-update-notifier --loglevel=error --fetch-retries=1"
+        shutil.copyfile(NPM_DIR / name, folder / name)
+    quiet = "--ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error --fetch-retries=1"
     try:
         done = subprocess.run(
-            [*npm, "ci", *options.split(), "--fetch-timeout=60000"],
-            cwd=WORK,
+            [*npm, "ci", *options, *quiet.split(), "--fetch-timeout=60000"],
+            cwd=folder,
             env={
                 **os.environ,
                 "NODE_DISABLE_COMPILE_CACHE": "1",

@@ -66,6 +66,7 @@ def set_up(apt: PrivateApt, *, tests: bool) -> list[str]:
     if tests:
         extras += [
             ("Node.js", node, "Playwright tries its own"),
+            ("npm packages of the tests", npm_packages, "the tests with other people's MQTT clients will fail"),
             ("Chromium", lambda: chromium(apt), "the tests of pages will fail"),
         ]
     missing = []
@@ -143,6 +144,19 @@ def node() -> None:
     say("Node.js from the Python index, for build and tests only (60 MB)")
     shutil.rmtree(assets.NODE_DIR, ignore_errors=True)
     run(PYTHON, "-m", *PIP, *HASHED, "--target", assets.NODE_DIR, "-r", assets.NODE_LOCK)
+    stamp.write()
+
+
+def npm_packages() -> None:
+    """Those of the tests, in a folder of their own."""
+    stamp = Stamp(assets.TESTS / ".made", assets.NPM_DIR / "package-lock.json")
+    if stamp.holds():
+        return
+    say("npm packages for the tests, every one checked by hash")
+    try:
+        assets.install(assets.TESTS)
+    except assets.AssetsUnavailable as problem:
+        raise Problem(str(problem)) from None
     stamp.write()
 
 

@@ -1,13 +1,15 @@
-"""`config` and `openapi`: what is set, what could be set, what can be called."""
+"""`config`, `openapi` and `asyncapi`: what is set, what could be set, what can be called and heard."""
 
 import json
 
 import click
 
+from gateway import __version__
 from gateway.api import described
 from gateway.app import check as checked
 from gateway.cli.leaf import Place, leaf
 from gateway.settings import Settings, unused
+from gateway.uns import asyncapi as namespace
 
 
 @click.group()
@@ -46,4 +48,12 @@ def schema(place: Place) -> None:
 def openapi(place: Place) -> None:
     """The REST API as OpenAPI 3.1."""
     document = described()
+    place.show(document, json.dumps(document, ensure_ascii=False, indent=2))
+
+
+@click.command()
+@leaf
+def asyncapi(place: Place) -> None:
+    """The Unified Namespace as AsyncAPI 3.0, with the names that are configured."""
+    document = namespace.document(place.settings(), version=__version__)
     place.show(document, json.dumps(document, ensure_ascii=False, indent=2))

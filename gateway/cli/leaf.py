@@ -24,6 +24,7 @@ from gateway.kernel.ids import uuid7
 from gateway.outbox.event import Stamp
 from gateway.settings import Settings, load
 from gateway.status import Status
+from gateway.uns.door import Door
 from gateway.web.auth import Keys
 
 PROBLEM, UNREACHABLE = 1, 3  # 2, wrong usage, is click's
@@ -100,7 +101,8 @@ async def boxed(settings: Settings) -> AsyncIterator[admin.Box]:
             health = Health(clock)
             stamp = Stamp(clock.now(), settings.gateway.id, new_id)
             await db.write(establish, stamp, settings.site.tenant_id, machine())
-            yield admin.Box(settings, db, keys, clock, new_id, Status(db, clock, health, settings.gateway.id))
+            status = Status(db, clock, health, settings.gateway.id)
+            yield admin.Box(settings, db, keys, clock, new_id, status, Door(settings, clock))
     except StartupError as exc:
         if "is in use by process" in exc.message:  # it runs, and its socket does not answer
             raise admin.NotRunning(exc.message) from exc

@@ -1,4 +1,4 @@
-"""A small factory: its plan as the office entered it, and the people and the machine that work it off.
+"""A small factory: its plan as the office entered it, and the people who work it off. The machine among them: `laser.py`.
 
 Everything here goes through the same door as the product's users: the REST API, with a key.
 """
@@ -189,7 +189,7 @@ class Place:
         return named("profile", self.name)
 
 
-PLACES = (Place("Laser 1", "Laser", 1.5), Place("Otto Operator", "Bending", 3.0), Place("Petra Press", "Welding", 3.5))
+PLACES = (Place("Otto Operator", "Bending", 3.0), Place("Petra Press", "Welding", 3.5))
 
 
 class Worker:

@@ -19,10 +19,14 @@ from gateway.demo import factory, words
 from gateway.demo.box import Box
 from gateway.demo.cloud import StandInCloud
 from gateway.demo.factory import Api, Worker
+from gateway.demo.laser import CONFIGURATION as LASER
+from gateway.demo.laser import DEVICE, Laser
 from gateway.kernel.clock import Clock, SystemClock
 from gateway.kernel.errors import StartupError
+from gateway.uns.packets import Address
 
 HOST = "127.0.0.1"
+ENTERPRISE, SITE = "acme", "plant1"
 MQTT_PORT = 1883
 JOBS = 4
 SEED = 7
@@ -62,7 +66,8 @@ class Demo:
         self._box = Box(folder, self.url, clock)
         self._jobs = JOBS
         self._key = ""
-        self._workers: list[Worker] = []
+        self._password = ""  # of the laser, at the broker
+        self._workers: list[Worker | Laser] = []
         self._ended = asyncio.Event()
         self._open = False
         self._lost = 0
@@ -127,6 +132,7 @@ class Demo:
         known = self._box.data.exists()
         self._box.config.write_text(self._configuration(cloud_url))
         self._key = await self._new_key(known=known)
+        self._password = await self._new_password(known=known)
         people = self._folder / "people.json"  # [U] they cannot be read with an API key: somebody brings them
         people.write_text(json.dumps({"profiles": factory.people(self._clock.now())}))
         await self._box.command("import", str(people))
@@ -137,10 +143,11 @@ class Demo:
         return (
             "# Written by the demo.\n"
             f'[gateway]\nid = "gw-demo"\ndata_dir = {json.dumps(str(self._box.data))}\n'
-            f'[site]\nenterprise = "acme"\nsite = "plant1"\narea = "fabrication"\ntenant_id = "{factory.TENANT_ID}"\n'
+            f'[site]\nenterprise = "{ENTERPRISE}"\nsite = "{SITE}"\narea = "fabrication"\ntenant_id = "{factory.TENANT_ID}"\n'
             f'[http]\nhost = "{HOST}"\nport = {self._port}\n'
             f'[broker]\nmode = "auto"\nport = {self._mqtt}\n'
             f'[cloud]\nkind = "plain"\nurl = "{cloud_url}"\napi_key = "{factory.CLOUD_KEY}"\npull_every = "10s"\n'
+            f"{LASER}"
         )
 
     async def _new_key(self, *, known: bool) -> str:
@@ -149,6 +156,12 @@ class Demo:
             with contextlib.suppress(StartupError):  # the last demo was stopped before it had one
                 return await self._box.command("keys", "rotate", "demo")
         return await self._box.command("keys", "create", "--name", "demo", "--scope", "admin")
+
+    async def _new_password(self, *, known: bool) -> str:
+        if known:
+            with contextlib.suppress(StartupError):
+                return await self._box.command("uns", "devices", "rotate", DEVICE)
+        return await self._box.command("uns", "devices", "add", DEVICE)
 
     # ------------------------------------------------------------------ the story
 
@@ -188,7 +201,10 @@ class Demo:
     async def _shift(self, api: Api, minutes: float | None) -> None:
         """People, machine and events, until the time is over or somebody presses Ctrl-C."""
         before = await self._pieces(api)
-        self._workers = [Worker(place, api, self._clock, self._rng, self._tell) for place in factory.PLACES]
+        people = [Worker(place, api, self._clock, self._rng, self._tell) for place in factory.PLACES]
+        broker = Address(HOST, self._mqtt, DEVICE, self._password)
+        laser = Laser(broker, f"{ENTERPRISE}/{SITE}", self._clock, self._rng, self._tell)
+        self._workers = [laser, *people]
         doing = [
             self._events(api, before),
             self._reporting(api),
@@ -299,9 +315,17 @@ class Demo:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(limit_s):
                 await self._box.start()
-                while (waiting := (await self._link(api, "cloud")).get("pending")) != 0:
+                while (waiting := await self._unsent(api)) != 0:
                     await self._clock.sleep(LOOK_EVERY_S)
         return waiting
+
+    async def _unsent(self, api: Api) -> int | None:
+        """Events that wait for the cloud, and pieces that were counted and are about to become events."""
+        pending, gathered = (
+            (await self._link(api, "cloud")).get("pending"),
+            (await self._link(api, "machines")).get("gathered"),
+        )
+        return None if pending is None or gathered is None else pending + gathered
 
     async def _pieces(self, api: Api) -> int:
         total: int = 0

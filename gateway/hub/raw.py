@@ -13,8 +13,8 @@ from gateway.hub.entities import ENTITIES
 from gateway.outbox.event import encode
 from gateway.transfer.tables import BY_NAME, shape
 
-# Webhooks are a matter of each box, imports a log of what it did itself.
-_OWN = ("webhooks", "sync_imports")
+# Webhooks and publishers are a matter of each box, imports a log of what it did itself.
+_OWN = ("webhooks", "mqtt_publishers", "sync_imports")
 TABLES = tuple(name for name in ENTITIES if name not in _OWN)
 _COUNTED = ("id", "row_version")  # versions count what one database did
 GONE = "deleted_at"

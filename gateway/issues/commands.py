@@ -27,7 +27,7 @@ Given = Mapping[str, Any]
 class IssueCommands(Commands):
     async def create(self, given: Given, caller: Caller, receipt: Receipt | None) -> Answer:
         """Raises Invalid, Conflict, CellNotAllowed."""
-        return await self._once(receipt, _create, given, caller)
+        return await self._once(receipt, create, given, caller)
 
     async def update(self, row_id: str, given: Given, caller: Caller, receipt: Receipt | None) -> Answer:
         """Raises NotFound, Invalid, Conflict, InvalidTransition, CellNotAllowed."""
@@ -38,7 +38,8 @@ class IssueCommands(Commands):
         return await self._once(receipt, _delete, row_id, caller)
 
 
-def _create(tx: Tx, stamp: Stamp, given: Given, caller: Caller) -> Answer:
+def create(tx: Tx, stamp: Stamp, given: Given, caller: Caller) -> Answer:
+    """Raises Invalid, Conflict, CellNotAllowed."""
     operation = operation_of(tx, given["operation_id"])
     caller.may_write(operation.cell_id)
     values = rules.raised(given, by=caller.operator_id, at=stamp.text, token=_token(stamp))

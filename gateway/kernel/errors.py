@@ -2,19 +2,27 @@
 
 GatewayError                    code                        what the caller can do
 +- BadRequest                   BAD_REQUEST                 send it in another form
+|  +- MalformedPayload          MALFORMED_PAYLOAD           send a JSON object
+|  +- RetainedCommand           RETAINED_COMMAND            send it without the retain flag
 +- Invalid                      VALIDATION_ERROR            correct the named fields
 |  +- KeyReused                 IDEMPOTENCY_KEY_REUSED      take a fresh key for a new request
 +- InvalidTransition            INVALID_STATE_TRANSITION    look at the state, choose another verb
 +- NotFound                     NOT_FOUND                   check the id
+|  +- UnknownVerb               UNKNOWN_VERB                use one of the verbs that there are
+|  +- UnknownDevice             UNKNOWN_DEVICE              add the device to the settings
 +- Unauthorized                 UNAUTHORIZED                bring a valid key
 +- Forbidden                    FORBIDDEN                   ask for a key with that scope
 |  +- CellNotAllowed            CELL_NOT_ALLOWED            ask for a key with that cell
+|  +- UnknownBadge              UNKNOWN_BADGE               give the badge's number to a profile
 +- NotAllowed                   METHOD_NOT_ALLOWED          use another method
 +- NotOffered                   NOT_IMPLEMENTED             use the cloud for it
 +- Conflict                     CONFLICT                    look at the row that is in the way
 |  +- OperatorBusy              OPERATOR_BUSY               stop the operator's other work first
 |  +- EpochFenced               EPOCH_FENCED                nothing: this box was replaced by another
 |  +- StillRunning              STILL_RUNNING               wait: the first request with this key has no answer yet
+|  +- NoActiveOperation         NO_ACTIVE_OPERATION         start one, or name the operation
+|  +- AmbiguousTarget           AMBIGUOUS_TARGET            name one of the candidates
++- Expired                      EXPIRED                     send it again with a new id, if it is still wanted
 +- CursorExpired                CURSOR_EXPIRED              take a snapshot, go on from there
 +- PreconditionFailed           PRECONDITION_FAILED         look at the row as it is now, then decide again
 +- NotRun                       NOT_RUN                     settle what was refused before it, send it again
@@ -69,12 +77,30 @@ class KeyReused(Invalid):
     code = "IDEMPOTENCY_KEY_REUSED"
 
 
+class MalformedPayload(BadRequest):
+    def __init__(self, message: str, details: Details | None = None) -> None:
+        super().__init__(message, details, code="MALFORMED_PAYLOAD")
+
+
+class RetainedCommand(BadRequest):
+    def __init__(self, message: str, details: Details | None = None) -> None:
+        super().__init__(message, details, code="RETAINED_COMMAND")
+
+
 class InvalidTransition(GatewayError):
     code = "INVALID_STATE_TRANSITION"
 
 
 class NotFound(GatewayError):
     code = "NOT_FOUND"
+
+
+class UnknownVerb(NotFound):
+    code = "UNKNOWN_VERB"
+
+
+class UnknownDevice(NotFound):
+    code = "UNKNOWN_DEVICE"
 
 
 class Unauthorized(GatewayError):
@@ -87,6 +113,12 @@ class Forbidden(GatewayError):
 
 class CellNotAllowed(Forbidden):
     code = "CELL_NOT_ALLOWED"
+
+
+class UnknownBadge(Forbidden):
+    """Never says which badge."""
+
+    code = "UNKNOWN_BADGE"
 
 
 class NotAllowed(GatewayError):
@@ -117,6 +149,22 @@ class StillRunning(Conflict):
     """Of imports and uploads only; everything else waits its turn."""
 
     code = "STILL_RUNNING"
+
+
+class NoActiveOperation(Conflict):
+    code = "NO_ACTIVE_OPERATION"
+
+
+class AmbiguousTarget(Conflict):
+    """`details` holds `candidates`, the operations that could be meant."""
+
+    code = "AMBIGUOUS_TARGET"
+
+
+class Expired(GatewayError):
+    """A command that reached us too late: it is not carried out."""
+
+    code = "EXPIRED"
 
 
 class CursorExpired(GatewayError):

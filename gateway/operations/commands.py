@@ -10,6 +10,7 @@ from gateway.kernel.db import Tx
 from gateway.kernel.errors import NotFound, OperatorBusy
 from gateway.operations import rules, store
 from gateway.operations.model import STANDSTILL, ChangeOperation, Operation, Verb
+from gateway.operations.quantities import gathered
 from gateway.operations.time_entries import store as entries_
 from gateway.outbox import journal
 from gateway.outbox.command import Commands
@@ -83,6 +84,7 @@ def _save(
 ) -> tuple[list[Event], str]:
     """What is to be told, the part and the job included; the row as clients see it."""
     operation = decision.before
+    gathered.before_a_move(tx, stamp, operation.cell_id)
     saved, row = store.save(tx, decision, stamp.text)
     changes = (saved, *entries_.save(tx, decision.time, wish, stamp))
     data = {**rules.event_data(decision, wish, operator_name), **(told or {})}
@@ -90,6 +92,8 @@ def _save(
         job_lane(operation.job.id), f"operation:{operation.id}", decision.at, changes, rules.EVENTS[wish.verb], data
     )
     follows = roll_up(tx, stamp, operation.part, operation.job, decision.at) if _moves_above(decision) else ()
+    if decision.after.status is Status.IN_PROGRESS:
+        gathered.after_a_start(tx, stamp, operation.id, operation.cell_id)
     return [event, *follows], row
 
 

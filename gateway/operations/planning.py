@@ -16,6 +16,7 @@ from gateway.kernel.errors import Conflict, Invalid, NotFound
 from gateway.operations import store
 from gateway.operations.commands import OperationCommands, change
 from gateway.operations.model import ChangeOperation, Operation, Verb
+from gateway.operations.quantities import gathered
 from gateway.operations.resources import OPERATIONS
 from gateway.operations.rules import COMPLETE_PERCENTAGE, VERBS
 from gateway.operations.time_entries import store as entries_
@@ -163,6 +164,7 @@ def gone(tx: Tx, stamp: Stamp, operation_id: str) -> Change:
     if entries_.open_on(tx, operation_id):
         message = f"operation {operation_id} has an open time entry: pause or complete the work first"
         raise Conflict(message, {"operation_id": operation_id})
+    gathered.before_the_end(tx, stamp, operation_id)
     before = dict(rows_.fetch(tx, OPERATIONS, operation_id))
     marked = rows_.update(tx, OPERATIONS, operation_id, {"deleted_at": stamp.text, "updated_at": stamp.text})
     return Change("operations", operation_id, "delete", marked.version, before)

@@ -1,7 +1,7 @@
 """Everything that can happen, and the shape in which it is written down."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -126,6 +126,13 @@ class Stamp:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", time_.text(self.now))
+
+
+def subscribed(names: Collection[str], kind: str) -> bool:
+    """Do these names ask for events of this kind? `*` is all of them, `job.*` all that begin like that."""
+    if kind in names or "*" in names:
+        return True
+    return any(name.endswith(".*") and kind.startswith(name[:-1]) for name in names)
 
 
 def job_lane(job_id: str) -> str:

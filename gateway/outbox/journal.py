@@ -104,6 +104,12 @@ def register(tx: Tx, name: str, now: str, since: int | None = None) -> int:
     return int(tx.execute("SELECT position FROM event_readers WHERE name = ?", (name,)).fetchone()[0])
 
 
+def unregister(tx: Tx, name: str) -> None:
+    """The way out is gone for good, and what was set aside for it."""
+    tx.execute("DELETE FROM event_parked WHERE reader = ?", (name,))
+    tx.execute("DELETE FROM event_readers WHERE name = ?", (name,))
+
+
 def advance(tx: Tx, name: str, position: int) -> None:
     """Never backwards. Nothing changes when it is there already: that would be a write, and wake everybody again."""
     tx.execute("UPDATE event_readers SET position = ?1 WHERE name = ?2 AND position < ?1", (position, name))

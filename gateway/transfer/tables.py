@@ -29,6 +29,8 @@ from gateway.operations.quantities.resources import QUANTITIES
 from gateway.operations.resources import OPERATIONS
 from gateway.operations.substeps.resources import SUBSTEPS
 from gateway.operations.time_entries.resources import TIME_ENTRIES
+from gateway.publishers.resources import LOGS as MQTT_LOGS
+from gateway.publishers.resources import PUBLISHERS
 from gateway.webhooks.resources import WEBHOOK_LOGS, WEBHOOKS
 
 REDACTED = "[redacted]"
@@ -117,6 +119,8 @@ KEPT = (
     Kept(REQUIREMENTS),
     Kept(WEBHOOKS),
     Kept(WEBHOOK_LOGS),
+    Kept(PUBLISHERS),
+    Kept(MQTT_LOGS),
     Kept(SYNC_IMPORTS),
     Kept(API_KEYS, only_shown=True, comes_in=False),  # the key itself is nowhere: only its hash is kept
 )

@@ -3,23 +3,28 @@
 import asyncio
 import contextlib
 import errno
+import os
 import random
-import re
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import Any
 
 import structlog
 
 from gateway.kernel.clock import Clock
-from gateway.kernel.errors import Unavailable
+from gateway.kernel.errors import StartupError, Unavailable
 from gateway.kernel.health import Link
 from gateway.outbox.event import encode
 from gateway.settings import Broker as Settings
 from gateway.settings import is_loopback, program
-from gateway.uns import users
-from gateway.uns.client import Address, Message, Session, connected, first
-from gateway.uns.mosquitto import Mosquitto
+from gateway.tls import MQTT, Tls
+from gateway.uns import mosquitto_config, users
+from gateway.uns.client import Session, connected, first
+from gateway.uns.door import Door
+from gateway.uns.mosquitto import Mosquitto, NotStarted
+from gateway.uns.mosquitto_config import PATCHED, RUNS, Plan
+from gateway.uns.packets import Address, Message
+from gateway.uns.topics import Place
 
 PROBE_SCHEMA = "uns/probe/1"  # whoever listens to everything reads JSON
 PROBE_EVERY_S = 5.0
@@ -29,35 +34,39 @@ START_PAUSE_S = 0.05
 LEAVE_MAX_S = 1.5  # in which who uses it may say goodbye before we end it
 UPTIME, VERSION = "$SYS/broker/uptime", "$SYS/broker/version"
 UPTIME_MAX_S = 30.0  # our Mosquitto tells it every 10 s
-PATCHED = (2, 0, 16)  # before it, only a distribution's back-ports close CVE-2023-0809, -3592, -28366
+BRIDGE = "$SYS/broker/connection/{id}/state"  # 1 while the plant's broker is reached
 
 log = structlog.get_logger(__name__)
 
 
 class Broker:
-    """`run` keeps it up; `ready` is set while it answers; `address` is where and as whom to connect.
+    """`run` keeps it up; `ready` is set while it answers; `address` is where and as whom to connect."""
 
-    `probe`: the topic below which it is tried.
-    """
-
-    def __init__(
-        self, settings: Settings, folder: Path, clock: Clock, link: Link, rng: random.Random, probe: str
-    ) -> None:
+    def __init__(self, settings: Settings, door: Door, tls: Tls, clock: Clock, link: Link, rng: random.Random) -> None:
         self._settings = settings
-        self._folder = folder
+        self._door = door
+        self._tls = tls
         self._clock = clock
         self._link = link
         self._rng = rng
-        self._probe = probe
-        self._port = settings.port
-        self._users: dict[str, str] = {}
+        self._topics = door.topics
+        self._client_id = f"gw-{door.topics.gateway_id}"  # as whom a bridge is known to the plant's broker
+        self._host, self._port = settings.host, settings.port
         self._using = 0
         self._unused = asyncio.Event()
         self._unused.set()
         self._version: str | None = None
         self._program = program("mosquitto")
+        self._child: Mosquitto | None = None
+        self._throw_out: Callable[[], None] | None = None
+        self._outdated = asyncio.Event()  # it listens in the wrong places
+        self._for_lan: tuple[str, int] | None = None  # where it listens with TLS
+        self._refused: str | None = None  # the configuration with which it did not start
+        self._why_old: str | None = None  # it runs with the last good one instead
+        self._bridged: bool | None = None
         self.mode = self._chosen()
         self.ready = asyncio.Event()
+        door.on_change = self._admit
 
     @property
     def named(self) -> str:
@@ -65,10 +74,15 @@ class Broker:
         return self._version or {"managed": "mosquitto"}.get(self.mode, self.mode)
 
     def address(self, user: str = users.OURS) -> Address:
-        host, port = self._settings.host, self._port
+        host, port = self._host, self._port
         if self.mode == "external":
             return Address(host, port, self._settings.username, self._settings.password.get_secret_value())
-        return Address(host, port, user, self._users.get(user, ""), mqtt5=self.mode != "embedded")
+        return Address(host, port, user, self._door.password(user), mqtt5=self.mode != "embedded")
+
+    def show(self, places: Iterable[Place]) -> None:
+        """The cells that are there: devices may see those of their own."""
+        self._door.show(places)
+        self._warn()
 
     @contextlib.asynccontextmanager
     async def used(self) -> AsyncIterator[None]:
@@ -87,16 +101,17 @@ class Broker:
         if self.mode == "off":
             self._link.off("[broker] mode is off")
             return
-        async with self._started() as gone:
-            try:
-                await first(self._probing(), gone())
-            except asyncio.CancelledError:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(LEAVE_MAX_S):
-                        await self._unused.wait()
-                raise
-            finally:
-                self.ready.clear()
+        while True:  # again when it has to listen elsewhere
+            async with self._started() as gone:
+                try:
+                    await first(self._probing(), gone(), self._until_outdated())
+                except asyncio.CancelledError:
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(LEAVE_MAX_S):
+                            await self._unused.wait()
+                    raise
+                finally:
+                    self.ready.clear()
 
     def _chosen(self) -> str:
         if self._settings.mode != "auto":
@@ -109,51 +124,118 @@ class Broker:
         if self.mode == "external":
             yield _never
             return
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._users = users.passwords(self._folder)
+        self._door.open()
+        self._outdated.clear()
         if self.mode == "managed":
-            if self._program is None:
-                raise Unavailable('there is no mosquitto program here: install it, or set [broker] mode = "embedded"')
-            child = Mosquitto(self._program, self._folder, self._users, self._clock)
-            await child.end_leftover()
-            self._take_port()
-            async with child.running(self._settings.host, self._port):
-                yield child.gone
+            async with self._managed() as gone:
+                yield gone
             return
         from gateway.uns.embedded import embedded  # noqa: PLC0415 -- half a second that only this mode pays
 
         if not is_loopback(self._settings.host):
             raise Unavailable(f"the embedded broker serves this machine only, not {self._settings.host}: use Mosquitto")
-        self._take_port()
-        async with embedded(self._folder, self._settings.host, self._port, self._users):
+        self._port = _free(self._settings.host, self._settings.port, "port")
+        async with embedded(self._door, self._settings.host, self._port) as self._throw_out:
             yield _never
+        self._throw_out = None
 
-    def _take_port(self) -> None:
-        """Raises Unavailable when the port cannot be ours."""
-        host, port = self._settings.host, self._settings.port
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as trial:
-            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    @contextlib.asynccontextmanager
+    async def _managed(self) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+        if self._program is None:
+            raise Unavailable('there is no mosquitto program here: install it, or set [broker] mode = "embedded"')
+        child = Mosquitto(self._program, self._door, self._clock)
+        await child.end_leftover()
+        version = await child.version()
+        if version is None or version < RUNS:
+            told = "no version that we know" if version is None else ".".join(map(str, version))
+            raise Unavailable(
+                f"{self._program} is {told}: Mosquitto {'.'.join(map(str, RUNS))} or newer is needed, "
+                'or [broker] mode = "embedded"'
+            )
+        wanted = mosquitto_config.written(await self._plan(), version)
+        config = self._chosen_config(wanted, child.last_good())
+        self._host, self._port = mosquitto_config.listens(config)
+
+        async def gone() -> None:
             try:
-                trial.bind((host, port))
-            except OSError as exc:
-                if exc.errno != errno.EADDRINUSE:
-                    raise Unavailable(
-                        f"no broker can listen on {host}:{port} ({exc.strerror}): see [broker] host, port"
-                    ) from None
-                raise Unavailable(
-                    f"port {port} is taken by another program: set another [broker] port, or end it "
-                    "(Debian's own: systemctl disable --now mosquitto), or use it with mode = external"
-                ) from None
-            self._port = trial.getsockname()[1]
+                await child.gone()
+            except NotStarted:
+                self._refused = config
+                raise
+
+        async with child.running(config):
+            self._child = child
+            try:
+                yield gone
+            finally:
+                self._child = None
+
+    async def _plan(self) -> Plan:
+        """What is wanted now. Takes the ports."""
+        settings = self._settings
+        port = _free(settings.host, settings.port, "port")
+        tls = self._for_lan = None
+        if self._door.has_devices:
+            try:
+                own = await asyncio.to_thread(self._tls.kept, MQTT, self._clock.now())
+            except (StartupError, OSError) as exc:
+                raise Unavailable(f"no certificate for devices on the LAN: {exc}") from exc
+            tls = mosquitto_config.Tls(
+                settings.tls_host,
+                _free(settings.tls_host, settings.tls_port, "tls_port"),
+                self._tls.ca.certificate.absolute(),
+                own.certificate.absolute(),
+                own.key.absolute(),
+                settings.client_certificates,
+            )
+            self._for_lan = (tls.host, tls.port)
+        as_root = os.geteuid() == 0
+        folder = self._door.folder.absolute()
+        bridged = f"{self._topics.root}/#"
+        return Plan(folder, settings.host, port, tls, settings.bridge, bridged, self._client_id, as_root)
+
+    def _chosen_config(self, wanted: str, good: str | None) -> str:
+        """The one that is wanted, unless it was tried and there is one that is known to work."""
+        if wanted != self._refused or good is None or good == wanted:
+            self._why_old = None
+            return wanted
+        self._why_old = f"the configuration with which mosquitto does not start was taken back: {self._link.error}"
+        return good
+
+    def _admit(self) -> None:
+        """Somebody gets in, or does not any more, or may do more or less."""
+        self._warn()
+        if self._child is not None:
+            self._child.admit()
+            if self._door.has_devices != (self._for_lan is not None):
+                self._outdated.set()
+        elif self._throw_out is not None:
+            self._throw_out()
+
+    def _warn(self) -> None:
+        self._fact("warnings", self._door.missing() or None)
+
+    def _fact(self, name: str, told: Any) -> None:
+        """None: there is nothing to tell."""
+        if told is None:
+            self._link.facts.pop(name, None)
+        else:
+            self._link.facts[name] = told
+
+    async def _until_outdated(self) -> None:
+        await self._outdated.wait()
+        log.info("broker.restarting", why="it has to listen elsewhere: the LAN is served as long as there are devices")
 
     async def _probing(self) -> None:
         """Connect, and see our own words come back, again and again."""
         async with self._patiently() as session:
-            topic = f"{self._probe}/{self._rng.getrandbits(64):016x}"
+            topic = f"{self._topics.probe}/{self._rng.getrandbits(64):016x}"
             await session.subscribe(topic)
             if self.mode != "embedded":
                 await session.subscribe(VERSION)
                 await session.subscribe(UPTIME)
+                if self._settings.bridge.address:
+                    await session.subscribe(BRIDGE.format(id=self._client_id))
             async with contextlib.aclosing(session.received()) as words:
                 await self._again_and_again(session, words, topic)
 
@@ -178,7 +260,7 @@ class Broker:
         if await session.publish([Message(topic, probe)]):
             raise Unavailable(
                 f'the broker does not let "{self.address().username}" write {topic}: its ACL must allow '
-                f"readwrite {self._probe.split('/_gateway/')[0]}/# (docs/mqtt.md)"
+                f"readwrite {self._topics.root}/# (docs/mqtt.md)"
             )
         uptime = False
         async for heard, payload in words:
@@ -188,6 +270,8 @@ class Broker:
                 uptime = True
             elif heard == VERSION:
                 self._version = payload.decode(errors="replace").replace(" version ", " ")
+            elif heard.startswith(BRIDGE.partition("{")[0]):
+                self._bridged = payload == b"1"
         raise Unavailable("the connection to the broker is gone")
 
     @contextlib.asynccontextmanager
@@ -208,21 +292,49 @@ class Broker:
 
     def _answered(self) -> None:
         self.ready.set()
+        if self._child is not None:
+            self._child.proven()
         if self._version and "version" not in self._link.facts and _number(self._version) < PATCHED:
             log.warning("broker.old", version=self._version, advice="2.0.16, or a distribution that closed its holes")
         self._link.facts |= {"mode": self.mode, "version": self._version}
+        self._fact("lan", ":".join(map(str, self._for_lan)) if self._for_lan else None)
+        bridge = "up" if self._bridged else "down"
+        self._fact("bridge", bridge if self._settings.bridge.address and self.mode == "managed" else None)
+        trouble = self._trouble()
+        if self._link.degraded(trouble) if trouble else self._link.up():
+            log.info("broker.ready", mode=self.mode, host=self._host, port=self._port, trouble=trouble)
+
+    def _trouble(self) -> str | None:
         if self.mode == "embedded":
-            fresh = self._link.degraded("embedded broker: install mosquitto for a real one")
-        else:
-            fresh = self._link.up()
-        if fresh:
-            log.info("broker.ready", mode=self.mode, host=self._settings.host, port=self._port)
+            return "embedded broker: install mosquitto for a real one"
+        if self._why_old:
+            return self._why_old
+        if self._settings.bridge.address and self.mode == "managed" and not self._bridged:
+            return f"the plant's broker at {self._settings.bridge.address} is not reached: the bridge tries again"
+        return None
+
+
+def _free(host: str, port: int, key: str) -> int:
+    """The port; any free one for 0. Raises Unavailable when it cannot be ours."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((host, port))
+        except OSError as exc:
+            if exc.errno != errno.EADDRINUSE:
+                raise Unavailable(
+                    f"no broker can listen on {host}:{port} ({exc.strerror}): see {key} and its host in [broker]"
+                ) from None
+            raise Unavailable(
+                f"port {port} is taken by another program: set another [broker] {key}, or end it "
+                "(Debian's own: systemctl disable --now mosquitto), or use it with mode = external"
+            ) from None
+        return int(trial.getsockname()[1])
 
 
 def _number(version: str) -> tuple[int, ...]:
-    """`mosquitto 2.0.11` -> (2, 0, 11); of another broker, one that is as good as new."""
-    found = re.fullmatch(r"mosquitto (\d+)\.(\d+)\.(\d+).*", version)
-    return tuple(int(part) for part in found.groups()) if found else PATCHED
+    """Of another broker than Mosquitto: as good as new."""
+    return mosquitto_config.version(version) or PATCHED
 
 
 async def _never() -> None:

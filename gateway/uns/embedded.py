@@ -4,25 +4,23 @@ import asyncio
 import contextlib
 import logging
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from pathlib import Path
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import structlog
 
 from gateway.kernel.errors import Unavailable
-from gateway.uns import users
+from gateway.uns.door import Door
 
 CONNECTIONS_MAX = 100
 LEAVE_MAX_S = 1.0
 END_MAX_S = 2.0
-_AUTHENTICATION = "amqtt.plugins.authentication.FileAuthPlugin"
-_PERMISSION = "amqtt.plugins.topic_checking.TopicAccessControlListPlugin"
+_PLUGINS = "gateway.uns.embedded_door."
 
 log = structlog.get_logger(__name__)
 
 
-class _Door:
+class _Connections:
     """Knows who is connected: at its end amqtt forgets connections that are just coming or going."""
 
     def __init__(self, serve: Callable[..., Awaitable[None]]) -> None:
@@ -37,6 +35,11 @@ class _Door:
         finally:
             writer.close()
             del self._inside[me]
+
+    def cut(self, peer: tuple[str, int] | None) -> None:
+        for writer in self._inside.values():
+            if writer.get_extra_info("peername") == peer:
+                writer.transport.abort()
 
     async def clear(self) -> None:
         left = [task for task in self._inside if task]
@@ -54,12 +57,14 @@ class _Steady(dict[str, list[Any]]):
 
 
 @contextlib.asynccontextmanager
-async def embedded(folder: Path, host: str, port: int, passwords: Mapping[str, str]) -> AsyncIterator[None]:
-    """Serves while this lasts. Raises Unavailable when the package is missing or the port is taken."""
+async def embedded(door: Door, host: str, port: int) -> AsyncIterator[Callable[[], None]]:
+    """Serves while this lasts. Yields what throws out whoever gets in no more.
+
+    Raises Unavailable when the package is missing or the port is taken.
+    """
     try:
         from amqtt.broker import Broker  # noqa: PLC0415 -- an extra, and only for this mode
         from amqtt.errors import AMQTTError, BrokerError, MQTTError, ProtocolHandlerError  # noqa: PLC0415 -- an extra, and only for this mode
-        from pwdlib.hashers.argon2 import Argon2Hasher  # noqa: PLC0415 -- an extra, and only for this mode; what its password file is read with
         from transitions import MachineError  # noqa: PLC0415 -- an extra, and only for this mode; what its states are made with
     except ImportError:
         raise Unavailable(
@@ -67,30 +72,28 @@ async def embedded(folder: Path, host: str, port: int, passwords: Mapping[str, s
         ) from None
     logging.getLogger("amqtt").setLevel(logging.CRITICAL)  # it tells of every client that goes
     logging.getLogger("transitions").setLevel(logging.WARNING)
-    hashed = folder / "amqtt-passwd"
-    users.write(hashed, "".join(f"{name}:{Argon2Hasher().hash(password)}\n" for name, password in passwords.items()))
     config = {
         "listeners": {"default": {"type": "tcp", "bind": f"{host}:{port}", "max_connections": CONNECTIONS_MAX}},
-        "plugins": {
-            _AUTHENTICATION: {"password_file": str(hashed)},
-            _PERMISSION: {
-                "acl": {users.OURS: ["#"], users.VIEWER: ["#"]},
-                "publish_acl": {users.OURS: ["#"]},
-            },
-        },
+        "plugins": {f"{_PLUGINS}Passwords": {"door": door}, f"{_PLUGINS}Permissions": {"door": door}},
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # its own words about its own options
         broker = Broker(config)
-        door = _Door(broker.stream_connected)
-        broker.stream_connected = door.enter
+        inside = _Connections(broker.stream_connected)
+        broker.stream_connected = inside.enter
         broker._subscriptions = _Steady()  # noqa: SLF001 -- its own is walked through while others subscribe
         try:
             await broker.start()
         except (BrokerError, OSError) as exc:
             raise Unavailable(f"the embedded broker does not start on port {port}: {exc}") from exc
+
+    def throw_out() -> None:
+        for session, handler in list(broker.sessions.values()):
+            if handler.writer is not None and not door.lets_in(session.username or "", session.password or ""):
+                inside.cut(handler.writer.get_peer_info())
+
     try:
-        yield
+        yield throw_out
     finally:
         try:
             async with asyncio.timeout(END_MAX_S):
@@ -102,4 +105,4 @@ async def embedded(folder: Path, host: str, port: int, passwords: Mapping[str, s
             for listener in broker._servers.values():  # noqa: SLF001 -- or the port would stay taken
                 if listener.instance is not None:
                     listener.instance.close()
-            await door.clear()
+            await inside.clear()

@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import structlog
@@ -14,8 +14,13 @@ from gateway.kernel.clock import Clock, text
 from gateway.kernel.errors import Unavailable
 from gateway.kernel.supervise import die_with_parent, end
 from gateway.settings import inherited
-from gateway.uns import users
+from gateway.uns import mosquitto_config, users
+from gateway.uns.door import Door
+from gateway.uns.mosquitto_config import Version
+from gateway.uns.rights import acl_file
 
+START_WATCH_S = 2.0  # what ends within this time did not like its configuration
+VERSION_MAX_S = 5.0
 END_MAX_S = 2.0  # with the moment in which its users say goodbye, less than a link has at the end
 END_PAUSE_S = 0.05
 LAST_WORDS_MAX_S = 1.0
@@ -25,47 +30,34 @@ STORE = "mosquitto.db"
 _STORE_IS_BROKEN = ("database", "persist")  # words of the lines in which it says so
 _CRASHED = (-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS)
 
-_CONFIG = """# Written by eryxon-gateway at every start.
-per_listener_settings false
-allow_anonymous false
-password_file {folder}/passwd
-acl_file {folder}/acl
-persistence true
-persistence_location {folder}/
-autosave_interval 60
-persistent_client_expiration 14d
-max_queued_messages 10000
-max_queued_bytes 67108864
-max_inflight_messages 20
-max_packet_size 300000
-max_keepalive 300
-sys_interval 10
-set_tcp_nodelay true
-log_dest stderr
-log_type error
-log_type warning
-{user}listener {port} {host}
-"""
-
 log = structlog.get_logger(__name__)
 
 
+class NotStarted(Unavailable):
+    """It does not start with this configuration."""
+
+
 class Mosquitto:
-    def __init__(self, program: str, folder: Path, passwords: Mapping[str, str], clock: Clock) -> None:
+    def __init__(self, program: str, door: Door, clock: Clock) -> None:
         self._program = program
-        self._folder = folder.absolute()
-        self._passwords = passwords
+        self._door = door
+        self._folder = door.folder.absolute()
         self._clock = clock
         self._config = self._folder / "mosquitto.conf"
+        self._good = self._folder / "mosquitto.conf.good"
+        self._proven = False
+        self._started_s = 0.0
         self._pid = self._folder / "mosquitto.pid"
         self._said: deque[str] = deque(maxlen=SAID_MAX)
         self._process: asyncio.subprocess.Process | None = None
         self._listening: asyncio.Task[None] | None = None
 
     @contextlib.asynccontextmanager
-    async def running(self, host: str, port: int) -> AsyncIterator[None]:
+    async def running(self, config: str) -> AsyncIterator[None]:
         """Started when this begins, ended when it ends."""
-        self._write(host, port)
+        self._write_users()
+        users.write(self._config, config)
+        self._started_s = self._clock.monotonic()
         self._process = await asyncio.create_subprocess_exec(
             self._program,
             "-c",
@@ -93,11 +85,47 @@ class Mosquitto:
         code = await self._process.wait()
         await asyncio.wait({self._listening}, timeout=LAST_WORDS_MAX_S)  # its end is known before its last words are
         told = " / ".join(self._said) or "without a word"
+        ended_s = self._clock.monotonic() - self._started_s
         store = self._folder / STORE
         broken = code > 0 and any(word in told.lower() for word in _STORE_IS_BROKEN)
         if store.exists() and (broken or code in _CRASHED):
             self._move_aside(store, told)
+        elif code > 0 and not self._proven and ended_s < START_WATCH_S:
+            raise NotStarted(f"mosquitto does not start ({code}): {told}")
         raise Unavailable(f"mosquitto ended ({code}): {told}")
+
+    async def version(self) -> Version | None:
+        """What the program says; None when that is nothing that we know."""
+        asked = await asyncio.create_subprocess_exec(
+            self._program,
+            "-h",
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env=inherited(),
+            preexec_fn=die_with_parent,
+        )
+        try:
+            told, _ = await asyncio.wait_for(asked.communicate(), VERSION_MAX_S)
+        except TimeoutError:
+            await end(asked, signal.SIGKILL, each_s=END_MAX_S)
+            return None
+        return mosquitto_config.version(told.decode(errors="replace"))
+
+    def proven(self) -> None:
+        """It answers: what it runs with is what to go back to."""
+        if not self._proven:
+            self._proven = True
+            users.write(self._good, self._config.read_text())
+
+    def last_good(self) -> str | None:
+        return self._good.read_text() if self._good.exists() else None
+
+    def admit(self) -> None:
+        """Others get in now, or may do more or less; who gets in no more is thrown out."""
+        self._write_users()
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(signal.SIGHUP)
 
     def _move_aside(self, store: Path, told: str) -> None:
         aside = store.with_name(f"{STORE}.damaged-{text(self._clock.now())}")
@@ -125,13 +153,9 @@ class Mosquitto:
                     return
                 await self._clock.sleep(END_PAUSE_S)
 
-    def _write(self, host: str, port: int) -> None:
-        # As root it would step down to a user who cannot write here, and lose everything retained.
-        user = "user root\n" if os.geteuid() == 0 else ""
-        config = _CONFIG.format(folder=self._folder, user=user, port=port, host=host)
-        users.write(self._folder / "passwd", users.password_file(self._passwords))
-        users.write(self._folder / "acl", users.acl_file())
-        users.write(self._config, config)
+    def _write_users(self) -> None:
+        users.write(self._folder / "passwd", users.password_file(self._door.hashes()))
+        users.write(self._folder / "acl", acl_file(self._door.rights()))
 
     async def _listen(self, stream: asyncio.StreamReader | None) -> None:
         assert stream is not None, "stderr is a pipe"  # noqa: S101 -- a bug of ours

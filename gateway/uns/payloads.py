@@ -7,15 +7,25 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from gateway.kernel import clock as time_
+from gateway.machines.model import Standing as Machine
 from gateway.outbox.event import Entry, encode
+from gateway.settings import Settings
+from gateway.uns.shapes import (
+    Birth,
+    CellNamed,
+    CellReading,
+    Death,
+    DeviceJobReading,
+    EventMessage,
+    Health,
+    JobReading,
+    MachineReading,
+    OperationReading,
+    Work,
+)
 from gateway.uns.topics import Place
 
-EVENT_SCHEMA = "uns/event/1"
-CELL_SCHEMA = "uns/cell/1"
-OPERATION_SCHEMA = "uns/operation/1"
-JOB_SCHEMA = "uns/job/1"
-STATUS_SCHEMA = "uns/status/1"
-HEALTH_SCHEMA = "uns/health/1"
+DEVICE_JOB_SCHEMA = "uns/devjob/1"
 PAYLOAD_BYTES_MAX = 256 * 1024
 _SHORTENED = (
     1_000,
@@ -31,7 +41,7 @@ _NAMES = (
 _IN_SECONDS = "_seconds"  # `actual_time` is in minutes as the cloud has it, `actual_time_seconds` beside it
 _CLOUD = {"up": "connected", "down": "disconnected"}  # the other states are called alike
 
-Payload = dict[str, Any]
+Payload = Mapping[str, Any]  # one of shapes.py
 
 
 class Counted(NamedTuple):
@@ -100,6 +110,11 @@ class Source:
     publish_names: bool = False
     in_seconds: bool = False  # [compat] event_time_unit: clients written from the documentation's samples read seconds
 
+    @classmethod
+    def of(cls, settings: Settings, epoch: int) -> "Source":
+        in_seconds = settings.compat.event_time_unit == "seconds"
+        return cls(settings.gateway.id, epoch, settings.site.tenant_id, settings.uns.publish_names, in_seconds)
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -115,13 +130,13 @@ class Standing:
     disk_free_mb: int = 0
 
 
-def event(entry: Entry, data: Mapping[str, Any], source: Source, prev: int | None) -> Payload:
+def event(entry: Entry, data: Mapping[str, Any], source: Source, prev: int | None) -> EventMessage:
     """The cloud's shape, then ours: `seq` and `epoch` to find gaps, `prev` the one before it, `id` against repeats."""
     told = {name: value for name, value in data.items() if source.publish_names or name not in _NAMES}
     if source.in_seconds:
         told |= {name: told[name + _IN_SECONDS] for name in told if name + _IN_SECONDS in told}
     return {
-        "event": entry.type,
+        "event": str(entry.type),
         "timestamp": time_.zulu(time_.parse(entry.occurred_at)),
         "tenant_id": source.tenant_id,
         "data": told,
@@ -130,7 +145,7 @@ def event(entry: Entry, data: Mapping[str, Any], source: Source, prev: int | Non
         "prev": prev,
         "epoch": source.epoch,
         "source": source.gateway_id,
-        "schema": EVENT_SCHEMA,
+        "schema": "uns/event/1",
     }
 
 
@@ -139,22 +154,24 @@ def data_of(entry: Entry) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def cell(row: CellRow, place: Place, gateway_id: str) -> Payload:
+def cell(row: CellRow, place: Place, gateway_id: str, machines: Mapping[str, str]) -> CellReading:
+    """`machines`: device -> state."""
     return {
-        "schema": CELL_SCHEMA,
+        "schema": "uns/cell/1",
         "quality": "good",
         "gateway": gateway_id,
         "cell": _place(place),
         "active": [_work(one) for one in row.active],
         "queue_length": row.queue_length,
         "held": row.held,
+        "machine": dict(machines),
         "wip": {"current": len(row.active), "limit": row.wip_limit},
     }
 
 
-def operation(row: OperationRow, place: Place, gateway_id: str) -> Payload:
+def operation(row: OperationRow, place: Place, gateway_id: str) -> OperationReading:
     return {
-        "schema": OPERATION_SCHEMA,
+        "schema": "uns/operation/1",
         "quality": "good",
         "gateway": gateway_id,
         "cell": _place(place),
@@ -169,9 +186,9 @@ def operation(row: OperationRow, place: Place, gateway_id: str) -> Payload:
     }
 
 
-def job(row: JobRow, gateway_id: str) -> Payload:
+def job(row: JobRow, gateway_id: str) -> JobReading:
     return {
-        "schema": JOB_SCHEMA,
+        "schema": "uns/job/1",
         "quality": "good",
         "gateway": gateway_id,
         "job_id": row.id,
@@ -186,9 +203,40 @@ def job(row: JobRow, gateway_id: str) -> Payload:
     }
 
 
-def birth(source: Source, version: str, broker: str | None, since: datetime, slugs: Iterable[str]) -> Payload:
+def machine(row: Machine, gateway_id: str) -> MachineReading:
     return {
-        "schema": STATUS_SCHEMA,
+        "schema": "uns/machine/1",
+        "source_timestamp": row.source_timestamp,
+        "quality": row.quality,
+        "gateway": gateway_id,
+        "device": row.device,
+        "state": row.state,
+        "raw": row.raw,
+        "since": row.since,
+        "program": row.program,
+        "counters": dict(row.counters),
+    }
+
+
+def device_job(work: OperationRow | None, program: str | None) -> DeviceJobReading:
+    """Flat, every key always there: blocks of a PLC cannot walk lists."""
+    return {
+        "schema": "uns/devjob/1",
+        "op": work.id if work else None,
+        "job": work.job_number if work else None,
+        "part": work.part_number if work else None,
+        "name": work.operation_name if work else None,
+        "status": work.status if work else None,
+        "planned": work.planned if work else None,
+        "good": work.counted.good if work else None,
+        "scrap": work.counted.scrap if work else None,
+        "program": program if work else None,
+    }
+
+
+def birth(source: Source, version: str, broker: str | None, since: datetime, slugs: Iterable[str]) -> Birth:
+    return {
+        "schema": "uns/status/1",
         "online": True,
         "version": version,
         "gateway": source.gateway_id,
@@ -199,9 +247,9 @@ def birth(source: Source, version: str, broker: str | None, since: datetime, slu
     }
 
 
-def death(source: Source, reason: str, at: datetime) -> Payload:
+def death(source: Source, reason: str, at: datetime) -> Death:
     return {
-        "schema": STATUS_SCHEMA,
+        "schema": "uns/status/1",
         "online": False,
         "reason": reason,
         "gateway": source.gateway_id,
@@ -209,9 +257,9 @@ def death(source: Source, reason: str, at: datetime) -> Payload:
     }
 
 
-def health(standing: Standing) -> Payload:
+def health(standing: Standing) -> Health:
     return {
-        "schema": HEALTH_SCHEMA,
+        "schema": "uns/health/1",
         "ok": standing.ok,
         "uptime_s": round(standing.uptime_s),
         "journal_behind": standing.journal_behind,
@@ -225,7 +273,8 @@ def health(standing: Standing) -> Payload:
 
 def stamped(payload: Payload, at: datetime) -> Payload:
     """A state with the time of its reading; kept apart, because the time alone is no news."""
-    return {"schema": payload["schema"], "timestamp": time_.zulu(at), **payload}
+    name = "ts" if payload["schema"] == DEVICE_JOB_SCHEMA else "timestamp"
+    return {"schema": payload["schema"], name: time_.zulu(at), **payload}
 
 
 def written(payload: Payload) -> str:
@@ -234,7 +283,7 @@ def written(payload: Payload) -> str:
     for length_max in _SHORTENED:
         if len(told) <= PAYLOAD_BYTES_MAX and len(told.encode()) <= PAYLOAD_BYTES_MAX:
             break
-        told = encode({**_shortened(payload, length_max), "truncated": True})
+        told = encode(_shortened(payload, length_max) | {"truncated": True})
     return told
 
 
@@ -253,18 +302,24 @@ def properties(payload: Payload, gateway_id: str) -> tuple[tuple[str, str], ...]
     return (("schema", payload["schema"]), ("source", gateway_id))
 
 
-def _place(place: Place) -> Payload:
+def _place(place: Place) -> CellNamed:
     return {"id": place.cell_id, "name": place.name, "slug": place.slug}
 
 
-def _work(row: OperationRow) -> Payload:
+def _work(row: OperationRow) -> Work:
     return {
         "operation_id": row.id,
         "operation_name": row.operation_name,
         "status": row.status,
         "job_number": row.job_number,
         "part_number": row.part_number,
-        "quantity": {"planned": row.planned, **row.counted._asdict()},
+        "quantity": {
+            "planned": row.planned,
+            "produced": row.counted.produced,
+            "good": row.counted.good,
+            "scrap": row.counted.scrap,
+            "rework": row.counted.rework,
+        },
         "started_at": row.started_at,
         "operators": row.operators,
     }

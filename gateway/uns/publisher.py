@@ -1,4 +1,7 @@
-"""The reader "uns": the journal as an event stream, and what stands beside it: birth and death, health, retained state."""
+"""The reader "uns": the journal as an event stream, and what stands beside it: birth and death, health, retained state.
+
+The same connection hears the devices (`inbound/`): one session, whose end the broker remembers us by.
+"""
 
 import asyncio
 import contextlib
@@ -7,13 +10,16 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from gateway.kernel.clock import Clock, text
 from gateway.kernel.db import Database
 from gateway.kernel.health import Link
+from gateway.machines.commands import MachineCommands
 from gateway.outbox import journal
 from gateway.outbox.event import Entry, encode
 from gateway.outbox.reader import follow
 from gateway.settings import Settings
 from gateway.uns import payloads, store
 from gateway.uns.broker import Broker
-from gateway.uns.client import GOODBYE_MAX_S, Message, Session, Will, connected, first
+from gateway.uns.client import GOODBYE_MAX_S, Session, connected, first
+from gateway.uns.inbound.receiver import Inbound
+from gateway.uns.packets import Message, Will
 from gateway.uns.payloads import Payload, Source, Standing
 from gateway.uns.refused import Refusals
 from gateway.uns.retained import Retained, about_cells
@@ -36,6 +42,7 @@ class Publisher:
         clock: Clock,
         link: Link,
         settings: Settings,
+        machines: MachineCommands,
         epoch: int,
         version: str,
         standing: Callable[[], Awaitable[Standing]],
@@ -46,18 +53,20 @@ class Publisher:
         self._link = link
         self._health_every_s = settings.uns.health_every
         self._topics = Topics.of(settings, settings.gateway.id)
-        self._source = Source(
-            settings.gateway.id,
-            epoch,
-            settings.site.tenant_id,
-            settings.uns.publish_names,
-            settings.compat.event_time_unit == "seconds",
-        )
+        self._source = Source.of(settings, epoch)
         self._version = version
         self._standing = standing
         self._since = clock.now()
         self._refusals = Refusals(clock, link)
-        self._retained = Retained(db, clock, self._topics, settings.uns, settings.gateway.id, self._refusals)
+        self._inbound = Inbound(
+            machines,
+            self._topics,
+            clock,
+            link,
+            self._refusals,
+            own_broker=broker.mode != "external",
+        )
+        self._retained = Retained(db, clock, self._topics, settings.uns, machines, settings.gateway.id, self._refusals)
         self._prev: int | None = None
 
     async def run(self) -> None:
@@ -69,19 +78,24 @@ class Publisher:
         name = f"gw-{self._source.gateway_id}"
         async with (
             self._broker.used(),
-            connected(self._broker.address(), name, will=will, session_expiry_s=SESSION_EXPIRY_S) as session,
+            connected(
+                self._broker.address(), name, will=will, session_expiry_s=SESSION_EXPIRY_S, by_hand=True
+            ) as session,
         ):
             try:
-                await self._born(session)
-                streams = self._stream(session), self._retained.run(session), self._breathe(session)
-                await first(*streams, session.lost())
+                await first(self._inbound.run(session), self._speak(session))
             finally:
                 await self._goodbye(session)
+
+    async def _speak(self, session: Session) -> None:
+        await self._inbound.subscribed.wait()
+        await self._born(session)
+        await first(self._stream(session), self._retained.run(session), self._breathe(session))
 
     async def _born(self, session: Session) -> None:
         """Birth, then everything as it stands; events come after it."""
         self._refusals.connected()
-        await self._retained.learn()
+        await self._learn()
         # They stay as long as this gateway is called so: under a new name it takes them back.
         await self._db.write(store.keep, [Kept(topic, None, None) for topic in self._topics.own])
         slugs = [place.slug for place in self._retained.places.values()]
@@ -89,6 +103,11 @@ class Publisher:
         await self._refusals.publish(session, [self._status(birth)])
         await self._retained.everything(session)
         self._refusals.settle()
+
+    async def _learn(self) -> None:
+        """The cells as they are now; devices may see the state of their own."""
+        await self._retained.learn()
+        self._broker.show(self._retained.places.values())
 
     async def _goodbye(self, session: Session) -> None:
         """An orderly end is told by us, not by the will."""
@@ -110,7 +129,7 @@ class Publisher:
 
     async def _deliver(self, session: Session, entries: Sequence[Entry]) -> None:
         if any(about_cells(entry) for entry in entries):
-            await self._retained.learn()
+            await self._learn()
         self._retained.touch(entries)
         given_up = await self._refusals.publish(session, self._events(entries))
         if given_up:

@@ -1,14 +1,18 @@
-"""All SQL of the Unified Namespace: how the work stands now, the cells' levels, what was ever retained."""
+"""All SQL of the Unified Namespace: how work and machines stand now, the cells' levels, what was ever retained."""
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.kernel.db import Tx
+from gateway.machines.model import Standing
+from gateway.machines.registry import Machines
+from gateway.machines.standing import cells_of, standing
 from gateway.uns.payloads import CellRow, Counted, JobRow, OperationRow
 from gateway.uns.topics import Place, slug
 
+MACHINE = "machine"  # the role of a device that makes something; of others there is no state
 _LIVE_CELL = "c.deleted_at IS NULL AND c.active"
 _LIVE = "o.deleted_at IS NULL AND p.deleted_at IS NULL AND j.deleted_at IS NULL"
 
@@ -50,6 +54,7 @@ SELECT j.id, j.job_number, j.customer, j.status, coalesce(j.due_date_override, j
    AS operations_completed
 FROM jobs j WHERE j.deleted_at IS NULL AND (j.status <> 'completed' OR j.completed_at > :finished_after)
 """
+_OF_IDS = "AND o.id IN (SELECT value FROM json_each(:ids))"
 _SOME_CELLS = _CELLS + " AND c.id IN (SELECT value FROM json_each(?))"  # noqa: S608 -- pieces of our own
 _SOME_JOBS = _JOBS + " AND j.id IN (SELECT value FROM json_each(:jobs))"  # noqa: S608 -- pieces of our own
 
@@ -60,12 +65,13 @@ class Scope:
 
     jobs: frozenset[str] = frozenset()
     cells: frozenset[str] = frozenset()
+    devices: frozenset[str] = frozenset()
 
     def __or__(self, other: "Scope") -> "Scope":
-        return Scope(self.jobs | other.jobs, self.cells | other.cells)
+        return Scope(self.jobs | other.jobs, self.cells | other.cells, self.devices | other.devices)
 
     def __bool__(self) -> bool:
-        return bool(self.jobs or self.cells)
+        return bool(self.jobs or self.cells or self.devices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,23 +84,37 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
+class MachineNow:
+    """`work`: what it makes, None when there is nothing or nobody can tell; `cells`: the ids of its cells."""
+
+    standing: Standing
+    cells: frozenset[str]
+    work: OperationRow | None
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
     """How everything in a scope stands, and which topics showed it until now."""
 
     cells: tuple[CellRow, ...]
     operations: tuple[OperationRow, ...]
     jobs: tuple[JobRow, ...]
+    machines: tuple[MachineNow, ...]
     kept: tuple[Kept, ...]
 
 
-def picture(connection: sqlite3.Connection, scope: Scope | None, *, operations_after: str, jobs_after: str) -> Picture:
+def picture(
+    connection: sqlite3.Connection, machines: Machines, scope: Scope | None, *, operations_after: str, jobs_after: str
+) -> Picture:
     """One consistent reading; `scope` None is everything. `..._after`: what was finished later is still shown."""
+    places = _places(connection, machines)
     if scope is None:
         operations = _operations(connection, "", {"finished_after": operations_after})
         cells = connection.execute(_CELLS).fetchall()
         jobs = connection.execute(_JOBS, {"finished_after": jobs_after}).fetchall()
         kept = connection.execute("SELECT topic, job_id, cell_id FROM uns_retained").fetchall()
-        return Picture(_with_work(cells, operations), operations, _jobs(jobs), tuple(Kept(*row) for row in kept))
+        shown = _machines(connection, machines, places, {"finished_after": operations_after})
+        return Picture(_with_work(cells, operations), operations, _jobs(jobs), shown, tuple(Kept(*row) for row in kept))
     given = {"finished_after": operations_after, "jobs": _json(scope.jobs), "cells": _json(scope.cells)}
     found = {
         one.id: one
@@ -107,6 +127,8 @@ def picture(connection: sqlite3.Connection, scope: Scope | None, *, operations_a
         (_json(scope.jobs), _json(scope.cells)),
     ).fetchall()
     near = {one.cell_id for one in found.values()} | {row["cell_id"] for row in kept if row["cell_id"]} | scope.cells
+    near = near.union(*(cells for device, cells in places.items() if device in scope.devices))
+    around = {device: cells for device, cells in places.items() if device in scope.devices or cells & near}
     cells = connection.execute(_SOME_CELLS, (_json(near),)).fetchall()
     jobs = connection.execute(
         _SOME_JOBS,
@@ -117,7 +139,23 @@ def picture(connection: sqlite3.Connection, scope: Scope | None, *, operations_a
         f"AND o.status = 'in_progress' {_OF_CELLS}",
         {"finished_after": operations_after, "cells": _json(near)},
     )
-    return Picture(_with_work(cells, running), tuple(found.values()), _jobs(jobs), tuple(Kept(*row) for row in kept))
+    shown = _machines(connection, machines, around, given)
+    kept_ = tuple(Kept(*row) for row in kept)
+    return Picture(_with_work(cells, running), tuple(found.values()), _jobs(jobs), shown, kept_)
+
+
+def machines_now(
+    connection: sqlite3.Connection, machines: Machines, devices: Collection[str]
+) -> tuple[MachineNow, ...]:
+    """Of these devices how they stand, without their work."""
+    places = {device: cells for device, cells in _places(connection, machines).items() if device in devices}
+    return tuple(MachineNow(one, places[one.device], None) for one in standing(connection, machines, tuple(places)))
+
+
+def cells(connection: sqlite3.Connection) -> tuple[CellRow, ...]:
+    """Every live cell, with what is being worked on in it."""
+    running = _operations(connection, "AND o.status = 'in_progress'", {"finished_after": ""})
+    return _with_work(connection.execute(_CELLS).fetchall(), running)
 
 
 def jobs_of_finished(connection: sqlite3.Connection, *, operations_after: str, jobs_after: str) -> Scope:
@@ -187,6 +225,24 @@ def _operations(connection: sqlite3.Connection, narrowed: str, given: Mapping[st
     rows = connection.execute(f"{_OPERATIONS} {narrowed} ORDER BY o.started_at, o.id", given)
     values = [(*row[:-1], Counted(*json.loads(row["counted"]))) for row in rows]
     return tuple(OperationRow(*fields) for fields in values)
+
+
+def _places(connection: sqlite3.Connection, machines: Machines) -> dict[str, frozenset[str]]:
+    """Device -> the ids of its cells, of those that make something."""
+    found = cells_of(connection, machines)
+    return {one.id: frozenset(found[one.id]) for one in machines if one.device.role == MACHINE}
+
+
+def _machines(
+    connection: sqlite3.Connection,
+    machines: Machines,
+    places: Mapping[str, frozenset[str]],
+    given: Mapping[str, str],
+) -> tuple[MachineNow, ...]:
+    now = standing(connection, machines, tuple(places))
+    ids = _json(one.operation_id for one in now if one.operation_id is not None)
+    work = {one.id: one for one in _operations(connection, _OF_IDS, {**given, "ids": ids})} if ids != "[]" else {}
+    return tuple(MachineNow(one, places[one.device], work.get(one.operation_id or "")) for one in now)
 
 
 def _with_work(cells: Iterable[sqlite3.Row], operations: Iterable[OperationRow]) -> tuple[CellRow, ...]:

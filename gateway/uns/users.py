@@ -1,7 +1,8 @@
-"""The broker's own users: who they are, their passwords, what they may do. Files in the forms that brokers read."""
+"""The broker's own users and their passwords; how a password is kept, in the form that Mosquitto reads."""
 
 import base64
 import hashlib
+import hmac
 import json
 import os
 import secrets
@@ -10,7 +11,8 @@ from pathlib import Path
 
 OURS = "gateway"  # may do everything
 VIEWER = "viewer"  # may read everything: for trials and for whoever only looks
-PASSWORD_BYTES = 18
+FILE = "users.json"
+PASSWORD_BYTES = 18  # 24 characters
 SALT_BYTES = 12
 ITERATIONS = 101  # Mosquitto's own number; the passwords are random, nobody can guess them
 KEY_BYTES = 64
@@ -18,34 +20,52 @@ KEY_BYTES = 64
 
 def passwords(folder: Path) -> dict[str, str]:
     """User -> password, made at the first start and kept in `users.json`, for the owner only."""
-    file = folder / "users.json"
-    known: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
-    missing = {OURS, VIEWER} - known.keys()
+    there = known(folder)
+    missing = {OURS, VIEWER} - there.keys()
     if missing:
-        known |= {name: secrets.token_urlsafe(PASSWORD_BYTES) for name in sorted(missing)}
-        write(file, json.dumps(known))
-    return known
+        there |= {name: new_password() for name in sorted(missing)}
+        write(folder / FILE, json.dumps(there))
+    return there
 
 
-def password_file(users: Mapping[str, str]) -> str:
+def known(folder: Path) -> dict[str, str]:
+    """Those that were made so far."""
+    file = folder / FILE
+    found: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+    return found
+
+
+def new_password() -> str:
+    return secrets.token_urlsafe(PASSWORD_BYTES)
+
+
+def hashed(password: str) -> str:
     """As `mosquitto_passwd` writes it: PBKDF2 with SHA-512."""
-    return "".join(f"{name}:{_hashed(password)}\n" for name, password in sorted(users.items()))
+    salt = secrets.token_bytes(SALT_BYTES)
+    key = _key(password, salt, ITERATIONS)
+    return f"$7${ITERATIONS}${base64.b64encode(salt).decode()}${base64.b64encode(key).decode()}"
 
 
-def acl_file() -> str:
-    return f"user {OURS}\ntopic readwrite #\ntopic read $SYS/#\n\nuser {VIEWER}\ntopic read #\n"
+def matches(password: str, kept: str) -> bool:
+    _, _, iterations, salt, key = kept.split("$")
+    made = _key(password, base64.b64decode(salt), int(iterations))
+    return hmac.compare_digest(made, base64.b64decode(key))
+
+
+def password_file(hashes: Mapping[str, str]) -> str:
+    return "".join(f"{name}:{kept}\n" for name, kept in sorted(hashes.items()))
 
 
 def write(file: Path, text: str) -> None:
-    """Whole or not at all, readable by the owner only."""
+    """Whole or not at all, on the disk, readable by the owner only."""
     part = file.with_name(file.name + ".part")
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as written:
         written.write(text)
+        written.flush()
+        os.fsync(descriptor)
     part.replace(file)
 
 
-def _hashed(password: str) -> str:
-    salt = secrets.token_bytes(SALT_BYTES)
-    key = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, ITERATIONS, KEY_BYTES)
-    return f"$7${ITERATIONS}${base64.b64encode(salt).decode()}${base64.b64encode(key).decode()}"
+def _key(password: str, salt: bytes, iterations: int) -> bytes:
+    return hashlib.pbkdf2_hmac("sha512", password.encode(), salt, iterations, KEY_BYTES)

@@ -72,7 +72,7 @@ def batch(
         if room <= 0 or size >= BYTES_MAX:
             made.left = [one.lane for one in wanted[place:]]
             break
-        stretch = _stretch(connection, want, room)
+        stretch = _stretch(connection, want, room, tables)
         pieces = _pieces(connection, stretch, BYTES_MAX - size, tables, epochs)
         made.stretches.append(stretch)
         made.pieces += pieces
@@ -89,18 +89,21 @@ def touched(entry: Entry, tables: Mapping[str, Raw]) -> Iterator[tuple[str, str,
             yield one["table"], one["id"], columns
 
 
-def _stretch(connection: sqlite3.Connection, want: Wanted, room: int) -> Stretch:
+def _stretch(connection: sqlite3.Connection, want: Wanted, room: int, tables: Mapping[str, Raw]) -> Stretch:
     entries = journal.in_lane(connection, want.lane, want.after, room)
     stretch = Stretch(want.lane, entries[-1].seq if entries else want.after)
     stretch.again = store.to_retry(connection, want.lane)[:room]
-    stretch.entries, stretch.blocked = free(connection, want.lane, [entry for entry in entries if _goes_up(entry)])
+    told = [entry for entry in entries if _goes_up(entry, tables)]
+    stretch.entries, stretch.blocked = free(connection, want.lane, told)
     return stretch
 
 
-def _goes_up(entry: Entry) -> bool:
-    """Nobody is sent his own echo, nor what is only about our side and his."""
+def _goes_up(entry: Entry, tables: Mapping[str, Raw]) -> bool:
+    """Nobody is sent his own echo, nor what is only about our side and his, nor rows that are only ours (machines)."""
     ours_alone = entry.lane.startswith(row_lane(conflicts.TABLE, ""))
-    return entry.origin != CLOUD and not ours_alone and (entry.changes != "[]" or entry.type is not None)
+    if entry.origin == CLOUD or ours_alone:
+        return False
+    return entry.type is not None or any(one["table"] in tables for one in json.loads(entry.changes))
 
 
 def _pieces(

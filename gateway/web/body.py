@@ -18,21 +18,21 @@ VALUE_MAX_CHARACTERS = 300  # of a wrong value that is shown again
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def parse(raw: bytes) -> Any:
-    """JSON in UTF-8 without NaN, duplicate keys, NUL, half characters or more than 32 levels. Raises BadRequest."""
+def parse(raw: bytes, levels_max: int = DEPTH_MAX) -> Any:
+    """JSON in UTF-8 without NaN, duplicate keys, NUL, half characters or more than that many levels. Raises BadRequest."""
     try:
         value = json.loads(raw.decode("utf-8-sig"), object_pairs_hook=_pairs, parse_constant=_constant)
     except UnicodeDecodeError as exc:
         raise BadRequest(f"the body is not UTF-8: byte {exc.start} cannot stand there") from None
     except (ValueError, RecursionError) as exc:
         raise BadRequest(f"the body is not valid JSON: {exc}") from None
-    check(value)
+    check(value, levels_max)
     return value
 
 
-def check(value: Any) -> None:
+def check(value: Any, levels_max: int = DEPTH_MAX) -> None:
     """What `parse` asks of values beyond their being JSON, for those that came otherwise. Raises BadRequest."""
-    _check(value, DEPTH_MAX)
+    _check(value, levels_max, levels_max)
 
 
 def validate(model: type[Model], value: Any) -> Model:
@@ -89,7 +89,7 @@ _WORDS: dict[str, tuple[str, Callable[[str, Mapping[str, Any]], str]]] = {
     "uuid": ("UUID_FORMAT", lambda name, _: f"Invalid UUID format for {name}"),
     "date": ("DATE_FORMAT", lambda name, _: f"Invalid date format for {name}"),
 }
-_SECRET = re.compile(r"secret|password|token|pin\b|key\b")
+_SECRET = re.compile(r"secret|password|token|badge|pin\b|key\b")
 
 
 def _detail(error: ErrorDetails, entity: str | None) -> dict[str, Any]:
@@ -135,7 +135,7 @@ def _constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON number")
 
 
-def _check(value: Any, levels: int) -> None:
+def _check(value: Any, levels: int, levels_max: int) -> None:
     if isinstance(value, str):
         _check_text(value)
     elif isinstance(value, float):
@@ -143,13 +143,13 @@ def _check(value: Any, levels: int) -> None:
             raise BadRequest("the body holds a number that is too large")
     elif isinstance(value, dict | list):
         if levels == 0:
-            raise BadRequest(f"the body is nested deeper than {DEPTH_MAX} levels")
+            raise BadRequest(f"the body is nested deeper than {levels_max} levels")
         if isinstance(value, dict):
             for name in value:
                 _check_text(name)
             value = value.values()
         for inner in value:
-            _check(inner, levels - 1)
+            _check(inner, levels - 1, levels_max)
 
 
 def _check_text(text: str) -> None:

@@ -1,4 +1,4 @@
-"""The pages about the gateway itself: `/livez /readyz /healthz /metrics /openapi.json /docs`."""
+"""The pages about the gateway itself: `/livez /readyz /healthz /metrics /openapi.json /asyncapi.json /ca.crt /docs`."""
 
 import asyncio
 import ipaddress
@@ -34,6 +34,9 @@ _POLICY = {
 _NO_DOCS = "The API is described in /openapi.json; the page that shows it here is not part of this build.\n"
 
 
+Documents = Mapping[str, Callable[[], Mapping[str, Any]]]
+
+
 class Report(Protocol):
     """How the whole is doing: see gateway/status.py."""
 
@@ -43,24 +46,27 @@ class Report(Protocol):
 
 
 class Pages:
-    """`openapi` makes the document when it is first asked for; `vendor` is the folder of the browser files."""
+    """`documents`: path -> what makes the document when it is first asked for; `vendor` is the folder of the browser files; `ca`
+    the certificate that clients on the LAN trust, once it is there.
+    """
 
-    def __init__(
-        self, db: Database, keys: Keys, report: Report, openapi: Callable[[], Mapping[str, Any]], vendor: Path
-    ) -> None:
+    def __init__(self, db: Database, keys: Keys, report: Report, documents: Documents, vendor: Path, ca: Path) -> None:
         self._db = db
         self._keys = keys
         self._report = report
-        self._openapi = openapi
+        self._documents = documents
         self._vendor = vendor
-        self._described: bytes | None = None
+        self._ca = ca
+        self._described: dict[str, bytes] = {}
 
     def add_to(self, app: web.Application) -> None:
         app.router.add_get("/livez", self._live)
         app.router.add_get("/readyz", self._ready)
         app.router.add_get("/healthz", self._health)
         app.router.add_get("/metrics", self._metrics)
-        app.router.add_get("/openapi.json", self._document)
+        for path in self._documents:
+            app.router.add_get(path, self._document)
+        app.router.add_get("/ca.crt", self._certificate)
         app.router.add_get("/docs", self._docs)
         app.router.add_get("/docs/", self._docs)
         app.router.add_get("/docs/{file}", self._docs_file)
@@ -84,10 +90,16 @@ class Pages:
         text = await asyncio.to_thread(exposition, await self._report.full(), self._db.commits.count)
         return web.Response(body=text, headers={"Content-Type": METRICS_TYPE})
 
-    async def _document(self, _request: web.Request) -> web.Response:
-        if self._described is None:
-            self._described = _compact(self._openapi()).encode()
-        return web.Response(body=self._described, content_type="application/json")
+    async def _document(self, request: web.Request) -> web.Response:
+        path = request.path
+        if path not in self._described:
+            self._described[path] = _compact(self._documents[path]()).encode()
+        return web.Response(body=self._described[path], content_type="application/json")
+
+    async def _certificate(self, _request: web.Request) -> web.StreamResponse:
+        if not self._ca.is_file():
+            raise web.HTTPNotFound
+        return web.FileResponse(self._ca, headers={"Content-Type": "application/x-x509-ca-cert"})
 
     async def _docs(self, _request: web.Request) -> web.Response:
         if not all((self._vendor / "swagger-ui" / file).is_file() for file in _DOCS_FILES):
@@ -153,7 +165,14 @@ def exposition(report: Mapping[str, Any], commits: int) -> bytes:
         "conflicts": gauge(
             "reader_conflicts", "What the other side has otherwise, and a person has to decide.", "reader"
         ),
+        "inbound_rejected": gauge("inbound_rejected", "Messages of devices that were not taken.", "link"),
         "oldest_s": gauge("reader_oldest_seconds", "Age of the oldest entry that waits.", "reader"),
+        "quarantined": gauge(
+            "machines_quarantined", "Times that counted pieces were not believed, and nobody looked.", "part"
+        ),
+        "held": gauge("machines_held_pieces", "Counted pieces that wait for an operation.", "part"),
+        "dropped": gauge("machines_dropped_pieces", "Counted pieces given up, as the settings say.", "part"),
+        "offline": gauge("machines_offline", "Machines whose values count for nothing.", "part"),
     }
     for name, link in report["links"].items():
         up.labels(name).set(link["state"] == "up")

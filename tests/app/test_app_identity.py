@@ -132,7 +132,7 @@ async def counted(db) -> int:
 
 
 async def clean(db, clock, days=30) -> None:
-    cleaning = asyncio.create_task(housekeeping.clean(db, clock, Retention(journal_days=days)))
+    cleaning = asyncio.create_task(housekeeping.clean(db, clock, uuid7(clock), Retention(journal_days=days)))
     async with asyncio.timeout(10):
         while not cleaning.done():
             await clock.advance(1)
@@ -165,7 +165,7 @@ async def test_nothing_goes_by_a_clock_that_was_never_set(db, clock):
 
 async def test_it_comes_back_every_hour(db, clock):
     link = Link("housekeeping", clock)
-    running = asyncio.create_task(housekeeping.run(db, clock, Retention(), link))
+    running = asyncio.create_task(housekeeping.run(db, clock, uuid7(clock), Retention(), link))
     async with asyncio.timeout(10):
         while link.state != "up":
             await asyncio.sleep(0.001)

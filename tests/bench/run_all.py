@@ -4,7 +4,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHES = ("bench_write.py", "bench_lists.py", "bench_sync.py", "bench_start.py", "bench_export.py", "bench_drain.py")
+BENCHES = (
+    "bench_write.py",
+    "bench_lists.py",
+    "bench_sync.py",
+    "bench_start.py",
+    "bench_export.py",
+    "bench_drain.py",
+    "bench_uns.py",
+)
 
 
 def main() -> int:

@@ -12,10 +12,10 @@ def test_check_says_that_all_is_in_order(program):
 
 
 def test_check_warns_of_what_is_set_and_not_used(program):
-    program.configure('[broker]\nmode = "off"\n[retention]\nlog_days = 5\n')
+    program.configure('[broker]\nmode = "off"\n[plugins.x]\nenabled = false\n')
     said = program.ok("config", "check")
-    assert said.err == "warning: retention.log_days: not used by this version\n"
-    assert program.ok("config", "check", "--json").json["warnings"] == ["retention.log_days: not used by this version"]
+    assert said.err == "warning: plugins: not used by this version\n"
+    assert program.ok("config", "check", "--json").json["warnings"] == ["plugins: not used by this version"]
 
 
 def test_check_refuses_what_run_would_refuse(program):

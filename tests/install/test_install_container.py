@@ -79,7 +79,7 @@ def test_the_people_who_run_it_get_no_compiler_no_node_and_no_root(image):
 def test_it_offers_the_ports_of_the_settings(image):
     defaults = Settings()
     offered = {int(port) for port in dict(image)["EXPOSE"].split()}
-    assert offered == {defaults.http.port, defaults.http.tls_port, defaults.broker.port}
+    assert offered == {defaults.http.port, defaults.http.tls_port, defaults.broker.port, defaults.broker.tls_port}
 
 
 def test_its_build_sees_what_it_copies_and_little_else(copied):

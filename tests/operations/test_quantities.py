@@ -58,6 +58,7 @@ async def test_everybody_is_told_with_every_field(floor):
         "recorded_by": floor.ANNA,
         "recorded_by_name": "Anna",
         "recorded_at": row["recorded_at"],
+        "cause": "rest",
     }
     assert reported["data"] == {**about, **PUBLISHED, "yield_percentage": 95.0}
     named = [

@@ -15,6 +15,7 @@ from gateway.cloud import store as cloud_
 from gateway.kernel.clock import ManualClock, text
 from gateway.kernel.connection import offline
 from gateway.kernel.health import Health
+from gateway.kernel.ids import uuid7
 from gateway.kernel.migrate import migrate
 from gateway.outbox import journal, parked, receipts
 from gateway.outbox.journal import MovedOn, Trimmed
@@ -124,7 +125,7 @@ async def clean(db, clock, days: int = 30) -> None:
             return
 
     hurried = Hurried(clock.now())
-    await housekeeping.clean(db, hurried, Retention(journal_days=days))
+    await housekeeping.clean(db, hurried, uuid7(hurried), Retention(journal_days=days))
 
 
 async def test_housekeeping_goes_by_what_the_uplink_has_sent(db, clock):

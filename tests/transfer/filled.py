@@ -81,6 +81,13 @@ async def fill(floor: Floor) -> None:
         "INSERT INTO webhook_logs (id, webhook_id, event_type, payload, created_at) VALUES (?, ?, 'job.started', '{\"a\":1}', ?)",
         *("00000000-0000-4000-8000-00000000ee06", hook, at),
     )
+    publisher = {"name": NASTY, "broker_url": "mqtts://10.0.0.5", "events": ["job.*"]}
+    told = await floor.make("/api-mqtt-publishers", publisher)
+    await floor.do(
+        "INSERT INTO mqtt_logs (id, mqtt_publisher_id, event_type, topic, payload, success, created_at) "
+        "VALUES (?, ?, 'job.started', 'a/b', '{\"a\":1}', 1, ?)",
+        *("00000000-0000-4000-8000-00000000ee07", told["mqtt_publisher"]["id"], at),
+    )
     wrong = await floor.send("POST", "/api-jobs/bulk-sync", {"items": [{"external_id": NASTY}]})
     assert wrong.data["errors"] == 1
     gone = await floor.job("J-2")

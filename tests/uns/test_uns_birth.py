@@ -27,7 +27,7 @@ from uns_hall import Hall, database
 async def main():
     folder = Path(sys.argv[2])
     async with database(folder) as db:
-        hall = Hall(db, folder, SystemClock(), broker=json.loads(sys.argv[3]))
+        hall = Hall(db, folder, SystemClock(), **json.loads(sys.argv[3]))
         async with hall.on():
             print("born", flush=True)
             await asyncio.Event().wait()
@@ -36,8 +36,9 @@ asyncio.run(main())
 """
 
 
-def alone(folder: Path, broker: dict) -> subprocess.Popen:
-    command = [sys.executable, "-c", ALONE, str(Path(__file__).parent), str(folder), json.dumps(broker)]
+def alone(folder: Path, broker: dict, **sections) -> subprocess.Popen:
+    given = json.dumps({"broker": broker, **sections})
+    command = [sys.executable, "-c", ALONE, str(Path(__file__).parent), str(folder), given]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     while process.stdout.readline() not in ("born\n", ""):
         pass

@@ -16,11 +16,12 @@ from uns_hall import HOST, ROOT, WAIT_MAX_S, free_port, listening, operation, pr
 from gateway.kernel.clock import SystemClock
 from gateway.kernel.health import Link
 from gateway.operations.model import Verb
-from gateway.settings import Broker as Settings
+from gateway.settings import Settings
+from gateway.tls import Tls
 from gateway.uns import broker as broker_
 from gateway.uns import mosquitto
 from gateway.uns.broker import Broker
-from gateway.uns.client import connected
+from gateway.uns.door import Door
 
 BEAM = operation(1, "Beam")
 
@@ -28,8 +29,9 @@ BEAM = operation(1, "Beam")
 def broker_at(folder: Path, **given) -> tuple[Broker, Link]:
     clock = SystemClock()
     link = Link("broker", clock)
-    settings = Settings.model_validate({"host": HOST, "port": free_port(), "mode": "managed", **given})
-    return Broker(settings, folder, clock, link, random.Random(1), f"{ROOT}/_gateway/gw-test/probe"), link
+    wanted = {"host": HOST, "port": free_port(), "mode": "managed", **given}
+    settings = Settings.model_validate({"gateway": {"id": "gw-test", "data_dir": str(folder)}, "broker": wanted})
+    return Broker(settings.broker, Door(settings, clock), Tls(folder), clock, link, random.Random(1)), link
 
 
 async def refused_by(broker: Broker) -> str:
@@ -257,51 +259,10 @@ async def test_off_is_off(tmp_path):
     broker, link = broker_at(tmp_path, mode="off")
     await broker.run()
     assert link.state == "off"
-    assert not (tmp_path / "users.json").exists()
+    assert not (tmp_path / "broker").exists()
 
 
 # ------------------------------------------------------------------ the connection
-
-
-class Grudging:
-    """A broker by hand, for what no real one does on demand: it answers PUBLISH with the reason codes it was given."""
-
-    def __init__(self, *codes: int) -> None:
-        self._codes = [*codes]
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while head := await reader.read(1):
-            body = await reader.readexactly(await self._length(reader))
-            kind = head[0] >> 4
-            if kind == 1:
-                writer.write(bytes([0x20, 3, 0, 0, 0]))
-            elif kind == 3:
-                name = 2 + int.from_bytes(body[:2])
-                code = self._codes.pop(0) if self._codes else 0
-                writer.write(bytes([0x40, 3]) + body[name : name + 2] + bytes([code]))
-            elif kind == 14:
-                break
-        writer.close()
-
-    async def _length(self, reader: asyncio.StreamReader) -> int:
-        value, shift = 0, 0
-        while True:
-            byte = (await reader.readexactly(1))[0]
-            value |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80:
-                return value
-
-
-async def test_a_used_up_quota_is_waited_for_and_every_other_refusal_is_told():
-    grudging = Grudging(0, 0x87, 0x90, 0, 0, 0x97)
-    async with await asyncio.start_server(grudging.serve, HOST, 0) as server:
-        address = broker_.Address(HOST, server.sockets[0].getsockname()[1], "", "")
-        async with connected(address, "test") as session:
-            told = await session.publish(broker_.Message(f"t/{number}", "{}") for number in range(5))
-            assert [(one.message.topic, one.code) for one in told] == [("t/1", 135), ("t/2", 144)]
-            with pytest.raises(broker_.Unavailable, match="quota"):
-                await session.publish([broker_.Message("t/5", "{}")])
 
 
 def _answers(port: int) -> bool:

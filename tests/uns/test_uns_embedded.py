@@ -5,6 +5,7 @@ import socket
 
 import aiomqtt
 import pytest
+from devices import UNS, errors, speaking
 from uns_hall import CALLER, HOST, OTTO, ROOT, listening, operation, tool, until
 
 from gateway.operations.model import Verb
@@ -63,9 +64,8 @@ async def test_nobody_gets_in_without_a_password_and_the_viewer_only_looks(embed
 
 
 async def test_its_password_file_is_for_the_owner_only(embedded):
-    for name in ("amqtt-passwd", "users.json"):
-        assert (embedded.folder / name).stat().st_mode & 0o777 == 0o600
-    assert embedded.broker.address().password not in (embedded.folder / "amqtt-passwd").read_text()
+    assert [file.name for file in embedded.folder.iterdir()] == ["users.json"]
+    assert (embedded.folder / "users.json").stat().st_mode & 0o777 == 0o600
 
 
 async def test_a_deleted_job_is_taken_back_here_as_well(embedded):
@@ -121,3 +121,34 @@ def _free(port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+async def test_a_machine_is_heard_and_answered(make_hall):
+    hall = make_hall(uns=UNS, broker={"mode": "embedded"})
+    async with hall.on(), speaking(hall, version=4) as laser, hall.ear(version=4) as ear:
+        await laser.say("in/state", "4")
+        await until(lambda: ear.of("fabrication/laser/_state/machine/laser-1", "state") == "running")
+        started = await laser.ask("start", operation_id=BEAM)
+        assert (await laser.ask("start", started["request_id"], operation_id=BEAM))["replayed"]
+        await laser.say("in/counter/good", "1")
+        await laser.say("in/counter/good", "6")
+        assert (await laser.ask("complete"))["data"]["good"] == 5
+        await laser.say("in/counter/good", "many")
+        (told,) = await errors(ear, "laser-1")
+    assert started["ok"]
+    assert told["code"] == "MALFORMED_PAYLOAD"
+
+
+async def test_a_request_that_a_small_broker_has_kept_is_refused_at_the_next_connect(make_hall):
+    hall = make_hall(uns=UNS, broker={"mode": "embedded"})
+    async with hall.on(), speaking(hall, version=4) as laser:
+        await laser.say("cmd/queue", {"request_id": "kept"}, retain=True)
+        assert (await until(lambda: laser.answers))[0]["ok"]  # 3.1.1 does not say that it is retained
+        await hall.reconnect()
+        refused = await until(lambda: [one for one in laser.answers if not one["ok"]])
+        assert refused[0]["error"]["code"] == "RETAINED_COMMAND"
+        await until(lambda: hall.link("uns").state == "up")
+        await hall.reconnect()
+        answered = len(laser.answers)
+        assert (await laser.ask("active", "live"))["ok"]
+    assert [one["request_id"] for one in laser.answers[answered:]] == ["live"]

@@ -25,18 +25,22 @@ from gateway.kernel.health import Health
 from gateway.kernel.ids import uuid7
 from gateway.kernel.migrate import migrate
 from gateway.kernel.supervise import keep_running
+from gateway.machines.commands import MachineCommands
+from gateway.machines.registry import machines
 from gateway.operations.model import ChangeOperation, Verb
 from gateway.operations.planning import OperationPlanning
 from gateway.operations.quantities.commands import QuantityCommands
 from gateway.operations.trees.commands import JobTreeCommands
 from gateway.outbox.event import Stamp
 from gateway.settings import Settings
+from gateway.sparkplug.node import EdgeNode
+from gateway.tls import Tls
 from gateway.transfer.commands import bring_in, planned
 from gateway.uns.broker import Broker
+from gateway.uns.door import Door
 from gateway.uns.payloads import Standing
 from gateway.uns.publisher import Publisher
-from gateway.uns.topics import Topics
-from gateway.uns.users import password_file
+from gateway.uns.users import hashed, password_file
 from gateway.web.routes import Caller, Scope
 
 HOST = "127.0.0.1"
@@ -60,6 +64,7 @@ class Heard:
     content_type: str | None
     expires_s: int | None
     qos: int
+    correlation: bytes | None
 
     @property
     def payload(self) -> Any:
@@ -78,12 +83,13 @@ class Ear:
         given = message.properties
         one = Heard(
             str(message.topic),
-            message.payload.decode(),
+            message.payload.decode(errors="replace"),
             message.retain,
             dict(getattr(given, "UserProperty", ())),
             getattr(given, "ContentType", None),
             getattr(given, "MessageExpiryInterval", None),
             message.qos,
+            getattr(given, "CorrelationData", None),
         )
         self.heard.append(one)
         if one.text:
@@ -131,9 +137,16 @@ class Hall:
         self.health = Health(clock)
         self.port = given.pop("port", None) or free_port()
         self.given = {
-            "gateway": {"id": "gw-test"},
+            "gateway": {"id": "gw-test", "data_dir": str(folder)},
             "site": {"enterprise": "acme", "site": "plant1", "area": "Fabrication"},
-            "broker": {"mode": "managed", "host": HOST, "port": self.port, **given.pop("broker", {})},
+            "broker": {
+                "mode": "managed",
+                "host": HOST,
+                "port": self.port,
+                "tls_host": HOST,
+                "tls_port": 0,
+                **given.pop("broker", {}),
+            },
             **given,
         }
         made = (db, clock, self.new_id, "gw-test")
@@ -148,10 +161,9 @@ class Hall:
         self._tasks: list[asyncio.Task[None]] = []
 
     def new_broker(self) -> Broker:
-        probe = Topics.of(self.settings, "gw-test").probe
-        return Broker(
-            self.settings.broker, self.folder, SystemClock(), self.health.link("broker"), random.Random(1), probe
-        )
+        self.door = Door(self.settings, SystemClock())
+        tls = Tls(self.settings.data_dir)
+        return Broker(self.settings.broker, self.door, tls, SystemClock(), self.health.link("broker"), random.Random(1))
 
     @contextlib.asynccontextmanager
     async def on(self, *, wait: bool = True, **changed: Any):
@@ -160,22 +172,37 @@ class Hall:
         self.health = Health(self.clock)
         self.broker = self.new_broker()
         self.publisher = self.new_publisher(self.broker)
-        runs = {"broker": self.broker.run, "uns": self.publisher.run}
-        tasks = [
-            asyncio.create_task(
-                keep_running(run, self.health.link(name), clock=SystemClock(), rng=random.Random(3), cap_s=BACKOFF_S),
-                name=name,
-            )
-            for name, run in runs.items()
-        ]
-        self._tasks = tasks
+        runs = [("broker", self.broker.run), *self._sparkplug(), self._uns]
+        self._tasks = [self._kept_running(name, run) for name, run in runs]
         try:
             if wait:
                 await self.up()
             yield self
         finally:
             self.stop()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def _uns(self):
+        return "uns", self.publisher.run
+
+    def _sparkplug(self) -> list:
+        if not self.settings.sparkplug.enabled:
+            return []
+        made = (self.db, self.broker, self.clock, self.link("sparkplug"), self.settings)
+        return [("sparkplug", EdgeNode(*made, machines(self.settings.uns), "0.1.0").run)]
+
+    def _kept_running(self, name: str, run) -> asyncio.Task[None]:
+        link = self.health.link(name)
+        again = keep_running(run, link, clock=SystemClock(), rng=random.Random(3), cap_s=BACKOFF_S)
+        return asyncio.create_task(again, name=name)
+
+    async def reconnect(self) -> None:
+        """Our own connection ends and comes again; the broker stays."""
+        uns = self._tasks.pop()
+        uns.cancel()
+        await asyncio.gather(uns, return_exceptions=True)
+        self._tasks.append(self._kept_running(*self._uns))
 
     def stop(self) -> None:
         """As the app does it: everything at once."""
@@ -184,7 +211,8 @@ class Hall:
 
     def new_publisher(self, broker: Broker) -> Publisher:
         link = self.health.link("uns")
-        return Publisher(self.db, broker, self.clock, link, self.settings, EPOCH, "0.1.0", self._standing)
+        told = MachineCommands(self.db, self.clock, self.new_id, "gw-test", machines(self.settings.uns))
+        return Publisher(self.db, broker, self.clock, link, self.settings, told, EPOCH, "0.1.0", self._standing)
 
     async def _standing(self) -> Standing:
         return self.standing
@@ -305,13 +333,13 @@ class Foreign:
         self._process: subprocess.Popen | None = None
         folder.mkdir()
 
-    def start(self, acl: str, more: str = "") -> None:
+    def start(self, acl: str, more: str = "", tls: str = "") -> None:
         (self.folder / "acl").write_text(acl)
         who = "false" if "password_file" in more else "true"
         anonymous = f"allow_anonymous {who}\n" + ("acl_file" if acl else "#")
         (self.folder / "conf").write_text(
             f"{anonymous} {self.folder}/acl\n{more}\nlog_dest none\nuser {'root' if os.geteuid() == 0 else ''}\n"
-            f"listener {self.port} {HOST}\n".replace("user \n", "")
+            f"listener {self.port} {HOST}\n{tls}\n".replace("user \n", "")
         )
         self._process = subprocess.Popen(
             [program("mosquitto"), "-c", str(self.folder / "conf")], stderr=subprocess.DEVNULL
@@ -324,16 +352,17 @@ class Foreign:
     def password(self, user: str, password: str) -> Path:
         """A password file with one user."""
         file = self.folder / "passwd"
-        file.write_text(password_file({user: password}))
+        file.write_text(password_file({user: hashed(password)}))
         return file
 
     def allow(self, acl: str) -> None:
         (self.folder / "acl").write_text(acl)
         self._process.send_signal(signal.SIGHUP)
 
-    def stop(self) -> None:
+    def stop(self, *, orderly: bool = False) -> None:
+        """`orderly`: it may write down what it knows."""
         if self._process:
-            self._process.kill()
+            self._process.send_signal(signal.SIGTERM if orderly else signal.SIGKILL)
             self._process.wait()
 
     def _answers(self) -> bool:

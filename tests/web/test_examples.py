@@ -101,6 +101,17 @@ HALL: dict[str, list[dict[str, Any]]] = {
             "status_code": 200,
         }
     ],
+    "mqtt_publishers": [{"id": examples.PUBLISHER, "name": "historian", "broker_url": "127.0.0.1", "events": ["*"]}],
+    "mqtt_logs": [
+        {
+            "id": examples.IDS["api-mqtt-logs"],
+            "mqtt_publisher_id": examples.PUBLISHER,
+            "event_type": "job.started",
+            "topic": "eryxon/main/production/default/job/started",
+            "payload": {"event": "job.started", "timestamp": "2026-11-01T07:00:00.000Z", "data": {}},
+            "success": True,
+        }
+    ],
 }
 OPERATIONS = [
     (method.upper(), path, operation)

@@ -24,7 +24,7 @@ Given = Mapping[str, Any]
 class QuantityCommands(Commands):
     async def create(self, given: Given, caller: Caller, receipt: Receipt | None) -> Answer:
         """Raises Invalid, Conflict, CellNotAllowed."""
-        return await self._once(receipt, _create, given, caller)
+        return await self._once(receipt, create, given, caller)
 
     async def update(self, row_id: str, given: Given, caller: Caller, receipt: Receipt | None) -> Answer:
         """Raises NotFound, Invalid, CellNotAllowed."""
@@ -35,7 +35,8 @@ class QuantityCommands(Commands):
         return await self._once(receipt, _delete, row_id, caller)
 
 
-def _create(tx: Tx, stamp: Stamp, given: Given, caller: Caller) -> Answer:
+def create(tx: Tx, stamp: Stamp, given: Given, caller: Caller, cause: str = "rest") -> Answer:
+    """Raises Invalid, Conflict, CellNotAllowed."""
     operation = operation_of(tx, given["operation_id"])
     caller.may_write(operation.cell_id)
     stamps = {"recorded_at": stamp.text, "created_at": stamp.text, "updated_at": stamp.text}
@@ -50,7 +51,7 @@ def _create(tx: Tx, stamp: Stamp, given: Given, caller: Caller) -> Answer:
     change = rows_.insert(tx, QUANTITIES, row)
     if given.get("scrap_reasons"):
         store.save_reasons(tx, stamp, row["id"], reasons)
-    journal.append(tx, stamp, _events(operation, row, change, reasons, recorder))
+    journal.append(tx, stamp, _events(operation, row, change, reasons, rules.Origin(recorder, cause)))
     return Answer(201, QUANTITIES.one(rows_.shown(tx, QUANTITIES, row["id"])))
 
 
@@ -117,13 +118,13 @@ def _events(
     row: Mapping[str, Any],
     change: Change,
     reasons: Sequence[Mapping[str, Any]],
-    recorder: str | None,
+    origin: rules.Origin,
 ) -> list[Event]:
     lane, aggregate, at = job_lane(operation.job.id), f"quantity:{row['id']}", time_.parse(row["recorded_at"])
-    told = rules.reported(row, operation, recorder)
+    told = rules.reported(row, operation, origin)
     events = [Event(lane, aggregate, at, (change,), EventType.QUANTITY_REPORTED, told)]
     if row["quantity_scrap"]:
-        told = rules.scrapped(row, operation, recorder, reasons)
+        told = rules.scrapped(row, operation, origin, reasons)
         events.append(Event(lane, aggregate, at, (), EventType.SCRAP_RECORDED, told))
     return events
 

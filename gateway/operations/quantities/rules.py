@@ -1,6 +1,7 @@
 """Do the numbers of a quantity agree, and what the world is told about it. Pure."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from gateway.kernel.errors import Invalid
@@ -9,6 +10,14 @@ from gateway.operations.model import Operation
 COUNTS = ("quantity_good", "quantity_scrap", "quantity_rework")
 PERCENT = 100.0
 YIELD_DECIMALS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who recorded it, by name, and through which way in: `rest`, `mqtt:<device>`."""
+
+    recorder: str | None = None
+    cause: str = "rest"
 
 
 def counted(values: Mapping[str, Any], reasons: Sequence[Mapping[str, Any]]) -> dict[str, int]:
@@ -30,11 +39,11 @@ def _detail(field: str, message: str, value: int) -> dict[str, Any]:
     return {"field": field, "message": message, "constraint": "CHECK_CONSTRAINT", "value": value}
 
 
-def reported(row: Mapping[str, Any], operation: Operation, recorder: str | None) -> dict[str, Any]:
+def reported(row: Mapping[str, Any], operation: Operation, origin: Origin) -> dict[str, Any]:
     """Payload of production.quantity_reported."""
     produced, good = row["quantity_produced"], row["quantity_good"]
     return {
-        **_about(row, operation, recorder),
+        **_about(row, operation, origin),
         "quantity_produced": produced,
         "quantity_good": good,
         "quantity_scrap": row["quantity_scrap"],
@@ -44,11 +53,11 @@ def reported(row: Mapping[str, Any], operation: Operation, recorder: str | None)
 
 
 def scrapped(
-    row: Mapping[str, Any], operation: Operation, recorder: str | None, reasons: Sequence[Mapping[str, Any]]
+    row: Mapping[str, Any], operation: Operation, origin: Origin, reasons: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     """Payload of production.scrap_recorded; `reasons` with code, description and category."""
     return {
-        **_about(row, operation, recorder),
+        **_about(row, operation, origin),
         "quantity_scrap": row["quantity_scrap"],
         "scrap_reasons": [
             {
@@ -63,7 +72,7 @@ def scrapped(
     }
 
 
-def _about(row: Mapping[str, Any], operation: Operation, recorder: str | None) -> dict[str, Any]:
+def _about(row: Mapping[str, Any], operation: Operation, origin: Origin) -> dict[str, Any]:
     return {
         "quantity_id": row["id"],
         "operation_id": operation.id,
@@ -75,6 +84,7 @@ def _about(row: Mapping[str, Any], operation: Operation, recorder: str | None) -
         "cell_id": operation.cell_id,
         "cell_name": operation.cell_name,
         "recorded_by": row.get("recorded_by"),
-        "recorded_by_name": recorder,
+        "recorded_by_name": origin.recorder,
         "recorded_at": row["recorded_at"],
+        "cause": origin.cause,
     }
