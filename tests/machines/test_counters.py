@@ -59,6 +59,22 @@ def test_the_devices_own_time_tells_a_repeat_from_a_new_beginning(value, at_s, e
     assert delta(Last(100, AT), value, second(at_s), Meter()) == Delta(*expected)
 
 
+@pytest.mark.parametrize(
+    ("value", "before_s", "at_s", "expected"),
+    [
+        (10, None, None, (0, "late")),
+        (10, 0, None, (0, "late")),
+        (10, 0, 60, (10, "reset")),  # by the device's own time it is newer
+        (101, None, None, (1, "grew")),
+    ],
+)
+def test_a_value_that_was_kept_and_is_lower_is_an_older_one(value, before_s, at_s, expected):
+    last = Last(100, None if before_s is None else second(before_s))
+    at = None if at_s is None else second(at_s)
+    assert delta(last, value, at, Meter(), kept=True) == Delta(*expected)
+    assert delta(Last(TOP32 - 2), 3, None, Meter(), kept=True) == Delta(5, "rolled")
+
+
 @given(st.data())
 def test_whatever_happens_every_piece_counts_once(data):
     """Pieces, roll-overs, reboots, readings that come twice, late or never: the sum is what was made."""

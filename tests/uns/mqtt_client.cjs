@@ -1,5 +1,5 @@
 // Somebody else's MQTT client: mqtt.js with a session that outlives its connection. Prints what it hears as lines of JSON.
-// stdin: {"topic", "publish", "retain"}; told back is the reason code with which the broker took it.
+// stdin: {"topic", "publish", "retain", "properties": {"responseTopic", "correlationData" in base64}}; told back is the reason code with which the broker took it.
 const mqtt = require("mqtt");
 const [url, username, password, clientId, filter, version] = process.argv.slice(2);
 const say = (told) => process.stdout.write(JSON.stringify(told) + "\n");
@@ -25,7 +25,8 @@ client.on("message", (topic, message, packet) => {
 require("readline")
   .createInterface({ input: process.stdin })
   .on("line", (line) => {
-    const { topic, publish, retain } = JSON.parse(line);
-    client.publish(topic, publish, { qos: 1, retain: retain ?? false }, (error) => say({ published: topic, code: error?.code ?? 0 }));
+    const { topic, publish, retain, properties } = JSON.parse(line);
+    if (properties?.correlationData) properties.correlationData = Buffer.from(properties.correlationData, "base64");
+    client.publish(topic, publish, { qos: 1, retain: retain ?? false, properties }, (error) => say({ published: topic, code: error?.code ?? 0 }));
   })
   .on("close", () => client.end(true, () => process.exit(0)));
