@@ -249,8 +249,9 @@ def test_asyncapi_is_what_the_gateway_serves(running):
 def test_help_is_there_for_everybody(program):
     said = program.call("--help", where=False)
     assert said.code == 0
-    words = "run demo init keys status queue conflicts uns tls export import config doctor version openapi asyncapi"
-    for word in words.split():
+    for (
+        word
+    ) in "run demo init keys status queue conflicts export import config doctor version openapi asyncapi".split():
         assert word in said.out
     assert program.call("queue", "retry", "--help", where=False).code == 0
 
