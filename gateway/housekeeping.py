@@ -1,4 +1,4 @@
-"""Once an hour: old journal entries, receipts and rows of logs go, in slices, so that nobody waits for it."""
+"""Once an hour: old journal entries, receipts, tombstones and rows of logs go, in slices, so that nobody waits for it."""
 
 import sqlite3
 from datetime import datetime, timedelta
@@ -11,7 +11,7 @@ from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database, Tx
 from gateway.kernel.health import Link
 from gateway.kernel.ids import NewId
-from gateway.outbox import journal, receipts
+from gateway.outbox import journal, receipts, tombstones
 from gateway.outbox.journal import Trimmed
 from gateway.publishers import store as publishers
 from gateway.settings import Retention
@@ -41,6 +41,7 @@ async def clean(db: Database, clock: Clock, new_id: NewId, retention: Retention)
     await _receipts(db, clock, now, days=max(retention.journal_days, receipts.KEEP_DAYS))
     for table in LOGS:
         await _log(db, clock, table, now, days=retention.log_days)
+    await _tombstones(db, clock, now, days=max(retention.journal_days, tombstones.KEEP_DAYS))
 
 
 async def _events(db: Database, clock: Clock, new_id: NewId, now: datetime, *, days: int) -> None:
@@ -72,6 +73,15 @@ async def _log(db: Database, clock: Clock, table: str, now: datetime, *, days: i
         log.info("housekeeping.trimmed", what=table, rows=total)
 
 
+async def _tombstones(db: Database, clock: Clock, now: datetime, *, days: int) -> None:
+    total = 0
+    while gone := await db.write(_trim_tombstones, *_limits(now, days)):
+        total += gone
+        await clock.sleep(BETWEEN_SLICES_S)
+    if total:
+        log.info("housekeeping.trimmed", what="tombstones", rows=total)
+
+
 def _limits(now: datetime, days: int) -> tuple[str, str]:
     """(what was recorded before that is old, now)."""
     return time_.text(now - timedelta(days=days)), time_.text(now)
@@ -90,6 +100,10 @@ def _trim_log(tx: Tx, table: str, before: str) -> int:
 
 def _trim_receipts(tx: Tx, before: str, now: str) -> int:
     return receipts.trim(tx, sent_up_to=_sent_up_to(tx), recorded_before=before, now=now)
+
+
+def _trim_tombstones(tx: Tx, before: str, now: str) -> int:
+    return tombstones.trim(tx, deleted_before=before, now=now)
 
 
 def _sent_up_to(connection: sqlite3.Connection) -> int:

@@ -113,7 +113,7 @@ class Bridge(Section):
 
 
 class Broker(Section):
-    """`username` and `password` are for `external`; the other brokers get users of their own.
+    """`username`, `password`, `tls` and `ca` are for `external`; the other brokers get users of their own.
 
     The listener with TLS is for devices on the LAN, and there once one has a password.
     """
@@ -123,6 +123,8 @@ class Broker(Section):
     port: Port = 1883
     username: str = ""
     password: SecretStr = SecretStr("")
+    tls: bool = False
+    ca: Path | None = None
     tls_host: str = "0.0.0.0"  # noqa: S104 -- TLS is meant for the LAN
     tls_port: Port = 8883
     client_certificates: bool = False
@@ -305,6 +307,8 @@ class Limits(Section):
     requests_per_minute: Annotated[int, Field(ge=1)] = 6000
     burst: Annotated[int, Field(ge=1)] = 600
     requests_per_day: Annotated[int, Field(ge=1)] | None = None
+    gateway_requests_per_minute: Annotated[int, Field(ge=1)] = 6000
+    gateway_requests_per_day: Annotated[int, Field(ge=1)] | None = None
     connections: Annotated[int, Field(ge=1)] = 1000
     request_timeout: Duration = 30.0
     image_bytes: Size = 10 * 1024 * 1024

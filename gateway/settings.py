@@ -79,10 +79,7 @@ def load(path: Path | None = None, data: Path | None = None, environment: Mappin
 
 def unused(settings: Settings) -> list[str]:
     """What is set and has no effect in this version, one sentence each."""
-    told = [f"{'.'.join(where)}: not used by this version" for where in _UNUSED if _given(settings, where)]
-    if settings.cloud.kind == "hub":
-        told.append('cloud.kind = "hub": not used by this version, the other side is taken for a plain cloud')
-    return told
+    return [f"{'.'.join(where)}: not used by this version" for where in _UNUSED if _given(settings, where)]
 
 
 def supervisor() -> tuple[str, float]:

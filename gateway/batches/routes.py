@@ -54,6 +54,7 @@ class BatchLifecycleBody(BaseModel):
     user_id: str | None = None
     operation_ids: _Ids = None
     occurred_at: models.Instant | None = None
+    base_version: models.BaseVersion = None
 
 
 def lifecycle(commands: BatchCommands) -> list[Route]:

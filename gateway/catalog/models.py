@@ -36,6 +36,14 @@ LIST_MAX = 1_000
 INTEGER_MAX = 2**31 - 1  # the cloud's integers
 NUMBER_MAX = 10**12
 
+BASE_VERSION = "base_version"
+BaseVersion = Annotated[
+    Annotated[StrictInt, Field(ge=1)] | None,
+    Field(
+        exclude=True, description="The `row_version` that this was made on: 409 if somebody has changed the same since."
+    ),
+]
+
 # What a client may send along because it stood in the row it read; it never changes anything in an update.
 _PROTECTED = ("id", "tenant_id", "created_at", "updated_at", "row_version")
 
@@ -98,6 +106,8 @@ def patch_model(
     columns = [column for column in resource.columns if column.updatable]
     fields = {column.name: _field(column, required=False) for column in columns if column.name not in without}
     ignored = dict.fromkeys((one for one in (*_PROTECTED, *dropped) if one not in fields), DROPPED)
+    if resource.versioned:
+        fields[BASE_VERSION] = (BaseVersion, None)
     return _model(name or f"{resource.title}Update", resource, columns, ignored | fields | dict(more or {}))
 
 

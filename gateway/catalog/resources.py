@@ -19,6 +19,7 @@ TENANT = "(SELECT value FROM gateway_state WHERE key = 'tenant_id')"  # one tena
 
 _CELLS = "SELECT value FROM json_each(:cells)"
 _CELL = "json_extract(:cells, '$[0]')"
+_PACKED = re.compile(r"\w+\.(\w+) ->> ")
 _TABLES = re.compile(r"\b(?:FROM|JOIN)\s+(\w+)")
 
 
@@ -136,6 +137,12 @@ class Resource:
 
     def column(self, name: str) -> Column:
         return self._by_name[name]
+
+    def kept_in(self, name: str) -> str:
+        """The column that keeps a field: its own, or one that keeps several."""
+        column = self._by_name.get(name)
+        found = _PACKED.match(column.stored) if column is not None and column.stored else None
+        return found[1] if found else name
 
     @property
     def title(self) -> str:

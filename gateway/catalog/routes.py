@@ -1,6 +1,6 @@
 """Routes from declarations: `reading` gives a table its list and its single row, `writing` the verbs that change it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -90,7 +90,7 @@ def writing(
         row_id, given = wanted(resource, call.query["id"]), call.body.given()
         if not given:
             raise BadRequest("No valid fields to update")
-        return await commands.update(row_id, given, call.caller, guarded(call, resource, row_id))
+        return await commands.update(row_id, given, call.caller, guarded(call, resource, row_id, given))
 
     async def delete(call: Call) -> Answer:
         row_id = call.query["id"]
@@ -111,14 +111,16 @@ def writing(
     ]
 
 
-def guarded(call: Call, resource: Resource, row_id: str) -> Receipt | None:
-    """The call's receipt, good only for the version of the row that its `If-Match` names. Raises BadRequest.
+def guarded(call: Call, resource: Resource, row_id: str, names: Collection[str] | None = None) -> Receipt | None:
+    """The call's receipt, good only for the version of the row that its `If-Match` names, or while the columns `names` are as in
+    its `base_version`; None: all of the row. Raises BadRequest.
 
     The version is looked at in the transaction that would change the row.
     """
     sent = call.headers.get("If-Match")
     versions = conditions.versions(sent) if sent else None
-    if versions is None or call.receipt is None:
+    base = call.base_version or getattr(call.body, models.BASE_VERSION, None)
+    if call.receipt is None or (versions is None and base is None):
         return call.receipt
 
     further = call.receipt.guard
@@ -126,7 +128,10 @@ def guarded(call: Call, resource: Resource, row_id: str) -> Receipt | None:
     def guard(tx: Tx) -> None:
         if further is not None:
             further(tx)
-        store.require_version(tx, resource, row_id, call.caller.cells, versions)
+        if versions is not None:
+            store.require_version(tx, resource, row_id, call.caller.cells, versions)
+        if base is not None:
+            store.require_base(tx, resource, row_id, call.caller.cells, base, names)
 
     return replace(call.receipt, guard=guard)
 

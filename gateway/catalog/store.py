@@ -13,7 +13,8 @@ from typing import Any
 from gateway.catalog import listed
 from gateway.catalog.resources import Kind, Resource
 from gateway.kernel.db import Tx
-from gateway.kernel.errors import CellNotAllowed, Conflict, Invalid, NotFound, PreconditionFailed
+from gateway.kernel.errors import CellNotAllowed, Conflict, Invalid, NotFound, PreconditionFailed, SyncConflict
+from gateway.outbox import journal
 from gateway.outbox.event import Change, encode
 from gateway.web import cursors
 from gateway.web.cursors import Cursor
@@ -68,6 +69,39 @@ def require_version(
             "Look at `details.current`, then send it again with its version or without If-Match",
             {"row_version": version, "current": json.loads(text)},
         )
+
+
+def require_base(
+    tx: Tx,
+    resource: Resource,
+    row_id: str,
+    cells: frozenset[str] | None,
+    base: int,
+    names: Collection[str] | None,
+) -> None:
+    """Raises SyncConflict when the row has changed since the version `base` in one of the columns `names`, None: in any. Of a row
+    that cannot be seen the command itself tells.
+    """
+    try:
+        text, version = versioned(tx, resource, row_id, cells)
+    except NotFound:
+        return
+    if version == base:
+        return
+    changed = journal.changed_since(tx, resource.table, row_id, base, version) if base < version else None
+    if changed is None:  # nobody can tell column by column
+        apart = {*(names or ())}
+    else:
+        apart = {name for name in names or changed if name in changed or resource.kept_in(name) in changed} - {
+            "updated_at"
+        }
+        if not apart:
+            return
+    raise SyncConflict(
+        f"{resource.singular[-1]} {row_id} has the row_version {version}, this was made on {base}: somebody has changed the same "
+        "meanwhile. Look at `details.current`, then send what shall be as a change of that version",
+        {"current": json.loads(text), "row_version": version, "base_version": base, "fields": sorted(apart)},
+    )
 
 
 def page(

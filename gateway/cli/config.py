@@ -9,7 +9,6 @@ from gateway.api import described
 from gateway.app import check as checked
 from gateway.cli.leaf import Place, leaf
 from gateway.settings import Settings, unused
-from gateway.uns import asyncapi as namespace
 
 
 @click.group()
@@ -55,5 +54,7 @@ def openapi(place: Place) -> None:
 @leaf
 def asyncapi(place: Place) -> None:
     """The Unified Namespace as AsyncAPI 3.0, with the names that are configured."""
+    from gateway.uns import asyncapi as namespace  # noqa: PLC0415 -- paid by who asks for it
+
     document = namespace.document(place.settings(), version=__version__)
     place.show(document, json.dumps(document, ensure_ascii=False, indent=2))

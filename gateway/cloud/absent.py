@@ -12,7 +12,7 @@ missing twice, and then a question about the row itself has to be answered with 
 What lies below a missing row is its business: the row above decides.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 GONE = 2  # `missed` of a row that is deleted over there
@@ -36,13 +36,14 @@ class Known:
 @dataclass(frozen=True, slots=True)
 class Here:
     """What we have already. `parts` need not be completed; `refresh`: those to be read whole again; `known`: table -> id ->
-    rows that may be missing over there; `dead`: work of which we know that it is gone.
+    rows that may be missing over there; `dead`: work of which we know that it is gone; `own`: as in `own_cells.py`.
     """
 
     parts: Collection[str] = ()
     refresh: Collection[str] = ()
     known: Mapping[str, Mapping[str, Known]] = field(default_factory=dict)
     dead: Collection[str] = ()
+    own: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -1,5 +1,6 @@
 """HTTP to the cloud: sends one request, says what came of it. Never repeats anything by itself."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -14,12 +15,15 @@ from gateway.cloud.budget import Budget
 from gateway.cloud.functions import Functions
 from gateway.cloud.outcome import Kind, Outcome, classify, stored, unanswered, unreached
 from gateway.kernel.clock import Clock
+from gateway.kernel.errors import Unavailable
 
 ANSWER_MAX_BYTES = 32 * 1024 * 1024
 LIFECYCLE_TIMEOUT_S = 45.0  # the cloud waits for its webhooks before it answers
 PAGE_MAX = 1000
 CONNECTIONS_MAX = 8
 KEY_TIMEOUT_S = 5.0  # somebody waits for it
+FRAME_MAX_BYTES = 4 * 1024 * 1024  # of a socket: a change with both images of its row
+SOCKET_CLOSE_S = 2.0  # nobody waits longer for the other side's goodbye
 SLOWEST_BYTES_PER_S = 32 * 1024  # of a line on which an upload is given the time that it takes
 
 ENDPOINTS = {
@@ -133,6 +137,25 @@ class CloudClient:
     ) -> Outcome:
         """Past the functions and without the key: it is not counted over there, and says nothing about key, plan or functions."""
         return await self._exchange(method, url, query, body, self._timeout_s, headers, understood)
+
+    @contextlib.asynccontextmanager
+    async def socket(self, url: URL, query: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """A WebSocket, past the functions and without the key as well. Raises Unavailable."""
+        if self._session is None:
+            raise Unavailable("there is no connection yet")
+        timeout = aiohttp.ClientWSTimeout(ws_close=SOCKET_CLOSE_S)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                socket = await self._session.ws_connect(
+                    url, params=query, max_msg_size=FRAME_MAX_BYTES, timeout=timeout
+                )
+        except (aiohttp.ClientError, TimeoutError, OSError) as exc:
+            told = f"{exc.status} {exc.message}" if isinstance(exc, aiohttp.WSServerHandshakeError) else str(exc)
+            raise Unavailable(f"the cloud has no socket for us: {told or type(exc).__name__}") from exc
+        try:
+            yield socket
+        finally:
+            await socket.close()
 
     async def cells_seen_with(self, key: str) -> Outcome:
         """The cells that somebody else's key shows. What comes of it says nothing about our own key or plan."""

@@ -36,7 +36,7 @@ _FORGET = """
 DELETE FROM cloud_conflicts WHERE resolution IS NOT NULL AND rowid <= (SELECT max(rowid) FROM cloud_conflicts) - ?
 """
 _CLOSE = """
-UPDATE cloud_conflicts SET resolution = ?, resolved_by = ?, resolved_at = ?, row_version = row_version + 1
+UPDATE cloud_conflicts SET resolution = ?, resolved_by = ?, resolved_at = ?, reason = reason || ?, row_version = row_version + 1
 WHERE id = ? RETURNING row_version
 """
 _OPEN = "SELECT id FROM cloud_conflicts WHERE table_name = ? AND row_id = ? AND field = ? AND resolution IS NULL"
@@ -77,9 +77,12 @@ def settle(tx: Tx, stamp: Stamp, table: str, row_id: str, field: str, resolution
     return bool(found)
 
 
-def close(tx: Tx, stamp: Stamp, conflict_id: str, resolution: str, by: str) -> Change:
-    version = tx.execute(_CLOSE, (resolution, by, stamp.text, conflict_id)).fetchone()[0]
-    return Change(TABLE, conflict_id, "update", version, ("resolution", "resolved_by", "resolved_at"))
+def close(tx: Tx, stamp: Stamp, conflict_id: str, resolution: str, by: str, why: str = "") -> Change:
+    """`why`: what is to be said besides the reason for which it was found."""
+    added = f"; {why}" if why else ""
+    version = tx.execute(_CLOSE, (resolution, by, stamp.text, added, conflict_id)).fetchone()[0]
+    names = ("resolution", "resolved_by", "resolved_at", *(("reason",) if why else ()))
+    return Change(TABLE, conflict_id, "update", version, names)
 
 
 def told_alone(connection: sqlite3.Connection, stamp: Stamp, change: Change, kind: EventType) -> Event:

@@ -8,7 +8,7 @@ keeps its names. Nothing of it goes up again: the entries in the journal have th
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from gateway.catalog import store as rows_
 from gateway.catalog.tables import RESOURCES
@@ -43,10 +43,15 @@ class Root:
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """What became of a round's deletions: rows by table; what waits for a person."""
+    """What became of a round's deletions: the rows that are gone; what waits for a person."""
 
-    counts: Mapping[str, int] = field(default_factory=dict)
+    keys: Sequence[Key] = ()
     waits: str = ""
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """By table."""
+        return Counter(table for table, _ in self.keys)
 
 
 def follow(tx: Tx, stamp: Stamp, missed: Mapping[Key, int], started: str) -> Followed:
@@ -62,7 +67,7 @@ def follow(tx: Tx, stamp: Stamp, missed: Mapping[Key, int], started: str) -> Fol
         return Followed(waits=waits)
     for root in free:
         _delete(tx, stamp, root)
-    return Followed(Counter(table for root in free for table, _ in root.keys))
+    return Followed([key for root in free for key in root.keys])
 
 
 def _roots(tx: Tx) -> list[Root]:

@@ -12,12 +12,12 @@ from datetime import timedelta
 
 import structlog
 
-from gateway.cloud import people
+from gateway.cloud import own_cells, people
 from gateway.cloud.absent import WORK, Key
 from gateway.cloud.client import CloudClient
 from gateway.cloud.feed import Feed, Touched
 from gateway.cloud.pull import SELDOM, Pull, Pulled, Row, ours
-from gateway.cloud.session import ServiceUser, Session
+from gateway.cloud.session import Session
 from gateway.cloud.standing import all_known, standing
 from gateway.cloud.tables import Tables
 from gateway.cloud.taking import Taking
@@ -51,14 +51,14 @@ class Direct:
     def __init__(
         self,
         client: CloudClient,
-        user: ServiceUser,
+        session: Session,
         taking: Taking,
         db: Database,
         clock: Clock,
         cells: Collection[str],
     ) -> None:
         self._client = client
-        self._session = session = Session(client, clock, user)
+        self._session = session
         self._taking = taking
         self._db = db
         self._clock = clock
@@ -93,6 +93,7 @@ class Direct:
             later.update(await self._taking.take(found, began))
             doubted |= found.missed
         await self._follow(doubted, kept, started)
+        await self._taking.agree()
         later.update(key for key in doubted if key[0] in WORK)
         at = time_.text(self._clock.now()) if whole else kept.everything_at
         self._keep(_Kept(touched.cursor, at, kept.tenant, sorted(later)))
@@ -132,7 +133,11 @@ class Direct:
                 continue  # hidden from the user, rather than gone
             known = [row_id for _, row_id in await self._db.read(all_known, (table,))]
             gone |= changed(table, await self._db.read(standing, table, known), rows)
-        self._cells, self._unknown = ours(self._wanted, got.of("cells"))
+        remembered = await self._db.read(own_cells.remembered)
+        found, self._unknown = ours(self._wanted, got.of("cells"), remembered)
+        self._cells = found.ids
+        if found.found != remembered:
+            await self._db.write(own_cells.remember, found.found)
         told = {table: await self._tables.where(table, {}) for table in people.TABLES}
         got.cells = self._cells
         later = await self._taking.take(got, started)

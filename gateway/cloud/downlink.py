@@ -10,6 +10,7 @@ from functools import partial
 
 import structlog
 
+from gateway.cloud import own_cells
 from gateway.cloud.budget import Budget
 from gateway.cloud.client import CloudClient
 from gateway.cloud.direct import Direct
@@ -94,6 +95,13 @@ class Downlink:
     def ring(self) -> None:
         """Read now, as far as the day's requests allow."""
         self._rung.set()
+
+    def news(self) -> None:
+        """The activity log has grown: who reads it does so now. The lists are not read for it: that costs the day's requests, and
+        our own work makes entries as well.
+        """
+        if not self._why:
+            self._rung.set()
 
     async def run(self) -> None:
         """Pull for ever. Raises Unavailable when the cloud does not answer."""
@@ -186,10 +194,13 @@ class Downlink:
         unreadable = self._client.functions.unreadable()
         pulled = await reading.read(here_, catalogue=catalogue, work=not unreadable, scan_max=scan_max)
         self._cells = pulled.cells
+        if pulled.own != here_.own:
+            await self._db.write(own_cells.remember, pulled.own)
         if scan_max:
             self._scan_due_s = now_s + self._scan_every_s(pulled.scan_pages)
         await self._taking.take(pulled, started)
         waits = await self._taking.follow(pulled.missed, started)
+        await self._taking.agree()
         if catalogue:
             await self._look_for_webhooks()
             self._catalogue_due_s = self._clock.monotonic() + CATALOGUE_EVERY_S

@@ -11,10 +11,10 @@ DAY_S = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How far we were: entries answered for and requests made since the start."""
+    """How far we were: entries (or rows) answered for and requests made since the start."""
 
     at_s: float
-    entries: int
+    entries: float
     requests: int
 
 
@@ -23,8 +23,10 @@ class Drain:
 
     def __init__(self) -> None:
         self._marks: deque[Mark] = deque(maxlen=MARKS_MAX)
+        self._start: Mark | None = None
 
-    def mark(self, at_s: float, entries: int, requests: int) -> None:
+    def mark(self, at_s: float, entries: float, requests: int) -> None:
+        self._start = self._start or Mark(at_s, entries, requests)
         marks = self._marks
         if marks and entries == marks[-1].entries:
             return  # while nothing goes up the last pace stands: others make requests as well
@@ -34,20 +36,22 @@ class Drain:
         while len(marks) > PACE_MARKS and at_s - marks[0].at_s > WINDOW_S:
             marks.popleft()
 
-    def left_s(self, pending: int, limit: int | None, used: int, window_left_s: float) -> float | None:
+    def left_s(self, pending: float, limit: int | None, used: int, window_left_s: float) -> float | None:
         """Seconds until `pending` entries are through. `limit`: requests a day, `used` of them in this day, which ends in
         `window_left_s`.
         """
         if not pending:
             return 0.0
-        if len(self._marks) < PACE_MARKS:
+        if len(self._marks) < PACE_MARKS or self._start is None:
             return None
         first, last = self._marks[0], self._marks[-1]
         entries = last.entries - first.entries
         if entries <= 0 or last.at_s <= first.at_s:
             return None
         at_pace_s = pending * (last.at_s - first.at_s) / entries
-        beyond = pending * (last.requests - first.requests) / entries - max(0, (limit or 0) - used)
+        # What all else has cost beside them since the start will go on costing: reading, repeats, what people do meanwhile.
+        each = (last.requests - self._start.requests) / (last.entries - self._start.entries)
+        beyond = pending * each - max(0, (limit or 0) - used)
         if limit is None or beyond <= 0:
             return at_pace_s
         return max(at_pace_s, window_left_s + max(0.0, beyond / limit - 1) * DAY_S)

@@ -16,7 +16,7 @@ from gateway.kernel.errors import Unavailable
 OVERLAP = timedelta(seconds=60)
 LOG = "activity_log"
 # Entries of both triggers: that which names the table may fail without a word, the other one does not know of cells and people.
-_TABLES = {
+TABLES = {
     **{table: table for table in ("jobs", "parts", "operations", "cells", "profiles")},
     "job": "jobs",
     "part": "parts",
@@ -51,12 +51,12 @@ class Feed:
 
     async def read(self, cursor: str) -> Touched:
         since = time_.parse(cursor) - OVERLAP
-        asked = {"created_at": f"gte.{time_.text(since)}", "entity_type": f"in.({','.join(_TABLES)})"}
+        asked = {"created_at": f"gte.{time_.text(since)}", "entity_type": f"in.({','.join(TABLES)})"}
         entries = await self._tables.where(LOG, asked)
         seen = {entry["id"]: entry["created_at"] for entry in entries}
         new = [entry for entry in entries if entry["id"] not in self._seen and entry["entity_id"]]
         newest = max((cursor, *seen.values()), key=time_.parse)
-        return Touched({(_TABLES[entry["entity_type"]], entry["entity_id"]) for entry in new}, newest, seen)
+        return Touched({(TABLES[entry["entity_type"]], entry["entity_id"]) for entry in new}, newest, seen)
 
     def took(self, touched: Touched) -> None:
         """All of it is here: the same entries say nothing new any more."""

@@ -13,6 +13,7 @@ from gateway.kernel import clock as time_
 from gateway.kernel.clock import Clock
 
 CAPABILITIES, CELLS, OPERATIONS = "api-capabilities", "api-cells", "api-operations"
+REALTIME = "realtime"  # no function, and asked by nobody but its listener: its verdict stands beside theirs
 UP, DOWN, BARE, REFUSED, PLAIN, HUB = "up", "down", "bare", "refused", "plain", "hub"
 DOWN_AFTER = 3  # answers in a row that it does not load, with other functions answering between them
 ANSWERED = (200, 400, 404, 405)  # it is the function that said so, or the function is not there
@@ -38,14 +39,14 @@ class Functions:
         self.changed = asyncio.Event()
 
     def restore(self, verdicts: Mapping[str, Verdict]) -> None:
-        self.verdicts.update(verdicts)
+        self.verdicts.update({name: one for name, one in verdicts.items() if name != REALTIME})  # that is of one run
 
     def is_(self, name: str) -> str:
         """The verdict; empty: nobody knows yet."""
         return self.verdicts.get(name, {}).get("is", "")
 
     def down(self) -> list[str]:
-        return sorted(name for name in self.verdicts if self.is_(name) == DOWN)
+        return sorted(name for name in self.verdicts if self.is_(name) == DOWN and name != REALTIME)
 
     @property
     def bare(self) -> bool:

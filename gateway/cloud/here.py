@@ -2,6 +2,7 @@
 
 import sqlite3
 
+from gateway.cloud import own_cells
 from gateway.cloud.absent import GONE, WORK, Here, Known
 
 # A row that a person chose to keep is not looked for any more.
@@ -42,7 +43,7 @@ def here(connection: sqlite3.Connection, cells: frozenset[str] | None, *, everyt
         one.above[0] for one in known["operations"].values() if one.open and cells is not None and one.cell not in cells
     }
     dead = {row[0] for row in connection.execute(_DEAD, (GONE,))}
-    return Here(parts, foreign, known, dead)
+    return Here(parts, foreign, known, dead, own_cells.remembered(connection))
 
 
 def _known(connection: sqlite3.Connection, table: str, *, everything: bool) -> dict[str, Known]:

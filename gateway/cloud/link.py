@@ -12,20 +12,22 @@ from gateway.cloud.files import Files
 from gateway.cloud.functions import Functions
 from gateway.cloud.keys import CloudKeys
 from gateway.cloud.probes import Probes
+from gateway.cloud.realtime import Realtime
 from gateway.cloud.rows import Rows
 from gateway.cloud.rows import Settings as RowSettings
 from gateway.cloud.sender import Sender
-from gateway.cloud.session import ServiceUser
+from gateway.cloud.session import ServiceUser, Session
 from gateway.cloud.taking import Taking
 from gateway.cloud.uplink import POLL_S, Uplink, UplinkSettings
 from gateway.files.blobs import Blobs
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database
-from gateway.kernel.health import Health
+from gateway.kernel.health import Health, Link
 from gateway.kernel.ids import NewId
 from gateway.kernel.supervise import keep_running
 
 UP, DOWN = "cloud", "cloud-pull"  # their names in /healthz
+REALTIME_AGAIN_MAX_S = 60.0  # it may be that this cloud has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +75,13 @@ class CloudLink:
         self.keys = CloudKeys(self.client, db)
         rows = Rows(self.client, db, clock, new_id, RowSettings(settings.settle_after_s))
         taking = Taking(rows, db, clock, new_id)
-        direct = None
-        if settings.service is not None:
-            direct = Direct(self.client, settings.service, taking, db, clock, settings.cells)
+        session = Session(self.client, clock, settings.service) if settings.service else None
+        direct = Direct(self.client, session, taking, db, clock, settings.cells) if session else None
         pull = DownlinkSettings(settings.pull_every_s, settings.cells, settings.feed_every_s, settings.again_s)
         self.downlink = Downlink(self.client, self.budget, self.probes, taking, direct, db, clock, self._down, pull)
+        self._heard = Link("cloud-realtime", clock)  # not in /healthz: without it nothing is wrong
+        news = self.downlink.news
+        self._realtime = Realtime(self.client, session, functions, clock, self._heard, news) if session else None
         push = UplinkSettings(settings.settle_after_s, poll_s=settings.poll_s)
         sender = Sender(rows, Files(rows, db, blobs), db, clock)
         self.uplink = Uplink(sender, self.budget, db, clock, rng, self._up, push, self.downlink.subscribed)
@@ -95,3 +99,8 @@ class CloudLink:
             for link, run in ((self._up, self.uplink.run), (self._down, self.downlink.run)):
                 supervised = keep_running(run, link, clock=self._clock, rng=self._rng)
                 both.create_task(supervised, name=link.name)
+            if self._realtime is not None:
+                listening = keep_running(
+                    self._realtime.run, self._heard, clock=self._clock, rng=self._rng, cap_s=REALTIME_AGAIN_MAX_S
+                )
+                both.create_task(listening, name=self._heard.name)

@@ -12,6 +12,7 @@ from typing import Any
 from gateway.cloud.absent import GONE, WORK, Here, Listed, missing
 from gateway.cloud.client import PAGE_MAX, CloudClient
 from gateway.cloud.outcome import Kind, Outcome
+from gateway.cloud.own_cells import Found, Own, own
 from gateway.cloud.rows import NOT_BY_ID
 from gateway.kernel.errors import Unavailable
 from gateway.kernel.ids import is_uuid
@@ -37,7 +38,7 @@ class TooLong(Exception):
 
 @dataclass(slots=True)
 class Pulled:
-    """Rows by table and id, in the cloud's words. `cells`: the ids of the cells that are ours, None for all.
+    """Rows by table and id, in the cloud's words. `cells`: the ids of those that are ours, None for all; `own`: how they are found.
 
     `requests`: those that were answered; `scan_pages`: those that a scan of everything took, or would have taken. `unknown`:
     cells that we are told to take care of and the cloud does not have. `missed`: (table, id) -> what is to be known of rows
@@ -46,6 +47,7 @@ class Pulled:
 
     tables: dict[str, dict[str, Row]] = field(default_factory=dict)
     cells: frozenset[str] | None = None
+    own: Found = field(default_factory=dict)
     requests: int = 0
     scan_pages: int = 0
     unknown: str = ""
@@ -61,18 +63,14 @@ class Pulled:
         return self.tables.get(table, {})
 
 
-def ours(wanted: Collection[str], cells: Mapping[str, Row]) -> tuple[frozenset[str] | None, str]:
-    """(ids of the cells that are ours, None for all; what people should know). Raises Unavailable when there is none of them."""
-    if "*" in wanted:
-        return None, ""
-    found = frozenset(key for key, cell in cells.items() if key in wanted or cell["name"] in wanted)
-    known = {name for key in found for name in (key, cells[key]["name"])}
-    missing_ = [name for name in wanted if name not in known]
-    if not missing_:
+def ours(wanted: Collection[str], cells: Mapping[str, Row], known: Found) -> tuple[Own, str]:
+    """(the cells that are ours, what people should know). Raises Unavailable when there is none of them."""
+    found = own(wanted, {key: cell["name"] for key, cell in cells.items()}, known)
+    if not found.missing:
         return found, ""
     names = ", ".join(sorted(str(cell["name"]) for cell in cells.values())[:CELLS_TOLD_MAX]) or "none at all"
-    told = f"the cloud has no cell {', '.join(missing_)}: it has {names}; correct [cloud] cells"
-    if not found:
+    told = f"the cloud has no cell {', '.join(found.missing)}: it has {names}; correct [cloud] cells"
+    if not found.ids:
         raise Unavailable(told)
     return found, told
 
@@ -101,7 +99,8 @@ class Pull:
             for table in SELDOM:
                 got.add(table, await self.flat(table))
         got.listed.flat = frozenset(got.tables)
-        got.cells, got.unknown = ours(self._cells, got.of("cells"))
+        found, got.unknown = ours(self._cells, got.of("cells"), here.own)
+        got.cells, got.own = found.ids, found.found
         got.listed.cells = got.cells
         if work:
             await self._work(here)

@@ -70,11 +70,12 @@ class Rows:
         self._cache: OrderedDict[tuple[str, str], CloudRow] = OrderedDict()
         self._suspect_until = time_.text(clock.now() + timedelta(seconds=settings.t_late_s))
         self._taken: Counter[str] = Counter()  # lane -> changes that were confirmed
+        self.learnt = 0  # things of any row, since the start
 
     async def known(self, table: str, row_id: str, lane: str) -> CloudRow:
         key = (table, row_id)
         if key not in self._cache:
-            self._cache[key] = await self._db.read(store.row, table, row_id)
+            self._cache.setdefault(key, await self._db.read(store.row, table, row_id))  # of each row one object
             if len(self._cache) > CACHE_MAX:
                 self._cache.popitem(last=False)
         self._cache.move_to_end(key)
@@ -82,12 +83,18 @@ class Rows:
         row.lane = lane
         return row
 
-    def forget(self) -> None:
-        """The tables were changed behind our back (a pull): read them again."""
-        self._cache.clear()
+    def refresh(self, rows: Iterable[CloudRow], before: int) -> None:
+        """A pull that began when so much was `learnt` has written these. Whoever is busy with a row goes on with the same one, and
+        what was learnt of it meanwhile is newer. Forgetting it would be worse: it may not be on the disk yet.
+        """
+        for pulled in rows:
+            row = self._cache.get((pulled.table, pulled.id))
+            if row is not None and row.learnt <= before:
+                row.base.update(pulled.base)
+                row.deleted = pulled.deleted
 
     def keep(self, row: CloudRow) -> None:
-        self._db.write_soon(f"cloud:{row.table}:{row.id}", store.save, row.packed(self._now()))
+        self._db.write_soon(f"cloud:{row.table}:{row.id}", store.save, self._packed(row))
 
     def by_id(self, table: str) -> bool:
         """Can a single row of it be asked for?"""
@@ -192,11 +199,11 @@ class Rows:
         """Durable before anything else: a request whose outcome is not known may still run."""
         row.unsettled_until = time_.text(self._clock.now() + timedelta(seconds=self._settings.t_late_s))
         row.written |= set(fields)
-        await self._db.write(store.save, row.packed(self._now()))
+        await self.secured(row)
 
     async def secured(self, row: CloudRow) -> None:
         """On the disk before anything else: what is not known after a kill would be done twice."""
-        await self._db.write(store.save, row.packed(self._now()))
+        await self._db.write(store.save, self._packed(row))
 
     async def suspect(self, row: CloudRow, fields: Iterable[str]) -> None:
         """An earlier self may have sent it just before it died; once marked for that long, a repeat changes nothing."""
@@ -212,7 +219,7 @@ class Rows:
         """Nothing can come after what stands there now; written at once, or they would soon be due again."""
         for row in rows:
             row.unsettled_until = None
-        await self._db.write(store.save, *(row.packed(self._now()) for row in rows))
+        await self._db.write(store.save, *map(self._packed, rows))
 
     async def gone(self, row: CloudRow, outcome: Outcome) -> None:
         """404 on a change. [U] lists that cannot be asked by id leave no second opinion."""
@@ -284,6 +291,11 @@ class Rows:
     def _took(self, row: CloudRow) -> None:
         self._taken[row.lane] += 1
         self.keep(row)
+
+    def _packed(self, row: CloudRow) -> tuple[object, ...]:
+        self.learnt += 1
+        row.learnt = self.learnt
+        return row.packed(self._now())
 
     def _now(self) -> str:
         return time_.text(self._clock.now())

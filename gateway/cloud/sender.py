@@ -4,7 +4,7 @@ The cloud's calls stamp their own clock and forget to compute the time when nobo
 the true sum go first, and stamps that are off are set right afterwards, in the same step.
 """
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,13 +12,14 @@ from typing import Any
 import structlog
 
 from gateway.cloud import mapping, plan, store
+from gateway.cloud.before import Before
 from gateway.cloud.files import Files
 from gateway.cloud.listed import PART_IMAGES
 from gateway.cloud.mapping import Wanted
-from gateway.cloud.merge import COMPLETED, COMPLETED_THERE
+from gateway.cloud.merge import COMPLETED
 from gateway.cloud.outcome import Kind, Outcome, told
 from gateway.cloud.plan import EFFECTS, Intent, Step
-from gateway.cloud.rows import Again, No, Rows, verdict
+from gateway.cloud.rows import Again, No, Rows
 from gateway.cloud.store import CloudRow
 from gateway.kernel import clock as time_
 from gateway.kernel.clock import Clock
@@ -47,15 +48,21 @@ class Parked:
     aggregate: str = ""
 
 
+class Waits(Exception):
+    """What is left of a step has to wait for its turn: what is done of it is known, and costs nothing when it comes again."""
+
+
 class Sender:
     def __init__(self, rows: Rows, files: Files, db: Database, clock: Clock) -> None:
         self._rows = rows
+        self._before = Before(rows)
         self._files = files
         self._db = db
         self._clock = clock
 
-    async def send(self, step: Step, lane: str, *, suspect: bool) -> Parked | None:
-        """One step, up to the first refusal: what comes after it may hang on what was refused, and is planned anew.
+    async def send(self, step: Step, lane: str, *, suspect: bool, waits: Callable[[], bool]) -> Parked | None:
+        """One step, up to the first refusal: what comes after it may hang on what was refused, and is planned anew. Asked before
+        each row: `waits()`, and then Waits is raised.
 
         `suspect`: an earlier self may have sent some of it just before it died, so it may still arrive. Raises Again. In
         neither case the step counts as done; all of it can be repeated, and what is done already costs nothing.
@@ -63,10 +70,14 @@ class Sender:
         if step.verb:
             return await self._guarded(step.intents[0].seqs if step.intents else (), self._live(step, lane))
         for intent in step.intents:
+            if waits():
+                raise Waits
             if refused := await self._guarded(intent.seqs, self._fold(step, intent, lane, suspect=suspect)):
                 return refused
         for intent in step.intents:  # files last: they take their time
             last = intent.files[-1:]  # parked, it stands for the file: the others have nothing left to ask for
+            if last and waits():
+                raise Waits
             if last and (refused := await self._guarded(last, self._bring(intent, lane))):
                 return refused
         return None
@@ -155,10 +166,10 @@ class Sender:
                 body.pop(mapping.LISTS[intent.table], None)  # it follows its files
             if row.deleted or not body or (want.empty and not row.base and row.attempted is None):
                 continue
+            doubtful = body.keys() if row.unsettled_until else intent.decided
             if suspect:
                 await self._rows.suspect(row, body.keys())
-            if intent.table == "operations" and row.base and "status" in body and await self._moot(row, body):
-                body = {name: value for name, value in body.items() if name not in EXECUTION}
+            body = dict(await self._before.look(row, want.values, body, doubtful))
             if intent.table == "time_entries":
                 await self._endangered(row, want)
             await self._rows.put(row, body, updated_at)
@@ -210,30 +221,6 @@ class Sender:
             else:
                 await self._rows.remove(row, old, self._now())
 
-    async def _moot(self, row: CloudRow, values: Mapping[str, Any]) -> bool:
-        """Somebody else has already brought it further: a late transition is dropped, the facts around it are not."""
-        if not self._rows.by_id(row.table):
-            return False
-        answer = await self._rows.client.get("operations", row.id)
-        if answer.kind is Kind.GONE:
-            await self._rows.gone(row, answer)
-            return True
-        if answer.kind is not Kind.OK or answer.row is None:
-            raise verdict(answer, "GET", row.table, None)
-        if answer.row.get("status") != COMPLETED or values.get("status") == COMPLETED:
-            return False
-        await self._dropped(row, values.get("status"))
-        return True
-
-    async def _dropped(self, row: CloudRow, ours: Any) -> None:
-        """Completed over there is never taken back: a person decides. Told once, by us or by a pull that saw it first."""
-        known, row.base["status"] = row.base.get("status"), COMPLETED
-        row.written -= EXECUTION  # nor by settling
-        self._rows.keep(row)
-        if known == COMPLETED:
-            return
-        await self._rows.conflict(row, "status", ours, COMPLETED, COMPLETED_THERE, None)
-
     # ------------------------------------------------------------------ live
 
     async def _live(self, step: Step, lane: str) -> None:
@@ -279,7 +266,7 @@ class Sender:
             outcome = await self._asked(row, outcome, target)
         reached = outcome.kind is Kind.WRONG_STATE and outcome.state == target
         if outcome.kind is Kind.WRONG_STATE and outcome.state == "completed" and not reached:
-            await self._dropped(row, target)
+            await self._before.dropped(row, target)
             return
         if outcome.kind in (Kind.WRONG_STATE, Kind.GONE, Kind.DOWN):
             # Absolute, so also right when it was reached already.

@@ -1,5 +1,6 @@
 """The cloud as a signed-in user reads it: signs in, keeps the token fresh, fetches rows. Not counted against the plan."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,13 +30,17 @@ class ServiceUser:
 
 
 class Session:
-    """Nothing of it is kept over a restart. `user_id`: of its profile, once it has signed in."""
+    """Nothing of it is kept over a restart. `user_id`: of its profile, once it has signed in; `project`, `anon_key`: where, and
+    with what, everything of a user's is asked for.
+    """
 
     def __init__(self, client: CloudClient, clock: Clock, user: ServiceUser) -> None:
         self._client = client
         self._clock = clock
         self._user = user
-        self._project = URL(user.project)
+        self.project = URL(user.project)
+        self.anon_key = user.anon_key
+        self._signing_in = asyncio.Lock()  # [U] a token that renews is good once
         self._token = self._refresh = ""
         self._renew_s = 0.0
         self.user_id = ""
@@ -44,7 +49,7 @@ class Session:
         """Raises Unavailable. A token that is refused is replaced once."""
         outcome = await self._ask(table, query)
         if outcome.kind is Kind.KEY:
-            self._token = self._refresh = ""
+            self.forget()
             outcome = await self._ask(table, query)
         if outcome.kind is not Kind.OK or outcome.data is None:
             raise Unavailable(f"the cloud's table {table} cannot be read: {outcome.text}")
@@ -61,12 +66,20 @@ class Session:
         raise Unavailable(f"the cloud shows {self._user.email} nothing, not even its own profile")
 
     async def _ask(self, table: str, query: Mapping[str, str]) -> Outcome:
-        token = await self._signed_in()
-        headers = {"apikey": self._user.anon_key, "Authorization": f"Bearer {token}"}
-        return await self._client.beside("GET", self._project / "rest/v1" / table, query, None, headers, _rows)
+        token = await self.token()
+        headers = {"apikey": self.anon_key, "Authorization": f"Bearer {token}"}
+        return await self._client.beside("GET", self.project / "rest/v1" / table, query, None, headers, _rows)
 
-    async def _signed_in(self) -> str:
-        """Raises Unavailable."""
+    def forget(self) -> None:
+        """The token was refused: the next one comes by signing in anew."""
+        self._token = self._refresh = ""
+
+    async def token(self) -> str:
+        """One that is good for a while. Raises Unavailable."""
+        async with self._signing_in:
+            return await self._good_token()
+
+    async def _good_token(self) -> str:
         if self._token and self._clock.monotonic() < self._renew_s:
             return self._token
         outcome = Outcome(Kind.UNKNOWN)
@@ -81,8 +94,8 @@ class Session:
 
     async def _sign_in(self, grant: str, body: Mapping[str, str]) -> Outcome:
         asked = {"grant_type": grant}
-        headers = {"apikey": self._user.anon_key}
-        url = self._project / "auth/v1/token"
+        headers = {"apikey": self.anon_key}
+        url = self.project / "auth/v1/token"
         outcome = await self._client.beside("POST", url, asked, body, headers, _token)
         if outcome.kind is Kind.OK and outcome.data is not None:
             self._token, self._refresh = outcome.data["access_token"], str(outcome.data.get("refresh_token") or "")

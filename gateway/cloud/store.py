@@ -102,7 +102,9 @@ _TABLES = frozenset(
 
 @dataclass(slots=True)
 class CloudRow:
-    """One row over there as we know it. `base` empty: as far as we know it is not there."""
+    """One row over there as we know it. `base` empty: as far as we know it is not there. `learnt`: how much had been learnt of
+    any row when something was learnt of this one last; not kept.
+    """
 
     table: str
     id: str
@@ -112,6 +114,7 @@ class CloudRow:
     attempted: dict[str, Any] | None = None
     unsettled_until: str | None = None
     deleted: bool = False
+    learnt: int = 0
 
     def packed(self, now: str) -> tuple[Any, ...]:
         """The values of `save`, taken now: the row may go on changing while they wait to be written."""

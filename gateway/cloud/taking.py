@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from gateway.catalog.resources import Resource
-from gateway.cloud import adopt, conflicts, mapping, missed, store
+from gateway.cloud import adopt, agreeing, conflicts, mapping, missed, store
 from gateway.cloud.absent import Key
 from gateway.cloud.adopt import TABLES
 from gateway.cloud.deletions import follow
@@ -32,10 +32,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class Taken:
-    """What changed here, by table. `later`: rows that could not be taken over now."""
+    """What changed here, by table. `later`: rows that could not be taken over now; `saved`: what is known now of the others."""
 
     counts: Counter[str] = field(default_factory=Counter)
     later: list[Key] = field(default_factory=list)
+    saved: list[store.CloudRow] = field(default_factory=list)
 
 
 class Taking:
@@ -55,19 +56,25 @@ class Taking:
         news = await self._db.read(_news, pulled)
         if not news:
             return []
+        before = self._rows.learnt
         taken = await self._db.write(_apply, self.stamp(), news, pulled.cells, started)
-        self._rows.forget()
+        self._rows.refresh(taken.saved, before)
         if taken.counts:
             log.info("pull.applied", **taken.counts)
         return taken.later
+
+    async def agree(self) -> None:
+        """Conflicts in which nobody has to decide any more."""
+        await agreeing.follow(self._db, self.stamp())
 
     async def follow(self, gone: Mapping[Key, int], started: str) -> str:
         """Deletions. Returns what waits for a person."""
         if not gone and not await self._db.read(missed.anything):
             return ""
+        before = self._rows.learnt
         followed = await self._db.write(follow, self.stamp(), gone, started)
-        if followed.counts:
-            self._rows.forget()
+        if followed.keys:
+            self._rows.refresh((store.CloudRow(*key, deleted=True) for key in followed.keys), before)
             log.info("pull.deleted", **followed.counts)
         return followed.waits
 
@@ -105,7 +112,9 @@ def _apply(tx: Tx, stamp: Stamp, news: Mapping[str, list[Row]], cells: frozenset
                 taken.later.append((table, known.id))
                 continue
             change, lane, kept = _take(tx, stamp, TABLES[table], theirs, known, cells)
-            if not kept:
+            if kept:
+                taken.saved.append(known)
+            else:
                 taken.later.append((table, known.id))
             if change is not None:
                 changes.setdefault(lane, []).append(change)

@@ -9,18 +9,19 @@ import random
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import structlog
 
-from gateway.cloud import plan, store
+from gateway.cloud import plan, store, worth
 from gateway.cloud.budget import Budget
 from gateway.cloud.drain import Drain
 from gateway.cloud.lanes import Lane, Lanes
 from gateway.cloud.outcome import Kind, Outcome, told
 from gateway.cloud.parking import free
 from gateway.cloud.rows import Again
-from gateway.cloud.sender import Parked, Sender
+from gateway.cloud.sender import Parked, Sender, Waits
 from gateway.kernel import clock as time_
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database, Tx
@@ -80,18 +81,20 @@ class Uplink:
         self._settling: set[str] = set()
         self._done = asyncio.Event()
         self._drain = Drain()
-        self._answered = 0  # entries since the start
+        self._lanes: Lanes | None = None
 
     def drain_s(self, pending: int) -> float | None:
         """In how many seconds so many entries will be through; None: nobody can tell yet."""
+        if self._lanes is None or not pending:
+            return None if pending else 0.0
         budget = self._budget
-        return self._drain.left_s(pending, budget.limit, budget.used, budget.window_left_s())
+        return self._drain.left_s(self._lanes.left, budget.limit, budget.used, budget.window_left_s())
 
     async def run(self) -> None:
         """Send for ever. Cancelled: what is in flight is left, to be repeated by the next run."""
         now = time_.text(self._clock.now())
         watermark = await self._db.write(journal.register, store.READER, now, 0)
-        lanes = Lanes(watermark, await self._db.read(store.lanes_ahead))
+        lanes = self._lanes = Lanes(watermark, await self._db.read(store.lanes_ahead))
         before_us = await self._db.read(journal.head)
         settle_s = blocked_s = self._clock.monotonic()
         try:
@@ -101,7 +104,7 @@ class Uplink:
                     await self._db.write(store.retry_blocked, time_.text(self._clock.now() - BLOCKED_EVERY))
                     blocked_s = now_s + BLOCKED_LOOK_S
                 await self._scan(lanes, before_us)
-                self._drain.mark(now_s, self._answered, self._budget.made)
+                self._drain.mark(now_s, lanes.gone, self._budget.made)
                 if self._budget.wait_s() > 0:
                     self._link.down(self._budget.why)
                 else:
@@ -119,9 +122,10 @@ class Uplink:
 
     async def _scan(self, lanes: Lanes, before_us: int) -> None:
         """Learn of new entries. What stood there before we started may have been half sent by an earlier self."""
-        while page := await self._db.read(store.touched_lanes, lanes.scanned, SCAN_MAX):
-            suspect = page[0][0] <= before_us and self._clock.now() < self._suspicion_over
-            lanes.seen(page, self._clock.monotonic(), suspect=suspect)
+        while page := await self._db.read(worth.touched, lanes.scanned, SCAN_MAX):
+            old = page[0][0] <= before_us
+            suspect = old and self._clock.now() < self._suspicion_over
+            lanes.seen(page, self._clock.monotonic(), old=old, suspect=suspect)
             if len(page) < SCAN_MAX:
                 break
         for name in await self._db.read(store.lanes_to_retry):
@@ -132,12 +136,12 @@ class Uplink:
         return len(self._tasks) - self._sender.uploading < (1 if self._budget.failing else self._settings.in_flight)
 
     def _begin(self, lanes: Lanes, now_s: float) -> None:
-        """One place is kept for what is live. While requests are running out they are kept for it: the backlog goes when the
-        day has caught up.
+        """One place is kept for what is live. While requests are running out they are kept for it, and for what is not old: the
+        backlog goes when the day has caught up.
         """
-        backlog_max = 0 if self._budget.short() else max(1, self._settings.in_flight - 1)
+        backlog_max, short = max(1, self._settings.in_flight - 1), self._budget.short()
         while self._has_room():
-            lane = lanes.next(now_s, beside=self._settling, backlog_max=backlog_max)
+            lane = lanes.next(now_s, beside=self._settling, backlog_max=backlog_max, short=short)
             if lane is None:
                 return
             self._spawn(self._run_lane(lanes, lane))
@@ -196,6 +200,8 @@ class Uplink:
             else:
                 lanes.finished(lane, max(lane.newest, lane.done))
             lane.failures, lane.repeats, lane.error = 0, 0, ""
+        except Waits:
+            log.debug("lane.waits", lane=lane.name)
         except Again as again:
             await self._failed(lanes, lane, again)
         except Exception as exc:
@@ -205,7 +211,7 @@ class Uplink:
             bug.seqs = (lane.first,)
             await self._failed(lanes, lane, bug)
         finally:
-            lane.busy = False
+            lanes.release(lane, self._clock.monotonic())
 
     async def _pass(self, lanes: Lanes, lane: Lane, entries: Sequence[Entry], *, again: bool) -> None:
         """Send a stretch; `again`: entries that were parked, behind the lane's position."""
@@ -222,15 +228,19 @@ class Uplink:
         live = not again and not lane.suspect and wanted and self._sender.calls()
         for step in plan.steps(going, now=self._clock.now(), live=live):
             by_seq = {entry.seq: entry for entry in step.entries}
-            if refused := await self._sender.send(step, lane.name, suspect=lane.suspect):
+            waits = partial(self._waits, lane)
+            if refused := await self._sender.send(step, lane.name, suspect=lane.suspect, waits=waits):
                 await self._park([by_seq[seq] for seq in refused.seqs], refused)
                 return False
             if again:
                 await self._db.write(store.unpark, *by_seq)
             else:
                 self._answered_for(lanes, lane, step.last_seq)
-                self._answered += len(step.entries)
         return True
+
+    def _waits(self, lane: Lane) -> bool:
+        """A backlog gives way in the middle of its work as well: a few trees may hold more rows than the day has requests."""
+        return lane.old and self._budget.short()
 
     def _answered_for(self, lanes: Lanes, lane: Lane, seq: int) -> None:
         lanes.finished(lane, seq)

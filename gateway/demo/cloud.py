@@ -39,6 +39,7 @@ from gateway.demo.cloud_files import CloudFiles
 from gateway.demo.cloud_gate import WINDOW_S, Gate, Tenant
 from gateway.demo.cloud_lifecycle import Lifecycle
 from gateway.demo.cloud_listener import Listener
+from gateway.demo.cloud_realtime import REALTIME, Realtime
 from gateway.demo.cloud_resources import RESOURCES
 from gateway.demo.cloud_storage import STORAGE, Storage
 from gateway.demo.cloud_tables import Tables
@@ -82,8 +83,9 @@ class StandInCloud:
         self._rng = rng
         # Ids have their own dice: accidents do not depend on how many rows were made.
         self._db = Database(clock, random.Random(rng.getrandbits(64)))
-        self.activity = Activity(self._db, self._tell)
+        self.activity = Activity(self._db, self._tell, self._added)
         self.tables = Tables(self._db, self.activity, clock)
+        self.realtime = Realtime(self.tables)
         self._gate = Gate(clock)
         self._webhooks = Webhooks(self._db, clock)
         self._crud = Crud(self._db)
@@ -154,14 +156,17 @@ class StandInCloud:
                 for task in list(self._background):
                     task.cancel()
                 await asyncio.gather(*self._background, return_exceptions=True)
+                await self.realtime.close()
                 for listener, server in ((self._listener, main), (side, control)):
                     await listener.close()
                     await server.shutdown(SHUTDOWN_MAX_S)
                 self._webhooks.session = None
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        body = await request.content.read()  # `request.read` has a limit
         path = request.path
+        if path == REALTIME:
+            return await self.realtime.serve(request)
+        body = await request.content.read()  # `request.read` has a limit
         if path.startswith(CONTROL):
             return _plain_response(await self._control(request, path.removeprefix(CONTROL), body))
         target = path.removeprefix(BASE)
@@ -321,6 +326,10 @@ class StandInCloud:
         """What the database itself sends: nobody waits for it."""
         if self._webhooks.wanting(tenant_id, event):
             self._spawn(self._webhooks.notify(tenant_id, event, data))
+
+    def _added(self, entry: Row) -> None:
+        if self.realtime.joined:
+            self._spawn(self.realtime.tell(dict(entry)))
 
     async def _stay_away(self, seconds: float) -> None:
         """A later call takes the place of an earlier one; 0 seconds brings the cloud back at once."""

@@ -35,11 +35,12 @@ _VERBS = {"insert": "create", "update": "update", "delete": "delete"}
 
 
 class Activity:
-    """`tell` is called with what goes out as a webhook besides: (tenant, event, data)."""
+    """`tell` is called with what goes out as a webhook besides: (tenant, event, data); `added` with each entry."""
 
-    def __init__(self, database: Database, tell: Callable[[str, str, Row], None]) -> None:
+    def __init__(self, database: Database, tell: Callable[[str, str, Row], None], added: Callable[[Row], None]) -> None:
         self._db = database
         self._tell = tell
+        self._added = added
         self._began: str | None = None
         self.entries: deque[Row] = deque(maxlen=KEPT_MAX)  # in the order in which they can be seen
         database.changed = self._changed
@@ -80,3 +81,4 @@ class Activity:
             "created_at": self._began or self._db.now(),
         }
         self.entries.append(entry)
+        self._added(entry)

@@ -78,6 +78,22 @@ class Tables:
         self._tokens = {token: one for token, one in self._tokens.items() if one.user.email != email}
         self._refresh = {token: user for token, user in self._refresh.items() if user.email != email}
 
+    def token_refusal(self, token: str) -> str:
+        """Why a user's token is not good, in the words of the realtime server; empty when it is."""
+        found = self._tokens.get(token)
+        if found is None:
+            return "InvalidJWTToken: The token provided is not a valid JWT"
+        return "InvalidJWTToken: Token has expired" if self._clock.monotonic() >= found.ends_s else ""
+
+    def tenant_of(self, token: str) -> str | None:
+        """Of the user whose it is; None: nobody's in particular."""
+        found = self._tokens.get(token)
+        return found.user.tenant_id if found else None
+
+    def forget_tokens(self) -> None:
+        """Its keys were changed: no token is good any more, a refresh token is."""
+        self._tokens.clear()
+
     def serve(self, method: str, path: str, query: Query, headers: Mapping[str, str], body: bytes) -> Answer:
         if self.away:
             return Answer(503, "<html><body>upstream connect error</body></html>", {"Content-Type": "text/html"}, False)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.catalog.resources import Resource
-from gateway.hub.entities import GONE, Sight, epoch, has_gone
-from gateway.kernel.errors import CursorExpired
-from gateway.outbox import journal
+from gateway.hub.entities import GONE, Sight, has_gone
+from gateway.hub.position import head_from, trimmed
+from gateway.outbox import journal, tombstones
 from gateway.outbox.event import Entry, encode
 
 CHANGES_MAX = 2_000  # in one page; one entry of an import has up to 200, and is never taken apart
@@ -62,21 +62,13 @@ class _Change:
 
 def page(connection: sqlite3.Connection, asked: Asked, sight: Sight) -> Page:
     """What happened after `since`. Raises CursorExpired when that cannot be told from there any more."""
-    here, head = epoch(connection), journal.head(connection)
-    if asked.epoch is not None and asked.epoch != here:
-        raise _expired(f"the epoch here is {here}, not {asked.epoch}: this box was restored or replaced", here, head)
-    if asked.since > head:
-        raise _expired(f"the journal ends at {head}, before {asked.since}", here, head)
+    here, head = head_from(connection, asked.since, asked.epoch)
     entries = _unbroken(journal.after(connection, asked.since, asked.limit), asked.since)
     if not entries and head > asked.since:
-        raise _expired(f"what came after {asked.since} is not in the journal any more", here, head)
+        raise trimmed(asked.since, here, head)
     taken, changes = _taken(entries, sight)
     until = taken[-1].seq if taken else asked.since
     return Page(_told(connection, changes, sight), until, until < head, here)
-
-
-def _expired(why: str, here: int, head: int) -> CursorExpired:
-    return CursorExpired(f"{why}: take /api-snapshot and go on from its seq", {"epoch": here, "head": head})
 
 
 def _unbroken(entries: list[Entry], since: int) -> list[Entry]:
@@ -154,7 +146,7 @@ def _rows(connection: sqlite3.Connection, resource: Resource, ids: set[str], sig
 def _text(connection: sqlite3.Connection, change: _Change, row: _Row | None, sight: Sight) -> str | None:
     """None: nothing that this caller may know of."""
     if row is None:
-        if not _was_seen(connection, change.old or {}, sight):
+        if not was_seen(connection, change.old or {}, sight):
             return None
         return _written(change, "null")
     if not row.seen:
@@ -163,16 +155,12 @@ def _text(connection: sqlite3.Connection, change: _Change, row: _Row | None, sig
     return _written(change, "null" if row.gone else row.text)
 
 
-def _was_seen(connection: sqlite3.Connection, old: Mapping[str, Any], sight: Sight) -> bool:
-    """A row that is not there any more: whose cell it was stands in its old values, or in its operation."""
+def was_seen(connection: sqlite3.Connection, old: Mapping[str, Any], sight: Sight) -> bool:
+    """A row that is not there any more."""
     if sight.cells is None:
         return True
-    if "cell_id" in old:
-        return old["cell_id"] in sight.cells
-    if "operation_id" not in old:
-        return not old.get("part_id") and not old.get("job_id")
-    found = connection.execute("SELECT cell_id FROM operations WHERE id = ?", (old["operation_id"],)).fetchone()
-    return found is not None and found[0] in sight.cells
+    cell = tombstones.cell_of(connection, old)
+    return cell is None or cell in sight.cells
 
 
 def _written(change: _Change, row: str) -> str:

@@ -18,11 +18,11 @@ from gateway.files.rules import PATH_MAX
 from gateway.hub import arrivals
 from gateway.hub.raw import BELOW, GONE, Raw
 from gateway.hub.received import Positions
-from gateway.hub.together import corrected, judge, roll_up, told_here
+from gateway.hub.together import corrected, judge, roll_up, told_as_kept, told_here
 from gateway.kernel.clock import text
 from gateway.kernel.db import Tx
 from gateway.kernel.errors import Conflict, GatewayError, Invalid, NotFound, NotRun
-from gateway.outbox import journal
+from gateway.outbox import journal, tombstones
 from gateway.outbox.event import Change, Entry, EventType, Stamp, encode
 from gateway.outbox.receipts import Answer, Receipt, answered, once
 
@@ -191,16 +191,19 @@ def _take(
         raise Invalid(f'the event "{entry.type}" is not known here: this hub is older than the gateway')
     tx.execute("SAVEPOINT entry")
     try:
-        kind, wrong = entry.type, list[Change]()
-        changes: list[Change] = []
+        kind, at, data = entry.type, entry.occurred_at, entry.data
+        wrong, changes = list[Change](), list[Change]()
         for one in entry.changes:
             for file in one.files:
                 arrivals.expect(tx, file.path, file.sha256, (one.table, one.id), sender.gateway_id, stamp.text)
             judged = judge(tx, one.table, one.id, one.values or {}, entry.data or {})
             kind = None if judged.refused else kind
+            if judged.ended_at is not None:
+                at = judged.ended_at
+                data = told_as_kept(data or {}, judged, at, entry.occurred_at)
             change = _write(tx, sender, one, judged.values, tables, later)
             changes += [change] if change is not None else []
-            wrong += [change] if change is not None and (judged.refused or judged.mended) else []
+            wrong += [change] if change is not None and (judged.refused or judged.ended_at) else []
         if kind in _COMPLETED and told_here(tx, stamp.origin, entry.lane, entry.aggregate, kind):
             kind = None
         copied = Entry(
@@ -210,13 +213,14 @@ def _take(
             entry.lane,
             entry.aggregate,
             entry.origin,
-            text(entry.occurred_at),
+            text(at),
             stamp.text,
             int(entry.clock_trusted),
-            None if entry.data is None or kind != entry.type else encode(entry.data),
+            None if data is None or kind != entry.type else encode(data),
             "[" + ",".join([change.written for change in changes]) + "]",
         )
         seq = journal.copy(tx, copied)
+        tombstones.remember(tx, changes, stamp.text)
         for change in wrong:
             corrected(tx, stamp, entry.lane, entry.aggregate, change)
     except GatewayError:

@@ -1,15 +1,17 @@
-"""What a hub offers: /api-capabilities, /api-changes, /api-snapshot."""
+"""What a hub offers: /api-capabilities, /api-changes, /api-events, /api-snapshot."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from gateway.catalog.routes import ID
+from gateway.hub import events
 from gateway.hub.changes import Asked
 from gateway.hub.entities import ENTITIES, epoch, sight
+from gateway.hub.events import Wanted
 from gateway.hub.snapshot import Moments
 from gateway.hub.stream import PAGE_MAX, WAIT_MAX_S, Feed
 from gateway.kernel.db import Database
-from gateway.outbox.event import encode
+from gateway.outbox.event import EventType, encode, subscribed
 from gateway.outbox.receipts import Answer
 from gateway.web import listing
 from gateway.web.listing import wrong
@@ -35,6 +37,31 @@ _CHANGES = (
         "wait", {**_INTEGER, "maximum": WAIT_MAX_S, "default": 0}, "Seconds to wait for a change when there is none."
     ),
 )
+_EVENTS = (
+    Parameter(
+        "since", {**_INTEGER, "default": 0}, "The seq that everything is known up to: `next` of the page before."
+    ),
+    Parameter(
+        "limit",
+        {**_INTEGER, "minimum": 1, "maximum": events.LIMIT_MAX, "default": events.LIMIT_DEFAULT},
+        "Events.",
+    ),
+    Parameter("types", about="Names of events with commas between, `job.*` for all of a kind; all of them without."),
+    Parameter("epoch", _INTEGER, "The epoch that `since` was told in; another one here is 410."),
+)
+_EVENT = {
+    "title": "PastEvent",
+    "type": "object",
+    "required": ["seq", "id", "origin", "event", "timestamp", "data"],
+    "properties": {
+        "seq": _INTEGER,
+        "id": {"type": "string", "description": "The same wherever it is told: who has it already drops it."},
+        "origin": {"type": "string", "description": "The gateway that did it, or `cloud`."},
+        "event": {"type": "string", "enum": [*EventType]},
+        "timestamp": {"type": "string", "description": "When it happened."},
+        "data": {"type": ["object", "null"]},
+    },
+}
 _CHANGE = {
     "title": "RowChange",
     "type": "object",
@@ -58,6 +85,7 @@ _CAPABILITIES: Mapping[str, Any] = {
     "if_match": True,
     "batch": True,
     "journal": True,
+    "events": True,
     "time_unit": "minutes",
 }
 
@@ -84,13 +112,20 @@ def routes(db: Database, feed: Feed, moments: Moments, version: str) -> list[Rou
         found = await (feed.poll(asked, seen, key_id, wait_s) if wait_s else feed.page(asked, seen))
         return Answer(200, found.text)
 
+    async def happened(call: Call) -> Answer:
+        listing.known(call.query, _EVENTS)
+        of = _number(call, "epoch", 0, SEQ_MAX) if "epoch" in call.query else None
+        limit = _number(call, "limit", 1, events.LIMIT_MAX, events.LIMIT_DEFAULT)
+        wanted = Wanted(_number(call, "since", 0, SEQ_MAX), limit, _types(call.query.get("types", "")), of)
+        return Answer(200, await db.read(events.page, wanted, sight(call.caller)))
+
     async def snapshot(call: Call) -> Raw:
         listing.known(call.query, (_ENTITIES,))
         chunks = await moments.open(sight(call.caller, call.query.get("entities", "")))
         return Raw("application/json", chunks)
 
-    told = {name: {"type": "boolean"} for name in ("idempotency", "change_feed", "if_match", "batch", "journal")}
-    page = {"changes": {"type": "array", "items": _CHANGE}, "next": _INTEGER, "has_more": {"type": "boolean"}}
+    told = {name: {"type": "boolean"} for name, value in _CAPABILITIES.items() if value is True}
+    page = {"next": _INTEGER, "has_more": {"type": "boolean"}, "epoch": _INTEGER}
     return [
         Route(
             "GET",
@@ -110,9 +145,20 @@ def routes(db: Database, feed: Feed, moments: Moments, version: str) -> list[Rou
             Cells.FILTERED,
             "What has changed since a position in the journal; with `Accept: text/event-stream` a stream of it",
             parameters=_CHANGES,
-            answers={**page, "epoch": _INTEGER},
+            answers={"changes": {"type": "array", "items": _CHANGE}, **page},
             refuses=frozenset((410,)),
             patient=True,
+        ),
+        Route(
+            "GET",
+            "/api-events",
+            happened,
+            Scope.READ,
+            Cells.FILTERED,
+            "What has happened since a position in the journal, as it was told then",
+            parameters=_EVENTS,
+            answers={"events": {"type": "array", "items": _EVENT}, **page},
+            refuses=frozenset((410,)),
         ),
         Route(
             "GET",
@@ -126,6 +172,17 @@ def routes(db: Database, feed: Feed, moments: Moments, version: str) -> list[Rou
             patient=True,
         ),
     ]
+
+
+def _types(text: str) -> frozenset[str]:
+    """Raises Invalid for a name that no event has."""
+    names = [one.strip() for one in text.split(",") if one.strip()] or ["*"]
+    for name in names:
+        if not any(subscribed((name,), kind) for kind in EventType):
+            raise wrong(
+                "types", f'no event is called "{name}": they are {", ".join(EventType)}', "ENUM_CONSTRAINT", name
+            )
+    return frozenset(kind for kind in EventType if subscribed(names, kind))
 
 
 def _number(call: Call, name: str, least: int, most: int, default: int = 0) -> int:

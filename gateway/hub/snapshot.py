@@ -8,7 +8,7 @@ from gateway.catalog.resources import Resource
 from gateway.hub.entities import GONE, Sight, epoch, has_gone
 from gateway.kernel.db import Database
 from gateway.kernel.snapshots import Chunks, Snapshots
-from gateway.outbox import journal
+from gateway.outbox import journal, tombstones
 
 ROWS = 200  # in one piece
 
@@ -36,8 +36,7 @@ def _document(connection: sqlite3.Connection, sight: Sight) -> Iterator[bytes]:
         before = "\n],\n"
     yield b"\n]" if before else b""
     yield b'},\n"tombstones":['
-    kept = [resource for resource in sight.resources.values() if has_gone(resource)]
-    yield from _lines(chain.from_iterable(_tombstones(connection, resource, sight) for resource in kept))
+    yield from _lines(chain.from_iterable(_tombstones(connection, one, sight) for one in sight.resources.values()))
     yield b'\n],\n"complete":true}\n'
 
 
@@ -49,7 +48,11 @@ def _lines(pieces: Iterator[list[str]]) -> Iterator[bytes]:
 
 
 def _tombstones(connection: sqlite3.Connection, resource: Resource, sight: Sight) -> Iterator[list[str]]:
+    """Rows that are marked as deleted, and those that are not there at all any more."""
     table = resource.table
+    yield from tombstones.of_table(connection, table, sight.values.get("cells"))
+    if not has_gone(resource):
+        return
     version = f"{table}.row_version" if resource.versioned else "1"
     row = f"json_object('entity', '{table}', 'id', {table}.id, 'deleted_at', {table}.{GONE}, 'row_version', {version})"
     yield from _pieces(connection, resource, sight, row, gone=True)

@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from gateway.jobs import rollup, rules
 from gateway.jobs import store as jobs
 from gateway.jobs.events import ROLLUP
-from gateway.jobs.model import Status
+from gateway.jobs.model import Status, minutes
 from gateway.kernel import clock as time_
 from gateway.kernel.db import Tx
 from gateway.outbox import journal
@@ -39,13 +40,13 @@ _LAST = "SELECT max(coalesce(moved_at, completed_at, started_at)) FROM operation
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What of the columns is written. `refused`: the state is another one here, and stays so; `mended`: it is the same, with other
-    times. The sender is told of both.
+    """What of the columns is written. `refused`: the state is another one here, and stays so; `ended_at`: it is the same, and was
+    reached only then. The sender is told of both.
     """
 
     values: Mapping[str, Any]
     refused: bool = False
-    mended: bool = False
+    ended_at: datetime | None = None
 
 
 def judge(tx: Tx, table: str, row_id: str, values: Mapping[str, Any], data: Mapping[str, Any]) -> Judged:
@@ -62,8 +63,7 @@ def judge(tx: Tx, table: str, row_id: str, values: Mapping[str, Any], data: Mapp
         early = table != "operations" and data.get("cause") == ROLLUP and _open_below(tx, table, row_id)
         if early:
             return Judged(bare, refused=True)
-        later = _ended_later(tx, row_id, values) if table == "jobs" and data.get("cause") == ROLLUP else {}
-        return Judged({**values, **later}, mended=bool(later))
+        return _ended(tx, row_id, values) if table == "jobs" and data.get("cause") == ROLLUP else Judged(values)
     moot = completed and data.get("previous_status") != Status.COMPLETED
     return Judged(bare, refused=True) if moot else Judged(values)
 
@@ -79,14 +79,28 @@ def _open_below(tx: Tx, table: str, row_id: str) -> bool:
     return below.completed < below.count
 
 
-def _ended_later(tx: Tx, job_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The sender's work was what was missing, but it is told late: somebody else's, which is here already, was done after it."""
+def _ended(tx: Tx, job_id: str, values: Mapping[str, Any]) -> Judged:
+    """The sender's work was what was missing, but it may be told late: somebody else's, which is here already, was done later."""
     last, ended = jobs.last_completed_at(tx, job_id), time_.parse(values["completed_at"])
     if last is None or last <= ended:
-        return {}
+        return Judged(values)
     duration_s = values.get("actual_duration_s")
     more_s = round((last - ended).total_seconds())
-    return {"completed_at": time_.text(last), "actual_duration_s": None if duration_s is None else duration_s + more_s}
+    times = {"completed_at": time_.text(last), "actual_duration_s": None if duration_s is None else duration_s + more_s}
+    return Judged({**values, **times}, ended_at=last)
+
+
+def told_as_kept(data: Mapping[str, Any], judged: Judged, at: datetime, claimed: datetime) -> dict[str, Any]:
+    """The payload of job.completed with the times that the row has here; that of who tells it is kept beside them."""
+    duration_s = judged.values["actual_duration_s"]
+    return {
+        **data,
+        "timestamp": time_.zulu(at),
+        "completed_at": judged.values["completed_at"],
+        "actual_duration": None if duration_s is None else minutes(duration_s),
+        "actual_duration_seconds": duration_s,
+        "occurred_at_claimed": time_.text(claimed),
+    }
 
 
 def corrected(tx: Tx, stamp: Stamp, lane: str, aggregate: str, change: Change) -> None:

@@ -22,6 +22,7 @@ class JobLifecycleBody(BaseModel):
     action: str | None = None
     occurred_at: models.Instant | None = None
     notes: str | None = None
+    base_version: models.BaseVersion = None
 
 
 def lifecycle(commands: JobCommands) -> list[Route]:

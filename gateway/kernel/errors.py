@@ -19,6 +19,7 @@ GatewayError                    code                        what the caller can 
 +- Conflict                     CONFLICT                    look at the row that is in the way
 |  +- OperatorBusy              OPERATOR_BUSY               stop the operator's other work first
 |  +- EpochFenced               EPOCH_FENCED                nothing: this box was replaced by another
+|  +- SyncConflict              SYNC_CONFLICT               look at the row as it is now, merge, send that with its version
 |  +- StillRunning              STILL_RUNNING               wait: the first request with this key has no answer yet
 |  +- NoActiveOperation         NO_ACTIVE_OPERATION         start one, or name the operation
 |  +- AmbiguousTarget           AMBIGUOUS_TARGET            name one of the candidates
@@ -143,6 +144,14 @@ class EpochFenced(Conflict):
     """`details` holds the highest `epoch` that was seen."""
 
     code = "EPOCH_FENCED"
+
+
+class SyncConflict(Conflict):
+    """`details` holds `current`, the row as it is now with its `row_version`, the `base_version` that the change was made on, and
+    the `fields` that have changed since.
+    """
+
+    code = "SYNC_CONFLICT"
 
 
 class StillRunning(Conflict):

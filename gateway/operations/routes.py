@@ -33,6 +33,7 @@ class LifecycleBody(BaseModel):
     occurred_at: models.Instant | None = None
     time_type: Literal["setup", "run", "rework", "wait", "breakdown"] = "run"
     notes: str | None = None
+    base_version: models.BaseVersion = None
 
 
 def lifecycle(commands: OperationCommands) -> list[Route]:

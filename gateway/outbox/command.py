@@ -32,6 +32,8 @@ class Commands:
         """Run `body(tx, stamp, *args)` in one transaction with its receipt. Raises KeyReused, and whatever `body` raises."""
         origin = receipt.origin if receipt and receipt.origin else self._origin
         stamp = Stamp(self._clock.now(), origin, self._new_id)
+        if receipt and receipt.queued:
+            receipt.queued()  # whoever is woken by this comes after the write, which stands in the queue before anybody else runs
         return await self._db.write(_run, receipt, stamp, body, args, kwargs)
 
 

@@ -1,19 +1,22 @@
 """All SQL about events, reader positions and parked entries."""
 
 import itertools
+import json
 import operator
 import re
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gateway.kernel import clock as time_
 from gateway.kernel.db import Tx
+from gateway.outbox import tombstones
 from gateway.outbox.event import Entry, Event, Stamp, encode
 
 PAGE_MAX = 500
 TRIM_SLICE = 1_000
+LOOK_BACK_MAX = 2_000  # entries in which what became of one row is looked for
 
 _APPEND = """
 INSERT INTO events (id, type, lane, aggregate, origin, occurred_at, recorded_at, clock_trusted, data, changes) VALUES
@@ -23,6 +26,9 @@ _ROWS_MAX = 8  # in one statement: each statement is a hand-over of Python's loc
 _APPENDS = [_APPEND + ", ".join([_ROW] * count) for count in range(_ROWS_MAX + 1)]
 _COLUMNS = "seq, id, type, lane, aggregate, origin, occurred_at, recorded_at, clock_trusted, data, changes"
 _AFTER = f"SELECT {_COLUMNS} FROM events WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 -- constants only
+_THESE = f"SELECT {_COLUMNS} FROM events WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq"  # noqa: S608 -- constants only
+_KINDS = "SELECT seq, type FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
+_NEWEST = "SELECT changes FROM (SELECT changes FROM events ORDER BY seq DESC LIMIT ?) WHERE instr(changes, ?)"
 _IN_LANE = f"SELECT {_COLUMNS} FROM events WHERE lane = ? AND seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 -- constants only
 _CHANGES = "SELECT count(*), group_concat(changes, '') FROM events WHERE seq > ? AND seq <= ?"
 _VALUES = operator.attrgetter(*_COLUMNS.split(", ")[1:])
@@ -40,6 +46,9 @@ ORDER BY seq LIMIT ?
 def append(tx: Tx, stamp: Stamp, events: Iterable[Event]) -> None:
     """Write what happened; part of the transaction that made it happen."""
     recorded_at, trusted = stamp.text, int(time_.trusted(stamp.now))
+    events = [*events]
+    for event in events:
+        tombstones.remember(tx, event.changes, recorded_at)
     rows = [
         (
             stamp.new_id(),
@@ -81,6 +90,29 @@ def in_lane(connection: sqlite3.Connection, lane: str, seq: int, limit: int = PA
     """The next entries of one lane."""
     rows = connection.execute(_IN_LANE, (lane, seq, limit))
     return [Entry(*row) for row in rows]
+
+
+def kinds(connection: sqlite3.Connection, seq: int, limit: int) -> Iterable[tuple[int, str | None]]:
+    """(seq, type) of the next entries in commit order."""
+    return connection.execute(_KINDS, (seq, limit))
+
+
+def these(connection: sqlite3.Connection, seqs: Collection[int]) -> list[Entry]:
+    """Those of them that are there, in commit order."""
+    return [Entry(*row) for row in connection.execute(_THESE, (encode([*seqs]),))]
+
+
+def changed_since(
+    connection: sqlite3.Connection, table: str, row_id: str, base: int, version: int
+) -> frozenset[str] | None:
+    """The columns in which a row of this version differs from the version `base`; None when that is too long ago to be told."""
+    found: dict[int, Sequence[str]] = {}
+    for (changes,) in connection.execute(_NEWEST, (LOOK_BACK_MAX, f'"table":"{table}","id":"{row_id}"')):
+        for one in json.loads(changes):
+            if (one["table"], one["id"], one["op"]) == (table, row_id, "update"):
+                found[one["version"]] = one["fields"] or ()
+    wanted = range(base + 1, version + 1)
+    return frozenset(name for one in wanted for name in found[one]) if found.keys() >= {*wanted} else None
 
 
 def touched(connection: sqlite3.Connection, seq: int, head: int) -> frozenset[str] | None:

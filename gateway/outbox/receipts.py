@@ -7,13 +7,13 @@ kept: a refusal is judged anew.
 import contextlib
 import hashlib
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Concatenate, ParamSpec
 
 from gateway.kernel.db import Tx
 from gateway.kernel.errors import KeyReused, StillRunning
-from gateway.outbox.event import Stamp
+from gateway.outbox.event import Stamp, encode
 
 KEEP_DAYS = 30
 TRIM_SLICE = 1_000
@@ -21,6 +21,7 @@ TRIM_SLICE = 1_000
 P = ParamSpec("P")
 
 _KNOWN = "SELECT request_hash, status, answer FROM receipts WHERE space = ? AND key = ?"
+_KEYS = "SELECT key FROM receipts WHERE space = ? AND key IN (SELECT value FROM json_each(?))"
 _KEEP = """
 INSERT INTO receipts (space, key, request_hash, status, answer, head, recorded_at)
 VALUES (?, ?, ?, ?, ?, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0), ?)
@@ -41,6 +42,7 @@ class Receipt:
 
     `fresh`: the key was made just now, nobody can have used it before. `guard` raises when the request is not meant for what
     is there now; a request that was carried out before is past that. `origin`: the gateway that did it, if not this one.
+    `queued` is called when it is its turn at the writer: what is asked for from then on is carried out after it.
     """
 
     space: str
@@ -49,6 +51,7 @@ class Receipt:
     fresh: bool = False
     guard: Callable[[Tx], None] | None = None
     origin: str | None = None
+    queued: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,12 @@ def answered(connection: sqlite3.Connection, receipt: Receipt) -> Answer | None:
     if known[0] != receipt.request_hash:
         raise KeyReused(f'Idempotency-Key "{receipt.key}" was used for another request: take a fresh key')
     return Answer(known[1], known[2], replayed=True)
+
+
+def known(connection: sqlite3.Connection, space: str, keys: Collection[str]) -> frozenset[str]:
+    """Those of the keys under which something was carried out."""
+    found = connection.execute(_KEYS, (space, encode([*keys])))
+    return frozenset(row[0] for row in found)
 
 
 def trim(tx: Tx, *, sent_up_to: int, recorded_before: str, now: str) -> int:

@@ -6,6 +6,7 @@ import errno
 import os
 import random
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any
 
@@ -64,6 +65,7 @@ class Broker:
         self._refused: str | None = None  # the configuration with which it did not start
         self._why_old: str | None = None  # it runs with the last good one instead
         self._bridged: bool | None = None
+        self._trusting: ssl.SSLContext | None = None
         self.mode = self._chosen()
         self.ready = asyncio.Event()
         door.on_change = self._admit
@@ -76,7 +78,8 @@ class Broker:
     def address(self, user: str = users.OURS) -> Address:
         host, port = self._host, self._port
         if self.mode == "external":
-            return Address(host, port, self._settings.username, self._settings.password.get_secret_value())
+            password = self._settings.password.get_secret_value()
+            return Address(host, port, self._settings.username, password, tls=self._trusting)
         return Address(host, port, user, self._door.password(user), mqtt5=self.mode != "embedded")
 
     def show(self, places: Iterable[Place]) -> None:
@@ -122,6 +125,7 @@ class Broker:
     async def _started(self) -> AsyncIterator[Callable[[], Awaitable[None]]]:
         """Yields what ends, with Unavailable, when the broker does."""
         if self.mode == "external":
+            self._trusting = await asyncio.to_thread(self._trust) if self._settings.tls else None
             yield _never
             return
         self._door.open()
@@ -169,6 +173,13 @@ class Broker:
                 yield gone
             finally:
                 self._child = None
+
+    def _trust(self) -> ssl.SSLContext:
+        """Whom we believe to be the broker that is meant."""
+        try:
+            return ssl.create_default_context(cafile=self._settings.ca)
+        except OSError as exc:
+            raise Unavailable(f"[broker] ca {self._settings.ca} cannot be used ({exc}): a PEM file is wanted") from exc
 
     async def _plan(self) -> Plan:
         """What is wanted now. Takes the ports."""
@@ -297,7 +308,7 @@ class Broker:
         if self._version and "version" not in self._link.facts and _number(self._version) < PATCHED:
             log.warning("broker.old", version=self._version, advice="2.0.16, or a distribution that closed its holes")
         self._link.facts |= {"mode": self.mode, "version": self._version}
-        self._fact("lan", ":".join(map(str, self._for_lan)) if self._for_lan else None)
+        self._fact("lan", ":".join(map(str, self._for_lan)) if self._for_lan and not self._why_old else None)
         bridge = "up" if self._bridged else "down"
         self._fact("bridge", bridge if self._settings.bridge.address and self.mode == "managed" else None)
         trouble = self._trouble()

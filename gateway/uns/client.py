@@ -5,6 +5,7 @@ import contextlib
 import functools
 import logging
 import socket
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -260,6 +261,8 @@ def _client(
     connect = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call] # the library has no types here
     connect.SessionExpiryInterval = expiry_s
     connect.ReceiveMaximum = UNACKNOWLEDGED_MAX
+    if address.tls is not None:
+        address.tls.sslsocket_class = _Closing
     last = None
     if will:
         message = will.message
@@ -282,6 +285,17 @@ def _client(
         by_hand=by_hand,
         **({"clean_start": not expiry_s, "properties": connect} if mqtt5 else {"clean_session": not expiry_s}),
     )
+
+
+class _Closing(ssl.SSLSocket):
+    """The library forgets the socket of a handshake that failed."""
+
+    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 -- as its base has it
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
 
 
 def _bytes_of(message: Message) -> int:

@@ -34,7 +34,7 @@ class Door:
         self.topics = Topics.of(settings, settings.gateway.id)
         self._clock = clock
         self._places: tuple[Place, ...] = ()
-        self._rights = self._made_rights()
+        self._rights: dict[str, Rights] | None = None  # as long as nothing has changed
         self._own: dict[str, str] = {}
         self._own_hashes: dict[str, str] = {}
         self.on_change: Callable[[], None] = _nobody
@@ -59,6 +59,11 @@ class Door:
         return self._own_hashes | {name: kept[name]["password"] for name in defined if name in kept}
 
     def rights(self) -> dict[str, Rights]:
+        """Of everybody who gets in: who has only a certificate left may do nothing."""
+        if self._rights is None:
+            kept = self._kept()
+            devices = rights.of_devices(self._uns, self.topics, self._places)
+            self._rights = rights.OWN | {name: one for name, one in devices.items() if name in kept}
         return self._rights
 
     def lets_in(self, user: str, password: str) -> bool:
@@ -74,9 +79,9 @@ class Door:
         """The cells that are there now."""
         told = tuple(places)
         if told != self._places:
-            self._places, before = told, self._rights
-            self._rights = self._made_rights()
-            if self._rights != before:
+            before = self.rights()
+            self._places, self._rights = told, None
+            if self.rights() != before:
                 self.on_change()
 
     # ------------------------------------------------------------------ for people
@@ -144,9 +149,6 @@ class Door:
             )
         return told
 
-    def _made_rights(self) -> dict[str, Rights]:
-        return rights.OWN | rights.of_devices(self._uns, self.topics, self._places)
-
     def _set(self, device: str) -> str:
         password = users.new_password()
         made = {"password": users.hashed(password), "since": zulu(self._clock.now())}
@@ -174,6 +176,7 @@ class Door:
     def _keep(self, kept: dict[str, dict[str, str]]) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         users.write(self.folder / FILE, json.dumps(kept, indent=1))
+        self._rights = None
         self.on_change()
 
 

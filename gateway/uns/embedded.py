@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import structlog
@@ -52,8 +52,23 @@ class _Connections:
 class _Steady(dict[str, list[Any]]):
     """Subscriptions that may change while somebody goes through them: else that message would reach nobody more."""
 
+    def __iter__(self) -> Iterator[str]:
+        return iter([*super().keys()])
+
     def items(self) -> Any:
         return [(topic, [*subscribers]) for topic, subscribers in super().items()]
+
+
+def _only_what_was_asked_for(broker: Any) -> None:
+    """At a connect amqtt sends what is retained for the subscriptions of all others as well, whoever may read it."""
+    send = broker._publish_retained_messages_for_subscription  # noqa: SLF001 -- there is no other place to stop it
+
+    async def send_to_subscribers(subscription: tuple[str, int], session: Any) -> None:
+        subscribed = broker._subscriptions.get(subscription[0], ())  # noqa: SLF001 -- as above
+        if any(one.client_id == session.client_id for one, _ in subscribed):
+            await send(subscription, session)
+
+    broker._publish_retained_messages_for_subscription = send_to_subscribers  # noqa: SLF001 -- as above
 
 
 @contextlib.asynccontextmanager
@@ -83,6 +98,7 @@ async def embedded(door: Door, host: str, port: int) -> AsyncIterator[Callable[[
         broker.stream_connected = inside.enter
         broker._subscriptions = _Steady()  # noqa: SLF001 -- its own is walked through while others subscribe
         try:
+            _only_what_was_asked_for(broker)
             await broker.start()
         except (BrokerError, OSError) as exc:
             raise Unavailable(f"the embedded broker does not start on port {port}: {exc}") from exc

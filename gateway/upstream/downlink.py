@@ -8,8 +8,9 @@ from typing import Any
 
 import structlog
 
-from gateway.cloud import missed, store
+from gateway.cloud import agreeing, missed, own_cells, store
 from gateway.cloud.absent import Key
+from gateway.cloud.own_cells import Own, own
 from gateway.hub.raw import Raw, tables
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database, Tx
@@ -61,19 +62,19 @@ class HubDownlink:
         self._wanted = wanted
         self._met = met
         self._heard = heard
-        self._cells: frozenset[str] | None = frozenset()
+        self._own = Own(frozenset())
         self._raw: Mapping[str, Raw] = {}
         self._doubtful: dict[Key, None] = {}
         self._doubts = asyncio.Event()
 
     def cells(self) -> Sequence[str]:
         """Those that are ours alone, as far as we know them; none while all are."""
-        return sorted(self._cells or ())
+        return sorted(self._own.ids or ())
 
     async def run(self) -> None:
         """Read for ever. Raises Unavailable when the hub does not answer."""
         self._raw = await self._db.read(tables)
-        self._cells = await self._db.write(_cells, self._wanted)
+        self._own = await self._db.write(_found, self._wanted)
         self._doubt(await self._db.read(apart))
         while True:
             place = await self._db.read(feed.load)
@@ -85,6 +86,7 @@ class HubDownlink:
                 except CursorExpired as exc:
                     log.warning("hub.snapshot", why=exc.message)
                     await self._db.write(feed.forget)
+            await agreeing.follow(self._db, Stamp(self._clock.now(), CLOUD, self._new_id))
             self._tell(self._missing or await self._follow_deletions())
 
     async def _follow_deletions(self) -> str:
@@ -128,7 +130,7 @@ class HubDownlink:
         news = feed.of_page(page["changes"], self._own_id, self._echo, self._raw)
         if cells := [one for one in news if one.table == "cells"]:  # they come before the work in them
             await self._take(cells, None)
-        await self._take(await self._own_trees(news, self._cells), Place(page["epoch"], page["next"]))
+        await self._take(await self._own_trees(news, self._own.ids), Place(page["epoch"], page["next"]))
         self._echo.told(page["next"])
 
     async def _snapshot(self) -> None:
@@ -140,7 +142,7 @@ class HubDownlink:
         try:
             await spooled.fill(self._client.snapshot(ENTITIES))
             await self._take([feed.whole(table, row) for table, row in spooled.rows() if table == "cells"], None)
-            rows = feed.of_snapshot(spooled, self._cells, self._echo, self._raw)
+            rows = feed.of_snapshot(spooled, self._own.ids, self._echo, self._raw)
             while chunk := [*islice(rows, CHUNK)]:
                 await self._take(chunk, None)
             await self._db.write(feed.save, spooled.place)
@@ -150,9 +152,9 @@ class HubDownlink:
 
     async def _take(self, news: Sequence[News], place: Place | None) -> None:
         stamp = Stamp(self._clock.now(), CLOUD, self._new_id)
-        self._doubt(await self._db.write(_apply, stamp, news, self._cells, place, self._echo, self._raw))
+        self._doubt(await self._db.write(_apply, stamp, news, self._own.ids, place, self._echo, self._raw))
         if any(one.table == "cells" for one in news):
-            self._cells = await self._db.write(_cells, self._wanted)
+            self._own = await self._db.write(_found, self._wanted)
 
     async def _own_trees(self, news: Sequence[News], cells: frozenset[str] | None) -> list[News]:
         """Without those that have nothing to do with our cells; a part that gets work in them comes whole."""
@@ -185,27 +187,23 @@ class HubDownlink:
 
     @property
     def _missing(self) -> str:
-        if self._cells is None or len(self._cells) >= len(self._wanted):
+        if not self._own.missing:
             return ""
-        return f"the hub does not have all of the cells {', '.join(self._wanted)}: correct [cloud] cells"
+        return f"the hub has no cell {', '.join(self._own.missing)}: correct [cloud] cells"
 
 
 def _part(one: News) -> str:
     return str((one.row or {}).get("part_id", ""))
 
 
-def _cells(tx: Tx, wanted: Sequence[str]) -> frozenset[str] | None:
-    """The ids of those that are ours, None: of all. One that was given another name stays ours."""
-    if "*" in wanted:
-        return None
-    known = feed.own_cells(tx)
-    rows: dict[str, str] = dict(tx.execute("SELECT id, name FROM cells").fetchall())
-    by_name = {name: row_id for row_id, name in rows.items()}
-    found = {name: name if name in rows else by_name.get(name, known.get(name)) for name in wanted}
-    here = {name: row_id for name, row_id in found.items() if row_id is not None and row_id in rows}
-    if here != known:
-        feed.remember_cells(tx, here)
-    return frozenset(here.values())
+def _found(tx: Tx, wanted: Sequence[str]) -> Own:
+    """The cells that are ours."""
+    known = own_cells.remembered(tx)
+    names: dict[str, str] = dict(tx.execute("SELECT id, name FROM cells").fetchall())
+    found = own(wanted, names, known)
+    if found.found != known:
+        own_cells.remember(tx, found.found)
+    return found
 
 
 def _known(connection: sqlite3.Connection, ids: Sequence[str]) -> set[str]:

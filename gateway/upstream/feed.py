@@ -18,7 +18,7 @@ from gateway.kernel.errors import Unavailable
 from gateway.upstream.adopting import TABLES, News
 from gateway.upstream.echo import Echo
 
-_KEY, _CELLS = "hub_feed", "hub_cells"
+_KEY = "hub_feed"
 _HEAD = re.compile(rb'\{"seq":(\d+),"epoch":(\d+),')
 _TABLE = re.compile(rb'^"(\w+)":\[$|^\},"(tombstones)":\[$')
 
@@ -42,16 +42,6 @@ def save(tx: Tx, place: Place) -> None:
 
 def forget(tx: Tx) -> None:
     state.forget(tx, _KEY)
-
-
-def own_cells(connection: sqlite3.Connection) -> dict[str, str]:
-    """Name in the settings -> id, as far as they have been found so far."""
-    known: dict[str, str] = json.loads(state.get(connection, _CELLS) or "{}")
-    return known
-
-
-def remember_cells(tx: Tx, cells: Mapping[str, str]) -> None:
-    state.put(tx, _CELLS, json.dumps(cells))
 
 
 # ------------------------------------------------------------------ pages

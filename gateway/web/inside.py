@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 import structlog
 
 from gateway.kernel.db import Tx
-from gateway.kernel.errors import BadRequest, GatewayError, NotFound
+from gateway.kernel.errors import BadRequest, GatewayError, Invalid, NotFound
 from gateway.outbox.event import encode
 from gateway.outbox.receipts import Receipt, request_hash
 from gateway.web import body as body_
@@ -26,7 +26,9 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Inner:
-    """`space` and `key` are those of its receipt, `origin` is who did it, `guard` is asked in its transaction."""
+    """`space` and `key` are those of its receipt, `guard` and `queued` too; `origin` is who did it, `base_version` that of the
+    row which it changes.
+    """
 
     method: str
     path: str  # with its query
@@ -36,6 +38,8 @@ class Inner:
     origin: str
     guard: Callable[[Tx], None] | None = None
     occurred_at: str | None = None
+    base_version: int | None = None
+    queued: Callable[[], None] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -83,12 +87,13 @@ class Inside:
                 raise BadRequest(one.required)
         given = _dated(route, inner)
         raw = b"" if given is None else encode(given).encode()
-        hashed = request_hash(inner.method, function, asked, raw)
-        receipt = Receipt(inner.space, inner.key, hashed, guard=inner.guard, origin=inner.origin)
+        hashed = request_hash(inner.method, function, asked, raw, *_based(route, inner))
+        receipt = Receipt(inner.space, inner.key, hashed, guard=inner.guard, origin=inner.origin, queued=inner.queued)
         body = None
         if route.body is not None and (raw or route.method != "POST" or not route.strict_method):
             body = body_.validate(route.body, given)
-        answer = await route.handler(Call(caller, request_id, query, named, inner.headers, False, body, receipt))
+        known = (caller, request_id, query, named, inner.headers, False, body, receipt)
+        answer = await route.handler(Call(*known, base_version=inner.base_version))
         if isinstance(answer, Raw):
             raise BadRequest(f"{inner.method} {function} cannot be forwarded")
         return Outcome(answer.status, f'{{"success":true,"data":{answer.data}}}', answer.replayed)
@@ -107,6 +112,16 @@ def _by_json(route: Route) -> bool:
         and not route.gives
         and (route.body is not None or not route.takes)
     )
+
+
+def _based(route: Route, inner: Inner) -> tuple[str, ...]:
+    """What a `base_version` adds to that which makes a request the same. Raises Invalid: the route has no row to compare."""
+    if inner.base_version is None:
+        return ()
+    if not route.conditional:
+        message = f"{inner.method} {route.path} changes no row that could have the base_version {inner.base_version}: leave it out"
+        raise Invalid(message, [body_.detail("base_version", message, "UNKNOWN_FIELD")])
+    return (f"base {inner.base_version}",)
 
 
 def _dated(route: Route, inner: Inner) -> Any:

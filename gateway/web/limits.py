@@ -1,4 +1,5 @@
-"""How much one client may take: requests a minute and a day for each key, time for each request, connections in all.
+"""How much one client may take: requests a minute and a day for each key, time for each request, connections in all. A gateway
+below this one has a quota of its own, whatever key it comes with.
 
 A token bucket for each key: it holds `burst` requests and fills up again with `per_minute` in a minute. Kept as one number,
 the moment at which the bucket would be full again. Days are counted as the cloud does: 24 h that begin with the first request.
@@ -41,30 +42,31 @@ class Exceeded(TooFast):
 
 @dataclass(frozen=True, slots=True)
 class Rate:
+    """`per_day` None: as many as one likes."""
+
     per_minute: int
     burst: int
+    per_day: int | None = None
 
 
 class Limiter:
-    """Asked on every request: a look-up and some arithmetic, no task and no timer. `per_day` None: as many as one likes."""
+    """Asked on every request: a look-up and some arithmetic, no task and no timer. `gateways`: of each gateway below; as that of a
+    key when it is not given.
+    """
 
-    def __init__(self, rate: Rate, clock: Clock, *, request_max_s: float, per_day: int | None = None) -> None:
+    def __init__(self, rate: Rate, clock: Clock, *, request_max_s: float, gateways: Rate | None = None) -> None:
         self.request_max_s = request_max_s
-        self._keys = Buckets(rate, clock)
-        self._days = None if per_day is None else Days(per_day, clock)
+        self._keys = Quota(rate, clock)
+        self._gateways = Quota(gateways or rate, clock)
         self._sources = Buckets(Rate(FAILED_PER_MINUTE, FAILED_BURST), clock)
 
-    def take(self, key_id: str) -> Mapping[str, str]:
-        """One request of this key: the headers that tell what is left, of the limit that is nearer. Raises TooFast."""
-        if self._days is None:
-            return self._keys.take(key_id)
-        self._days.require(key_id)
-        minute = self._keys.take(key_id)
-        return min(minute, self._days.take(key_id), key=lambda left: int(left["X-RateLimit-Remaining"]))
+    def take(self, key_id: str, gateway_id: str | None = None) -> Mapping[str, str]:
+        """One request with this key, which speaks for that gateway; headers as `Quota.take`. Raises TooFast."""
+        return self._keys.take(key_id) if gateway_id is None else self._gateways.take(gateway_id)
 
     def unkeyed(self, source: str) -> Mapping[str, str]:
         """One request from this address to what asks for no key; otherwise as `take`."""
-        return self._keys.take(f"address:{source}")
+        return self._keys.minutes.take(f"address:{source}")
 
     def failed(self, source: str) -> Mapping[str, str]:
         """One attempt without a good key from this address; otherwise as `take`."""
@@ -75,6 +77,22 @@ class Limiter:
             f"no answer within {self.request_max_s:g} s; it may still be carried out: look first, or send it again with "
             "the same Idempotency-Key"
         )
+
+
+class Quota:
+    """Of each who is counted by name: a bucket for the minute, and the day if that is limited."""
+
+    def __init__(self, rate: Rate, clock: Clock) -> None:
+        self.minutes = Buckets(rate, clock)
+        self._days = None if rate.per_day is None else Days(rate.per_day, clock)
+
+    def take(self, name: str) -> Mapping[str, str]:
+        """The headers that tell what is left, of the limit that is nearer. Raises TooFast."""
+        if self._days is None:
+            return self.minutes.take(name)
+        self._days.require(name)
+        minute = self.minutes.take(name)
+        return min(minute, self._days.take(name), key=lambda left: int(left["X-RateLimit-Remaining"]))
 
 
 class Buckets:

@@ -74,6 +74,8 @@ class Call:
     """One checked request. `query` holds the first of each repeated parameter, `path` the values of `{names}`, `secure`
     whether it came over TLS.
 
+    `base_version`: of the row that it changes, where that is not said in the body.
+
     `incoming` instead of `body` when it came in a format that the route takes as it is; the receipt's hash then does not
     know the body yet.
     """
@@ -87,6 +89,7 @@ class Call:
     body: Any = None
     receipt: Receipt | None = None
     incoming: Incoming | None = None
+    base_version: int | None = None
 
     @property
     def base(self) -> str:

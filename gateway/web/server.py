@@ -134,7 +134,7 @@ class _Gate:
         except Unauthorized:
             left.update(self._limiter.failed(source))
             raise
-        left.update(self._limiter.take(caller.key_id))
+        left.update(self._limiter.take(caller.key_id, caller.gateway_id))
         return caller
 
     async def admit(self, request: web.Request, route: Route, left: dict[str, str]) -> Caller:

@@ -10,7 +10,7 @@ from gateway.web.limits import Days, Limiter, Rate
 
 def day(per_day: int = 3, clock: ManualClock | None = None) -> tuple[Limiter, ManualClock]:
     clock = clock or ManualClock()
-    return Limiter(Rate(6000, 600), clock, request_max_s=1, per_day=per_day), clock
+    return Limiter(Rate(6000, 600, per_day), clock, request_max_s=1), clock
 
 
 def test_a_day_begins_with_its_first_request_and_ends_24_hours_later():
@@ -42,7 +42,7 @@ def test_what_the_day_refuses_costs_nothing_of_the_minute():
     for _ in range(1000):
         with pytest.raises(TooFast):
             limiter.take("key")
-    assert limiter._keys.take("key")["X-RateLimit-Remaining"] == "598"
+    assert limiter._keys.minutes.take("key")["X-RateLimit-Remaining"] == "598"
 
 
 def test_a_stepped_wall_clock_ends_no_day():

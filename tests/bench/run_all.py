@@ -11,6 +11,7 @@ BENCHES = (
     "bench_start.py",
     "bench_export.py",
     "bench_drain.py",
+    "bench_lanes.py",
     "bench_uns.py",
 )
 

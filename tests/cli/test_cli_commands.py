@@ -240,10 +240,16 @@ def test_openapi_is_what_the_gateway_serves(running):
     assert json.loads(body) == running.ok("openapi").json == running.ok("openapi", "--json").json
 
 
+def test_asyncapi_is_what_the_gateway_serves(running):
+    status, body = running.get("/asyncapi.json")
+    assert status == 200
+    assert json.loads(body) == running.ok("asyncapi").json == running.ok("asyncapi", "--json").json
+
+
 def test_help_is_there_for_everybody(program):
     said = program.call("--help", where=False)
     assert said.code == 0
-    for word in "run demo init keys status queue conflicts export import config doctor version openapi".split():
+    for word in "run demo init keys status queue conflicts export import config doctor version openapi asyncapi".split():
         assert word in said.out
     assert program.call("queue", "retry", "--help", where=False).code == 0
 

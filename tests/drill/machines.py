@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import random
 import shutil
@@ -302,6 +303,7 @@ def main() -> int:
     parser.add_argument("--broker-kills", type=int, default=5)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # aiomqtt leaves futures behind when its broker is killed
     with tempfile.TemporaryDirectory(prefix="eryxon-machines-") as name:
         folder = Path(name)
         broker, box = Broker(folder), Box(folder, "gw-drill")

@@ -100,14 +100,14 @@ def _operations(data: str) -> list[str]:
     return [one["id"] for one in json.loads(data)["job"]["parts"][0]["operations"]]
 
 
-async def shift(folder: Path, mutations: int, hours: float) -> int:
-    """Writes the cell's database; how many mutations it holds."""
+async def shift(folder: Path, mutations: int, hours: float, furnished_by: str = "cell") -> int:
+    """Writes the cell's database; how many mutations it holds. `furnished_by`: whose cells and people they are."""
     began = SystemClock().now() - timedelta(hours=hours)
     clock = ManualClock(began)
     new_id = uuid7(clock)
     folder.mkdir(parents=True, exist_ok=True)
     async with Database.open(folder, prepare=lambda path: migrate(path, clock)) as db:
-        await db.write(_furnish, Stamp(clock.now(), "cell", new_id))
+        await db.write(_furnish, Stamp(clock.now(), furnished_by, new_id))
         made = (db, clock, new_id, "cell")
         stations = [Station(number, made, clock) for number in range(STATIONS)]
         rounds = max(1, mutations // (STATIONS * PER_JOB))

@@ -189,6 +189,39 @@ async def test_a_job_that_one_cell_thinks_done_is_open_while_another_has_work_in
     assert len(await floor.events("job.completed")) == 1
 
 
+async def test_a_job_that_is_told_late_ends_with_the_last_work_of_all_and_its_event_says_so(floor):
+    """Each cell knows its own part of the job only: the one that tells last was through first."""
+    await taken(floor, tree(floor.LASER), cells=[floor.LASER])
+    step = {"operation_name": "Saw", "sequence": 1, "cell_id": floor.SAW}
+    other = {"job_id": JOB, "part_number": "P-2", "material": "Steel", "operations": [step]}
+    saw = (await floor.make("/api-parts", other))["part"]["operations"][0]["id"]
+    await floor.pressed(("start", saw, None, 60), ("complete", saw))
+    ((last,),) = await floor.query("SELECT completed_at FROM operations WHERE id = ?", saw)
+    job = {"status": "completed", "started_at": WHEN, "completed_at": WHEN, "actual_duration_s": 0, "updated_at": WHEN}
+    data = {"job_id": JOB, "previous_status": "in_progress", "new_status": "completed", "cause": "rollup"}
+    data |= {
+        "timestamp": "2026-01-02T03:04:05.000Z",
+        "completed_at": WHEN,
+        "actual_duration": 0,
+        "actual_duration_seconds": 0,
+    }
+    done = [change("operations", STEP, "update", status="completed", completed_at=WHEN, updated_at=WHEN)]
+    done += [change("parts", PART, "update", status="completed", updated_at=WHEN)]
+    ended = entry(3, change("jobs", JOB, "update", **job), type="job.completed", data=data)
+    assert await codes(floor, entry(2, *done, data={"new_status": "completed"}), ended) == []
+    row = (await floor.get(f"/api-jobs?id={JOB}"))["job"]
+    assert (row["status"], row["completed_at"]) == ("completed", last)
+    (told,) = await floor.events("job.completed")
+    assert (told["occurred_at"], told["data"]["completed_at"], told["data"]["occurred_at_claimed"]) == (
+        last,
+        last,
+        WHEN,
+    )
+    assert told["data"]["timestamp"][:19] == last[:19]
+    assert told["data"]["actual_duration"] == row["actual_duration"]
+    assert told["data"]["actual_duration_seconds"] == row["actual_duration_seconds"] > 0
+
+
 async def test_what_is_completed_here_is_not_taken_back_by_who_did_not_know(floor):
     await taken(floor, tree(floor.LASER))
     await floor.pressed(("start", STEP), ("complete", STEP))

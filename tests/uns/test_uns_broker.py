@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -238,6 +239,25 @@ async def test_somebody_elses_broker_is_used_as_the_user_that_was_given(hall, fo
     async with hall.on(wait=False, broker={**there, "username": "plant", "password": "falsch"}):
         await until(lambda: "does not let" in (hall.link("broker").error or ""))
         assert "falsch" not in hall.link("broker").error
+
+
+async def test_somebody_elses_broker_is_spoken_to_over_tls_and_only_if_it_is_the_one_that_is_meant(
+    hall, foreign, tmp_path
+):
+    own, other = Tls(tmp_path / "plant"), Tls(tmp_path / "other")
+    pair = own.issue("server", SystemClock().now())
+    other.issue("server", SystemClock().now())
+    foreign.start("", tls=f"certfile {pair.certificate}\nkeyfile {pair.key}")
+    there = {"mode": "external", "host": HOST, "port": foreign.port, "tls": True}
+    async with hall.on(broker={**there, "ca": str(own.ca.certificate)}):
+        await hall.change(Verb.START, BEAM)
+    for ca, told in (
+        (other.ca.certificate, "cannot be reached"),
+        (tmp_path / "none.pem", "ca .*none.pem cannot be used"),
+    ):
+        async with hall.on(wait=False, broker={**there, "ca": str(ca)}):
+            await until(lambda told=told: re.search(told, hall.link("broker").error or ""))
+            assert hall.link("uns").state == "down"
 
 
 async def test_a_broker_that_denies_our_probe_says_what_its_access_list_lacks(hall, foreign):

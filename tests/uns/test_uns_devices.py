@@ -75,6 +75,18 @@ async def test_a_device_reads_its_own_topics_and_the_state_of_its_cells(hall):
         assert not any("saw-1" in one.topic for one in ear.heard)
 
 
+async def test_who_connects_is_told_nothing_that_he_has_not_asked_for(hall):
+    """Not even what is retained for somebody else's subscription to everything."""
+    password = await let_in(hall, "laser-1")
+    own = f"{ROOT}/_dev/laser-1/rsp"
+    async with hall.ear("#", version=hall.version) as viewer:
+        await until(lambda: f"{ROOT}/fabrication/bending/_state" in viewer.states)
+        async with client(hall, "laser-1", password, "nothing/at/all", own) as ear:
+            await tell(hall, own)
+            await until(lambda: ear.heard)
+            assert {one.topic for one in ear.heard} == {own}
+
+
 async def tell(hall, *topics: str) -> None:
     address = hall.broker.address()
     async with listening(hall.port, "x", address.username, address.password, version=hall.version) as own:
@@ -133,6 +145,7 @@ async def test_whose_password_ends_is_thrown_out_at_once_and_nobody_else(hall, e
 
 async def test_a_cell_that_is_renamed_is_followed_by_its_id_and_missed_by_its_name(hall):
     password = await let_in(hall, "robot-1")
+    hall.door.add("laser-1")
     laser, renamed = (f"{ROOT}/fabrication/{level}/_state" for level in ("laser", "laser_9"))
     async with client(hall, "robot-1", password, f"{laser}/#") as ear:
         await until(lambda: laser in ear.states)

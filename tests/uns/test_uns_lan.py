@@ -9,7 +9,7 @@ import subprocess
 import aiomqtt
 import pytest
 from getting_in import DEVICES, let_in, pid
-from uns_hall import HOST, ROOT, free_port, program, until
+from uns_hall import HOST, ROOT, free_port, listening, program, until
 
 from gateway.kernel.clock import SystemClock
 from gateway.tls import MQTT, RENEW_DAYS, Tls
@@ -112,7 +112,16 @@ async def test_with_client_certificates_the_name_in_it_is_the_user(make_hall, tm
                 await other.publish(f"{SAW}/in/state", "5", qos=1)
             await client.publish(f"{SAW}/in/state", "6", qos=1)
             await until(lambda: [one.text for one in ear.heard if one.topic == f"{SAW}/in/state"] == ["4", "6"])
-            assert not any("stranger" in one.topic for one in ear.heard)
+            hall.door.add("laser-1")  # or nobody would listen on the LAN any more
+            hall.door.remove("saw-1")
+            async with over_tls(hall, None, None, pair=saw) as removed:
+                await removed.publish(f"{SAW}/in/state", "7", qos=1)
+            end = f"{ROOT}/_dev/laser-1/in/end"
+            address = hall.broker.address()
+            async with listening(address.port, "x", address.username, address.password) as own_client:
+                await own_client.client.publish(end, "1", qos=1)
+            await until(lambda: end in {one.topic for one in ear.heard})
+            assert not any(one.text == "7" or "stranger" in one.topic for one in ear.heard)
 
 
 async def test_a_lan_port_that_is_taken_is_said_with_the_way_out(make_hall):

@@ -7,7 +7,8 @@ import pytest
 from publishing import LOGS, PATH, Publishers
 from uns_hall import free_port, listening, until
 
-from gateway.publishers import sender, senders
+from gateway.kernel.errors import StorageFailed
+from gateway.publishers import sender, senders, store
 from gateway.uns import refused
 
 
@@ -34,6 +35,13 @@ def unbroken(ear) -> bool:
     return all(later["prev"] == earlier["seq"] for earlier, later in itertools.pairwise(told))
 
 
+async def all_heard(publishers, row, ear) -> list:
+    """The log, once the listener has had as many messages: he hears later than the broker acknowledges."""
+    logs = await publishers.logs(row)
+    await until(lambda: len(ear.heard) >= len(logs))
+    return logs
+
+
 async def test_it_is_told_what_happens_from_its_creation_on_under_the_names_of_its_pattern(publishers, foreign):
     foreign.start("")
     await publishers.works(1, "J-0")
@@ -43,8 +51,8 @@ async def test_it_is_told_what_happens_from_its_creation_on_under_the_names_of_i
         names = {"default_enterprise": "ACME Corp", "default_site": "Chicago", "default_area": "Assembly"}
         row = await publishers.make(foreign.port, topic_pattern=pattern, **names)
         await publishers.works(1, "J-1")
-        await until(lambda: "operation.paused" in kinds(ear))
         await publishers.drained(row)
+        logs = await all_heard(publishers, row, ear)
     told = next(one for one in ear.heard if one.payload["event"] == "operation.started")
     assert told.topic == "acme_corp/mes/chicago/assembly/laser/op_1/j-1/j-1-p1/operation/started"
     assert (told.qos, told.retained, told.content_type) == (1, False, "application/json")
@@ -53,7 +61,6 @@ async def test_it_is_told_what_happens_from_its_creation_on_under_the_names_of_i
     assert min(seqs(ear)) > before, "what was before its creation is not its business"
     assert unbroken(ear)
 
-    logs = await publishers.logs(row)
     assert [one["topic"] for one in logs] == [one.topic for one in ear.heard]
     assert [one["payload"] for one in logs] == [one.payload for one in ear.heard]
     assert all(one["success"] and one["error_message"] is None and 0 <= one["latency_ms"] < 10_000 for one in logs)
@@ -136,10 +143,11 @@ async def test_it_is_switched_off_and_on_at_run_time_and_goes_on_where_it_was(pu
         assert len(ear.heard) == heard
         await publishers.change(row, active=True, topic_pattern="new/{event}")
         await publishers.drained(row)
-        await until(lambda: any(event["data"].get("job_number") == "J-2" for event in ear.events))
+        logs = await all_heard(publishers, row, ear)
+        assert any(event["data"].get("job_number") == "J-2" for event in ear.events)
         assert {one.topic.split("/")[0] for one in ear.heard[heard:]} == {"new"}
         assert unbroken(ear)
-    assert len(await publishers.logs(row)) == len(ear.heard), "what was acknowledged is not sent again"
+    assert len(logs) == len(ear.heard), "what was acknowledged is not sent again"
 
 
 async def test_one_that_is_deleted_is_gone_with_its_log_its_place_and_its_line_in_health(publishers, foreign):
@@ -165,10 +173,35 @@ async def test_after_a_restart_it_goes_on_and_says_nothing_twice(publishers, for
         await publishers.works(2, "J-2")
         async with publishers.on():
             await publishers.drained(row)
-            await until(lambda: ear.events[-1]["data"].get("job_number") == "J-2")
+        logs = await all_heard(publishers, row, ear)
     assert len(seqs(ear)) == len(ear.events)
     assert unbroken(ear)
-    assert len(await publishers.logs(row)) == len(ear.events)
+    assert len(logs) == len(ear.events)
+
+
+async def test_what_was_acknowledged_and_could_not_be_written_down_is_told_again_under_its_id(
+    publishers, foreign, monkeypatch
+):
+    foreign.start("")
+    written = store.delivered
+    failures = iter([True])
+
+    def fails_once(tx, *given):
+        if next(failures, False):
+            raise StorageFailed("the disk gave an error")
+        return written(tx, *given)
+
+    monkeypatch.setattr(store, "delivered", fails_once)
+    async with publishers.on(), listening(foreign.port, "#", None, None) as ear:
+        row = await publishers.make(foreign.port)
+        await publishers.works(2)
+        await publishers.drained(row)
+        logs = await all_heard(publishers, row, ear)
+        await until(lambda: len(ear.events) > len(logs))
+    ids = [event["id"] for event in ear.events]
+    assert len(set(ids)) == len(logs) < len(ids), "told twice, written down once"
+    assert [one["payload"]["id"] for one in logs] == list(dict.fromkeys(ids))
+    assert unbroken(ear)
 
 
 async def test_what_the_broker_denies_stands_in_the_log_and_is_passed_by(publishers, foreign, monkeypatch):

@@ -1,6 +1,7 @@
 """A cell's gateway below a site's: what happens in the cell is there in no time, to the second, and once."""
 
 import contextlib
+import json
 
 from hall import ANNA, BEN, BURR, LASER, SAW
 from levels import level, line_to, until
@@ -198,3 +199,6 @@ async def test_a_job_of_two_cells_ends_with_its_last_work_whoever_tells_first(tm
                 return [await box.ask(sql) for box in (site, laser, saw)] == [[("completed", last)]] * 3
 
             await until(ended, "all know when it ended")
+            ((data, occurred_at),) = await site.ask("SELECT data, occurred_at FROM events WHERE type = 'job.completed'")
+            told = json.loads(data)
+            assert (told["completed_at"], occurred_at) == (last, last)  # and the event says the same

@@ -181,7 +181,7 @@ def book(tx: Tx, stamp: Stamp, one: Gathered) -> Gathered:
         given: dict[str, Any] = {
             "operation_id": one.operation_id,
             one.field: one.pieces,
-            "recorded_at": time_.text(min(one.counted_at or stamp.now, stamp.now)),
+            "recorded_at": time_.text(_counted_at(one, stamp.now)),
             "recorded_by": by,
             "metadata": {"cause": one.cause, "source": one.source},
         }
@@ -191,6 +191,12 @@ def book(tx: Tx, stamp: Stamp, one: Gathered) -> Gathered:
         )
     save(tx, after)
     return after
+
+
+def _counted_at(one: Gathered, now: datetime) -> datetime:
+    """Now, if the clock was set since."""
+    at_ = one.counted_at
+    return at_ if at_ is not None and now - DUE_MAX < at_ <= now else now
 
 
 def save(tx: Tx, one: Gathered) -> None:
