@@ -112,6 +112,7 @@ class Controller:
                     when.pop(0)
                     await self._followed()
                     await self._say(self.counter.reboot())
+                    await self._followed()  # from 8 to 9 looks the same if nobody has heard of the 0 between them
                     self.reboots += 1
                 await self._say(self.counter.make(self._rng.randint(1, PIECES_MAX)))
                 if self._rng.random() < 0.05:
