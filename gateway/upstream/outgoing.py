@@ -103,7 +103,12 @@ def _goes_up(entry: Entry, tables: Mapping[str, Raw]) -> bool:
     ours_alone = entry.lane.startswith(row_lane(conflicts.TABLE, ""))
     if entry.origin == CLOUD or ours_alone:
         return False
-    return entry.type is not None or any(one["table"] in tables for one in json.loads(entry.changes))
+    return entry.type is not None or bool(_told(entry, tables))
+
+
+def _told(entry: Entry, tables: Mapping[str, Raw]) -> list[Mapping[str, Any]]:
+    """Its changes that a hub hears of: rows of its tables, and files."""
+    return [one for one in json.loads(entry.changes) if one["table"] in tables or one["table"] == FILES.table]
 
 
 def _pieces(
@@ -111,10 +116,7 @@ def _pieces(
 ) -> list[str]:
     """Its entries as text. What is too much is taken off it again, except for a first entry: that goes, however large."""
     again = {entry.seq for entry in stretch.again}
-    asked = [
-        (entry, [one for one in json.loads(entry.changes) if one["table"] in tables or one["table"] == FILES.table])
-        for entry in (*stretch.again, *stretch.entries)
-    ]
+    asked = [(entry, _told(entry, tables)) for entry in (*stretch.again, *stretch.entries)]
     rows = _rows(connection, [one for _, changes in asked for one in changes], tables)
     pieces: list[str] = []
     size = 0

@@ -242,7 +242,7 @@ def test_what_this_version_does_not_use_is_said_once_it_is_set(read):
     text = (
         '[gateway]\nplugins_dir = "p"\n[webhooks]\nallow_http = false\n[retention]\nlog_days = 30\n'
         '[plugins.x]\nenabled = false\n[[uns.device]]\nid = "m"\ncells = ["*"]\n'
-        '[[uns.mapping]]\ndevice = "m"\nrule = "gauge"\n'
+        '[[uns.mapping]]\ndevice = "m"\ninput = "tag/x"\nrule = "gauge"\n'
     )
     told = unused(read(text))
     assert told == [f"{key}: not used by this version" for key in ("gateway.plugins_dir", "plugins")]

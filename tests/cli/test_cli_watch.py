@@ -20,7 +20,8 @@ CELL = {"id": "00000000-0000-4000-8000-0000000ce001", "name": "Laser", "sequence
 @pytest.fixture
 def served(tmp_path):
     program = Program.at(tmp_path)
-    program.configure(f'[site]\nenterprise = "acme"\nsite = "plant1"\n[broker]\nport = {Program.free_port()}\n')
+    site = '[site]\nenterprise = "acme"\nsite = "plant1"\n[sparkplug]\nenabled = true\n'
+    program.configure(f"{site}[broker]\nport = {Program.free_port()}\n")
     (tmp_path / "hall.json").write_text(json.dumps({"cells": [CELL]}))
     with program.serving():
         program.ok("import", str(tmp_path / "hall.json"))
@@ -47,6 +48,21 @@ def test_a_script_gets_an_object_for_each_message(served):
     assert told["topic"] == "acme/plant1/area/laser/_state"
     assert told["payload"]["cell"]["name"] == "Laser"
     assert (told["count"], told["quality"]) == (1, "good")
+
+
+def test_sparkplug_runs_beside_it_and_its_bytes_are_told_by_their_number(served):
+    with watching(served, "spBv1.0/#", "--json", stdout=subprocess.PIPE, text=True) as process:
+        ends_s = time.monotonic() + WAIT_MAX_S
+        while (link := served.ok("status", "--json").json["links"]["sparkplug"])["state"] != "up":
+            assert time.monotonic() < ends_s, link
+        (served.folder / "more.json").write_text(json.dumps({"cells": [{**CELL, "name": "Laser 7"}]}))
+        served.ok("import", str(served.folder / "more.json"))
+        told = json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+        process.stdout.close()
+    assert (link["group"], link["devices"]) == ("plant1", 1)
+    assert told["topic"].startswith("spBv1.0/plant1/D")
+    assert "bytes>" in told["payload"]
 
 
 def test_a_terminal_gets_a_tree_as_wide_as_it_is(served):

@@ -119,7 +119,7 @@ class Chores:
         form_type = f"multipart/form-data; boundary={BOUNDARY}"
         told = await self._station.call("photo", "POST", path, form, content_type=form_type, **about)
         self._photos += 1
-        if self._photos % 3 == 0:
+        if self._photos % 2 == 0:
             path, gone = path.removesuffix("/upload"), {"path": told["data"]["path"]}
             await self._station.call("no photo", "DELETE", path, gone, **about)
 

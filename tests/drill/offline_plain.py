@@ -63,7 +63,8 @@ DRAIN_JUDGED_S = 6 * HOUR_S  # what is nearer is no estimate any more
 LOST = 0.02
 DAYS_MAX = 60
 PLANNED = "PLAN-"
-PACE_MIN = 0.5  # of that of the last fifth of the backlog: that of the first
+EARLY, LATE = (0.2, 0.4), (0.8, 1.0)  # shares of the backlog; before that everything is suspect, and written down twice
+PACE_MIN = 0.5  # of the late pace: the early one
 
 
 @dataclass
@@ -229,8 +230,10 @@ def drained_at_once(database: Path, folder: Path) -> list[str]:
         process.terminate()
         process.wait()
     wrong += [f"{max(cell.rss):.0f} MiB"] if max(cell.rss) > RSS_MAX_MIB else []
-    early, late_ = (pace(marks, *share) for share in ((0.0, 0.2), (0.8, 1.0)))
-    say(f"at once: {max(cell.rss):.0f} MiB at most, {early:.0f} entries/s at the beginning and {late_:.0f} at the end")
+    early, late_ = (pace(marks, *share) for share in (EARLY, LATE))
+    say(
+        f"at once: {max(cell.rss):.0f} MiB at most, {early:.0f} entries/s with most of it to go and {late_:.0f} at the end"
+    )
     say(f"live meanwhile: {len(live)} jobs, the slowest {max(live, default=0.0):.1f} s")
     return wrong + ([f"the pace with all of it to go is {early:.0f} entries/s"] if early < PACE_MIN * late_ else [])
 

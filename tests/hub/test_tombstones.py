@@ -6,6 +6,7 @@ import pytest
 
 from gateway import housekeeping
 from gateway.kernel import clock as time_
+from gateway.kernel.ids import uuid7
 from gateway.outbox import tombstones
 from gateway.settings import Retention
 from gateway.web.routes import Scope
@@ -114,7 +115,7 @@ async def test_one_that_a_clock_which_was_never_set_has_dated_stays_as_long(floo
 
 async def _cleaned(floor) -> None:
     """One round of housekeeping; the journal is kept for as long as it may be, which says nothing of tombstones."""
-    await housekeeping.clean(floor.db, Quick(floor.clock), Retention(journal_days=30))
+    await housekeeping.clean(floor.db, Quick(floor.clock), uuid7(floor.clock), Retention(journal_days=30))
 
 
 class Quick:

@@ -187,6 +187,15 @@ async def test_it_is_off_unless_somebody_wants_it(hall):
         assert not [one.topic for one in ear.heard if one.topic.startswith("spBv1.0")]
 
 
+async def test_the_embedded_broker_carries_it_as_well(make_hall):
+    hall = make_hall(broker={"mode": "embedded"}, sparkplug=ON)
+    async with hall.on():
+        await up(hall)
+        async with hall.ear("spBv1.0/#", version=4) as ear:
+            await hall.change(Verb.START, BEAM)
+            await until(lambda: "spBv1.0/Plant 1/DDATA/gw-test/laser" in [one.topic for one in ear.heard])
+
+
 # ------------------------------------------------------------------ death
 
 
