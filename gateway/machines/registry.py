@@ -52,6 +52,10 @@ class Machine:
     def cause(self) -> str:
         return f"{CAUSE}{self.device.id}"
 
+    def counts_each(self, name: str) -> bool:
+        """Whether a message of this input or topic counts each time it comes, as nothing tells it from the one before."""
+        return any(one.mapping.rule == CYCLE and one.mapping.allow_unidentified for one in self.sources.get(name, ()))
+
     def state_mapping(self, state: State) -> Mapping_ | None:
         """Which of its mappings knows this state."""
         known = (one for some in self.sources.values() for one in some if state in one.names.values())
@@ -75,14 +79,6 @@ class Machines:
         if found is None:
             raise UnknownDevice(f'no [[uns.device]] has the id "{device[:63]}"')
         return found
-
-    def source(self, piece_key: str) -> Source | None:
-        """The mapping whose pieces are gathered under this name; None when it is not in the settings any more."""
-        device, _, key = piece_key.partition("/")
-        machine = self.by_id.get(device)
-        if machine is None:
-            return None
-        return next((one for some in machine.sources.values() for one in some if one.key == key), None)
 
     def __iter__(self) -> Iterator[Machine]:
         return iter(self.by_id.values())

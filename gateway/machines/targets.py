@@ -43,7 +43,7 @@ _QUEUE = f"""
 {_ROW} WHERE o.status = 'not_started' AND {gathered.IN_CELLS} AND {_LIVE}
 ORDER BY o.planned_start IS NULL, o.planned_start, coalesce(j.due_date_override, j.due_date) IS NULL,
   coalesce(j.due_date_override, j.due_date), j.job_number, p.part_number, o.sequence, o.id LIMIT :limit
-"""  # noqa: S608 -- constants only
+"""
 _STANDS = "SELECT status, cell_id FROM operations WHERE id = ? AND deleted_at IS NULL"
 _PERSON = "SELECT id FROM profiles WHERE active = 1 AND (id = ?1 OR username = ?1 OR employee_id = ?1) LIMIT 2"
 _OF_BADGE = "SELECT id FROM profiles WHERE active = 1 AND employee_id = ? LIMIT 2"
