@@ -36,7 +36,7 @@ class MachineCommands(Commands):
         """One value of a device. What of it was not done is told; the rest is. Raises Invalid."""
         machine = self._speaking(reading.device)
         steps = readings.steps(machine, reading)
-        return await self._db.write(_take, self.stamp(), machine, reading, steps)
+        return await self._taken(machine, reading, steps)
 
     async def cycle(self, cycle: Cycle) -> tuple[Told, ...]:
         """One cycle finished; the same id counts once. Raises Invalid."""
@@ -48,7 +48,7 @@ class MachineCommands(Commands):
             return cycles.finish(at.tx, at.stamp, at.machine, row, done, at.timed.at, mapping)
 
         reading = Reading(cycle.device, CYCLE, None, cycle.occurred_at)
-        return await self._db.write(_take, self.stamp(), machine, reading, [finish])
+        return await self._taken(machine, reading, [finish])
 
     async def badge(self, badge: Badge) -> None:
         """Somebody logs on at the machine, or off. Raises UnknownBadge."""
@@ -70,6 +70,12 @@ class MachineCommands(Commands):
         if receipt is None:
             requests.require_in_time(machine, request, wish, now)
         return await self._once(receipt, requests.carry_out, machine, wish)
+
+    async def _taken(self, machine: Machine, reading: Reading, steps: Sequence[Step]) -> tuple[Told, ...]:
+        told = await self._db.write(_take, self.stamp(), machine, reading, steps)
+        # Again: who looks once a second at those that told something must not have looked before it was committed.
+        self.heard[machine.id] = self._clock.monotonic()
+        return told
 
     def _speaking(self, device: str) -> Machine:
         machine = self.machines.get(device)

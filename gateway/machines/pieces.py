@@ -22,11 +22,11 @@ from gateway.web.routes import Caller, Scope
 HOLD_MAX = 1_000  # pieces of cycles, for which no mapping says otherwise
 FLUSH_S = 30.0
 
-_LAST_WORKED_ON = """
+_LAST_WORKED_ON = f"""
 SELECT o.id FROM operations o JOIN parts p ON p.id = o.part_id JOIN jobs j ON j.id = p.job_id
 WHERE o.deleted_at IS NULL AND p.deleted_at IS NULL AND j.deleted_at IS NULL AND o.started_at IS NOT NULL
-  AND (?1 IS NULL OR o.cell_id IN (SELECT value FROM json_each(?1))) ORDER BY o.updated_at DESC, o.id LIMIT 1
-"""
+  AND {gathered.IN_CELLS} ORDER BY o.updated_at DESC, o.id LIMIT 1
+"""  # noqa: S608 -- constants only
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def _hold(tx: Tx, stamp: Stamp, machine: Machine, known: Gathered, counted: Coun
 
 def _complain(tx: Tx, stamp: Stamp, machine: Machine, cells: str | None, found: list[str]) -> bool:
     """One issue until pieces find their operation again. False where no operation is there that it could stand on."""
-    last = found[:1] or [row[0] for row in tx.execute(_LAST_WORKED_ON, (cells,))]
+    last = found[:1] or [row[0] for row in tx.execute(_LAST_WORKED_ON, {"cells": cells})]
     if not last:
         return False
     why = "several operations are in progress" if found else "no operation is in progress"

@@ -52,6 +52,10 @@ class Machine:
     def cause(self) -> str:
         return f"{CAUSE}{self.device.id}"
 
+    def counts_each(self, name: str) -> bool:
+        """Whether a message of this input or topic counts each time it comes, as nothing tells it from the one before."""
+        return any(one.mapping.rule == CYCLE and one.mapping.allow_unidentified for one in self.sources.get(name, ()))
+
     def state_mapping(self, state: State) -> Mapping_ | None:
         """Which of its mappings knows this state."""
         known = (one for some in self.sources.values() for one in some if state in one.names.values())

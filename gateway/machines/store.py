@@ -48,14 +48,17 @@ _QUARANTINE = """
 INSERT INTO machine_quarantines (id, device, input, reason, last_value, value, pieces, cells, found_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
-_GROW = """
-UPDATE machine_quarantines SET pieces = pieces + ?
-WHERE device = ? AND input = ? AND reason = 'held_too_many' AND acknowledged_at IS NULL RETURNING id
+_OPEN = """
+SELECT count(*), max(id) FROM machine_quarantines
+WHERE device = ? AND input = ? AND reason = ? AND acknowledged_at IS NULL
 """
+_GROW = "UPDATE machine_quarantines SET pieces = min(pieces + ?, ?), value = ? WHERE id = ?"
 _ACKNOWLEDGE = """
 UPDATE machine_quarantines SET acknowledged_at = ?, acknowledged_by = ? WHERE id = ? AND acknowledged_at IS NULL
 """
 JUMP, HELD_TOO_MANY = "jump", "held_too_many"
+OPEN_MAX = {JUMP: 20, HELD_TOO_MANY: 1}  # of one input that nobody has looked at; beyond it the last one grows
+PIECES_MAX = 10**15  # that are told
 LISTED_MAX = 1_000
 ID_MAX = 64  # characters of a wrong one that are told
 _TOLD = ("state", "raw", "since", "quality", "online", "program")  # a change of these is told to others
@@ -168,14 +171,17 @@ class Doubt:
 
 
 def quarantine(tx: Tx, stamp: Stamp, doubt_: Doubt) -> str:
-    """Its id. What is held too long is one row that grows until somebody has looked."""
-    if doubt_.reason == HELD_TOO_MANY:
-        known = tx.execute(_GROW, (doubt_.pieces, doubt_.device, doubt_.input)).fetchone()
-        if known is not None:
-            return str(known[0])
+    """Its id. What is held too long is one row that grows until somebody has looked, and so are the jumps of a counter
+    that never ends to jump.
+    """
+    pieces = min(doubt_.pieces, PIECES_MAX)
+    open_, newest = tx.execute(_OPEN, (doubt_.device, doubt_.input, doubt_.reason)).fetchone()
+    if open_ >= OPEN_MAX[doubt_.reason]:
+        tx.execute(_GROW, (pieces, PIECES_MAX, encode(doubt_.value), newest))
+        return str(newest)
     row_id = stamp.new_id()
     values = (row_id, doubt_.device, doubt_.input, doubt_.reason, encode(doubt_.last), encode(doubt_.value))
-    tx.execute(_QUARANTINE, (*values, doubt_.pieces, doubt_.cells, stamp.text))
+    tx.execute(_QUARANTINE, (*values, pieces, doubt_.cells, stamp.text))
     return row_id
 
 

@@ -35,16 +35,16 @@ FROM operations o JOIN parts p ON p.id = o.part_id JOIN jobs j ON j.id = p.job_i
 _NAMED = f"""
 {_ROW} WHERE j.job_number = :job_number AND (:part_number IS NULL OR p.part_number = :part_number)
   AND (:sequence IS NULL OR o.sequence = :sequence) AND (:operation_name IS NULL OR o.operation_name = :operation_name)
-  AND {_LIVE} ORDER BY p.part_number, o.sequence, o.id LIMIT :limit
+  AND {_LIVE} AND (NOT :ours OR {gathered.IN_CELLS}) ORDER BY p.part_number, o.sequence, o.id LIMIT :limit
 """
 _OF_IDS = f"{_ROW} WHERE o.id IN (SELECT value FROM json_each(?)) ORDER BY o.started_at, o.id"  # noqa: S608 -- constants only
 # As a station shows it: planned start, then due date, then the order of the routing.
 _QUEUE = f"""
-{_ROW} WHERE o.status = 'not_started' AND (:cells IS NULL OR o.cell_id IN (SELECT value FROM json_each(:cells))) AND {_LIVE}
+{_ROW} WHERE o.status = 'not_started' AND {gathered.IN_CELLS} AND {_LIVE}
 ORDER BY o.planned_start IS NULL, o.planned_start, coalesce(j.due_date_override, j.due_date) IS NULL,
   coalesce(j.due_date_override, j.due_date), j.job_number, p.part_number, o.sequence, o.id LIMIT :limit
-"""  # noqa: S608 -- constants only
-_STATUS = "SELECT status FROM operations WHERE id = ? AND deleted_at IS NULL"
+"""
+_STANDS = "SELECT status, cell_id FROM operations WHERE id = ? AND deleted_at IS NULL"
 _PERSON = "SELECT id FROM profiles WHERE active = 1 AND (id = ?1 OR username = ?1 OR employee_id = ?1) LIMIT 2"
 _OF_BADGE = "SELECT id FROM profiles WHERE active = 1 AND employee_id = ? LIMIT 2"
 _STANDS_AS = {Verb.RESUME: "on_hold"}  # what a verb without a target means; all others what is in progress
@@ -63,13 +63,13 @@ def cells_of(connection: sqlite3.Connection, machine: Machine) -> str | None:
 def current(
     connection: sqlite3.Connection, cells: str | None, started: str | None, verb: Verb = Verb.REPORT
 ) -> list[str]:
-    """What is meant without a name: the operation that the device started last if it still stands so, else those of its
-    cells that do. One id: that one; several: nobody can tell.
+    """What is meant without a name: the operation that the device started last if it still stands so in one of its cells,
+    else all that do. One id: that one; several: nobody can tell.
     """
     status = _STANDS_AS.get(verb, "in_progress")
     if started is not None:
-        found = connection.execute(_STATUS, (started,)).fetchone()
-        if found is not None and found[0] == status:
+        found = connection.execute(_STANDS, (started,)).fetchone()
+        if found is not None and found[0] == status and _within(cells, found[1]):
             return [started]
     return gathered.running(connection, cells, status, CANDIDATES_MAX)
 
@@ -102,13 +102,18 @@ def target(
 
 def _by_number(connection: sqlite3.Connection, named: Mapping[str, Any], cells: str | None) -> str:
     asked = {name: named.get(name) for name in ("job_number", "part_number", "sequence", "operation_name")}
-    found = connection.execute(_NAMED, {**asked, "limit": CANDIDATES_MAX}).fetchall()
-    if not found:
-        raise NotFound("no operation has that job number, part number and sequence")
-    ours = [row for row in found if cells is None or f'"{row["cell_id"]}"' in cells]
+    asked |= {"cells": cells, "limit": CANDIDATES_MAX}
+    ours = connection.execute(_NAMED, {**asked, "ours": True}).fetchall()
     if not ours:
-        raise CellNotAllowed("that operation is not in a cell of this device", {"cell_id": found[0]["cell_id"]})
+        elsewhere = connection.execute(_NAMED, {**asked, "ours": False}).fetchone()
+        if elsewhere is None:
+            raise NotFound("no operation has that job number, part number and sequence")
+        raise CellNotAllowed("that operation is not in a cell of this device", {"cell_id": elsewhere["cell_id"]})
     return str(ours[0]["id"]) if len(ours) == 1 else _which(connection, [row["id"] for row in ours])
+
+
+def _within(cells: str | None, cell_id: str) -> bool:
+    return cells is None or f'"{cell_id}"' in cells
 
 
 def _head(connection: sqlite3.Connection, machine: Machine, cells: str | None) -> str:

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from hall import SAW
 from machine_hall import COUNTER, Hall
 
 from gateway.kernel.errors import Invalid
@@ -73,3 +74,15 @@ async def test_equipment_with_a_topic_of_its_own(floor):
 async def test_numbers_that_are_none(floor, good):
     with pytest.raises(Invalid, match="good"):
         await Hall(floor).cycle("c-1", good)
+
+
+async def test_a_cycle_is_held_when_the_operation_went_to_a_cell_that_is_not_the_devices(floor):
+    hall = Hall(floor)
+    operation = await hall.operation(verb=None)
+    await hall.ask("start", "r", operation_id=operation)
+    await floor.do("UPDATE operations SET cell_id = ? WHERE id = ?", SAW, operation)
+    await hall.cycle("c-1", 3)
+    assert await hall.booked() == []
+    other = await hall.operation("J-2")
+    await hall.pass_time(2)
+    assert await hall.booked(other) == [(3, 0, 0)]

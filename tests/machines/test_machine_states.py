@@ -1,5 +1,7 @@
 """How a machine stands: by its own word or a map, how far that can be believed, and what a change of it brings about."""
 
+import asyncio
+import threading
 from datetime import timedelta
 
 import pytest
@@ -203,3 +205,16 @@ async def test_the_machines_of_ones_cells_are_shown(floor):
     await hall.tell("state", "running")
     assert (await floor.get("/api-machines"))["machines"] == []  # this server's settings have none
     assert (await floor.send("GET", "/api-machines?x=1")).status == 422
+
+
+async def test_a_device_has_been_heard_once_its_value_is_there_to_be_seen(floor):
+    """Whoever shows counters looks at the devices that were heard since: a value that waited at the writer is among them."""
+    hall, free = Hall(floor), threading.Event()
+    before = asyncio.create_task(floor.db.write(lambda _tx: free.wait(10)))
+    told = asyncio.create_task(hall.tell("counter/good", 7))
+    await asyncio.sleep(0)
+    heard_s = hall.commands.heard["laser-1"]
+    await floor.clock.advance(2)
+    free.set()
+    await asyncio.gather(before, told)
+    assert hall.commands.heard["laser-1"] == heard_s + 2

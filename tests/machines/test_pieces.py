@@ -7,6 +7,7 @@ from hall import SAW
 from machine_hall import COUNTER, Hall
 
 from gateway.kernel.errors import Invalid
+from gateway.machines import store
 
 
 async def test_pieces_are_gathered_and_booked_together(floor):
@@ -227,3 +228,21 @@ async def test_who_is_logged_on_is_named_on_the_pieces(floor):
     await hall.pass_time(31)
     rows = await floor.query("SELECT recorded_by, quantity_good FROM operation_quantities ORDER BY rowid")
     assert [tuple(row) for row in rows] == [(floor.ANNA, 2), (floor.BEN, 3)]
+
+
+async def test_a_counter_that_jumps_without_end_is_quarantined_in_a_few_rows(floor):
+    hall = Hall(floor, COUNTER)
+    for turn in range(2 * store.OPEN_MAX[store.JUMP] + 1):
+        assert await hall.tell("counter/good", turn * 1_000) == (["COUNTER_JUMP"] if turn else [])
+    rows = await floor.query("SELECT pieces FROM machine_quarantines ORDER BY id")
+    assert (len(rows), sum(row[0] for row in rows)) == (20, 40_000)
+
+
+async def test_no_jump_is_too_far_to_be_quarantined(floor):
+    hall = Hall(floor, {**COUNTER, "bits": 64, "factor": 10})
+    await hall.operation()
+    await hall.count(2)
+    assert await hall.tell("counter/good", 2**64 - 1) == ["COUNTER_JUMP"]
+    await hall.count(0, 1)
+    await hall.pass_time(31)
+    assert await hall.pieces() == 20  # it rolled over, and went on

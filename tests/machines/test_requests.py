@@ -3,11 +3,13 @@
 from datetime import timedelta
 
 import pytest
-from hall import SAW
+from hall import LASER, SAW
 from machine_hall import COUNTER, Hall
 
 from gateway.kernel import errors
 from gateway.kernel.clock import text
+from gateway.machines import pieces, targets
+from gateway.operations.quantities import gathered
 
 
 async def test_each_verb_does_what_rest_does(floor):
@@ -211,3 +213,22 @@ async def test_an_issue_that_holds_its_operation(floor):
     ] is True
     with pytest.raises(errors.InvalidTransition):
         await hall.ask("resume", operation_id=operation)
+
+
+async def test_a_job_number_finds_the_devices_own_operation_however_many_others_the_job_has(floor):
+    hall = Hall(floor)
+    job = await floor.job("J-9", (*[SAW] * (targets.CANDIDATES_MAX + 1), LASER))
+    status, data, _ = await hall.ask("start", "r", job_number="J-9")
+    assert (status, data["operation_id"]) == (200, job["parts"][0]["operations"][-1]["id"])
+
+
+def _plan(connection, sql, given):
+    return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", given)]
+
+
+async def test_finding_an_operation_looks_only_at_those_of_the_devices_cells(floor):
+    """Every counter asks for it, and a factory has very many operations."""
+    given = {"cells": "[]", "status": "in_progress", "limit": 2}
+    for sql in (gathered._RUNNING, targets._QUEUE, pieces._LAST_WORKED_ON):
+        (steps,) = {tuple(await floor.db.read(_plan, sql, given | {"cells": cells})) for cells in ("[]", None)}
+        assert any(step.startswith("SEARCH o USING INDEX operations_by_cell") for step in steps), steps

@@ -36,6 +36,7 @@ UNS = {
             "rule": "state_map",
             "map": {"0": "off", "1": "idle", "4": "running", "8": "fault"},
         },
+        {"device": "laser-1", "topic": "press/x/stroke", "rule": "cycle", "allow_unidentified": True},
         {"device": "meter-1", "topic": "shellies/x/relay/0/power", "path": "a.b[0].c", "rule": "gauge"},
     ],
 }

@@ -72,7 +72,7 @@ async def test_a_device_that_is_taken_out_of_the_settings_leaves_nothing_behind(
     hall = make_hall(uns=UNS)
     async with hall.on():
         assert topics <= await hall.retained_topics()
-    fewer = {"device": UNS["device"][1:], "mapping": UNS["mapping"][3:]}
+    fewer = {"device": UNS["device"][1:], "mapping": UNS["mapping"][4:]}
     async with hall.on(uns=fewer), hall.ear() as ear:
         await until(lambda: f"{ROOT}/_dev/press-1/job" in ear.states)
         assert not topics & await hall.retained_topics()

@@ -159,6 +159,16 @@ async def test_retained_cycles_and_badges_are_refused_alike(floor):
     assert await rows(floor, "SELECT count(*) FROM operation_quantities") == [(0,)]
 
 
+async def test_a_cycle_without_an_id_on_a_topic_of_its_own_is_not_booked_again_at_every_start(floor):
+    """The topic is not ours to clear: the message stays there, and is refused each time."""
+    async with speaking(floor) as laser, floor.ear() as ear:
+        await laser.client.publish("press/x/stroke", '{"good":1}', qos=1, retain=True)
+        (told,) = await errors(ear, "laser-1")
+    assert (told["code"], told["topic"]) == ("RETAINED_COMMAND", "press/x/stroke")
+    assert await rows(floor, "SELECT count(*) FROM gathered_pieces") == [(0,)]
+    assert await rows(floor, "SELECT count(*) FROM operation_quantities") == [(0,)]
+
+
 def told_of(ear) -> list:
     return [one.payload for one in ear.heard if "/error/" in one.topic]
 

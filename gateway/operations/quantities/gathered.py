@@ -44,11 +44,13 @@ SELECT {_COLUMNS} FROM gathered_pieces WHERE pending_millionths >= {PIECE} AND o
 _SAVE = f"""
 INSERT OR REPLACE INTO gathered_pieces ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """  # noqa: S608 -- constants only
-_RUNNING = """
+# By name, because every counter asks: "these cells, or all" in one condition would have each operation looked at.
+IN_CELLS = "o.cell_id IN (SELECT value FROM json_each(coalesce(:cells, (SELECT json_group_array(id) FROM cells))))"
+_RUNNING = f"""
 SELECT o.id FROM operations o JOIN parts p ON p.id = o.part_id JOIN jobs j ON j.id = p.job_id
-WHERE o.status = ? AND (? IS NULL OR o.cell_id IN (SELECT value FROM json_each(?)))
-  AND o.deleted_at IS NULL AND p.deleted_at IS NULL AND j.deleted_at IS NULL ORDER BY o.started_at, o.id LIMIT ?
-"""
+WHERE o.status = :status AND {IN_CELLS}
+  AND o.deleted_at IS NULL AND p.deleted_at IS NULL AND j.deleted_at IS NULL ORDER BY o.started_at, o.id LIMIT :limit
+"""  # noqa: S608 -- constants only
 _WAITING = f"""
 SELECT coalesce(sum(pending_millionths / {PIECE}) FILTER (WHERE operation_id IS NOT NULL), 0),
   coalesce(sum(pending_millionths / {PIECE}) FILTER (WHERE operation_id IS NULL), 0), coalesce(sum(dropped_total), 0)
@@ -167,7 +169,8 @@ def running(
     connection: sqlite3.Connection, cells: str | None, status: str = "in_progress", limit: int = 2
 ) -> list[str]:
     """The operations of these cells (a JSON list of ids, None: all) that stand like that, oldest first."""
-    return [row[0] for row in connection.execute(_RUNNING, (status, cells, cells, limit))]
+    given = {"status": status, "cells": cells, "limit": limit}
+    return [row[0] for row in connection.execute(_RUNNING, given)]
 
 
 def book(tx: Tx, stamp: Stamp, one: Gathered) -> Gathered:

@@ -7,7 +7,7 @@ before, the broker sends it again, and the rules know it. Nobody's message ends 
 import asyncio
 import contextlib
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import TypeVar
 
@@ -135,7 +135,8 @@ class Inbound:
         """None: of an old subscription, or our own word that a small broker gives back."""
         kept = not self._live.is_set()
         if devices := self._machines.topics.get(packet.topic):
-            return Heard(packet, devices, None, kept=kept)
+            again = packet.retain and self._counts_each(devices, packet.topic)
+            return Heard(packet, devices, None, kept=kept, refusal=_retained() if again else None)
         found = self._topics.from_device(packet.topic)
         if found is None:
             return None
@@ -146,11 +147,14 @@ class Inbound:
         if device not in self._machines.by_id:
             device = _safe(device)
             refusal = UnknownDevice(f'there is no device "{device}" here: see [[uns.device]]')
-        elif packet.retain and wire.happens_once(rest):
-            refusal = RetainedCommand(
-                "this must not be sent with the retain flag: it would happen again at every start"
-            )
+        elif packet.retain and (
+            wire.happens_once(rest) or self._counts_each((device,), rest.removeprefix(wire.INPUTS))
+        ):
+            refusal = _retained()
         return Heard(packet, (device,), rest, wire.absolute(rest), kept, refusal)
+
+    def _counts_each(self, devices: Iterable[str], name: str) -> bool:
+        return any(self._machines.by_id[device].counts_each(name) for device in devices)
 
     async def _send_mark(self, session: Session) -> None:
         """The broker keeps the order: what comes before our own word was sent before we were there."""
@@ -159,7 +163,7 @@ class Inbound:
     # ------------------------------------------------------------------ out of a lane
 
     async def _handle(self, session: Session, heard: Heard) -> None:
-        if isinstance(heard.refusal, RetainedCommand):
+        if isinstance(heard.refusal, RetainedCommand) and heard.rest is not None:
             await self._refusals.publish(session, [Message(heard.packet.topic, "", retain=True)])
         if heard.rest is not None and heard.rest.startswith(wire.COMMANDS):
             await self._refusals.publish(session, [await self._answered(heard)])
@@ -255,6 +259,10 @@ def _taken_back(heard: Heard, session: Session) -> bool:
     """An empty message: the retained one before it is no longer there. With MQTT 3.1.1 it may be us who took it back."""
     wish = heard.rest is not None and heard.rest.startswith(wire.COMMANDS)
     return not heard.packet.payload and (heard.packet.retain or not wish or not session.mqtt5)
+
+
+def _retained() -> GatewayError:
+    return RetainedCommand("this must not be sent with the retain flag: it would happen again at every start")
 
 
 def _safe(device: str) -> str:

@@ -33,7 +33,7 @@ class Online:
 
 Said = Reading | Cycle | Badge | Online
 STATUS, STATE, CYCLE, BADGE = "status", "in/state", "in/cycle", "in/badge"
-COUNTERS, TAGS, COMMANDS = "in/counter/", "in/tag/", "cmd/"
+INPUTS, COUNTERS, TAGS, COMMANDS = "in/", "in/counter/", "in/tag/", "cmd/"
 
 
 def inward(rest: str) -> bool:
@@ -60,13 +60,13 @@ def said(device: str, rest: str, payload: bytes, *, kept: bool = False) -> Said:
         return _badge(device, payload)
     if rest == STATE or rest.startswith((COUNTERS, TAGS)):
         value, at = _reading(_parsed(payload, words=not rest.startswith(COUNTERS)))
-        return Reading(device, rest.removeprefix("in/"), value, at, kept)
+        return Reading(device, rest.removeprefix(INPUTS), value, at, kept)
     if rest == CYCLE:
         return _cycle(device, _parsed(payload))
     if rest == STATUS:
         return Online(device, _online(_parsed(payload, words=True)))
     raise NotFound(
-        f'there is no input "{rest.removeprefix("in/")}": state, counter/NAME, cycle, badge and tag/NAME are'
+        f'there is no input "{rest.removeprefix(INPUTS)}": state, counter/NAME, cycle, badge and tag/NAME are'
     )
 
 
