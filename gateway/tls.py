@@ -9,7 +9,7 @@ import ipaddress
 import os
 import socket
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -101,7 +101,8 @@ class Tls:
         from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 -- paid with the first use
         from cryptography.x509.oid import ExtendedKeyUsageOID  # noqa: PLC0415 -- paid with the first use
 
-        authority, signing = self._authority(now)
+        with _alone(self.folder):  # the command line and the gateway may want a CA at the same moment
+            authority, signing = self._authority(now)
         key = ec.generate_private_key(ec.SECP256R1())
         usage = ExtendedKeyUsageOID.SERVER_AUTH if server else ExtendedKeyUsageOID.CLIENT_AUTH
         subject = _subject(min(names - {"localhost"}, key=_as_address, default="localhost"))
@@ -220,6 +221,18 @@ def _general(name: str) -> "x509.GeneralName":
     with contextlib.suppress(ValueError):
         return x509.IPAddress(ipaddress.ip_address(name))
     return x509.DNSName(name)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One at a time, of all processes."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _write(file: Path, content: bytes) -> None:
