@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import socket
 
 import aiomqtt
 import pytest
@@ -229,3 +230,22 @@ async def test_all_of_it_lasts_over_a_restart(make_hall):
     async with hall.on(), client(hall, "laser-1", password):
         kept = json.loads((hall.folder / FILE).read_text())
         assert set(kept) == {"laser-1"}
+
+
+async def test_a_will_is_no_way_to_write_where_a_device_may_not(hall):
+    password = await let_in(hall, "laser-1")
+    own, other = f"{ROOT}/_dev/laser-1/status", f"{ROOT}/_dev/saw-1/cmd/start"
+    async with hall.ear("#", version=hall.version) as ear:
+        for topic in (other, own):
+            with contextlib.suppress(aiomqtt.MqttError):  # the embedded broker does not let it in
+                await gone_without_a_word(hall, password, aiomqtt.Will(topic, MARK, qos=1))
+        await until(lambda: own in {one.topic for one in ear.heard})
+        assert other not in {one.topic for one in ear.heard}
+
+
+async def gone_without_a_word(hall, password: str, will: aiomqtt.Will) -> None:
+    protocol = aiomqtt.ProtocolVersion.V5 if hall.version == 5 else aiomqtt.ProtocolVersion.V311
+    async with aiomqtt.Client(
+        HOST, hall.port, username="laser-1", password=password, protocol=protocol, will=will
+    ) as client:
+        client._client.socket().shutdown(socket.SHUT_RDWR)
