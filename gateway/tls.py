@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.kernel.clock import BUILD_DATE
+from gateway.kernel.disk import write_whole
 from gateway.kernel.errors import StartupError
 
 if TYPE_CHECKING:
@@ -236,15 +237,8 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _write(file: Path, content: bytes) -> None:
-    """Whole or not at all."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part = file.with_name(file.name + ".part")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as written:
-        written.write(content)
-        written.flush()
-        os.fsync(descriptor)
-    part.replace(file)
+    write_whole(file, content)
 
 
 # ------------------------------------------------------------------ what this machine is called

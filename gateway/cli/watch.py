@@ -94,8 +94,8 @@ def _address(settings: Settings) -> Address:
     if broker.mode == "off":
         raise StartupError('[broker] mode is "off": there is nothing to watch')
     if broker.mode == "external":
-        password = broker.password.get_secret_value()
-        return Address(broker.host, broker.port, broker.username, password, tls=trusted(broker))
+        given = broker.username, broker.password.get_secret_value()
+        return Address(broker.host, broker.port, *given, tls=trusted(broker))
     folder = settings.data_dir / "broker"
     try:
         password = users.known(folder).get(users.VIEWER)

@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import json
+import os
 import socket
+from pathlib import Path
 
 import aiomqtt
 import pytest
@@ -249,3 +251,22 @@ async def gone_without_a_word(hall, password: str, will: aiomqtt.Will) -> None:
         HOST, hall.port, username="laser-1", password=password, protocol=protocol, will=will
     ) as client:
         client._client.socket().shutdown(socket.SHUT_RDWR)
+
+
+def test_passwords_of_our_own_that_are_damaged_are_named_with_the_way_out(tmp_path):
+    (tmp_path / users.FILE).write_text("{")
+    with pytest.raises(StorageFailed, match=f"{users.FILE} is damaged.*remove it"):
+        users.passwords(tmp_path)
+
+
+def test_a_password_that_was_shown_is_on_the_disk_with_its_name(tmp_path, monkeypatch):
+    synced, fsync = [], os.fsync
+
+    def seen(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", seen)
+    door = Door(Settings.model_validate({"gateway": {"data_dir": str(tmp_path)}}), SystemClock())
+    door.add("laser-1")
+    assert synced == [f"{FILE}.part", "broker"]
