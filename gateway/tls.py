@@ -9,13 +9,14 @@ import ipaddress
 import os
 import socket
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.kernel.clock import BUILD_DATE
+from gateway.kernel.disk import write_whole
 from gateway.kernel.errors import StartupError
 
 if TYPE_CHECKING:
@@ -101,7 +102,8 @@ class Tls:
         from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 -- paid with the first use
         from cryptography.x509.oid import ExtendedKeyUsageOID  # noqa: PLC0415 -- paid with the first use
 
-        authority, signing = self._authority(now)
+        with _alone(self.folder):  # the command line and the gateway may want a CA at the same moment
+            authority, signing = self._authority(now)
         key = ec.generate_private_key(ec.SECP256R1())
         usage = ExtendedKeyUsageOID.SERVER_AUTH if server else ExtendedKeyUsageOID.CLIENT_AUTH
         subject = _subject(min(names - {"localhost"}, key=_as_address, default="localhost"))
@@ -222,16 +224,21 @@ def _general(name: str) -> "x509.GeneralName":
     return x509.DNSName(name)
 
 
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One at a time, of all processes."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def _write(file: Path, content: bytes) -> None:
-    """Whole or not at all."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part = file.with_name(file.name + ".part")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as written:
-        written.write(content)
-        written.flush()
-        os.fsync(descriptor)
-    part.replace(file)
+    write_whole(file, content)
 
 
 # ------------------------------------------------------------------ what this machine is called

@@ -76,13 +76,13 @@ def remove(place: Place, device: str) -> None:
 
 def _made(place: Place, verb: str, device: str, certificate: Path | None) -> None:
     made = place.ask(f"uns.devices.{verb}", device=device)
-    if certificate is not None:
-        pair = Tls(place.settings().data_dir).client(device, certificate, SystemClock().now())
-        click.echo(f"certificate: {pair.certificate}, {pair.key}, {certificate / 'ca.crt'}", err=True)
     for note in made["notes"]:
         click.echo(f"note: {note}", err=True)
     click.echo(f'the password of "{device}", shown only now:', err=True)
     place.show(made, made["password"])
+    if certificate is not None:  # behind it: what goes wrong here must not keep the password from whoever asked
+        pair = Tls(place.settings().data_dir).client(device, certificate, SystemClock().now())
+        click.echo(f"certificate: {pair.certificate}, {pair.key}, {certificate / 'ca.crt'}", err=True)
 
 
 def _told(plan: dict[str, Any]) -> list[str]:

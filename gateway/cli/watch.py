@@ -16,6 +16,7 @@ from gateway.kernel.clock import zulu
 from gateway.kernel.errors import StartupError, Unavailable
 from gateway.settings import Settings
 from gateway.uns import users
+from gateway.uns.broker import trusted
 from gateway.uns.client import connected, first
 from gateway.uns.packets import Address
 from gateway.uns.topics import Topics
@@ -88,12 +89,13 @@ class _Watch:
 
 
 def _address(settings: Settings) -> Address:
-    """As whom to look. Raises StartupError, NotRunning."""
+    """As whom to look. Raises StartupError, NotRunning, Unavailable."""
     broker = settings.broker
     if broker.mode == "off":
         raise StartupError('[broker] mode is "off": there is nothing to watch')
     if broker.mode == "external":
-        return Address(broker.host, broker.port, broker.username, broker.password.get_secret_value())
+        given = broker.username, broker.password.get_secret_value()
+        return Address(broker.host, broker.port, *given, tls=trusted(broker))
     folder = settings.data_dir / "broker"
     try:
         password = users.known(folder).get(users.VIEWER)

@@ -1,4 +1,4 @@
-"""The data folder: one process at a time, and 64 MB kept back for the day on which the disk is full."""
+"""The data folder: one process at a time, files written whole, and 64 MB kept back for the day on which the disk is full."""
 
 import contextlib
 import fcntl
@@ -14,6 +14,22 @@ BALLAST_BYTES = 64 * 1024 * 1024
 ROOM_MIN_BYTES = 1024 * 1024  # less than this on the disk is no room for a write
 BALLAST_PAUSE_S = 60.0  # between two looks at the free space
 BALLAST_MARGIN = 3  # the ballast is laid down again once this many times its size is free
+
+
+def write_whole(file: Path, content: bytes) -> None:
+    """Whole or not at all, on the disk with its name, readable by the owner only."""
+    part = file.with_name(file.name + ".part")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as written:
+        written.write(content)
+        written.flush()
+        os.fsync(descriptor)
+    part.replace(file)
+    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 class DataLock:

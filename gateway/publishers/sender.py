@@ -31,7 +31,7 @@ from gateway.uns.topics import Place, Topics
 
 BATCH_MAX = 100  # journal entries: what is sent again, at the most, when the connection breaks off
 SESSION_EXPIRY_S = 86_400
-BREAKER_AFTER = 5  # failures in a row
+BREAKER_AFTER = 5  # failures in a row: connections on which nothing was told, and that did not last
 BREAKER_OPEN_S = 30.0
 CUT_LOG_EVERY = 1_000  # messages
 
@@ -81,10 +81,12 @@ class Sender:
         if self._failures >= BREAKER_AFTER:
             await self._here.clock.sleep(BREAKER_OPEN_S)
             self._link.facts["breaker"] = "half-open"
+        began_s = self._here.clock.monotonic()
         try:
             await self._connected()
         except Unavailable as exc:
-            self._failures += 1
+            lasted = self._here.clock.monotonic() - began_s > BREAKER_OPEN_S
+            self._failures = 1 if lasted else self._failures + 1
             await self._stands(exc.message)
             if self._failures < BREAKER_AFTER:
                 raise
@@ -100,7 +102,6 @@ class Sender:
         address = await address_of(self._publisher, self._here.box)
         name = self._here.client_id(self._publisher)
         async with connected(address, name, session_expiry_s=SESSION_EXPIRY_S) as session:
-            self._failures = 0
             self._link.facts["breaker"] = "closed"
             await self._stands(None)
             self._refusals.connected()
@@ -131,6 +132,7 @@ class Sender:
         told = [told_of(answer) for answer in await self._refusals.deliver(session, messages)]
         self._link.facts["latency_ms"] = told[-1].latency_ms
         await db.write(store.delivered, self._here.stamp(), publisher, told, last)
+        self._failures = 0
         self._logged += len(told)
         if self._logged >= CUT_LOG_EVERY:
             self._logged = 0

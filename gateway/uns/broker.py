@@ -125,7 +125,7 @@ class Broker:
     async def _started(self) -> AsyncIterator[Callable[[], Awaitable[None]]]:
         """Yields what ends, with Unavailable, when the broker does."""
         if self.mode == "external":
-            self._trusting = await asyncio.to_thread(self._trust) if self._settings.tls else None
+            self._trusting = await asyncio.to_thread(trusted, self._settings)
             yield _never
             return
         self._door.open()
@@ -167,19 +167,12 @@ class Broker:
                 self._refused = config
                 raise
 
-        async with child.running(config):
-            self._child = child
-            try:
-                yield gone
-            finally:
-                self._child = None
-
-    def _trust(self) -> ssl.SSLContext:
-        """Whom we believe to be the broker that is meant."""
+        self._child = child  # before it starts: whoever is let in or out meanwhile counts as well
         try:
-            return ssl.create_default_context(cafile=self._settings.ca)
-        except OSError as exc:
-            raise Unavailable(f"[broker] ca {self._settings.ca} cannot be used ({exc}): a PEM file is wanted") from exc
+            async with child.running(config):
+                yield gone
+        finally:
+            self._child = None
 
     async def _plan(self) -> Plan:
         """What is wanted now. Takes the ports."""
@@ -323,6 +316,16 @@ class Broker:
         if self._settings.bridge.address and self.mode == "managed" and not self._bridged:
             return f"the plant's broker at {self._settings.bridge.address} is not reached: the bridge tries again"
         return None
+
+
+def trusted(settings: Settings) -> ssl.SSLContext | None:
+    """Whom we believe to be the external broker that is meant; None without TLS. Reads files. Raises Unavailable."""
+    if not settings.tls:
+        return None
+    try:
+        return ssl.create_default_context(cafile=settings.ca)
+    except OSError as exc:
+        raise Unavailable(f"[broker] ca {settings.ca} cannot be used ({exc}): a PEM file is wanted") from exc
 
 
 def _free(host: str, port: int, key: str) -> int:

@@ -211,6 +211,10 @@ class _Client(aiomqtt.Client):
                 acknowledged.exception()  # nobody may be waiting any more
         self._acks.clear()
 
+    @property
+    def is_connected(self) -> bool:
+        return self._client.is_connected()
+
     def abandon(self) -> None:
         """Close what a failed connection has left open."""
         self._client.disconnect()
@@ -251,6 +255,9 @@ async def _connect(
         except asyncio.CancelledError:
             client.abandon()
             raise
+        if not client.is_connected:  # the library forgets an end that came together with the CONNACK
+            client.abandon()
+            raise Unavailable(f"the broker at {address.host}:{address.port} ended the connection at once")
         return client, mqtt5
     raise Unavailable(f"the broker at {address.host}:{address.port} speaks neither MQTT 5 nor 3.1.1")
 

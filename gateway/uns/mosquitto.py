@@ -55,7 +55,7 @@ class Mosquitto:
     @contextlib.asynccontextmanager
     async def running(self, config: str) -> AsyncIterator[None]:
         """Started when this begins, ended when it ends."""
-        self._write_users()
+        told = self._write_users()
         users.write(self._config, config)
         self._started_s = self._clock.monotonic()
         self._process = await asyncio.create_subprocess_exec(
@@ -68,14 +68,17 @@ class Mosquitto:
             env=inherited(),  # it would tell systemd that it is ready, in our name
             preexec_fn=die_with_parent,
         )
-        users.write(self._pid, str(self._process.pid))
-        self._listening = asyncio.create_task(self._listen(self._process.stderr))
         try:
+            self._listening = asyncio.create_task(self._listen(self._process.stderr))
+            users.write(self._pid, str(self._process.pid))
+            if self._users() != told:
+                self.admit()
             yield
         finally:
             await end(self._process, signal.SIGTERM, signal.SIGKILL, each_s=END_MAX_S)
-            self._listening.cancel()
-            await asyncio.wait({self._listening})
+            if self._listening is not None:
+                self._listening.cancel()
+                await asyncio.wait({self._listening})
             self._pid.unlink(missing_ok=True)
 
     async def gone(self) -> None:
@@ -153,9 +156,15 @@ class Mosquitto:
                     return
                 await self._clock.sleep(END_PAUSE_S)
 
-    def _write_users(self) -> None:
-        users.write(self._folder / "passwd", users.password_file(self._door.hashes()))
-        users.write(self._folder / "acl", acl_file(self._door.rights()))
+    def _users(self) -> tuple[str, str]:
+        """The files of passwords and of rights."""
+        return users.password_file(self._door.hashes()), acl_file(self._door.rights())
+
+    def _write_users(self) -> tuple[str, str]:
+        passwords, rights = self._users()
+        users.write(self._folder / "passwd", passwords)
+        users.write(self._folder / "acl", rights)
+        return passwords, rights
 
     async def _listen(self, stream: asyncio.StreamReader | None) -> None:
         assert stream is not None, "stderr is a pipe"  # noqa: S101 -- a bug of ours

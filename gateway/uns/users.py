@@ -4,10 +4,12 @@ import base64
 import hashlib
 import hmac
 import json
-import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
+
+from gateway.kernel.disk import write_whole
+from gateway.kernel.errors import StorageFailed
 
 OURS = "gateway"  # may do everything
 VIEWER = "viewer"  # may read everything: for trials and for whoever only looks
@@ -29,9 +31,14 @@ def passwords(folder: Path) -> dict[str, str]:
 
 
 def known(folder: Path) -> dict[str, str]:
-    """Those that were made so far."""
+    """Those that were made so far. Raises StorageFailed."""
     file = folder / FILE
-    found: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+    try:
+        found: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+    except ValueError as exc:
+        raise StorageFailed(
+            f"{file} is damaged ({exc}): remove it, and the next start makes new passwords for our own users"
+        ) from None
     return found
 
 
@@ -57,14 +64,7 @@ def password_file(hashes: Mapping[str, str]) -> str:
 
 
 def write(file: Path, text: str) -> None:
-    """Whole or not at all, on the disk, readable by the owner only."""
-    part = file.with_name(file.name + ".part")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as written:
-        written.write(text)
-        written.flush()
-        os.fsync(descriptor)
-    part.replace(file)
+    write_whole(file, text.encode())
 
 
 def _key(password: str, salt: bytes, iterations: int) -> bytes:

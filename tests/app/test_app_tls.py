@@ -117,3 +117,26 @@ def test_a_ca_that_is_half_there_is_never_replaced_in_silence(own):
     with pytest.raises(StartupError, match="tls renew"):
         own.ends(HTTP)
     assert "tls renew" in own.problem(now())
+
+
+def test_who_makes_the_ca_at_the_same_moment_shares_it(tmp_path):
+    """The command line makes a client's certificate while the gateway opens the door to the LAN for that device."""
+    for number in range(5):
+        folder = tmp_path / str(number)
+        together = threading.Barrier(2)
+        failed = []
+
+        def sign(name: str, folder=folder, together=together, failed=failed) -> None:
+            together.wait()
+            try:
+                Tls(folder).issue(name, now())
+            except StartupError as exc:
+                failed.append(exc.message)
+
+        both = [threading.Thread(target=sign, args=(name,)) for name in (HTTP, MQTT)]
+        for one in both:
+            one.start()
+        for one in both:
+            one.join()
+        assert not failed
+        assert [spoken(Tls(folder), name, "localhost") for name in (HTTP, MQTT)] == ["hello", "hello"]

@@ -142,3 +142,11 @@ def until(fact) -> None:
     while not fact():
         assert time.monotonic() < ends_s, "waited in vain"
         time.sleep(0.1)
+
+
+def test_a_folder_that_cannot_be_written_keeps_nobody_from_the_password(program, tmp_path):
+    program.configure(DEVICES)
+    (tmp_path / "usb").write_text("no folder")
+    said = program.call("uns", "devices", "add", "laser-1", "--certificate", str(tmp_path / "usb" / "below"))
+    assert said.code == 1
+    assert len(said.last) == 24

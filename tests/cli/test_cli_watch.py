@@ -6,12 +6,17 @@ import os
 import pty
 import select
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import time
 
 import pytest
 from program import Program
+
+from gateway.kernel.clock import SystemClock
+from gateway.tls import HTTP, Tls
 
 WAIT_MAX_S = 30
 CELL = {"id": "00000000-0000-4000-8000-0000000ce001", "name": "Laser", "sequence": 1}
@@ -91,3 +96,19 @@ def test_without_a_broker_it_says_what_is_missing(tmp_path):
     program.configure(f"[broker]\nport = {Program.free_port()}\n")
     never = program.call("uns", "watch")
     assert (never.code, "no broker has run" in never.err) == (3, True)
+
+
+def test_a_broker_with_tls_gets_no_password_in_the_clear(tmp_path):
+    own, program = Tls(tmp_path / "plant"), Program.at(tmp_path)
+    pair = own.issue(HTTP, SystemClock().now())
+    serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    serving.load_cert_chain(pair.certificate, pair.key)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(WAIT_MAX_S)
+        there = f'mode = "external"\nhost = "127.0.0.1"\nport = {server.getsockname()[1]}\nusername = "mes"\npassword = "secret"\n'
+        program.configure(f'[broker]\n{there}tls = true\nca = "{own.ca.certificate}"\n')
+        with watching(program, stderr=subprocess.PIPE) as process:
+            with serving.wrap_socket(server.accept()[0], server_side=True) as heard:
+                assert heard.recv(1) == b"\x10"  # MQTT's CONNECT
+            assert process.wait(WAIT_MAX_S) == 3
+            process.stderr.close()

@@ -15,6 +15,7 @@ import pytest
 from uns_hall import HOST, ROOT, WAIT_MAX_S, free_port, listening, operation, program, tool, until
 
 from gateway.kernel.clock import SystemClock
+from gateway.kernel.errors import Unavailable
 from gateway.kernel.health import Link
 from gateway.operations.model import Verb
 from gateway.settings import Settings
@@ -22,7 +23,9 @@ from gateway.tls import Tls
 from gateway.uns import broker as broker_
 from gateway.uns import mosquitto
 from gateway.uns.broker import Broker
+from gateway.uns.client import connected
 from gateway.uns.door import Door
+from gateway.uns.packets import Address
 
 BEAM = operation(1, "Beam")
 
@@ -293,3 +296,20 @@ def _answers(port: int) -> bool:
 async def test_a_users_file_is_json_that_the_demo_can_read(hall):
     async with hall.on():
         assert set(json.loads((hall.folder / "users.json").read_text())) == {"gateway", "viewer"}
+
+
+async def test_a_connection_that_ends_with_its_connack_is_none():
+    async def throw_out(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"\x20\x03\x00\x00\x00")  # CONNACK
+        writer.close()
+
+    server = await asyncio.start_server(throw_out, HOST, 0)
+    async with server:
+        for _ in range(20):
+            with pytest.raises(Unavailable):
+                async with (
+                    asyncio.timeout(5),
+                    connected(Address(HOST, server.sockets[0].getsockname()[1], "", ""), "x") as it,
+                ):
+                    await it.lost()

@@ -3,6 +3,9 @@
 import asyncio
 import contextlib
 import json
+import os
+import socket
+from pathlib import Path
 
 import aiomqtt
 import pytest
@@ -229,3 +232,41 @@ async def test_all_of_it_lasts_over_a_restart(make_hall):
     async with hall.on(), client(hall, "laser-1", password):
         kept = json.loads((hall.folder / FILE).read_text())
         assert set(kept) == {"laser-1"}
+
+
+async def test_a_will_is_no_way_to_write_where_a_device_may_not(hall):
+    password = await let_in(hall, "laser-1")
+    own, other = f"{ROOT}/_dev/laser-1/status", f"{ROOT}/_dev/saw-1/cmd/start"
+    async with hall.ear("#", version=hall.version) as ear:
+        for topic in (other, own):
+            with contextlib.suppress(aiomqtt.MqttError):  # the embedded broker does not let it in
+                await gone_without_a_word(hall, password, aiomqtt.Will(topic, MARK, qos=1))
+        await until(lambda: own in {one.topic for one in ear.heard})
+        assert other not in {one.topic for one in ear.heard}
+
+
+async def gone_without_a_word(hall, password: str, will: aiomqtt.Will) -> None:
+    protocol = aiomqtt.ProtocolVersion.V5 if hall.version == 5 else aiomqtt.ProtocolVersion.V311
+    async with aiomqtt.Client(
+        HOST, hall.port, username="laser-1", password=password, protocol=protocol, will=will
+    ) as client:
+        client._client.socket().shutdown(socket.SHUT_RDWR)
+
+
+def test_passwords_of_our_own_that_are_damaged_are_named_with_the_way_out(tmp_path):
+    (tmp_path / users.FILE).write_text("{")
+    with pytest.raises(StorageFailed, match=f"{users.FILE} is damaged.*remove it"):
+        users.passwords(tmp_path)
+
+
+def test_a_password_that_was_shown_is_on_the_disk_with_its_name(tmp_path, monkeypatch):
+    synced, fsync = [], os.fsync
+
+    def seen(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", seen)
+    door = Door(Settings.model_validate({"gateway": {"data_dir": str(tmp_path)}}), SystemClock())
+    door.add("laser-1")
+    assert synced == [f"{FILE}.part", "broker"]

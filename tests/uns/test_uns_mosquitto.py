@@ -1,10 +1,14 @@
 """Mosquitto's configuration: by version, and back to the last good one when a new one does not start."""
 
 import asyncio
+import errno
 import random
+import socket
 import stat
+from pathlib import Path
 
 import pytest
+from getting_in import DEVICES, client
 from uns_hall import HOST, free_port, program, until
 
 from gateway.kernel.clock import SystemClock
@@ -13,7 +17,7 @@ from gateway.kernel.health import Link
 from gateway.settings import Bridge, Settings
 from gateway.tls import Tls
 from gateway.uns import broker as broker_
-from gateway.uns import mosquitto_config
+from gateway.uns import mosquitto_config, users
 from gateway.uns.broker import Broker
 from gateway.uns.door import Door
 from gateway.uns.mosquitto import Mosquitto
@@ -154,3 +158,48 @@ async def test_the_program_that_is_here_says_its_version(tmp_path):
     settings = Settings.model_validate({"gateway": {"data_dir": str(tmp_path)}})
     known = await Mosquitto(program("mosquitto"), Door(settings, SystemClock()), SystemClock()).version()
     assert known >= mosquitto_config.RUNS
+
+
+async def test_who_is_let_in_while_it_starts_gets_in(make_hall, monkeypatch):
+    """It has read its files by then, and cannot be told yet."""
+    hall = make_hall(uns={"device": DEVICES})
+    hall.version = 5
+    spawn = asyncio.create_subprocess_exec
+    passwords = []
+
+    async def slowly(*command, **options):
+        process = await spawn(*command, **options)
+        if "-c" in command and hall.broker.mode == "managed":
+            await until(lambda: not free(hall.port))  # it listens: the files are read
+            if len(passwords) < 2:
+                passwords.append(hall.door.add(("laser-1", "saw-1")[len(passwords)]))
+        return process
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", slowly)
+    async with hall.on():
+        await until(lambda: len(passwords) == 2 and hall.link("uns").state == "up")
+        for device, password in zip(("laser-1", "saw-1"), passwords, strict=True):
+            async with client(hall, device, password):
+                pass
+        assert "lan" in hall.link("broker").facts
+
+
+def free(port: int) -> bool:
+    with socket.socket() as trial:
+        return trial.connect_ex((HOST, port)) != 0
+
+
+async def test_a_disk_that_is_full_at_its_start_leaves_no_broker_behind(make_hall, monkeypatch):
+    hall = make_hall()
+    write, started = users.write, []
+
+    def full(file, text):
+        if file.name == "mosquitto.pid" and not started:
+            started.append(int(text))
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(file, text)
+
+    monkeypatch.setattr(users, "write", full)
+    async with hall.on():
+        assert hall.link("broker").state == "up"
+        assert not Path(f"/proc/{started[0]}").exists()

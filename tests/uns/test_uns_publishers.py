@@ -111,6 +111,24 @@ async def test_a_dead_broker_delays_nobody_else_and_its_breaker_says_so(publishe
     assert [one["event_type"] for one in await publishers.logs(dead)][: len(happened)] == happened
 
 
+@pytest.mark.parametrize("after_s", [0, 0.05])
+async def test_a_broker_that_lets_us_in_and_throws_us_out_at_once_is_a_failure_as_well(publishers, after_s):
+    """Somebody else is called like us, say: each time costs two rows of the journal."""
+
+    async def throw_out(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"\x20\x03\x00\x00\x00")  # CONNACK
+        await asyncio.sleep(after_s)
+        writer.close()
+
+    server = await asyncio.start_server(throw_out, "127.0.0.1", 0)
+    async with server, publishers.on():
+        row = await publishers.make(server.sockets[0].getsockname()[1])
+        link = publishers.link(row)
+        await until(lambda: link.facts.get("breaker") in ("open", "half-open"))
+        assert "failures in a row" in link.error
+
+
 async def test_a_broker_that_is_killed_in_the_middle_gets_everything_once_it_is_back_in_order(publishers, foreign):
     foreign.start("")
     async with publishers.on():
