@@ -5,6 +5,8 @@ Whoever came to the other: it is seen in what the cloud showed or confirmed last
 
 import json
 import sqlite3
+from collections.abc import Mapping
+from typing import Any
 
 from gateway.cloud import conflicts, mapping, store
 from gateway.cloud.adopt import lane_of
@@ -35,22 +37,26 @@ def _over(connection: sqlite3.Connection) -> list[tuple[str, str, str]]:
     """(conflict, whose value it was at first, the status that both have)."""
     found = []
     for conflict_id, table, row_id, field, local, status, base in connection.execute(_OPEN).fetchall():
-        if field in EXECUTION[table] and _at_one(connection, table, row_id, json.loads(base)):
-            came = "local" if json.loads(local or "null") == status else "cloud"
+        if field not in EXECUTION[table]:
+            continue
+        state = _agreed(connection, table, row_id, json.loads(base))
+        if field in state:
+            came = "local" if mapping.same(json.loads(local or "null"), state[field]) else "cloud"
             found.append((conflict_id, came, status))
     return found
 
 
-def _at_one(connection: sqlite3.Connection, table: str, row_id: str, base: dict[str, object]) -> bool:
+def _agreed(connection: sqlite3.Connection, table: str, row_id: str, base: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The state that both sides have; empty while they have not."""
     found = store.local(connection, table, row_id)
     if found is None:
-        return False
+        return {}
     ours = mapping.wanted(table, *found)[0].values
     names = EXECUTION[table] & ours.keys() & base.keys()
     if any(not mapping.same(ours[name], base[name]) for name in names):
-        return False
+        return {}
     waiting = store.unsent(connection, lane_of(connection, table, found[0]), table, row_id).fields
-    return waiting is not None and not waiting & names
+    return {} if waiting is None or waiting & names else {name: ours[name] for name in names}
 
 
 def _close(tx: Tx, stamp: Stamp) -> None:

@@ -112,7 +112,7 @@ class Realtime:
 
     def _answered(self, payload: dict[str, Any]) -> None:
         if payload.get("status") != "ok":
-            self._refused(str((payload.get("response") or {}).get("reason")))
+            self._refused(str(payload.get("response")))
         if self._owed == JOIN:
             self._functions.judge(REALTIME, UP)
             if self._link.up():
@@ -172,4 +172,4 @@ def _about_what_we_read(payload: dict[str, Any]) -> bool:
     data = payload.get("data")
     record = data.get("record") if isinstance(data, dict) else None
     kind = record.get("entity_type") if isinstance(record, dict) else None
-    return kind is None or kind in TABLES
+    return not isinstance(kind, str) or kind in TABLES

@@ -118,6 +118,11 @@ def expect(tx: Tx, path: str, sha256: str, row: tuple[str, str], gateway_id: str
     tx.execute(_EXPECT, (path, *row, gateway_id, sha256, now))
 
 
+def expect_no_more(tx: Tx, path: str, row: tuple[str, str]) -> None:
+    """A row does not list it any more."""
+    tx.execute("DELETE FROM files_to_come WHERE path = ? AND table_name = ? AND row_id = ?", (path, *row))
+
+
 def to_come(connection: sqlite3.Connection, paths: Iterable[str]) -> set[str]:
     """Those of them whose bytes a gateway below still has to bring."""
     sql = "SELECT path FROM files_to_come WHERE path IN (SELECT value FROM json_each(?))"

@@ -137,7 +137,9 @@ def told(tx: Tx, row_id: str, op: str) -> Change | None:
 def together(
     tx: Tx, table: str, row_id: str, values: Mapping[str, Any], lists: Mapping[str, Mapping[str, list[str]]]
 ) -> Mapping[str, Any]:
-    """Lists of files as they stand here, with what the gateway has added and taken out: others have lists of their own."""
+    """Lists of files as they stand here, with what the gateway has added and taken out: others have lists of their own. What was
+    taken out is not waited for: it may have been deleted before its bytes went up.
+    """
     names = [name for name in lists if name in values]
     if not names:
         return values
@@ -145,6 +147,8 @@ def together(
     row = tx.execute(sql, (row_id,)).fetchone()
     if row is None:
         return values
+    for path in {path for name in names for path in lists[name]["gone"]}:
+        store.expect_no_more(tx, path, (table, row_id))
     return {**values, **{name: encode(applied(_paths(row[name]), lists[name])) for name in names}}
 
 

@@ -1,5 +1,7 @@
 """The bytes of our files to a hub, each by itself and once; the entry that tells of a file goes up after them."""
 
+from collections import Counter
+
 from gateway.files import store
 from gateway.files.blobs import Blobs
 from gateway.files.model import File
@@ -17,8 +19,9 @@ class HubFiles:
         self._db = db
         self._blobs = blobs
         self._gateway_id = gateway_id
+        self._wrong: Counter[str] = Counter()  # of those that are tried: a line that is away makes nothing wrong
 
-    async def bring(self, file_id: str, epoch: int, tries: int) -> None:
+    async def bring(self, file_id: str, epoch: int) -> None:
         """Read through before a byte of it leaves. Whole at the hub when this returns, or deleted here meanwhile.
 
         Raises Refused: it will never go; StorageFull, Unavailable: not now.
@@ -31,11 +34,14 @@ class HubFiles:
         except NotFound as exc:
             raise Unavailable("the hub takes no files: it is older than this gateway") from exc
         except (BadRequest, Invalid) as exc:
-            if tries < TRIES_MAX:
+            self._wrong[file_id] += 1
+            if self._wrong[file_id] <= TRIES_MAX:
                 raise Unavailable(f"the hub refuses it: {exc.message}") from exc
+            del self._wrong[file_id]
             raise Refused(f"{file.path}: the hub refuses it: {exc.message}") from exc
         except (Conflict, TooLarge) as exc:
             raise Refused(f"{file.path}: the hub refuses it: {exc.message}") from exc
+        self._wrong.pop(file_id, None)
 
     async def _send(self, file: File, epoch: int) -> None:
         place = (file.bucket, file.id)

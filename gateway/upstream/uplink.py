@@ -310,7 +310,7 @@ class HubUplink:
     async def _bring(self, waiting: Waiting, lane: Lane) -> None:
         """Its bytes, then what its lane has to tell."""
         try:
-            await self._files.bring(lane.name.removeprefix(FILE_LANE), self._epochs[-1][0], lane.tries)
+            await self._files.bring(lane.name.removeprefix(FILE_LANE), self._epochs[-1][0])
         except Refused as exc:
             last = await self._db.write(_park_lane, lane.name, lane.done, exc.message, time_.text(self._clock.now()))
             waiting.finished(lane, last)

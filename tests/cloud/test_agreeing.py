@@ -77,3 +77,14 @@ async def test_by_a_users_session_as_well(tmp_path, pulled):
             ours = await here(shop)
             await shop.in_the_office("operations", CUT, status="in_progress", started_at=ours["started_at"])
             assert (await closed(shop, conflict_id))[:2] == ("local", "rule")
+
+
+async def test_a_conflict_about_a_time_says_whose_time_it_is_now(shop):
+    """The first column that differs speaks for the state: here that is no status."""
+    await parted(shop, "in_progress")
+    await shop.in_the_office("operations", CUT, started_at="2026-11-01T01:02:03+00:00")
+    async with pulling(shop):
+        conflict_id = await found(shop)
+        assert await shop.ask("SELECT field FROM cloud_conflicts WHERE id = ?", conflict_id) == [("started_at",)]
+        await shop.in_the_office("operations", CUT, started_at=(await here(shop))["started_at"])
+        assert (await closed(shop, conflict_id))[0] == "local"

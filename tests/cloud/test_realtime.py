@@ -10,7 +10,7 @@ from session_shop import PULL, cloud_with_user, conflicts, here, in_mode, office
 from shift import CUT, OTTO
 
 from gateway.cloud.link import UP
-from gateway.cloud.realtime import HEARTBEAT_S, NEWS_EVERY_S
+from gateway.cloud.realtime import BEAT, HEARTBEAT_S, JOIN, NEWS_EVERY_S, TOPIC
 from gateway.demo import factory
 from gateway.demo.cloud_realtime import REALTIME, VERSIONS
 from gateway.demo.cloud_tables import ANON_KEY
@@ -210,3 +210,25 @@ async def test_the_stand_in_speaks_both_versions(shop, version):
             assert (await hear())[1]["message"] == "Subscribed to PostgreSQL"
             office(shop, "operations", CUT, estimated_time=5)  # nobody in particular sees nothing of it
             assert await ask("realtime:x", "phx_leave", {}) == ok
+
+
+@pytest.mark.parametrize(
+    ("event", "payload"),
+    [
+        ("postgres_changes", {"data": {"record": {"entity_type": ["jobs"]}}}),
+        ("phx_reply", {"status": "error", "response": "no"}),
+        ("phx_reply", {"status": ["ok"]}),
+        ("postgres_changes", {"data": {"record": {"entity_type": {}}}}),
+    ],
+)
+async def test_no_frame_is_a_bug_of_ours(shop, event, payload, capsys):
+    """Whatever stands in it: at the worst the socket is not one, which is told as such."""
+    async with signed_in(shop, feed_every_s=FEED_NEVER_S):
+        await in_mode(shop, "B")
+        await listening(shop)
+        (client,) = shop.cloud.realtime._clients
+        for ref in (JOIN, BEAT, ""):
+            await client.send(TOPIC, event, payload, ref, JOIN)
+        office(shop, "operations", CUT, estimated_time=77)
+        await here(shop, "operations", CUT, "estimated_time", 77)
+    assert "link.failed" not in capsys.readouterr().out

@@ -325,7 +325,8 @@ def main() -> int:
             box.start()
             code = asyncio.run(drill(box, broker, given))
             if code:
-                shutil.copy(box.folder / "gateway.log", "machines-drill.log")
+                kept = shutil.copy(box.folder / "gateway.log", Path(tempfile.gettempdir()) / "machines-drill.log")
+                say(f"the gateway's log: {kept}")
             return code
         finally:
             box.end()

@@ -199,3 +199,12 @@ async def test_lists_of_several_gateways_come_together(floor):
     await taken(floor, await listing(floor, images[1], epoch=1), **others)
     await taken(floor, await listing(floor, images[2], seq=3, gone=[images[0]]))
     assert [one["path"] for one in await shown(floor)] == images[1:]
+
+
+async def test_a_file_that_a_row_has_let_go_of_is_not_waited_for(floor):
+    """It was deleted down there before its bytes went up: they never come."""
+    await taken(floor, tree(floor.LASER), await listing(floor, PATH, files=[ANNOUNCED]))
+    assert await floor.query("SELECT path FROM files_to_come") == [(PATH,)]
+    await taken(floor, await listing(floor, seq=3, gone=[PATH]))
+    await taken(floor, entry(4, change("files", FILE, "delete"), lane=f"files:{FILE}"))
+    assert await floor.query("SELECT path FROM files_to_come") == []
