@@ -27,6 +27,7 @@ from gateway.keys import store as keys_
 from gateway.machines.quarantines import QuarantineCommands
 from gateway.machines.registry import machines
 from gateway.machines.standing import standing
+from gateway.machines.targets import without_operator
 from gateway.outbox import parked
 from gateway.outbox.event import encode
 from gateway.settings import Settings
@@ -135,7 +136,8 @@ async def conflicts_resolve(box: Box, given: Arguments) -> dict[str, Any]:
 
 async def uns_check(box: Box, _given: Arguments) -> dict[str, Any]:
     places = await box.db.write(uns_.places)
-    return box.door.resolved(places.values())
+    nobody = await box.db.read(partial(without_operator, devices=box.settings.uns.device))
+    return box.door.resolved(places.values(), nobody)
 
 
 async def devices_add(box: Box, given: Arguments) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import time
 from datetime import UTC, datetime
 
 import click
+from pydantic import TypeAdapter, ValidationError
 
 from gateway.admin import NotRunning
 from gateway.cli.leaf import Place, leaf
@@ -21,6 +22,7 @@ from gateway.uns.client import connected, first
 from gateway.uns.packets import Address
 from gateway.uns.topics import Topics
 from gateway.uns.watch import Seen, Tree, plain, said
+from gateway.values import Filter
 
 REDRAW_S = 0.5
 AGAIN_S = 1.0
@@ -33,10 +35,18 @@ _TOP, _LINE_END, _REST = "\x1b[H", "\x1b[K\n", "\x1b[J"  # what a terminal is to
 def watch(place: Place, topic: str | None) -> int:
     """The namespace as it changes, until Ctrl-C. TOPIC is an MQTT filter; without it everything of this site."""
     settings = place.settings()
-    wanted = topic or f"{Topics.of(settings, settings.gateway.id).root}/#"
+    wanted = _filter(topic) if topic is not None else f"{Topics.of(settings, settings.gateway.id).root}/#"
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_Watch(settings, wanted, as_json=place.as_json).run(place))
     return 0
+
+
+def _filter(topic: str) -> str:
+    """Raises UsageError with how one looks."""
+    try:
+        return TypeAdapter(Filter).validate_python(topic)
+    except ValidationError as exc:
+        raise click.UsageError(str(exc.errors()[0]["ctx"]["error"])) from None
 
 
 class _Watch:

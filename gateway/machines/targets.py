@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
@@ -20,6 +20,7 @@ from gateway.machines.model import Verb
 from gateway.machines.registry import Machine
 from gateway.machines.store import MachineRow
 from gateway.operations.quantities import gathered
+from gateway.sections import Device
 
 CANDIDATES_MAX = 20
 QUEUE_MAX = 20
@@ -179,3 +180,8 @@ def person(connection: sqlite3.Connection, wanted: str) -> str | None:
     """By id, user name or employee number; None when that is nobody at work here, or not one."""
     found = connection.execute(_PERSON, (wanted,)).fetchall()
     return str(found[0][0]) if len(found) == 1 else None
+
+
+def without_operator(connection: sqlite3.Connection, devices: Iterable[Device]) -> frozenset[str]:
+    """The devices whose `operator` is nobody at work here."""
+    return frozenset(one.id for one in devices if one.operator and person(connection, one.operator) is None)

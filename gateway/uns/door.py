@@ -6,7 +6,7 @@ broker's folder. A device gets in when it has both.
 
 import difflib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -90,9 +90,9 @@ class Door:
         """What the settings name and is not there yet."""
         return [one["text"] for one in plan.missing(self._settings, self._places, self._kept())]
 
-    def resolved(self, places: Iterable[Place]) -> dict[str, Any]:
+    def resolved(self, places: Iterable[Place], nobody: Collection[str]) -> dict[str, Any]:
         """See plan.py."""
-        return plan.resolved(self._settings, self.topics, places, self._kept())
+        return plan.resolved(self._settings, self.topics, places, self._kept(), nobody)
 
     def add(self, device: str) -> str:
         """Returns the password, which nobody can ask for again. Raises Conflict, Invalid."""

@@ -1,7 +1,7 @@
 """What the settings come to with the cells that are there: who may do what, what his values mean, what does not fit. Pure."""
 
 import difflib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from gateway.kernel.errors import StartupError
@@ -15,9 +15,9 @@ Problem = dict[str, str]  # `level` (error, warning), `text`
 
 
 def resolved(
-    settings: Settings, topics: Topics, places: Iterable[Place], with_password: Iterable[str]
+    settings: Settings, topics: Topics, places: Iterable[Place], with_password: Iterable[str], nobody: Collection[str]
 ) -> dict[str, Any]:
-    """`acl`: what a broker that is not ours has to allow, in Mosquitto's words."""
+    """`acl`: what a broker that is not ours has to allow, in Mosquitto's words. `nobody`: devices whose operator is not one."""
     known, admitted = tuple(places), frozenset(with_password)
     allowed = rights.of_devices(settings.uns, topics, known)
     user = settings.broker.username or "gateway"
@@ -43,7 +43,7 @@ def resolved(
             {"device": one.device, "topic": _source(one, topics), "rule": one.rule, "report": one.report}
             for one in settings.uns.mapping
         ],
-        "problems": [*_wrong(settings), *missing(settings, known, admitted)],
+        "problems": [*_wrong(settings), *missing(settings, known, admitted), *_operators(settings, nobody)],
         "acl": acl_file({user: rights.of_gateway(settings.uns, topics), **allowed}),
     }
 
@@ -71,6 +71,15 @@ def _passwords(settings: Settings, admitted: frozenset[str]) -> Iterator[Problem
             yield _warning(f'device "{device}" has no password and gets in nowhere: `uns devices add {device}`')
     for name in sorted(admitted - frozenset(defined)):
         yield _warning(f'"{name}" has a password, and there is no [[uns.device]] with that id{_nearest(name, defined)}')
+
+
+def _operators(settings: Settings, nobody: Collection[str]) -> Iterator[Problem]:
+    for device in settings.uns.device:
+        if device.id in nobody:
+            yield _warning(
+                f'device "{device.id}": its operator "{device.operator}" is not one profile at work (id, user name or employee '
+                "number): without a badge, what it does is booked on nobody"
+            )
 
 
 def _wrong(settings: Settings) -> Iterator[Problem]:

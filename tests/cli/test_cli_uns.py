@@ -15,6 +15,13 @@ mode = "off"
 id = "laser-1"
 cells = ["Laser"]
 """
+PERSON = {
+    "id": "00000000-0000-4000-8000-00000000be01",
+    "username": "laser1",
+    "full_name": "Laser One",
+    "employee_id": "04A2",
+    "role": "operator",
+}
 
 
 def test_a_password_stands_alone_on_the_last_line_and_all_else_on_stderr(either):
@@ -48,6 +55,13 @@ def test_the_plan_says_what_is_missing_and_ends_well(program):
         stdin=json.dumps({"cells": [{"id": "00000000-0000-4000-8000-00000000ce01", "name": "Laser", "sequence": 1}]}),
     )
     assert "Laser -> enterprise/site/area/laser" in program.ok("uns", "check").out
+
+
+def test_the_plan_knows_whether_the_operator_of_a_device_is_somebody(program):
+    program.configure(f'{DEVICES}operator = "laser1"\n')
+    assert 'its operator "laser1" is not one profile at work' in program.ok("uns", "check").out
+    program.ok("import", "-", stdin=json.dumps({"profiles": [PERSON]}))
+    assert "laser1" not in program.ok("uns", "check").out
 
 
 def test_a_broker_that_is_not_ours_gets_its_access_list(program):

@@ -112,3 +112,12 @@ def test_a_broker_with_tls_gets_no_password_in_the_clear(tmp_path):
                 assert heard.recv(1) == b"\x10"  # MQTT's CONNECT
             assert process.wait(WAIT_MAX_S) == 3
             process.stderr.close()
+
+
+def test_a_filter_that_is_none_is_wrong_usage_and_says_how_one_looks(tmp_path):
+    program = Program.at(tmp_path)
+    program.configure("")
+    said = program.call("uns", "watch", "a/#/b")
+    assert said.code == 2
+    assert '"a/#/b" is no topic filter: as "acme/plant1/#"' in said.err
+    assert "Traceback" not in said.err

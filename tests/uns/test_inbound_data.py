@@ -134,6 +134,14 @@ async def test_what_is_wrong_is_told_by_name_and_never_repeated(floor, device, r
     assert "04A2" not in str(facts)
 
 
+async def test_a_field_that_is_missing_and_one_that_nobody_knows_are_told_apart(floor):
+    async with speaking(floor) as laser, speaking(floor, "press-1") as press, floor.ear() as ear:
+        await laser.say("in/cycle", {"good": 2})
+        await press.ask("report", goood=2)
+        told = [*await errors(ear, "laser-1"), *await errors(ear, "press-1")]
+    assert [one["message"] for one in told] == ["id: is missing", "goood: not known here"]
+
+
 async def test_a_request_of_a_stranger_is_answered_in_his_own_place(floor):
     async with speaking(floor, "stranger") as sender:
         answer = await sender.ask("start", operation_id=BEAM)

@@ -18,8 +18,8 @@ def settings_of(devices=(), mappings=(), **more) -> Settings:
     return Settings.model_validate({"gateway": {"id": "gw-test"}, "site": site, "uns": uns, **more})
 
 
-def resolved(settings: Settings, *places: Place, passwords=()):
-    return plan.resolved(settings, Topics.of(settings, "gw-test"), places, passwords)
+def resolved(settings: Settings, *places: Place, passwords=(), nobody=()):
+    return plan.resolved(settings, Topics.of(settings, "gw-test"), places, passwords, nobody)
 
 
 def rights_of(role: str, cells: list[str], *places: Place, **more) -> rights.Rights:
@@ -92,6 +92,14 @@ def test_what_is_not_there_yet_is_a_warning_with_the_name_that_was_meant():
         'device "laser-1" has no password and gets in nowhere: `uns devices add laser-1`',
         '"lasre-1" has a password, and there is no [[uns.device]] with that id (did you mean "laser-1"?)',
     ]
+
+
+def test_an_operator_who_is_nobody_is_a_warning_with_what_comes_of_it():
+    settings = settings_of([{"id": one, "cells": ["*"], "operator": "laser1"} for one in ("x-1", "x-2")])
+    (told,) = resolved(settings, LASER, passwords=["x-1", "x-2"], nobody=["x-2"])["problems"]
+    assert told["level"] == "warning"
+    assert told["text"].startswith('device "x-2": its operator "laser1" is not one profile at work')
+    assert told["text"].endswith("booked on nobody")
 
 
 def test_the_plan_shows_topics_and_cells_by_name():

@@ -17,6 +17,11 @@ from gateway.web.errors import status_of
 ANSWER_SCHEMA = "uns/rsp/1"
 NO_REQUEST_ID = "no request_id: sent again, this would be done again"
 TOPIC_SHOWN_MAX = 512  # characters
+_NO_VALUE = "not a value that is taken here"
+_WRONG = {
+    "NOT_NULL_CONSTRAINT": "is missing",
+    "UNKNOWN_FIELD": "not known here",
+}  # constraint -> what everybody may read
 _AGAIN = frozenset((429, 500, 503, 507))  # statuses that may be over when the same is sent again
 
 
@@ -56,8 +61,8 @@ def public(error: GatewayError) -> str:
     if isinstance(error, MalformedPayload):
         return "the payload is not JSON as it is taken here"
     if isinstance(error, Invalid) and isinstance(error.details, Sequence):
-        fields = ", ".join(sorted({str(one.get("field")) for one in error.details})) or "a field"
-        return f"{fields}: not a value that is taken here"
+        said = {f"{one.get('field')}: {_WRONG.get(str(one.get('constraint')), _NO_VALUE)}" for one in error.details}
+        return "; ".join(sorted(said)) or f"a field: {_NO_VALUE}"
     return error.message
 
 
