@@ -73,7 +73,7 @@ MAY = {
         "upstream",
     },
     "demo": {"kernel", "uns"},
-    "cli": WORK | FRAME | {"settings", "admin", "api", "app", "transfer", "demo", "tls", "uns"},
+    "cli": WORK | FRAME | {"settings", "admin", "api", "app", "transfer", "demo", "tls", "uns", "values"},
     "__main__": {"cli"},
     "__init__": set(),
     "plugins": {"plugin_api"},
