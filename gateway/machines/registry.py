@@ -89,11 +89,7 @@ class Machines:
 
 def machines(uns: Uns) -> Machines:
     """Raises StartupError: what is wrong, in which mapping."""
-    devices: dict[str, Device] = {}
-    for device in uns.device:
-        if device.id in devices:
-            raise StartupError(f'[[uns.device]] id = "{device.id}" stands there twice: each device is one MQTT user')
-        devices[device.id] = device
+    devices = {device.id: device for device in uns.device}
     sources: dict[str, list[Source]] = {name: [] for name in devices}
     for place, mapping in enumerate(uns.mapping, 1):
         sources[_device(place, mapping, devices)].append(_source(place, mapping))

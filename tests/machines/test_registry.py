@@ -1,6 +1,7 @@
 """What is wrong with devices and mappings is said at the start, by name."""
 
 import pytest
+from pydantic import ValidationError
 from machine_hall import COUNTER
 from pydantic import ValidationError
 
@@ -16,7 +17,6 @@ SCADA = {"id": "scada", "cells": ["*"]}
 @pytest.mark.parametrize(
     ("devices", "mappings", "told"),
     [
-        ((LASER, LASER), (), "twice"),
         ((LASER,), ({**COUNTER, "device": "laser-2"},), 'did you mean "laser-1"'),
         ((LASER,), ({**COUNTER, "input": "counters/good"},), "counter/<name>"),
         ((LASER,), ({**COUNTER, "input": "counter/"},), "counter/<name>"),
@@ -31,6 +31,11 @@ SCADA = {"id": "scada", "cells": ["*"]}
 def test_what_does_not_fit(devices, mappings, told):
     with pytest.raises(StartupError, match=told):
         machines(Uns(device=devices, mapping=mappings))
+
+
+def test_a_device_stands_there_once():
+    with pytest.raises(ValidationError, match='two .* have the id "laser-1"'):
+        Uns(device=(LASER, LASER))
 
 
 @pytest.mark.parametrize(
