@@ -1,7 +1,6 @@
 """What is wrong with devices and mappings is said at the start, by name."""
 
 import pytest
-from pydantic import ValidationError
 from machine_hall import COUNTER
 from pydantic import ValidationError
 
@@ -34,7 +33,7 @@ def test_what_does_not_fit(devices, mappings, told):
 
 
 def test_a_device_stands_there_once():
-    with pytest.raises(ValidationError, match='two .* have the id "laser-1"'):
+    with pytest.raises(ValidationError, match=r'two .* have the id "laser-1"'):
         Uns(device=(LASER, LASER))
 
 
