@@ -47,7 +47,7 @@ def delta(last: Last | None, value: int, at: datetime | None, meter: Meter, *, k
     if last is None:
         return Delta(0, "first")
     if last.unsure:
-        return Delta(0, "rebased")
+        return Delta(0, "late" if kept else "rebased")
     if _late(last, value, at):
         return Delta(0, "late")
     count, why = _between(last.value, value, meter)

@@ -34,7 +34,10 @@ class Finished:
 
 def checked(cycle: Cycle, *, unidentified: bool) -> Finished:
     """Raises Invalid."""
-    name = None if cycle.id is None else str(values.scalar(cycle.id, "id"))[:TEXT_MAX]
+    name = None if cycle.id is None else str(values.scalar(cycle.id, "id"))
+    if name and len(name) > TEXT_MAX:  # cut, it could be another one's
+        message = f"id has {len(name)} characters: {TEXT_MAX} is the most"
+        raise Invalid(message, [{"field": "id", "message": message, "constraint": "LENGTH"}])
     if not name and not unidentified:
         message = "id is missing: without one a cycle that is sent twice would count twice (allow_unidentified)"
         raise Invalid(message, [{"field": "id", "message": message, "constraint": "NOT_NULL_CONSTRAINT"}])

@@ -86,3 +86,12 @@ async def test_a_cycle_is_held_when_the_operation_went_to_a_cell_that_is_not_the
     other = await hall.operation("J-2")
     await hall.pass_time(2)
     assert await hall.booked(other) == [(3, 0, 0)]
+
+
+async def test_an_id_that_is_too_long_is_refused_and_not_cut_into_another_ones(floor):
+    hall = Hall(floor)
+    await hall.operation()
+    await hall.cycle("x" * 200)
+    with pytest.raises(Invalid, match="200"):
+        await hall.cycle("x" * 200 + "1")
+    assert await hall.pieces() == 1

@@ -218,3 +218,15 @@ async def test_a_device_has_been_heard_once_its_value_is_there_to_be_seen(floor)
     free.set()
     await asyncio.gather(before, told)
     assert hall.commands.heard["laser-1"] == heard_s + 2
+
+
+async def test_what_the_broker_had_kept_of_a_counter_is_not_where_it_begins_again(floor):
+    """After a connect the broker tells the value from before the silence: the pieces made in it would be booked after all."""
+    hall = Hall(floor, {**COUNTER, "rebase": True})
+    await hall.operation()
+    await hall.count(0, 3)
+    await hall.commands.online("laser-1", online=False)
+    await hall.commands.take(Reading("laser-1", "counter/good", 3, kept=True))
+    await hall.count(8, 9)
+    await hall.pass_time(31)
+    assert await hall.pieces() == 4

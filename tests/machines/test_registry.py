@@ -32,6 +32,11 @@ def test_what_does_not_fit(devices, mappings, told):
         machines(Uns(device=devices, mapping=mappings))
 
 
+def test_a_device_stands_there_once():
+    with pytest.raises(ValidationError, match=r'two .* have the id "laser-1"'):
+        Uns(device=(LASER, LASER))
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
