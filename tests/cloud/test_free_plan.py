@@ -120,5 +120,6 @@ async def test_the_estimate_stands_when_the_uplink_has_to_begin_again(shop, monk
         await pass_by(shop, 600, STEP_S)
         assert broke.is_set()
         after_s = link.drain_s(JOBS)
-    assert before_s and after_s is not None
+    assert before_s is not None
+    assert after_s is not None
     assert before_s / 2 < after_s < 2 * before_s
