@@ -57,9 +57,9 @@ Timed = list[tuple[float, int, Lane]]  # when, place
 class Lanes:
     """`scanned`: the journal has been looked through up to here. About so many rows are `left`, and so many are `gone`."""
 
-    def __init__(self, watermark: int, ahead: dict[str, int]) -> None:
+    def __init__(self, watermark: int, ahead: dict[str, int], gone: float = 0.0) -> None:
         self.scanned = watermark
-        self.left = self.gone = 0.0
+        self.left, self.gone = 0.0, gone
         self._ahead = ahead
         self._passed = [(done, name) for name, done in ahead.items()]  # a heap, one for each that is ahead
         heapq.heapify(self._passed)

@@ -94,7 +94,8 @@ class Uplink:
         """Send for ever. Cancelled: what is in flight is left, to be repeated by the next run."""
         now = time_.text(self._clock.now())
         watermark = await self._db.write(journal.register, store.READER, now, 0)
-        lanes = self._lanes = Lanes(watermark, await self._db.read(store.lanes_ahead))
+        gone = 0.0 if self._lanes is None else self._lanes.gone  # the pace is known, whatever has ended the run before
+        lanes = self._lanes = Lanes(watermark, await self._db.read(store.lanes_ahead), gone)
         before_us = await self._db.read(journal.head)
         settle_s = blocked_s = self._clock.monotonic()
         try:

@@ -1,5 +1,6 @@
 """A cloud that grants a hundred requests a day, a week of backlog, and people who go on working."""
 
+import asyncio
 import json
 from datetime import timedelta
 
@@ -9,9 +10,10 @@ from floor import differences
 from passing import nothing_unsettled, pass_by
 from shift import CALLER, CUT, LASER, OTTO
 
-from gateway.cloud import store
+from gateway.cloud import store, worth
 from gateway.demo import factory
 from gateway.kernel.clock import ManualClock
+from gateway.kernel.errors import StorageFailed
 from gateway.operations.model import Verb
 from gateway.operations.trees.commands import JobTreeCommands
 
@@ -101,3 +103,23 @@ async def plan(jobs, name: str, count: int, **more) -> list[dict]:
         answer = await jobs.create({"job_number": f"{name}-{number}", "parts": [part]}, CALLER, None)
         parts += json.loads(answer.data)["job"]["parts"]
     return parts
+
+
+async def test_the_estimate_stands_when_the_uplink_has_to_begin_again(shop, monkeypatch):
+    await plan(JobTreeCommands(shop.db, shop.clock, shop.new_id, "gw-test"), "WEEK", JOBS)
+    async with shop.linked(requests_per_day=PER_DAY, settle_after_s=60.0, pull_every_s=DAY_S, poll_s=5.0) as link:
+        await pass_by(shop, 1_800, STEP_S)
+        before_s, touched, broke = link.drain_s(JOBS), worth.touched, asyncio.Event()
+
+        def breaks(*_args):
+            monkeypatch.setattr(worth, "touched", touched)
+            broke.set()
+            raise StorageFailed("the disk did not answer")
+
+        monkeypatch.setattr(worth, "touched", breaks)
+        await pass_by(shop, 600, STEP_S)
+        assert broke.is_set()
+        after_s = link.drain_s(JOBS)
+    assert before_s is not None
+    assert after_s is not None
+    assert before_s / 2 < after_s < 2 * before_s
