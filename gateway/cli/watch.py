@@ -19,7 +19,7 @@ from gateway.uns import users
 from gateway.uns.client import connected, first
 from gateway.uns.packets import Address
 from gateway.uns.topics import Topics
-from gateway.uns.watch import Seen, Tree, plain, said
+from gateway.uns.watch import Seen, Tree, filter_of, plain, said
 
 REDRAW_S = 0.5
 AGAIN_S = 1.0
@@ -32,7 +32,7 @@ _TOP, _LINE_END, _REST = "\x1b[H", "\x1b[K\n", "\x1b[J"  # what a terminal is to
 def watch(place: Place, topic: str | None) -> int:
     """The namespace as it changes, until Ctrl-C. TOPIC is an MQTT filter; without it everything of this site."""
     settings = place.settings()
-    wanted = topic or f"{Topics.of(settings, settings.gateway.id).root}/#"
+    wanted = filter_of(topic) if topic is not None else f"{Topics.of(settings, settings.gateway.id).root}/#"
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_Watch(settings, wanted, as_json=place.as_json).run(place))
     return 0

@@ -6,12 +6,26 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
+from gateway.kernel.errors import Invalid
+from gateway.values import Filter
+
 TOPICS_MAX = 10_000  # remembered; a wild client must not fill the memory of whoever looks
 TEXT_CHARACTERS_MAX = 1_000
 NARROW = 60  # columns; below that only the names, how often and how long ago
 QUALITIES = ("good", "uncertain", "bad")
 _BESIDE = ("schema", "timestamp", "gateway", "quality")  # of a payload: not what it says
 _AGES = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
+
+
+def filter_of(text: str) -> str:
+    """What somebody typed as one. Raises Invalid with how a filter looks."""
+    try:
+        return TypeAdapter(Filter).validate_python(text)
+    except ValidationError as exc:
+        message = str(exc.errors()[0]["ctx"]["error"])
+        raise Invalid(message, [{"field": "topic", "message": message, "constraint": "FORMAT"}]) from None
 
 
 @dataclass(slots=True)

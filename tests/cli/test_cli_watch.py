@@ -91,3 +91,12 @@ def test_without_a_broker_it_says_what_is_missing(tmp_path):
     program.configure(f"[broker]\nport = {Program.free_port()}\n")
     never = program.call("uns", "watch")
     assert (never.code, "no broker has run" in never.err) == (3, True)
+
+
+def test_a_filter_that_is_none_is_told_how_one_looks(tmp_path):
+    program = Program.at(tmp_path)
+    program.configure("")
+    said = program.call("uns", "watch", "a/#/b")
+    assert said.code == 1
+    assert '"a/#/b" is no topic filter: as "acme/plant1/#"' in said.err
+    assert "Traceback" not in said.err
