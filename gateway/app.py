@@ -353,7 +353,8 @@ def _listeners(http: Http, tls: Tls) -> list[tuple[str, int, ssl.SSLContext | No
         try:
             context.load_cert_chain(certificate, key)
         except (OSError, ssl.SSLError) as exc:
-            raise StartupError(f"the certificate {certificate} or its key {key} cannot be used: {exc}") from None
+            why = f"the certificate {certificate} or its key {key} cannot be used: {exc}"
+            raise StartupError(f"{why}; set [http] tls_cert and tls_key, or run `eryxon-gateway tls renew`") from None
         found.append((http.tls_host, http.tls_port, context))
     return found
 
