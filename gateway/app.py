@@ -33,7 +33,6 @@ from gateway.kernel.db import Database, Tx
 from gateway.kernel.errors import StartupError
 from gateway.kernel.health import Health
 from gateway.kernel.ids import NewId, uuid7
-from gateway.kernel.migrate import migrate
 from gateway.kernel.secrets import Secrets
 from gateway.kernel.steady import SteadyClock
 from gateway.kernel.supervise import keep_running, stop
@@ -41,6 +40,7 @@ from gateway.machines.commands import MachineCommands
 from gateway.machines.registry import machines
 from gateway.machines.watch import LINK as MACHINES
 from gateway.machines.watch import Watch
+from gateway.opening import opened
 from gateway.outbox import journal
 from gateway.outbox.event import Stamp
 from gateway.publishers.sender import Here
@@ -262,25 +262,6 @@ async def running(
         await sweep(db, blobs(settings), stamp)
         async with Gateway(settings, db, clock, new_id, rng, own).run() as gateway:
             yield gateway
-
-
-@contextlib.asynccontextmanager
-async def opened(settings: Settings, clock: Clock) -> AsyncIterator[Database]:
-    """The database alone, migrated. Raises StartupError, also when somebody has it."""
-    try:
-        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as exc:
-        raise StartupError(
-            f"the data folder {settings.data_dir} cannot be made ({exc.strerror}): name another with --data"
-        ) from None
-    prepare = partial(migrate, clock=clock)
-    async with contextlib.AsyncExitStack() as stack:
-        opening = Database.open(settings.data_dir, prepare=prepare, monotonic=clock.monotonic)
-        try:
-            db = await stack.enter_async_context(opening)
-        except OSError as exc:
-            raise StartupError(f"the data folder {settings.data_dir} cannot be used: {exc}") from exc
-        yield db
 
 
 async def serve(settings: Settings, *, announce: Callable[[Gateway], None]) -> None:

@@ -48,6 +48,7 @@ MAY = {
     "housekeeping": TOOLS | {"cloud", "publishers", "settings"},
     "timekeeping": TOOLS | {"catalog", "jobs", "operations", "batches", "transfer"},
     "systemd": {"kernel", "settings"},
+    "opening": {"kernel", "settings"},
     "admin": WORK | {"settings", "status", "catalog", "conflicts", "machines", "transfer", "keys", "uns"},
     "api": WORK
     | {"examples", "settings", "catalog", "jobs", "operations", "files", "issues", "batches", "webhooks", "keys", "erp"}
@@ -56,6 +57,7 @@ MAY = {
     | FRAME
     | {
         "settings",
+        "opening",
         "admin",
         "api",
         "catalog",
@@ -73,7 +75,7 @@ MAY = {
         "upstream",
     },
     "demo": {"kernel", "uns"},
-    "cli": WORK | FRAME | {"settings", "admin", "api", "app", "transfer", "demo", "tls", "uns", "values"},
+    "cli": WORK | FRAME | {"settings", "opening", "admin", "api", "app", "transfer", "demo", "tls", "uns", "values"},
     "__main__": {"cli"},
     "__init__": set(),
     "plugins": {"plugin_api"},

@@ -113,7 +113,9 @@ def test_the_template_with_every_key_switched_on_is_a_configuration(tmp_path):
 
 
 def commands(group: click.Group, way: str = "") -> Iterator[tuple[str, click.Command]]:
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         if isinstance(command, click.Group):
             yield from commands(command, f"{way}{name} ")
         else:

@@ -1,25 +1,43 @@
 """The command line: one file for each group of verbs, arguments in, admin.sock or the stopped gateway's data out."""
 
+from importlib import import_module
+
 import click
 
-from gateway.cli.config import asyncapi, config, openapi
-from gateway.cli.conflicts import conflicts
-from gateway.cli.data import queue, status
-from gateway.cli.keys import keys
-from gateway.cli.machines import machines
-from gateway.cli.serve import demo, doctor, init, run, version
-from gateway.cli.tls import tls
-from gateway.cli.transfer import export, import_
-from gateway.cli.uns import uns
+# Verb -> (the file here, its name there). Imported when asked for: on a small box `keys list` must not wait for all of the API.
+_VERBS = {
+    "run": ("serve", "run"),
+    "demo": ("serve", "demo"),
+    "init": ("serve", "init"),
+    "status": ("data", "status"),
+    "keys": ("keys", "keys"),
+    "queue": ("data", "queue"),
+    "conflicts": ("conflicts", "conflicts"),
+    "machines": ("machines", "machines"),
+    "uns": ("uns", "uns"),
+    "tls": ("tls", "tls"),
+    "export": ("transfer", "export"),
+    "import": ("transfer", "import_"),
+    "config": ("config", "config"),
+    "doctor": ("serve", "doctor"),
+    "openapi": ("config", "openapi"),
+    "asyncapi": ("config", "asyncapi"),
+    "version": ("serve", "version"),
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Verbs(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
+        return [*_VERBS]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 -- click's signature
+        if cmd_name not in _VERBS:
+            return None
+        file, name = _VERBS[cmd_name]
+        found: click.Command = getattr(import_module(f"gateway.cli.{file}"), name)
+        return found
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """The edge gateway for the factory floor."""
-
-
-for command in (
-    *(run, demo, init, status, keys, queue, conflicts, machines, uns, tls),
-    *(export, import_, config, doctor, openapi, asyncapi, version),
-):
-    main.add_command(command)

@@ -14,13 +14,13 @@ from typing import Any, TypeVar
 import click
 
 from gateway import admin
-from gateway.app import opened
 from gateway.identity import establish, machine
 from gateway.kernel import logs
 from gateway.kernel.clock import SystemClock
 from gateway.kernel.errors import GatewayError, StartupError
 from gateway.kernel.health import Health
 from gateway.kernel.ids import uuid7
+from gateway.opening import opened
 from gateway.outbox.event import Stamp
 from gateway.settings import Settings, load
 from gateway.status import Status
