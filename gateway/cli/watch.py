@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import secrets
 import shutil
+import signal
 import sys
 import time
 from datetime import UTC, datetime
@@ -59,7 +60,7 @@ class _Watch:
 
     async def run(self, place: Place) -> None:
         """Raises NotRunning when there is no broker at the start; one that goes later is waited for."""
-        await first(self._listen_on(place), *([self._draw()] if self._drawing else []))
+        await first(self._listen_on(place), _asked_to_end(), *([self._draw()] if self._drawing else []))
 
     async def _listen_on(self, place: Place) -> None:
         was_there = False
@@ -96,6 +97,14 @@ class _Watch:
                 lines[-1] = plain(self._trouble)[:width]
             click.echo(_TOP + "".join(line + _LINE_END for line in lines) + _REST, nl=False)
             await asyncio.sleep(REDRAW_S)
+
+
+async def _asked_to_end() -> None:
+    """Ctrl-C, also where whoever started us ignores it: scripts do that with what they run in the background."""
+    asked = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, asked.set)
+    await asked.wait()
 
 
 def _address(settings: Settings) -> Address:
