@@ -105,7 +105,9 @@ def journals(site: sqlite3.Connection, cells: Mapping[str, sqlite3.Connection]) 
     count = 0
     for name, cell in cells.items():
         own = cell.execute(
-            "SELECT id, type, lane, changes FROM events WHERE origin <> 'cloud' AND lane NOT LIKE 'cloud_conflicts:%'"
+            "SELECT id, type, lane, changes FROM events WHERE origin <> 'cloud' "
+            # What a box saw differently, and what it has imported, are its own business.
+            "AND lane NOT LIKE 'cloud_conflicts:%' AND lane NOT LIKE 'sync_imports:%'"
         ).fetchall()
         count += len(own)
         wrong += [
