@@ -183,8 +183,12 @@ ODD_NAMES = ("", "request_id", "v", "ts", "__proto__", "operation_id", "\u202e",
 
 
 def _bytes_of(rng: random.Random, value: Any) -> bytes:
+    digits_max = sys.get_int_max_str_digits()
     sys.set_int_max_str_digits(0)
-    payload = json.dumps(value).encode(errors="surrogatepass")
+    try:
+        payload = json.dumps(value).encode(errors="surrogatepass")
+    finally:
+        sys.set_int_max_str_digits(digits_max)
     for _ in range(rng.choice((0, 0, 0, 1, 1, 3))):
         payload = rng.choice(_CUTS)(rng, payload)
     return payload[:BYTES_MAX]

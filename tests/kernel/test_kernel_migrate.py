@@ -174,7 +174,7 @@ migrate.migrate(pathlib.Path(sys.argv[1]), ManualClock())
 async def test_a_process_that_is_killed_within_a_step_leaves_the_old_data(old, known):
     with subprocess.Popen([sys.executable, "-c", LONG, str(old), RENAMED]) as process:
         try:
-            await until(lambda: wal_bytes(old) > 30_000_000, "the long step is under way")
+            await until(lambda: wal_bytes(old) > 2_000_000, "the long step is under way")
         finally:
             process.kill()
     assert process.returncode == -signal.SIGKILL
