@@ -1,7 +1,9 @@
 """Once an hour: old journal entries, receipts, tombstones and rows of logs go, in slices, so that nobody waits for it."""
 
 import sqlite3
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
@@ -38,10 +40,12 @@ async def clean(db: Database, clock: Clock, new_id: NewId, retention: Retention)
     if not time_.trusted(now):
         return
     await _events(db, clock, new_id, now, days=retention.journal_days)
-    await _receipts(db, clock, now, days=max(retention.journal_days, receipts.KEEP_DAYS))
-    for table in LOGS:
-        await _log(db, clock, table, now, days=retention.log_days)
-    await _tombstones(db, clock, now, days=max(retention.journal_days, tombstones.KEEP_DAYS))
+    for what, trim, days in (
+        ("receipts", _trim_receipts, max(retention.journal_days, receipts.KEEP_DAYS)),
+        ("tombstones", _trim_tombstones, max(retention.journal_days, tombstones.KEEP_DAYS)),
+        *((table, partial(_trim_log, table=table), retention.log_days) for table in LOGS),
+    ):
+        await _slices(db, clock, what, trim, *_limits(now, days))
 
 
 async def _events(db: Database, clock: Clock, new_id: NewId, now: datetime, *, days: int) -> None:
@@ -55,31 +59,15 @@ async def _events(db: Database, clock: Clock, new_id: NewId, now: datetime, *, d
         log.info("housekeeping.trimmed", what="events", rows=total)
 
 
-async def _receipts(db: Database, clock: Clock, now: datetime, *, days: int) -> None:
+async def _slices(
+    db: Database, clock: Clock, what: str, trim: Callable[[Tx, str, str], int], before: str, now: str
+) -> None:
     total = 0
-    while gone := await db.write(_trim_receipts, *_limits(now, days)):
+    while gone := await db.write(trim, before, now):
         total += gone
         await clock.sleep(BETWEEN_SLICES_S)
     if total:
-        log.info("housekeeping.trimmed", what="receipts", rows=total)
-
-
-async def _log(db: Database, clock: Clock, table: str, now: datetime, *, days: int) -> None:
-    total, (before, _) = 0, _limits(now, days)
-    while gone := await db.write(_trim_log, table, before):
-        total += gone
-        await clock.sleep(BETWEEN_SLICES_S)
-    if total:
-        log.info("housekeeping.trimmed", what=table, rows=total)
-
-
-async def _tombstones(db: Database, clock: Clock, now: datetime, *, days: int) -> None:
-    total = 0
-    while gone := await db.write(_trim_tombstones, *_limits(now, days)):
-        total += gone
-        await clock.sleep(BETWEEN_SLICES_S)
-    if total:
-        log.info("housekeeping.trimmed", what="tombstones", rows=total)
+        log.info("housekeeping.trimmed", what=what, rows=total)
 
 
 def _limits(now: datetime, days: int) -> tuple[str, str]:
@@ -93,7 +81,7 @@ def _trim_events(tx: Tx, new_id: NewId, before: str, now: str) -> Trimmed:
     return done
 
 
-def _trim_log(tx: Tx, table: str, before: str) -> int:
+def _trim_log(tx: Tx, before: str, _now: str, *, table: str) -> int:
     oldest = f"SELECT rowid FROM {table} WHERE created_at < ? ORDER BY created_at LIMIT ?"  # noqa: S608 -- one of LOGS
     return tx.execute(f"DELETE FROM {table} WHERE rowid IN ({oldest})", (before, LOG_SLICE)).rowcount  # noqa: S608 -- one of LOGS
 

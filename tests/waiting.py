@@ -2,7 +2,7 @@
 
 import asyncio
 
-WAIT_MAX_S = 10
+WAIT_MAX_S = 30  # a machine that stands still for seconds is not a defect of ours
 
 
 async def until(fact, what: str = "") -> None:
