@@ -23,6 +23,8 @@ BETWEEN_SLICES_S = 0.2  # room for those who work
 LOG_SLICE = 1_000  # rows
 LOGS = ("webhook_logs", "mqtt_logs")  # what ways out were told; each has an index on `created_at`
 
+_Trim = Callable[[Tx, str, str], int]  # (transaction, what was before that is old, now) -> rows gone
+
 log = structlog.get_logger(__name__)
 
 
@@ -40,12 +42,12 @@ async def clean(db: Database, clock: Clock, new_id: NewId, retention: Retention)
     if not time_.trusted(now):
         return
     await _events(db, clock, new_id, now, days=retention.journal_days)
-    for what, trim, days in (
-        ("receipts", _trim_receipts, max(retention.journal_days, receipts.KEEP_DAYS)),
-        ("tombstones", _trim_tombstones, max(retention.journal_days, tombstones.KEEP_DAYS)),
-        *((table, partial(_trim_log, table=table), retention.log_days) for table in LOGS),
-    ):
-        await _slices(db, clock, what, trim, *_limits(now, days))
+    kept = max(retention.journal_days, receipts.KEEP_DAYS)
+    await _slices(db, clock, "receipts", _trim_receipts, *_limits(now, kept))
+    kept = max(retention.journal_days, tombstones.KEEP_DAYS)
+    await _slices(db, clock, "tombstones", _trim_tombstones, *_limits(now, kept))
+    for table in LOGS:
+        await _slices(db, clock, table, partial(_trim_log, table=table), *_limits(now, retention.log_days))
 
 
 async def _events(db: Database, clock: Clock, new_id: NewId, now: datetime, *, days: int) -> None:
