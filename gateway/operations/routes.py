@@ -1,10 +1,12 @@
 """`/api-operation-lifecycle` and `/api-operations`: HTTP -> commands, and nothing else."""
 
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.catalog import models
+from gateway.catalog.models import Body
 from gateway.catalog.routes import guarded, reading, writing
 from gateway.kernel.db import Database
 from gateway.kernel.errors import BadRequest, NotFound
@@ -93,6 +95,10 @@ class Need(BaseModel):
 NEEDS: dict[str, tuple[Any, Any]] = {"resources": (list[Need] | None, Field(None, max_length=NEEDS_MAX))}
 
 
+@cache
+def _body() -> type[Body]:
+    return models.create_model(OPERATIONS, more=NEEDS)
+
+
 def routes(db: Database, commands: OperationPlanning) -> list[Route]:
-    create = models.create_model(OPERATIONS, more=NEEDS)
-    return [*lifecycle(commands), *reading(OPERATIONS, db), *writing(OPERATIONS, commands, create=create)]
+    return [*lifecycle(commands), *reading(OPERATIONS, db), *writing(OPERATIONS, commands, create=_body())]
