@@ -153,7 +153,8 @@ def _described(table: str) -> str:
 
 def _old(resource: Resource, stored: Mapping[str, Any], tenant: str | None) -> dict[str, Any]:
     """A deleted row as filters see it, from what its table held. What was not a column of its own is not there any more."""
-    row = {column.name: stored[column.name] for column in columns(resource) if column.name in stored}
+    shown = [column.name for column in columns(resource) if column.stored is None]  # else it is shown as another value
+    row = {name: stored[name] for name in shown if name in stored}
     for name in resource.written_otherwise & row.keys():
         if row[name] is not None:
             row[name] = bool(row[name]) if resource.column(name).kind is Kind.BOOLEAN else json.loads(row[name])

@@ -1,7 +1,9 @@
 """The realtime endpoint over the REST API of a furnished hall: the same database, keys and limits."""
 
 import asyncio
+import base64
 import contextlib
+import json
 
 import pytest
 from aiohttp import web
@@ -46,3 +48,15 @@ async def plaza(floor):
 def open_plaza(floor):
     """With other limits."""
     return lambda **options: opened(floor, **options)
+
+
+@pytest.fixture
+def tokens():
+    """A user's token that ends then, signed by nobody."""
+
+    def made(ends_s: float) -> str:
+        parts = ({"alg": "HS256", "typ": "JWT"}, {"sub": "anna", "exp": ends_s})
+        texts = (base64.urlsafe_b64encode(json.dumps(one).encode()).decode().rstrip("=") for one in parts)
+        return ".".join((*texts, "c2lnbmF0dXJl"))
+
+    return made
