@@ -108,6 +108,7 @@ async def test_too_many_broadcasts_of_one_key_are_refused_and_it_is_told_so(plaz
 
 async def post(plaza, path, data, headers):
     url = f"{plaza.url}/realtime/v1/api/broadcast{path}"
+    headers = {"Content-Type": "application/json", **headers}
     async with plaza.floor.session.post(url, data=io.BytesIO(data.encode()), headers=headers) as got:
         return got.status, await got.text()
 

@@ -8,7 +8,7 @@ from sockets import PATH, TOPIC, changes
 from waiting import until
 
 from gateway.realtime import session
-from gateway.realtime.codec import V1, V2, VERSIONS
+from gateway.realtime.codec import V2, VERSIONS
 from gateway.web.routes import Scope
 
 both = pytest.mark.parametrize("version", VERSIONS)
