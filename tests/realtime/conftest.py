@@ -34,7 +34,8 @@ async def opened(floor, **options):
         yield Plaza(floor, hub, f"http://127.0.0.1:{served.addresses[0][1]}", entered)
     await hub.close()
     telling.cancel()
-    await asyncio.gather(telling, return_exceptions=True)
+    with contextlib.suppress(asyncio.CancelledError):
+        await telling
     await served.cleanup()
 
 

@@ -65,6 +65,29 @@ async def test_what_is_only_marked_as_deleted_is_gone_for_clients_too(plaza):
     await client.nothing_more()
 
 
+async def test_what_follows_each_other_at_once_is_told_all_the_same(plaza):
+    """Also when a row is gone before anybody has read it."""
+    floor = plaza.floor
+    client = await plaza.client(key=await floor.new_key(Scope.READ, floor.LASER))
+    operation = (await floor.job("J-1", (floor.LASER,)))["parts"][0]["operations"][0]["id"]
+    await client.joined(changes("operation_quantities"), changes("operations"))
+    for number in range(4):
+        body = {"operation_id": operation, "quantity_good": number, "metadata": {"a": [1]}}
+        row = (await floor.make("/api-operation-quantities", body))["operation_quantity"]
+        await floor.send("PATCH", f"/api-operation-quantities?id={row['id']}", {"quantity_good": 10 + number})
+        await floor.send("DELETE", f"/api-operation-quantities?id={row['id']}")
+        made, changed, gone = [await client.told() for _ in range(3)]
+        assert [one.change["type"] for one in (made, changed, gone)] == ["INSERT", "UPDATE", "DELETE"]
+        assert changed.change["record"].keys() == made.change["record"].keys() <= row.keys()
+        assert changed.change["record"]["quantity_good"] == 10 + number
+        assert changed.change["record"]["metadata"] == row["metadata"]
+    await floor.send("PATCH", f"/api-operations?id={operation}", {"notes": "soon gone"})
+    await floor.send("DELETE", f"/api-operations?id={operation}")
+    changed, gone = await client.told(), await client.told()
+    assert [one.change["type"] for one in (changed, gone)] == ["UPDATE", "DELETE"]
+    assert changed.change["record"]["notes"] == "soon gone"
+
+
 async def test_every_kind_of_row_can_be_told(plaza):
     """Also those that only a key for everything sees."""
     client = await plaza.client()
@@ -88,7 +111,7 @@ async def test_every_kind_of_row_can_be_told(plaza):
 @pytest.mark.parametrize("table", sorted(ENTITIES))
 async def test_rows_of_every_table_can_be_read(floor, table):
     sql = changes_._selecting(table)
-    assert await floor.db.read(lambda connection: connection.execute(sql, {"ids": "[]"}).fetchall()) == []
+    assert await floor.db.read(lambda connection: connection.execute(sql, {"values": "[]"}).fetchall()) == []
 
 
 async def test_filters_decide_on_the_row_as_it_is_now_and_on_the_old_one_of_a_deleted(plaza):
