@@ -27,6 +27,7 @@ EVENT_MAX_BYTES = 255  # its length is one byte
 ENTRIES_MAX = 200  # of the journal, read at once
 CHANGES_MAX = 200  # told at once: the many of an import let others in between
 TICK_S = 0.03  # between two such pieces: what is committed meanwhile goes out together
+PAUSE_PER_S = 2.0  # and no longer than this times what telling the last one took: a few clients are told at once
 SENT_AT_ONCE = 50  # clients between which others get a turn
 CLOSED_MAX_S = 3.0  # in which all have to be gone when we stop
 BROADCASTS = Rate(per_minute=6_000, burst=600)  # of one key: each goes to many
@@ -166,14 +167,17 @@ class Hub:
     async def _tell(self, entries: Sequence[Entry]) -> None:
         tables = frozenset[str]().union(*(wish.tables for _, wishes in self._audiences for wish in wishes))
         some = changes.touched(entries, tables)
+        loop = asyncio.get_running_loop()
         for first in range(0, len(some), CHANGES_MAX):
+            began_s = loop.time()
             found = await self._db.read(changes.told, some[first : first + CHANGES_MAX])
             parcels = self._parcels(found)
             for place in range(0, len(parcels), SENT_AT_ONCE):
                 for line, frames, count in parcels[place : place + SENT_AT_ONCE]:
                     line.push(frames, count)
                 await asyncio.sleep(0)
-            await asyncio.sleep(TICK_S)
+            full = len(found) == CHANGES_MAX
+            await asyncio.sleep(TICK_S if full else min(TICK_S, PAUSE_PER_S * (loop.time() - began_s)))
 
     def _parcels(self, found: Sequence[Change]) -> list[tuple[Line, bytes, int]]:
         """For each client its frames in one piece, and how many they are."""
