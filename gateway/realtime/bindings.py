@@ -3,7 +3,6 @@
 A filter never widens what the key may read: the tables that it sees stand in each binding, the cells beside them.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.hub.entities import ENTITIES, Sight
@@ -54,11 +53,11 @@ class Wish:
     def tables(self) -> frozenset[str]:
         return frozenset().union(*(binding.tables for binding in self.bindings))
 
-    def matching(self, change: Change) -> Sequence[int]:
+    def matching(self, change: Change) -> tuple[int, ...]:
         """The ids of the bindings that want it."""
         if self.cells is not None and change.cells is not None and self.cells.isdisjoint(change.cells):
             return ()
-        return [binding.id for binding in self.bindings if binding.wants(change)]
+        return tuple(binding.id for binding in self.bindings if binding.wants(change))
 
 
 def bound(number: int, asked: Asked, sight: Sight) -> Binding:

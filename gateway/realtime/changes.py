@@ -46,12 +46,12 @@ class Touched:
 
 @dataclass(frozen=True)
 class Change:
-    """`data` is the JSON text that clients get. `cells`: whose row it is, None: everybody's. `row` is what filters look at."""
+    """`data` is the JSON that clients get, in UTF-8. `cells`: whose row it is, None: everybody's. `row` is what filters look at."""
 
     seq: int
     table: str
     kind: str
-    data: str
+    data: bytes
     cells: frozenset[str] | None
     record: str = field(repr=False)
 
@@ -179,7 +179,7 @@ def _made(one: Touched, kind: str, row: _Row) -> Change:
         f'{{"schema":"public","table":"{one.table}","type":"{kind}","commit_timestamp":"{at}","errors":null,'
         f'"columns":{_described(one.table)}{new}{old}}}'
     )
-    return Change(one.entry.seq, one.table, kind, data, row.cells, row.text)
+    return Change(one.entry.seq, one.table, kind, data.encode(), row.cells, row.text)
 
 
 @functools.cache

@@ -3,8 +3,8 @@
 1.0.0: `{"topic":T,"event":E,"payload":P,"ref":R,"join_ref":J}`. 2.0.0: `[J,R,T,E,P]`, and a client's broadcast as bytes.
 """
 
+import functools
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from gateway.web import body
 V1, V2 = "1.0.0", "2.0.0"
 VERSIONS = (V1, V2)
 BROADCAST, CHANGES, REPLY, SYSTEM, CLOSED = "broadcast", "postgres_changes", "phx_reply", "system", "phx_close"
+AROUND_KEPT = 1_024  # beginnings and ends of frames with changes
 
 _TEXT, _BINARY, _WHOLE = 0x1, 0x2, 0x80  # of a WebSocket frame
 _LENGTH_7_MAX, _LENGTH_16_MAX = 125, 0xFFFF
@@ -89,14 +90,19 @@ def written(version: str, message: Message) -> bytes:
     return _text_frame(encode(named))
 
 
-def written_change(version: str, topic: str, ids: Sequence[int], data: str) -> bytes:
-    """`data` is JSON text, built once for everybody who is told."""
-    payload = f'{{"ids":[{",".join(map(str, ids))}],"data":{data}}}'
+def written_change(version: str, topic: str, ids: tuple[int, ...], data: bytes) -> bytes:
+    """`data` is JSON in UTF-8, written once for everybody who is told."""
+    before, after = _around(version, topic, ids)
+    return _head(_TEXT, len(before) + len(data) + len(after)) + before + data + after
+
+
+@functools.lru_cache(AROUND_KEPT)
+def _around(version: str, topic: str, ids: tuple[int, ...]) -> tuple[bytes, bytes]:
+    payload = f'{{"ids":[{",".join(map(str, ids))}],"data":'
     if version == V2:
-        return _text_frame(f'[null,null,{encode(topic)},"{CHANGES}",{payload}]')
-    return _text_frame(
-        f'{{"topic":{encode(topic)},"event":"{CHANGES}","payload":{payload},"ref":null,"join_ref":null}}'
-    )
+        return f'[null,null,{encode(topic)},"{CHANGES}",{payload}'.encode(), b"}]"
+    before = f'{{"topic":{encode(topic)},"event":"{CHANGES}","payload":{payload}'
+    return before.encode(), b'},"ref":null,"join_ref":null}'
 
 
 def written_broadcast(version: str, topic: str, event: str, payload: Any) -> bytes | None:
@@ -114,10 +120,13 @@ def _text_frame(text: str) -> bytes:
 
 
 def _frame(kind: int, payload: bytes) -> bytes:
-    """RFC 6455, from a server: one piece, no mask. Built once, it goes to any number of sockets."""
-    size = len(payload)
+    return _head(kind, len(payload)) + payload
+
+
+def _head(kind: int, size: int) -> bytes:
+    """RFC 6455, from a server: one piece, no mask. So a frame that is written once goes to any number of sockets."""
     if size <= _LENGTH_7_MAX:
-        return struct.pack("!BB", _WHOLE | kind, size) + payload
+        return struct.pack("!BB", _WHOLE | kind, size)
     if size <= _LENGTH_16_MAX:
-        return struct.pack("!BBH", _WHOLE | kind, 126, size) + payload
-    return struct.pack("!BBQ", _WHOLE | kind, 127, size) + payload
+        return struct.pack("!BBH", _WHOLE | kind, 126, size)
+    return struct.pack("!BBQ", _WHOLE | kind, 127, size)

@@ -17,7 +17,7 @@ from gateway.outbox.reader import tail
 from gateway.realtime import changes, codec
 from gateway.realtime.bindings import Wish
 from gateway.realtime.changes import Change
-from gateway.realtime.line import Code, Line
+from gateway.realtime.line import Code
 from gateway.realtime.member import Member
 from gateway.web.limits import Buckets, Rate
 
@@ -25,9 +25,11 @@ LINK = "realtime"  # in /healthz
 SOCKETS_SHARE = 0.6  # of all connections: some are left for requests
 EVENT_MAX_BYTES = 255  # its length is one byte
 ENTRIES_MAX = 200  # of the journal, read at once
-CHANGES_MAX = 200  # told at once: the many of an import let others in between
-TICK_S = 0.03  # between two such pieces: what is committed meanwhile goes out together
-PAUSE_PER_S = 2.0  # and no longer than this times what telling the last one took: a few clients are told at once
+CHANGES_MAX = 100  # told at once: the many of an import let others in between, and give clients time to take them
+TICK_S = 0.03  # from one such piece to the next; what is committed meanwhile goes out together
+PAUSE_PER_S = (
+    2.0  # a piece that is not full is followed by a pause of this times what it took: few clients are told at once
+)
 SENT_AT_ONCE = 50  # clients between which others get a turn
 CLOSED_MAX_S = 3.0  # in which all have to be gone when we stop
 BROADCASTS = Rate(per_minute=6_000, burst=600)  # of one key: each goes to many
@@ -169,38 +171,32 @@ class Hub:
         some = changes.touched(entries, tables)
         loop = asyncio.get_running_loop()
         for first in range(0, len(some), CHANGES_MAX):
-            began_s = loop.time()
-            found = await self._db.read(changes.told, some[first : first + CHANGES_MAX])
-            parcels = self._parcels(found)
-            for place in range(0, len(parcels), SENT_AT_ONCE):
-                for line, frames, count in parcels[place : place + SENT_AT_ONCE]:
-                    line.push(frames, count)
-                await asyncio.sleep(0)
-            full = len(found) == CHANGES_MAX
-            await asyncio.sleep(TICK_S if full else min(TICK_S, PAUSE_PER_S * (loop.time() - began_s)))
+            began_s, piece = loop.time(), some[first : first + CHANGES_MAX]
+            await self._deliver(await self._db.read(changes.told, piece))
+            took_s = loop.time() - began_s
+            full = len(piece) == CHANGES_MAX
+            await asyncio.sleep(max(0.0, TICK_S - took_s) if full else min(TICK_S, PAUSE_PER_S * took_s))
 
-    def _parcels(self, found: Sequence[Change]) -> list[tuple[Line, bytes, int]]:
-        """For each client its frames in one piece, and how many they are."""
-        parcels: list[tuple[Line, bytes, int]] = []
-        written: dict[tuple[int, str, str, tuple[int, ...]], bytes] = {}
-        for (version, wishes), members in self._audiences.items():
-            frames: list[tuple[int, str, bytes]] = []
-            for place, change in enumerate(found):
-                for wish in wishes:
-                    if ids := tuple(wish.matching(change)):
-                        key = place, version, wish.topic, ids
-                        if key not in written:
-                            written[key] = codec.written_change(version, wish.topic, ids, change.data)
-                        frames.append((change.seq, wish.topic, written[key]))
-            if not frames:
-                continue
+    async def _deliver(self, found: Sequence[Change]) -> None:
+        """To those who are there now: what a channel that is joined meanwhile asks for comes after these changes."""
+        turns = 0
+        for (version, wishes), members in [(one, [*members]) for one, members in self._audiences.items()]:
+            frames = [
+                (change.seq, wish.topic, codec.written_change(version, wish.topic, ids, change.data))
+                for change in found
+                for wish in wishes
+                if (ids := wish.matching(change))
+            ]
             whole = b"".join(frame for _, _, frame in frames)
-            for member in members:
+            for member in members if frames else ():
                 if member.since < found[0].seq:
-                    parcels.append((member.line, whole, len(frames)))
-                elif own := [frame for seq, topic, frame in frames if seq > member.channels[topic].since]:
-                    parcels.append((member.line, b"".join(own), len(own)))
-        return parcels
+                    member.line.push(whole, len(frames))
+                elif own := [frame for seq, topic, frame in frames if seq > member.told_up_to(topic)]:
+                    member.line.push(b"".join(own), len(own))
+                if (turns := turns + 1) % SENT_AT_ONCE == 0:
+                    await asyncio.sleep(0)
+            if (turns := turns + 1) % SENT_AT_ONCE == 0:
+                await asyncio.sleep(0)
 
 
 def _take_out(sets: defaultdict[Any, set[Member]], name: Any, member: Member) -> None:

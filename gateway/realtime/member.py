@@ -40,3 +40,8 @@ class Member:
     def since(self) -> int:
         """Of the channel that was joined last."""
         return max((channel.since for channel in self.channels.values()), default=0)
+
+    def told_up_to(self, topic: str) -> int:
+        """Changes up to here are not told in that channel; 0 when it has been left meanwhile."""
+        channel = self.channels.get(topic)
+        return channel.since if channel else 0
