@@ -57,6 +57,8 @@ async def test_npm_clients_are_told_of_what_happens_over_rest(plaza):
     async with screens(plaza.url, floor.key) as shown:
         await shown.subscribed()
         cell = (await floor.make("/api-cells", {"name": "Paint", "active": True}))["cell"]
+        for who in SCREENS:
+            await shown.changes(who, 1)  # a row is told as it is then
         await floor.send("PATCH", f"/api-cells?id={cell['id']}", {"wip_limit": 12})
         await floor.send("DELETE", f"/api-cells?id={cell['id']}")
         for who in SCREENS:
@@ -121,6 +123,7 @@ async def test_the_official_python_client_is_told_of_an_insert_and_an_update(pla
         await channel.subscribe(lambda state, _error: states.append(state))
         await until(lambda: RealtimeSubscribeStates.SUBSCRIBED in states, "the Python client to subscribe")
         cell = (await plaza.floor.make("/api-cells", {"name": "Paint"}))["cell"]
+        await until(lambda: len(told) == 1, "the insert")  # a row is told as it is then
         await plaza.floor.send("PATCH", f"/api-cells?id={cell['id']}", {"wip_limit": 12})
         await plaza.floor.send("DELETE", f"/api-cells?id={cell['id']}")
         await until(lambda: len(told) == 3, "three changes")
