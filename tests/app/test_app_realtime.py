@@ -2,10 +2,13 @@
 
 import asyncio
 import contextlib
+import ssl
 
 import aiohttp
 from waiting import until
 
+from gateway.kernel.clock import SystemClock
+from gateway.tls import HTTP, Tls
 from gateway.web.auth import NewKey
 from gateway.web.routes import Scope
 
@@ -64,6 +67,22 @@ async def test_a_gateway_that_stops_sends_everybody_away_first_also_who_does_not
         assert [await one for one in leaving] == [aiohttp.WSCloseCode.SERVICE_RESTART] * 3
         assert loop.time() - began_s < 30  # neither does who is not there hold it up
         raw.close()
+
+
+async def test_it_is_spoken_over_tls_too(served, tmp_path):
+    own = Tls(tmp_path)
+    own.issue(HTTP, SystemClock().now())
+    trusted = ssl.create_default_context(cafile=own.ca.certificate)
+    async with served(http={"port": 0, "tls_host": "127.0.0.1", "tls_port": 0}) as box:
+        address = next(url for url in box.gateway.urls if url.startswith("https:"))
+        query = {"apikey": box.key, "vsn": "2.0.0"}
+        async with box.session.ws_connect(address + PATH, params=query, ssl=trusted) as socket:
+            await socket.send_json(JOIN)
+            assert [(await socket.receive_json())[3] for _ in range(2)] == ["phx_reply", "system"]
+            for number in range(20):
+                assert (await box.send("POST", "/api-cells", {"name": f"C{number}"})).status == 201
+            told = [(await socket.receive_json())[4]["data"]["record"]["name"] for _ in range(20)]
+            assert told == [f"C{number}" for number in range(20)]
 
 
 async def test_the_key_in_the_address_stands_in_no_log(served, capsys):

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -142,9 +142,3 @@ class Plaza:
             while (self.hub._since or head) < head:
                 await asyncio.sleep(0.005)
         return result
-
-
-@contextlib.asynccontextmanager
-async def at(address: str) -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(address) as session:
-        yield session
