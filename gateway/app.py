@@ -49,6 +49,9 @@ from gateway.outbox import journal
 from gateway.outbox.event import Stamp
 from gateway.publishers.sender import Here
 from gateway.publishers.senders import Senders
+from gateway.realtime.hub import LINK as REALTIME
+from gateway.realtime.hub import SOCKETS_SHARE, Hub
+from gateway.realtime.routes import Realtime
 from gateway.settings import Cloud, Http, Settings
 from gateway.sparkplug.node import LINK as SPARKPLUG
 from gateway.sparkplug.node import EdgeNode
@@ -64,6 +67,7 @@ from gateway.uns.topics import SparkplugTopics, Topics
 from gateway.upstream.link import HubLink, HubSettings
 from gateway.upstream.uplink import Own
 from gateway.web.auth import Keys, NewKey
+from gateway.web.gate import Gate
 from gateway.web.learning import Learning
 from gateway.web.limits import Limiter, Rate
 from gateway.web.openapi import document
@@ -105,6 +109,8 @@ class Gateway:
         below = Rate(limits.gateway_requests_per_minute, limits.burst, limits.gateway_requests_per_day)
         self._limiter = Limiter(rate, clock, request_max_s=limits.request_timeout, gateways=below)
         self._feed = Feed(db)
+        sockets = int(limits.connections * SOCKETS_SHARE)
+        self._realtime = Hub(db, clock, self.health.link(REALTIME), sockets)
         self.routes = api_routes(settings, db, self.keys, clock, new_id, self._feed, ring)
         self._door = Door(settings, clock)
         self._tls = Tls(settings.data_dir)
@@ -129,6 +135,8 @@ class Gateway:
         app = application(self.routes, keys, self._limiter, self._new_id, self.settings.http.cors_origins)
         documents = {"/openapi.json": self._openapi, "/asyncapi.json": self._asyncapi}
         Pages(self.db, keys, self.status, documents, VENDOR, self._tls.ca.certificate).add_to(app)
+        gate = Gate(keys, self._limiter)
+        Realtime(self._realtime, gate, self._clock, self.settings.http.cors_origins).add_to(app)
         return app
 
     def _openapi(self) -> dict[str, Any]:
@@ -159,6 +167,7 @@ class Gateway:
     async def _stop_serving(self) -> None:
         """Take no more; what is on its way may finish, who only waits is sent home."""
         self._feed.end()
+        await self._realtime.close()
         await asyncio.gather(*(one.cleanup() for one in self._served))
         (self.settings.data_dir / SOCKET).unlink(missing_ok=True)
 
@@ -186,6 +195,7 @@ class Gateway:
                 given = (self.settings, self.machines.machines, __version__)
                 node = EdgeNode(self.db, broker, self._clock, own, *given)
                 links.append((SPARKPLUG, node.run))
+        links.append((REALTIME, self._realtime.run))
         links.append((MACHINES, Watch(self.db, self._clock, self.machines, self.health.link(MACHINES)).run))
         topics = Topics.of(self.settings, self.settings.gateway.id)
         here = Here(self.db, self._clock, self._new_id, topics, Secrets(self.settings.data_dir))

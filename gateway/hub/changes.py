@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.catalog.resources import Resource
@@ -26,7 +26,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One change as JSON text. `last`: nothing else of its journal entry comes after it."""
+    """One change as JSON text. `last`: nothing that comes after it tells of its journal entry, or of one before."""
 
     seq: int
     text: str
@@ -49,8 +49,11 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """Several of one row by one origin are one: the row is told as it is now, with all columns that changed."""
+    """Several of one row by one origin are one: the row is told as it is now, with all columns that changed since the entry with
+    the seq `first`.
+    """
 
+    first: int
     entry: Entry
     table: str
     row_id: str
@@ -96,14 +99,16 @@ def _read(entry: Entry, written: Mapping[str, Any]) -> _Change:
     fields, op = written["fields"], written["op"]
     names = tuple(fields) if op == "update" and fields is not None else None
     old = fields if op == "delete" else None
-    return _Change(entry, written["table"], written["id"], op, written["version"], names, old)
+    return _Change(entry.seq, entry, written["table"], written["id"], op, written["version"], names, old)
 
 
 def _merged(before: _Change | None, now: _Change) -> _Change:
-    if before is None or now.op != "update":
+    if before is None:
         return now
+    if now.op != "update":
+        return replace(now, first=before.first)
     fields = None if before.fields is None or now.fields is None else tuple(dict.fromkeys(before.fields + now.fields))
-    return _Change(now.entry, now.table, now.row_id, now.op, now.version, fields, None)
+    return replace(now, first=before.first, fields=fields)
 
 
 # ------------------------------------------------------------------ rows as they are now
@@ -122,13 +127,13 @@ def _told(connection: sqlite3.Connection, changes: list[_Change], sight: Sight) 
         ids = {change.row_id for change in changes if change.table == table}
         rows[table] = _rows(connection, sight.resources[table], ids, sight)
     told: list[Told] = []
-    for change in changes:
+    first = changes[-1].entry.seq + 1 if changes else 0  # of what comes after
+    for change in reversed(changes):
         row = rows[change.table].get(change.row_id)
         if (text := _text(connection, change, row, sight)) is not None:
-            if told and told[-1].seq == change.entry.seq:
-                told[-1] = Told(told[-1].seq, told[-1].text, last=False)
-            told.append(Told(change.entry.seq, text, last=True))
-    return tuple(told)
+            told.append(Told(change.entry.seq, text, last=first > change.entry.seq))
+            first = min(first, change.first)
+    return tuple(reversed(told))
 
 
 def _rows(connection: sqlite3.Connection, resource: Resource, ids: set[str], sight: Sight) -> dict[str, _Row]:

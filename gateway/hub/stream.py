@@ -137,7 +137,7 @@ def _event(kind: str, data: str) -> bytes:
 
 
 def _events(found: Page, told: int) -> bytes:
-    """An id only where all of a journal entry is through: who resumes there has missed nothing."""
+    """An id only where a journal entry is through, and those before it: who resumes there has missed nothing."""
     text = "".join(
         f"id: {change.seq}\nevent: change\ndata: {change.text}\n\n"
         if change.last

@@ -172,6 +172,9 @@ def exposition(report: Mapping[str, Any], commits: int) -> bytes:
         ),
         "held": gauge("machines_held_pieces", "Counted pieces that wait for an operation.", "part"),
         "dropped": gauge("machines_dropped_pieces", "Counted pieces given up, as the settings say.", "part"),
+        "sockets": gauge("realtime_sockets", "Realtime sockets that are open.", "link"),
+        "channels": gauge("realtime_channels", "What their clients have joined.", "link"),
+        "sockets_dropped": gauge("realtime_sockets_dropped", "Sockets closed since the start, too slow.", "link"),
         "offline": gauge("machines_offline", "Machines whose values count for nothing.", "part"),
     }
     for name, link in report["links"].items():

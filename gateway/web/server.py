@@ -5,7 +5,6 @@ becomes the error envelope here and nowhere else.
 """
 
 import asyncio
-import contextlib
 import hashlib
 import re
 from collections import defaultdict
@@ -19,24 +18,22 @@ from pydantic import BaseModel
 
 from gateway.kernel.errors import (
     BadRequest,
-    Forbidden,
     GatewayError,
     NotAllowed,
     NotFound,
     StillRunning,
     TooFast,
-    Unauthorized,
-    Unavailable,
     Unsupported,
 )
 from gateway.kernel.ids import NewId
 from gateway.outbox.receipts import Answer, Receipt, request_hash
 from gateway.web import body as body_
 from gateway.web import conditions, errors
-from gateway.web.auth import Keys, UnknownKey
+from gateway.web.auth import Keys
+from gateway.web.gate import Gate
 from gateway.web.incoming import Incoming
 from gateway.web.limits import CONNECTIONS_MAX, Exceeded, Limiter, Runner
-from gateway.web.routes import NOBODY, Call, Caller, Raw, Route, Scope
+from gateway.web.routes import Call, Caller, Raw, Route
 
 BASES = ("", "/functions/v1")
 HEADER_MAX_BYTES = 16 * 1024  # one header, or the request line
@@ -85,7 +82,7 @@ def application(
     routes: Iterable[Route], keys: Keys, limiter: Limiter, new_id: NewId, origins: Collection[str] = ()
 ) -> web.Application:
     """The API. Plain pages (`/livez`, `/docs` ...) are added by whoever has them. Browser pages of `origins` may call it."""
-    gate = _Gate(keys, limiter)
+    gate = Gate(keys, limiter)
     app = web.Application(middlewares=[_enveloped(new_id, gate)])
     app.on_response_prepare.append(_finished(frozenset(origins)))
     functions: defaultdict[str, dict[str, Route]] = defaultdict(dict)
@@ -114,49 +111,7 @@ def runner(app: web.Application, *, shutdown_s: float, connections: int = CONNEC
     )
 
 
-class _Gate:
-    """Who is asking, and whether he may. Every request is counted against somebody, also one that is refused: `left` is filled
-    with the headers that tell what is left to him.
-    """
-
-    def __init__(self, keys: Keys, limiter: Limiter) -> None:
-        self._keys = keys
-        self._limiter = limiter
-
-    async def caller(self, request: web.Request, left: dict[str, str]) -> Caller:
-        """Raises Unauthorized, TooFast; Unavailable when that cannot be found out."""
-        authorization, source = request.headers.get("Authorization"), request.remote or ""
-        try:
-            caller = self._keys.identify(authorization)
-        except UnknownKey:
-            left.update(self._limiter.failed(source))
-            caller = await self._keys.learn(authorization or "", source)
-        except Unauthorized:
-            left.update(self._limiter.failed(source))
-            raise
-        left.update(self._limiter.take(caller.key_id, caller.gateway_id))
-        return caller
-
-    async def admit(self, request: web.Request, route: Route, left: dict[str, str]) -> Caller:
-        if route.scope is Scope.NONE:
-            left.update(self._limiter.unkeyed(request.remote or ""))
-            return NOBODY
-        try:
-            caller = await self.caller(request, left)
-            caller.require(route.scope, route.forbidden)
-        except (Unauthorized, Forbidden):
-            if route.denied:
-                raise Unauthorized(route.denied) from None
-            raise
-        return caller
-
-    async def count(self, request: web.Request, left: dict[str, str]) -> None:
-        """A request that gets no further, as one for a function that is not there. Raises TooFast."""
-        with contextlib.suppress(Unauthorized, Unavailable):
-            await self.caller(request, left)
-
-
-def _function(methods: Mapping[str, Route], gate: _Gate, limiter: Limiter, new_id: NewId) -> Handler:
+def _function(methods: Mapping[str, Route], gate: Gate, limiter: Limiter, new_id: NewId) -> Handler:
     strict = all(route.strict_method for route in methods.values())
     allowed = ", ".join([*methods, "OPTIONS"])
 
@@ -354,7 +309,7 @@ def _finished(origins: Collection[str]) -> Callable[[web.Request, web.StreamResp
     return finish
 
 
-def _enveloped(new_id: NewId, gate: _Gate) -> Middleware:
+def _enveloped(new_id: NewId, gate: Gate) -> Middleware:
     """Whatever is raised gets our envelope: what aiohttp itself refuses, what a page refuses, and our own defects."""
 
     @web.middleware

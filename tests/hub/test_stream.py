@@ -1,6 +1,7 @@
 """Those who wait for changes: they hear that we are still here, and there is a place for only so many of them."""
 
 import asyncio
+import json
 
 import pytest
 
@@ -41,6 +42,53 @@ async def test_a_stream_on_which_nothing_happens_says_that_it_is_there_and_goes_
         pieces = [piece async for piece in first_change(told)]
     assert cell["id"] in pieces[-1].decode()
     await told.aclose()
+
+
+async def test_who_is_cut_off_anywhere_and_comes_back_has_been_told_everything(floor):
+    """Also of columns that changed before: several changes of one row are told as one."""
+    since = await floor.db.read(journal.head)
+    cell, other = [(await floor.make("/api-cells", {"name": name}))["cell"]["id"] for name in ("Paint", "Weld")]
+    made = await floor.db.read(journal.head)
+    for row_id, given in (
+        (cell, {"wip_limit": 3}),
+        (other, {"color": "red"}),
+        (cell, {"color": "blue"}),
+        (other, {"description": "hot"}),
+        (floor.LASER, {"wip_limit": 5}),
+    ):
+        assert (await floor.send("PATCH", f"/api-cells?id={row_id}", given)).status == 200
+    written = {
+        (cell, "wip_limit"),
+        (cell, "color"),
+        (other, "color"),
+        (other, "description"),
+        (floor.LASER, "wip_limit"),
+    }
+
+    async def told(since: int) -> list[tuple[str, set, set]]:
+        """(id, rows, columns of rows) of each piece of the stream."""
+        stream_ = await Feed(floor.db, heartbeat_s=0.01).stream(Asked(since, 100), sight(ANYBODY, "cells"), "key")
+        await anext(stream_)
+        text = (await anext(stream_)).decode()
+        await stream_.aclose()
+        found = []
+        for piece in text.split("\n\n")[:-1]:
+            lines = dict(line.split(": ", 1) for line in piece.splitlines())
+            change = json.loads(lines["data"]) if "data" in lines else {}
+            columns = {(change["id"], name) for name in change.get("changed_fields") or ()}
+            found.append((lines.get("id"), {change.get("id")}, columns))
+        return found
+
+    for start in (since, made):
+        pieces = await told(start)
+        for cut in range(len(pieces) + 1):
+            before = pieces[:cut]
+            ids = [one[0] for one in before if one[0]]
+            again = [] if cut == len(pieces) else await told(int(ids[-1]) if ids else start)
+            rows = set().union(*(one[1] for one in [*before, *again]))
+            assert rows >= {cell, other, floor.LASER}
+            if start == made:
+                assert set().union(*(one[2] for one in [*before, *again])) >= written
 
 
 async def first_change(told):
