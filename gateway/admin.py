@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from gateway import plugin_host
 from gateway.catalog.routes import wanted
 from gateway.conflicts import store as conflicts_
 from gateway.conflicts.commands import ConflictCommands
@@ -28,8 +29,12 @@ from gateway.machines.quarantines import QuarantineCommands
 from gateway.machines.registry import machines
 from gateway.machines.standing import standing
 from gateway.machines.targets import without_operator
+from gateway.mcp_keys import store as mcp_
+from gateway.mcp_keys.keys import McpKeys
+from gateway.mcp_keys.model import NewMcpKey, Usage
 from gateway.outbox import parked
 from gateway.outbox.event import encode
+from gateway.plugin_api import Api, Request
 from gateway.settings import Settings
 from gateway.status import Status
 from gateway.transfer.commands import Imports, laid_down
@@ -53,7 +58,7 @@ Arguments = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """What the verbs work on."""
+    """What the verbs work on. `api` is made when it is asked for: most verbs need no routes."""
 
     settings: Settings
     db: Database
@@ -62,6 +67,8 @@ class Box:
     new_id: NewId
     status: Status
     door: Door
+    mcp_keys: McpKeys
+    api: Callable[[], Api]
 
 
 # ------------------------------------------------------------------ the verbs
@@ -77,19 +84,38 @@ async def keys_create(box: Box, given: Arguments) -> dict[str, Any]:
     return {"id": key_id, "name": given["name"], "scope": given["scope"], "cells": cells, "key": key}
 
 
-async def keys_list(box: Box, _given: Arguments) -> list[dict[str, object]]:
-    return await box.db.read(auth.listed)
+async def mcp_keys_create(box: Box, given: Arguments) -> dict[str, Any]:
+    """name, tools (names or `*`; None: those that only read), rate_limit (calls a minute). Raises Invalid for a tool that there
+    is not.
+    """
+    tools = plugin_host.allowed_tools(given["tools"])
+    key_id, key = await box.mcp_keys.create(NewMcpKey(given["name"], tools, given["rate_limit"]))
+    told = {"id": key_id, "name": given["name"], "allowed_tools": tools, "rate_limit": given["rate_limit"]}
+    return {**told, "key": key}
+
+
+async def keys_list(box: Box, _given: Arguments) -> list[dict[str, Any]]:
+    """Those of the REST API, then those of agents; `kind` is `api` or `mcp`."""
+    found = [{"kind": "api", **row} for row in await box.db.read(auth.listed)]
+    return found + [{"kind": "mcp", **row} for row in await box.db.read(mcp_.listed)]
 
 
 async def keys_revoke(box: Box, given: Arguments) -> dict[str, Any]:
-    await box.keys.load()
-    await box.keys.revoke(given["key"])
+    if await box.db.read(mcp_.is_mcp, given["key"]):
+        await box.mcp_keys.revoke(given["key"])
+    else:
+        await box.keys.load()
+        await box.keys.revoke(given["key"])
     return {"revoked": given["key"]}
 
 
 async def keys_rotate(box: Box, given: Arguments) -> dict[str, Any]:
     """A new key with the rights of the old one, which ends."""
     wanted = given["key"]
+    if await box.db.read(mcp_.is_mcp, wanted):
+        before = await box.mcp_keys.revoke(wanted)
+        key_id, key = await box.mcp_keys.create(before)
+        return {"id": key_id, "name": before.name, "allowed_tools": before.tools, "replaces": wanted, "key": key}
     found = [key for key in await box.db.read(auth.listed) if key["active"] and wanted in (key["id"], key["name"])]
     if len(found) != 1:
         raise NotFound(f'{len(found)} active keys are called "{wanted}": `keys list` shows names and ids')
@@ -100,6 +126,23 @@ async def keys_rotate(box: Box, given: Arguments) -> dict[str, Any]:
     )
     await box.keys.revoke(old["id"])
     return {"id": key_id, "name": old["name"], "scope": old["scope"], "replaces": old["id"], "key": key}
+
+
+async def plugins_list(box: Box, _given: Arguments) -> list[dict[str, Any]]:
+    links = (await box.status.full())["links"]
+    return plugin_host.listed(box.settings.plugins, links)
+
+
+async def api_call(box: Box, given: Arguments) -> dict[str, Any]:
+    """The fields of a `plugin_api.Request`. What it answers, an error too, is `body`, JSON text."""
+    outcome = await box.api().call(Request(**given), CALLER)
+    return {"status": outcome.status, "body": outcome.body, "replayed": outcome.replayed}
+
+
+async def mcp_used(box: Box, given: Arguments) -> dict[str, Any]:
+    """The fields of a `plugin_api.Usage`."""
+    await box.mcp_keys.used(Usage(**given))
+    return {}
 
 
 async def status(box: Box, _given: Arguments) -> dict[str, Any]:
@@ -186,9 +229,13 @@ def importing(box: Box, path: Path, name: str, *, dry_run: bool) -> AsyncIterato
 
 VERBS: Mapping[str, Callable[[Box, Any], Awaitable[Any]]] = {
     "keys.create": keys_create,
+    "mcp_keys.create": mcp_keys_create,
     "keys.list": keys_list,
     "keys.revoke": keys_revoke,
     "keys.rotate": keys_rotate,
+    "plugins.list": plugins_list,
+    "api.call": api_call,
+    "mcp.used": mcp_used,
     "status": status,
     "queue.list": queue_list,
     "queue.retry": queue_retry,

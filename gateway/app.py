@@ -19,7 +19,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-from gateway import __version__, admin, examples, housekeeping, identity, systemd
+from gateway import __version__, admin, examples, housekeeping, identity, plugin_host, systemd
 from gateway.api import api_routes, blobs
 from gateway.cloud import store as cloud_
 from gateway.cloud.link import UP, CloudLink, CloudSettings
@@ -40,11 +40,14 @@ from gateway.machines.commands import MachineCommands
 from gateway.machines.registry import machines
 from gateway.machines.watch import LINK as MACHINES
 from gateway.machines.watch import Watch
+from gateway.mcp_keys.keys import McpKeys
 from gateway.opening import opened
 from gateway.outbox import journal
 from gateway.outbox.event import Stamp
+from gateway.plugin_ports import LocalAgents, LocalApi
 from gateway.publishers.sender import Here
 from gateway.publishers.senders import Senders
+from gateway.reports.routes import reports
 from gateway.settings import Cloud, Http, Settings
 from gateway.sparkplug.node import LINK as SPARKPLUG
 from gateway.sparkplug.node import EdgeNode
@@ -65,7 +68,7 @@ from gateway.web.limits import Limiter, Rate
 from gateway.web.openapi import document
 from gateway.web.pages import Pages
 from gateway.web.routes import Scope
-from gateway.web.server import application, runner
+from gateway.web.server import Gate, application, runner
 
 BACKLOG = 1024  # connections that the kernel keeps while we are busy
 REQUESTS_END_S = 4.0  # in which requests on their way may finish when we stop
@@ -102,6 +105,12 @@ class Gateway:
         self._limiter = Limiter(rate, clock, request_max_s=limits.request_timeout, gateways=below)
         self._feed = Feed(db)
         self.routes = api_routes(settings, db, self.keys, clock, new_id, self._feed, ring)
+        self._gate = Gate(self.keys, self._limiter)
+        self.mcp_keys = McpKeys(db, clock, new_id)
+        inside = [*self.routes, *reports(db, clock, self.status.full)]
+        self._api = LocalApi(inside, new_id, request_max_s=limits.request_timeout)
+        agents = LocalAgents(self.mcp_keys, self._gate)
+        self._plugins = plugin_host.Host(settings.plugins, self._api, agents, clock, self.health, rng, __version__)
         self._door = Door(settings, clock)
         self._tls = Tls(settings.data_dir)
         known = machines(settings.uns)
@@ -125,6 +134,7 @@ class Gateway:
         app = application(self.routes, keys, self._limiter, self._new_id, self.settings.http.cors_origins)
         documents = {"/openapi.json": self._openapi, "/asyncapi.json": self._asyncapi}
         Pages(self.db, keys, self.status, documents, VENDOR, self._tls.ca.certificate).add_to(app)
+        self._plugins.add_to(app, self._gate)
         return app
 
     def _openapi(self) -> dict[str, Any]:
@@ -139,7 +149,17 @@ class Gateway:
         """Plain HTTP, TLS when there is a certificate, and the socket in the data folder."""
         connections = self.settings.limits.connections
         served = runner(self._application(self.keys), shutdown_s=REQUESTS_END_S, connections=connections)
-        box = admin.Box(self.settings, self.db, self.keys, self._clock, self._new_id, self.status, self._door)
+        box = admin.Box(
+            self.settings,
+            self.db,
+            self.keys,
+            self._clock,
+            self._new_id,
+            self.status,
+            self._door,
+            self.mcp_keys,
+            lambda: self._api,
+        )
         local = runner(admin.application(self._application(admin.LocalKeys(self.keys)), box), shutdown_s=REQUESTS_END_S)
         self._served = (served, local)
         await served.setup()
@@ -214,6 +234,7 @@ class Gateway:
         for name, run in self._links():
             supervised = keep_running(run, self.health.link(name), clock=self._clock, rng=self._rng)
             self._tasks.append(asyncio.create_task(supervised, name=name))
+        self._tasks += self._plugins.start()
 
     async def _stop_links(self) -> None:
         await asyncio.gather(*(stop(task, within_s=LINKS_END_S) for task in self._tasks))
@@ -239,6 +260,7 @@ class Gateway:
             if self.settings.cloud.enabled:
                 await self.db.write(_register_uplink, text(self._clock.now()))
             await self.keys.load()
+            await self.mcp_keys.load()
             await self._first_key()
             self._start_links()
             yield self
@@ -321,6 +343,7 @@ def check(settings: Settings) -> None:
     Topics.of(settings, settings.gateway.id)
     SparkplugTopics.of(settings)
     machines(settings.uns)
+    plugin_host.check(settings.plugins)
 
 
 def _listeners(http: Http, tls: Tls) -> list[tuple[str, int, ssl.SSLContext | None]]:

@@ -20,8 +20,10 @@ from gateway.kernel.clock import SystemClock
 from gateway.kernel.errors import GatewayError, StartupError
 from gateway.kernel.health import Health
 from gateway.kernel.ids import uuid7
+from gateway.mcp_keys.keys import McpKeys
 from gateway.opening import opened
 from gateway.outbox.event import Stamp
+from gateway.plugin_api import Api
 from gateway.settings import Settings, load
 from gateway.status import Status
 from gateway.uns.door import Door
@@ -52,7 +54,7 @@ class Place:
 
     def ask(self, verb: str, **given: Any) -> Any:
         """Through the socket of the running gateway, or on the data of a stopped one."""
-        return asyncio.run(_ask(self.settings(), verb, given))
+        return asyncio.run(asked(self.settings(), verb, given))
 
 
 def leaf(command: F) -> F:
@@ -82,7 +84,8 @@ def _complain(text: str, code: int) -> int:
     return code
 
 
-async def _ask(settings: Settings, verb: str, given: Mapping[str, Any]) -> Any:
+async def asked(settings: Settings, verb: str, given: Mapping[str, Any]) -> Any:
+    """Raises NotRunning, GatewayError."""
     with contextlib.suppress(admin.NotRunning):
         return await admin.ask(settings.data_dir, verb, given)
     async with boxed(settings) as box:
@@ -102,7 +105,14 @@ async def boxed(settings: Settings) -> AsyncIterator[admin.Box]:
             stamp = Stamp(clock.now(), settings.gateway.id, new_id)
             await db.write(establish, stamp, settings.site.tenant_id, machine())
             status = Status(db, clock, health, settings.gateway.id)
-            yield admin.Box(settings, db, keys, clock, new_id, status, Door(settings, clock))
+            mcp_keys = McpKeys(db, clock, new_id)
+
+            def api() -> Api:
+                from gateway.cli.inside import local_api  # noqa: PLC0415 -- all of the API, for the one verb that calls it
+
+                return local_api(settings, db, keys, clock, new_id, status)
+
+            yield admin.Box(settings, db, keys, clock, new_id, status, Door(settings, clock), mcp_keys, api)
     except StartupError as exc:
         if "is in use by process" in exc.message:  # it runs, and its socket does not answer
             raise admin.NotRunning(exc.message) from exc

@@ -85,7 +85,7 @@ def application(
     routes: Iterable[Route], keys: Keys, limiter: Limiter, new_id: NewId, origins: Collection[str] = ()
 ) -> web.Application:
     """The API. Plain pages (`/livez`, `/docs` ...) are added by whoever has them. Browser pages of `origins` may call it."""
-    gate = _Gate(keys, limiter)
+    gate = Gate(keys, limiter)
     app = web.Application(middlewares=[_enveloped(new_id, gate)])
     app.on_response_prepare.append(_finished(frozenset(origins)))
     functions: defaultdict[str, dict[str, Route]] = defaultdict(dict)
@@ -114,7 +114,7 @@ def runner(app: web.Application, *, shutdown_s: float, connections: int = CONNEC
     )
 
 
-class _Gate:
+class Gate:
     """Who is asking, and whether he may. Every request is counted against somebody, also one that is refused: `left` is filled
     with the headers that tell what is left to him.
     """
@@ -125,17 +125,24 @@ class _Gate:
 
     async def caller(self, request: web.Request, left: dict[str, str]) -> Caller:
         """Raises Unauthorized, TooFast; Unavailable when that cannot be found out."""
-        authorization, source = request.headers.get("Authorization"), request.remote or ""
+        return await self.who(request.headers.get("Authorization"), request.remote or "", left)
+
+    async def who(self, authorization: str | None, source: str, left: dict[str, str]) -> Caller:
+        """The same for whoever comes from the address `source`."""
         try:
             caller = self._keys.identify(authorization)
         except UnknownKey:
-            left.update(self._limiter.failed(source))
+            self.failed(source, left)
             caller = await self._keys.learn(authorization or "", source)
         except Unauthorized:
-            left.update(self._limiter.failed(source))
+            self.failed(source, left)
             raise
         left.update(self._limiter.take(caller.key_id, caller.gateway_id))
         return caller
+
+    def failed(self, source: str, left: dict[str, str]) -> None:
+        """An attempt without a good key. Raises TooFast."""
+        left.update(self._limiter.failed(source))
 
     async def admit(self, request: web.Request, route: Route, left: dict[str, str]) -> Caller:
         if route.scope is Scope.NONE:
@@ -156,7 +163,7 @@ class _Gate:
             await self.caller(request, left)
 
 
-def _function(methods: Mapping[str, Route], gate: _Gate, limiter: Limiter, new_id: NewId) -> Handler:
+def _function(methods: Mapping[str, Route], gate: Gate, limiter: Limiter, new_id: NewId) -> Handler:
     strict = all(route.strict_method for route in methods.values())
     allowed = ", ".join([*methods, "OPTIONS"])
 
@@ -354,7 +361,7 @@ def _finished(origins: Collection[str]) -> Callable[[web.Request, web.StreamResp
     return finish
 
 
-def _enveloped(new_id: NewId, gate: _Gate) -> Middleware:
+def _enveloped(new_id: NewId, gate: Gate) -> Middleware:
     """Whatever is raised gets our envelope: what aiohttp itself refuses, what a page refuses, and our own defects."""
 
     @web.middleware

@@ -1,0 +1,26 @@
+"""The REST API and the reports in the process of a command: on a database, or without one, to know what there is."""
+
+from typing import Any
+
+from gateway.api import api_routes
+from gateway.hub.stream import Feed
+from gateway.kernel.clock import Clock
+from gateway.kernel.db import Database
+from gateway.kernel.ids import NewId
+from gateway.plugin_ports import LocalApi
+from gateway.reports.routes import reports
+from gateway.settings import Settings
+from gateway.status import Status
+from gateway.web.auth import Keys
+
+
+def local_api(settings: Settings, db: Database, keys: Keys, clock: Clock, new_id: NewId, status: Status) -> LocalApi:
+    routes = [*api_routes(settings, db, keys, clock, new_id, Feed(db)), *reports(db, clock, status.full)]
+    return LocalApi(routes, new_id, request_max_s=settings.limits.request_timeout)
+
+
+def described_api(settings: Settings) -> LocalApi:
+    """What can be called and with what; calling needs a database."""
+    nobody: Any = None
+    routes = [*api_routes(settings, nobody, nobody, nobody, nobody, nobody), *reports(nobody, nobody, nobody)]
+    return LocalApi(routes, nobody, request_max_s=settings.limits.request_timeout)
