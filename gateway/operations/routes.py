@@ -91,8 +91,15 @@ class Need(BaseModel):
 
 
 NEEDS: dict[str, tuple[Any, Any]] = {"resources": (list[Need] | None, Field(None, max_length=NEEDS_MAX))}
+_MORE_NEEDS: dict[str, tuple[Any, Any]] = {
+    "resources": (
+        list[Need] | None,
+        Field(None, max_length=NEEDS_MAX, description="Needed as well, or set anew; others stay. Kept here, not sent to the cloud."),
+    )
+}
 
 
 def routes(db: Database, commands: OperationPlanning) -> list[Route]:
     create = models.create_model(OPERATIONS, more=NEEDS)
-    return [*lifecycle(commands), *reading(OPERATIONS, db), *writing(OPERATIONS, commands, create=create)]
+    patch = models.patch_model(OPERATIONS, more=_MORE_NEEDS)
+    return [*lifecycle(commands), *reading(OPERATIONS, db), *writing(OPERATIONS, commands, create=create, patch=patch)]

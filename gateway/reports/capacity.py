@@ -47,10 +47,10 @@ class Reschedule(OfJob):
     consolidate_with_customer: bool = True
 
 
-def qrm(connection: sqlite3.Connection, asked: OfCell, view: View) -> dict[str, Any]:
+def qrm(connection: sqlite3.Connection, asked: OfCell, view: View) -> list[dict[str, Any]]:
     sql = f"""SELECT c.id AS cell_id, c.name AS cell_name, {_WIP} AS current_wip, c.wip_limit, c.wip_warning_threshold,
       c.enforce_wip_limit, c.show_capacity_warning FROM {_CELLS} AND (:cell_id IS NULL OR c.id = :cell_id) ORDER BY c.sequence"""
-    return {"cells": [_loaded(row) for row in rows(connection, sql, view, cell_id=asked.cell_id)]}
+    return [_loaded(row) for row in rows(connection, sql, view, cell_id=asked.cell_id)]
 
 
 def _loaded(row: dict[str, Any]) -> dict[str, Any]:

@@ -5,19 +5,17 @@ Each row is a command of its own: what a rule refuses is told, the others are do
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
+from plugins.mcp_server import scope
 from plugins.mcp_server.calls import Calls, Refused, Reply
+from plugins.mcp_server.scope import ROWS_MAX, Given, Row
 from plugins.mcp_server.tool import Arg, Target, Tool
 from plugins.mcp_server.work import completed
 
-ROWS_MAX = 200  # of one batch
-PAGE_MAX = 1000
 WORD_CHARACTERS = 12
-Row = Mapping[str, Any]
-Given = Mapping[str, Any]
 
 _ID = {"type": "string", "format": "uuid"}
 _IDS = {"type": "array", "items": _ID, "minItems": 1, "maxItems": ROWS_MAX}
@@ -40,77 +38,6 @@ _CONFIRMED = (
     Arg("dry_run", schema={"type": "boolean", "description": "True: only say what would change."}, default=True),
     Arg("confirm", schema={**_TEXT, "description": "The word that the dry run gave; needed with dry_run false."}),
 )
-
-
-# ------------------------------------------------------------------ which rows
-
-
-async def _jobs(calls: Calls, scope: Given) -> list[Row]:
-    if "job_id" in scope:
-        return [(await calls.get("/api-jobs", id=scope["job_id"]))["job"]]
-    name = "job_number" if "job_number" in scope else "customer"
-    if name not in scope:
-        return []
-    found = (await calls.get("/api-jobs", **{name: scope[name]}, limit=PAGE_MAX))["jobs"]
-    return [job for job in found if job[name] == scope[name]]  # the list takes a part of the name, too
-
-
-async def _parts(calls: Calls, given: Given) -> list[Row]:
-    scope = given["scope"]
-    if "part_ids" in scope:
-        found = [(await calls.get("/api-parts", id=one))["part"] for one in scope["part_ids"]]
-    else:
-        jobs = await _jobs(calls, scope)
-        found = [part for job in jobs for part in await _listed(calls, "parts", job_id=job["id"])]
-    before = given.get("filter", {}).get("due_before")
-    if before is not None:
-        due = {job_id: await _due(calls, job_id) for job_id in {part["job_id"] for part in found}}
-        found = [part for part in found if (at := due[part["job_id"]]) and _at(at) < _at(before)]
-    return _kept(found, given)
-
-
-async def _operations(calls: Calls, given: Given) -> list[Row]:
-    scope = given["scope"]
-    if "operation_ids" in scope:
-        return _kept(
-            [(await calls.get("/api-operations", id=one))["operation"] for one in scope["operation_ids"]], given
-        )
-    if "part_id" in scope or "cell_id" in scope:
-        asked = {name: scope[name] for name in ("part_id", "cell_id") if name in scope}
-        return _kept(await _listed(calls, "operations", **asked), given)
-    jobs = await _jobs(calls, scope)
-    return _kept([one for job in jobs for one in await _listed(calls, "operations", job_id=job["id"])], given)
-
-
-async def _listed(calls: Calls, table: str, **asked: str) -> list[Row]:
-    found: list[Row] = (await calls.get(f"/api-{table}", **asked, limit=PAGE_MAX))[table]
-    return found
-
-
-async def _due(calls: Calls, job_id: str) -> str | None:
-    job = (await calls.get("/api-jobs", id=job_id))["job"]
-    due: str | None = job["due_date_override"] or job["due_date"]
-    return due
-
-
-def _kept(found: Sequence[Row], given: Given) -> list[Row]:
-    """Raises Refused when that is nothing, or too much."""
-    wanted = given.get("filter", {})
-    left = [row for row in found if wanted.get("status") in (None, row["status"])]
-    if wanted.get("exclude_completed", True) and wanted.get("status") != "completed":
-        left = [row for row in left if row["status"] != "completed"]
-    if wanted.get("exclude_in_progress", False):
-        left = [row for row in left if row["status"] != "in_progress"]
-    if not left:
-        raise Refused("NOT_FOUND", "nothing is in that scope: look with a fetch_ tool first")
-    if len(left) > ROWS_MAX:
-        raise Refused(
-            "VALIDATION_ERROR", f"{len(left)} rows are too many at once, at most {ROWS_MAX}: narrow the scope"
-        )
-    return left
-
-
-# ------------------------------------------------------------------ dry run, word, change
 
 
 async def _each(
@@ -142,7 +69,7 @@ async def _each(
 
 
 async def update_parts(calls: Calls, given: Given) -> Reply:
-    rows, updates = await _parts(calls, given), given["updates"]
+    rows, updates = await scope.parts(calls, given), given["updates"]
 
     async def change(row: Row) -> Reply:
         return await calls.target("PATCH", "/api-parts", {"id": row["id"], **updates}, "part", f":{row['id']}")
@@ -154,7 +81,7 @@ async def update_parts(calls: Calls, given: Given) -> Reply:
 
 
 async def reschedule_operations(calls: Calls, given: Given) -> Reply:
-    rows, schedule = await _operations(calls, given), given["schedule"]
+    rows, schedule = await scope.operations(calls, given), given["schedule"]
     shift = timedelta(days=schedule.get("shift_days", 0), hours=schedule.get("shift_hours", 0))
     fixed = {name: schedule[name] for name in ("planned_start", "planned_end") if name in schedule}
     if bool(fixed) == bool(shift):
@@ -177,7 +104,7 @@ async def reschedule_operations(calls: Calls, given: Given) -> Reply:
 
 
 async def complete_operations(calls: Calls, given: Given) -> Reply:
-    rows = await _operations(calls, given)
+    rows = await scope.operations(calls, given)
 
     async def change(row: Row) -> Reply:
         of_row = Calls(
@@ -193,11 +120,11 @@ async def complete_operations(calls: Calls, given: Given) -> Reply:
 
 async def prioritize(calls: Calls, given: Given) -> Reply:
     """The job's open parts become bullet cards, or stop being some; a remark goes to the end of its notes."""
-    jobs = await _jobs(calls, given)
+    jobs = await scope.jobs(calls, given)
     if not jobs:
         raise Refused("NOT_FOUND", f"no job has the number {given.get('job_number')}: job_id or job_number is needed")
     job, flag = jobs[0], given["set_bullet_card"]
-    parts = [part for part in await _listed(calls, "parts", job_id=job["id"]) if part["status"] != "completed"]
+    parts = [part for part in await scope.listed(calls, "parts", job_id=job["id"]) if part["status"] != "completed"]
     for part in parts[:ROWS_MAX]:
         await calls.target("PATCH", "/api-parts", {"id": part["id"], "is_bullet_card": flag}, "part", f":{part['id']}")
     if "notes" in given:
@@ -207,23 +134,37 @@ async def prioritize(calls: Calls, given: Given) -> Reply:
     return Reply({**told, "bullet_card_set": flag, "job_updated": "notes" in given})
 
 
+async def assign_resource(calls: Calls, given: Given) -> Reply:
+    """Twice the same is once. Raises Refused."""
+    tool = await _resource(calls, given)
+    ids = given.get("operation_ids")
+    rows = await scope.operations(calls, {"scope": given["scope"] if ids is None else {"operation_ids": ids}})
+    need = {"resource_id": tool["id"], "quantity": given["quantity"], **_notes(given)}
+    for row in rows:
+        await calls.target("PATCH", "/api-operations", {"id": row["id"], "resources": [need]}, step=f":{row['id']}")
+    shown = [{"id": row["id"], "operation_name": row["operation_name"]} for row in rows]
+    return Reply({"resource": {"id": tool["id"], "name": tool["name"]}, "assigned": len(rows), "operations": shown})
+
+
+async def _resource(calls: Calls, given: Given) -> Row:
+    if ("operation_ids" in given) == ("scope" in given):
+        raise Refused("VALIDATION_ERROR", "either operation_ids or scope is needed: which operations")
+    if "resource_id" in given:
+        row: Row = (await calls.get("/api-resources", id=given["resource_id"]))["resource"]
+        return row
+    name = given.get("resource_name", "")
+    found = [one for one in await scope.listed(calls, "resources", search=name) if one["name"] == name]
+    if not found:
+        raise Refused("NOT_FOUND", f'no resource is called "{name}": resource_id or resource_name is needed')
+    return found[0]
+
+
 def _notes(given: Given) -> dict[str, Any]:
     return {"notes": given["notes"]} if "notes" in given else {}
 
 
 def _shifted(stamp: str, by: timedelta) -> str:
-    return (_at(stamp) + by).isoformat()
-
-
-def _at(stamp: str) -> datetime:
-    """Raises Refused."""
-    try:
-        at = datetime.fromisoformat(stamp)
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
-        raise Refused("VALIDATION_ERROR", f'"{stamp}" is no instant with a zone, as 2026-01-31T06:00:00Z')
-    return at
+    return (scope.at(stamp) + by).isoformat()
 
 
 _FILTER = {
@@ -304,6 +245,7 @@ TOOLS = (
                 required=True,
                 schema=_object("Which operations.", job_id=_ID, part_id=_ID, cell_id=_ID, operation_ids=_IDS),
             ),
+            Arg("completion_percentage", schema={"const": 100, "description": "What is completed is at 100 %."}),
             Arg("notes", schema={"type": "string"}),
             *_CONFIRMED,
         ),
@@ -322,5 +264,21 @@ TOOLS = (
         ),
         Target("PATCH", "/api-parts"),
         prioritize,
+    ),
+    Tool(
+        "assign_resource_to_operations",
+        "Say that operations need a tool, a fixture or the like.",
+        (
+            Arg("resource_id", schema=_ID),
+            Arg("resource_name", schema=_TEXT),
+            Arg("operation_ids", schema=_IDS),
+            Arg(
+                "scope", schema=_object("Or which operations.", job_id=_ID, job_number=_TEXT, part_id=_ID, cell_id=_ID)
+            ),
+            Arg("quantity", schema={"type": "number", "exclusiveMinimum": 0, "maximum": 1_000_000}, default=1),
+            Arg("notes", schema={"type": "string"}),
+        ),
+        Target("PATCH", "/api-operations"),
+        assign_resource,
     ),
 )
