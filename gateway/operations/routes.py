@@ -94,7 +94,11 @@ NEEDS: dict[str, tuple[Any, Any]] = {"resources": (list[Need] | None, Field(None
 _MORE_NEEDS: dict[str, tuple[Any, Any]] = {
     "resources": (
         list[Need] | None,
-        Field(None, max_length=NEEDS_MAX, description="Needed as well, or set anew; others stay. Kept here, not sent to the cloud."),
+        Field(
+            None,
+            max_length=NEEDS_MAX,
+            description="Added or set anew, others stay. Kept here, not sent to the cloud.",
+        ),
     )
 }
 

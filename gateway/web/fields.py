@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from gateway.web.openapi import BodySchema
 from gateway.web.routes import Route
 
 
@@ -34,6 +33,8 @@ def fields(route: Route) -> Mapping[str, Field]:
 
 @cache
 def _in_body(model: type[BaseModel]) -> Mapping[str, Field]:
+    from gateway.web.openapi import BodySchema  # noqa: PLC0415 -- paid by who asks for it
+
     schema = model.model_json_schema(schema_generator=BodySchema)
     required, definitions = schema.get("required", ()), schema.get("$defs", {})
     return {name: Field("body", one, name in required, definitions) for name, one in schema["properties"].items()}
