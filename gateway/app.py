@@ -19,7 +19,11 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-from gateway import __version__, admin, examples, housekeeping, identity, plugin_host, systemd
+from gateway import __version__, examples, housekeeping, identity, plugin_host, systemd
+from gateway.admin import server
+from gateway.admin.box import CALLER, Box
+from gateway.admin.server import LocalKeys
+from gateway.admin.socket import SOCKET
 from gateway.api import api_routes, blobs
 from gateway.cloud import store as cloud_
 from gateway.cloud.link import UP, CloudLink, CloudSettings
@@ -44,7 +48,7 @@ from gateway.mcp_keys.keys import McpKeys
 from gateway.opening import opened
 from gateway.outbox import journal
 from gateway.outbox.event import Stamp
-from gateway.plugin_ports import LocalAgents, LocalApi
+from gateway.plugin_ports import LocalAgents, LocalApi, carried_out
 from gateway.publishers.sender import Here
 from gateway.publishers.senders import Senders
 from gateway.reports.routes import reports
@@ -149,18 +153,10 @@ class Gateway:
         """Plain HTTP, TLS when there is a certificate, and the socket in the data folder."""
         connections = self.settings.limits.connections
         served = runner(self._application(self.keys), shutdown_s=REQUESTS_END_S, connections=connections)
-        box = admin.Box(
-            self.settings,
-            self.db,
-            self.keys,
-            self._clock,
-            self._new_id,
-            self.status,
-            self._door,
-            self.mcp_keys,
-            lambda: self._api,
-        )
-        local = runner(admin.application(self._application(admin.LocalKeys(self.keys)), box), shutdown_s=REQUESTS_END_S)
+        call = partial(carried_out, self._api, CALLER)
+        made = (self.settings, self.db, self.keys, self._clock, self._new_id, self.status.full, self._door)
+        box = Box(*made, self.mcp_keys, call)
+        local = runner(server.application(self._application(LocalKeys(self.keys)), box), shutdown_s=REQUESTS_END_S)
         self._served = (served, local)
         await served.setup()
         await local.setup()
@@ -170,13 +166,13 @@ class Gateway:
             fresh = [_address(*address[:2]) for address in served.addresses[known:]]
             self.addresses += fresh
             self.urls += [f"{'https' if context else 'http'}://{address}" for address in fresh]
-        await admin.listen(local, self.settings.data_dir)
+        await server.listen(local, self.settings.data_dir)
 
     async def _stop_serving(self) -> None:
         """Take no more; what is on its way may finish, who only waits is sent home."""
         self._feed.end()
         await asyncio.gather(*(one.cleanup() for one in self._served))
-        (self.settings.data_dir / admin.SOCKET).unlink(missing_ok=True)
+        (self.settings.data_dir / SOCKET).unlink(missing_ok=True)
 
     # ------------------------------------------------------------------ ways out
 

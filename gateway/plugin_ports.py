@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
+from typing import Any
 from urllib.parse import urlencode
 
 from gateway.kernel.errors import Busy, Unauthorized
@@ -48,6 +49,11 @@ class LocalApi:
         except TimeoutError:
             late = Busy(f"no answer within {self._request_max_s:g} s; a change may still be carried out: look first")
             return Outcome(errors.status_of(late), errors.envelope(late, request_id))
+
+
+async def carried_out(api: LocalApi, caller: Caller, given: Mapping[str, Any]) -> dict[str, Any]:
+    """`given`: the fields of a request; the answer is that of an outcome: both as they go through the admin socket."""
+    return asdict(await api.call(Request(**given), caller))
 
 
 class LocalAgents:

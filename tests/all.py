@@ -1,4 +1,4 @@
-"""Every test, in three runs beside each other: those of links to others and of the command line wait more than they work.
+"""Every test, in four runs beside each other: those of links to others and of whole programs wait more than they work.
 
 With arguments it is one run of pytest with those.
 """
@@ -12,7 +12,11 @@ from pathlib import Path
 from typing import IO
 
 ROOT = Path(__file__).parents[1]
-WAITING = (("tests/cloud", "tests/upstream"), ("tests/uns", "tests/machines", "tests/publishers", "tests/cli"))
+WAITING = (
+    ("tests/cloud",),
+    ("tests/upstream", "tests/uns", "tests/machines", "tests/publishers"),
+    ("tests/cli", "tests/demo", "tests/end_to_end", "tests/install"),
+)
 PYTEST = (sys.executable, "-m", "pytest", "-q")
 
 

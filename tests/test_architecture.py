@@ -143,7 +143,11 @@ def test_only_the_settings_read_the_environment():
 def test_only_one_file_each_speaks_a_protocol():
     assert users("aiomqtt") == {"gateway/uns/client.py"}
     sessions = {file for file in saying(r"\bClientSession\(") if not file.startswith("gateway/demo/")}
-    assert sessions == {"gateway/cloud/client.py", "gateway/upstream/client.py", "gateway/admin.py"}  # our own socket
+    assert sessions == {
+        "gateway/cloud/client.py",
+        "gateway/upstream/client.py",
+        "gateway/admin/client.py",
+    }  # our own socket
     assert saying(r"\bsqlite3\.connect\(") == {"gateway/kernel/connection.py"}
 
 

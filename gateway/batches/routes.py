@@ -1,5 +1,6 @@
 """`/api-batches` and `/api-batch-lifecycle`: HTTP -> commands, and nothing else."""
 
+from functools import cache
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
@@ -8,6 +9,7 @@ from gateway.batches.commands import IDS, BatchCommands
 from gateway.batches.model import ChangeBatch
 from gateway.batches.resources import BATCHES
 from gateway.catalog import models
+from gateway.catalog.models import Body
 from gateway.catalog.routes import guarded, reading, writing
 from gateway.kernel.db import Database
 from gateway.kernel.errors import BadRequest, NotFound
@@ -98,10 +100,15 @@ def lifecycle(commands: BatchCommands) -> list[Route]:
     ]
 
 
-def routes(db: Database, commands: BatchCommands) -> list[Route]:
+@cache
+def _bodies() -> tuple[type[Body], type[Body]]:
+    """Of a new one, and of a change."""
     ids = {IDS: _IDS}
-    create = models.create_model(BATCHES, more=ids)
-    patch = models.patch_model(BATCHES, more=ids, dropped=SET_BY_ACTIONS)
+    return models.create_model(BATCHES, more=ids), models.patch_model(BATCHES, more=ids, dropped=SET_BY_ACTIONS)
+
+
+def routes(db: Database, commands: BatchCommands) -> list[Route]:
+    create, patch = _bodies()
     return [
         *reading(BATCHES, db),
         *writing(BATCHES, commands, create=create, patch=patch),

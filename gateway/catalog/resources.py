@@ -97,7 +97,7 @@ _SCHEMA: dict[Kind, dict[str, Any]] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # there is one of each
 class Resource:
     """One table as clients see it.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any, Protocol
 
 import structlog
@@ -19,6 +20,8 @@ from gateway.web import conditions, listing
 from gateway.web.routes import Call, Caller, Cells, Parameter, Route, Scope
 
 log = structlog.get_logger(__name__)
+
+_create_body, _patch_body = cache(models.create_model), cache(models.patch_model)  # each table has one of each
 
 ID = Parameter("id", {"type": "string", "format": "uuid"}, "The row's id.")
 
@@ -77,7 +80,7 @@ def writing(
     """POST, PATCH, PUT (the same as PATCH) and DELETE. `create` and `patch` default to what the declaration gives."""
     name = resource.singular[-1].replace("_", " ")
     one = f"an {name}" if name[0] in "aeiou" else f"a {name}"
-    body, changes = create or models.create_model(resource), patch or models.patch_model(resource)
+    body, changes = create or _create_body(resource), patch or _patch_body(resource)
     rule = _cells(resource, Cells.CHECKED)
     row = dict.fromkeys(resource.singular, models.row_schema(resource))
     message = {"message": {"type": "string"}}

@@ -8,7 +8,7 @@ import click
 _VERBS = {
     "run": ("serve", "run"),
     "demo": ("serve", "demo"),
-    "init": ("serve", "init"),
+    "init": ("box", "init"),
     "status": ("data", "status"),
     "keys": ("keys", "keys"),
     "queue": ("data", "queue"),
@@ -21,10 +21,10 @@ _VERBS = {
     "mcp": ("mcp", "mcp"),
     "plugins": ("plugins", "plugins"),
     "config": ("config", "config"),
-    "doctor": ("serve", "doctor"),
+    "doctor": ("box", "doctor"),
     "openapi": ("config", "openapi"),
     "asyncapi": ("config", "asyncapi"),
-    "version": ("serve", "version"),
+    "version": ("box", "version"),
 }
 
 

@@ -5,8 +5,6 @@ import json
 import click
 
 from gateway import __version__
-from gateway.api import described
-from gateway.app import check as checked
 from gateway.cli.leaf import Place, leaf
 from gateway.settings import Settings, unused
 
@@ -20,6 +18,8 @@ def config() -> None:
 @leaf
 def check(place: Place) -> None:
     """Read the configuration and say what is wrong with it."""
+    from gateway.app import check as checked  # noqa: PLC0415 -- what `run` is made of takes half a second
+
     settings = place.settings()
     checked(settings)
     warnings = unused(settings)
@@ -46,6 +46,8 @@ def schema(place: Place) -> None:
 @leaf
 def openapi(place: Place) -> None:
     """The REST API as OpenAPI 3.1."""
+    from gateway.api import described  # noqa: PLC0415 -- paid by who asks for it
+
     document = described()
     place.show(document, json.dumps(document, ensure_ascii=False, indent=2))
 

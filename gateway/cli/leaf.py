@@ -13,7 +13,10 @@ from typing import Any, TypeVar
 
 import click
 
-from gateway import admin
+from gateway.admin import client
+from gateway.admin.box import Arguments, Box
+from gateway.admin.socket import NotRunning
+from gateway.admin.verbs import verb as named
 from gateway.identity import establish, machine
 from gateway.kernel import logs
 from gateway.kernel.clock import SystemClock
@@ -23,9 +26,7 @@ from gateway.kernel.ids import uuid7
 from gateway.mcp_keys.keys import McpKeys
 from gateway.opening import opened
 from gateway.outbox.event import Stamp
-from gateway.plugin_api import Api
 from gateway.settings import Settings, load
-from gateway.status import Status
 from gateway.uns.door import Door
 from gateway.web.auth import Keys
 
@@ -71,7 +72,7 @@ def leaf(command: F) -> F:
     def run(config: Path | None, data: Path | None, *, as_json: bool, **arguments: Any) -> None:
         try:
             sys.exit(command(Place(config, data, as_json), **arguments) or 0)
-        except admin.NotRunning as exc:
+        except NotRunning as exc:
             sys.exit(_complain(f"the gateway cannot be reached: {exc}", UNREACHABLE))
         except GatewayError as exc:
             sys.exit(_complain(exc.message, PROBLEM))
@@ -86,14 +87,14 @@ def _complain(text: str, code: int) -> int:
 
 async def asked(settings: Settings, verb: str, given: Mapping[str, Any]) -> Any:
     """Raises NotRunning, GatewayError."""
-    with contextlib.suppress(admin.NotRunning):
-        return await admin.ask(settings.data_dir, verb, given)
+    with contextlib.suppress(NotRunning):
+        return await client.ask(settings.data_dir, verb, given)
     async with boxed(settings) as box:
-        return await admin.VERBS[verb](box, given)
+        return await named(verb)(box, given)
 
 
 @asynccontextmanager
-async def boxed(settings: Settings) -> AsyncIterator[admin.Box]:
+async def boxed(settings: Settings) -> AsyncIterator[Box]:
     """The data of a stopped gateway. Raises StartupError; NotRunning when it is not stopped after all."""
     logs.configure("warning", settings.log.format)
     clock = SystemClock()
@@ -101,19 +102,22 @@ async def boxed(settings: Settings) -> AsyncIterator[admin.Box]:
     try:
         async with opened(settings, clock) as db:
             keys = Keys(db, clock, new_id)
-            health = Health(clock)
             stamp = Stamp(clock.now(), settings.gateway.id, new_id)
             await db.write(establish, stamp, settings.site.tenant_id, machine())
-            status = Status(db, clock, health, settings.gateway.id)
+
+            async def status() -> dict[str, Any]:
+                from gateway.status import Status  # noqa: PLC0415 -- a seventh of a second, for one verb
+
+                return await Status(db, clock, Health(clock), settings.gateway.id).full()
+
+            async def call(given: Arguments) -> dict[str, Any]:
+                from gateway.cli.inside import called  # noqa: PLC0415 -- all of the API, for one verb
+
+                return await called(settings, db, keys, clock, new_id, status, given)
+
             mcp_keys = McpKeys(db, clock, new_id)
-
-            def api() -> Api:
-                from gateway.cli.inside import local_api  # noqa: PLC0415 -- all of the API, for the one verb that calls it
-
-                return local_api(settings, db, keys, clock, new_id, status)
-
-            yield admin.Box(settings, db, keys, clock, new_id, status, Door(settings, clock), mcp_keys, api)
+            yield Box(settings, db, keys, clock, new_id, status, Door(settings, clock), mcp_keys, call)
     except StartupError as exc:
         if "is in use by process" in exc.message:  # it runs, and its socket does not answer
-            raise admin.NotRunning(exc.message) from exc
+            raise NotRunning(exc.message) from exc
         raise

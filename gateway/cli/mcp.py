@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from gateway import __version__, admin, plugin_host
+from gateway import __version__, plugin_host
+from gateway.admin.box import CALLER
 from gateway.cli.inside import described_api
 from gateway.cli.leaf import Place, asked, leaf
 from gateway.kernel import logs
@@ -30,7 +31,7 @@ def mcp(place: Place, tools: str) -> None:
     settings = place.settings()
     logs.configure("warning", settings.log.format)
     names = None if tools == "read" else [one.strip() for one in tools.split(",") if one.strip()]
-    agent = Agent(Caller(admin.CALLER.key_id, "stdio", admin.CALLER.scope), frozenset(plugin_host.allowed_tools(names)))
+    agent = Agent(Caller(CALLER.key_id, "stdio", CALLER.scope), frozenset(plugin_host.allowed_tools(names)))
     asyncio.run(_serve(settings, agent))
 
 

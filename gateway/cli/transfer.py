@@ -13,8 +13,9 @@ from typing import IO, Any, BinaryIO, Self
 
 import click
 
-from gateway import admin
-from gateway.admin import NotRunning
+from gateway.admin import client
+from gateway.admin.socket import NotRunning
+from gateway.admin.transfer import importing
 from gateway.cli.leaf import Place, boxed, leaf
 from gateway.kernel.errors import StartupError
 from gateway.settings import Settings
@@ -76,7 +77,7 @@ async def _export(settings: Settings, entities: str, format_: str, file: IO[byte
     size = 0
     async with AsyncExitStack() as stack:
         try:
-            chunks = await stack.enter_async_context(admin.exported(settings.data_dir, entities, format_))
+            chunks = await stack.enter_async_context(client.exported(settings.data_dir, entities, format_))
         except NotRunning:
             box = await stack.enter_async_context(boxed(settings))
             made = await Exports(box.db, box.clock, settings.site.enterprise, settings.site.tenant_id).open(
@@ -127,7 +128,7 @@ def _opened(file: Path) -> Iterator[BinaryIO]:
 
 async def _import(settings: Settings, file: Path, stream: BinaryIO, *, dry_run: bool) -> dict[str, Any]:
     async with AsyncExitStack() as stack:
-        sending = admin.imported(settings.data_dir, _chunks(stream), file.name, dry_run=dry_run)
+        sending = client.imported(settings.data_dir, _chunks(stream), file.name, dry_run=dry_run)
         try:
             told = await stack.enter_async_context(sending)
         except NotRunning:
@@ -135,7 +136,7 @@ async def _import(settings: Settings, file: Path, stream: BinaryIO, *, dry_run: 
             path = file
             if str(file) == STREAM:
                 path = await stack.enter_async_context(laid_down(_chunks(stream), settings.data_dir))
-            told = admin.importing(box, path, file.name, dry_run=dry_run)
+            told = importing(box, path, file.name, dry_run=dry_run)
         return await _followed(told)
 
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import click
 from pydantic import TypeAdapter, ValidationError
 
-from gateway.admin import NotRunning
+from gateway.admin.socket import NotRunning
 from gateway.cli.leaf import Place, leaf
 from gateway.kernel.clock import zulu
 from gateway.kernel.errors import StartupError, Unavailable

@@ -1,10 +1,12 @@
 """`/api-issues`."""
 
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, Field, StrictBool, StrictStr
 
 from gateway.catalog import models
+from gateway.catalog.models import Body
 from gateway.catalog.routes import reading, writing
 from gateway.issues.commands import IssueCommands
 from gateway.issues.resources import CATEGORIES, DISPOSITIONS, ISSUES, TITLE_MAX
@@ -32,7 +34,12 @@ _MORE: dict[str, tuple[Any, Any]] = {
 }
 
 
+@cache
+def _bodies() -> tuple[type[Body], type[Body]]:
+    """Of a new one, and of a change."""
+    return models.create_model(ISSUES, more=_MORE), models.patch_model(ISSUES, more=_MORE)
+
+
 def routes(db: Database, commands: IssueCommands) -> list[Route]:
-    create = models.create_model(ISSUES, more=_MORE)
-    patch = models.patch_model(ISSUES, more=_MORE)
+    create, patch = _bodies()
     return [*reading(ISSUES, db), *writing(ISSUES, commands, create=create, patch=patch, scope=Scope.OPERATE)]

@@ -1,10 +1,12 @@
 """`/api-operation-lifecycle` and `/api-operations`: HTTP -> commands, and nothing else."""
 
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.catalog import models
+from gateway.catalog.models import Body
 from gateway.catalog.routes import guarded, reading, writing
 from gateway.kernel.db import Database
 from gateway.kernel.errors import BadRequest, NotFound
@@ -103,7 +105,16 @@ _MORE_NEEDS: dict[str, tuple[Any, Any]] = {
 }
 
 
+@cache
+def _body() -> type[Body]:
+    return models.create_model(OPERATIONS, more=NEEDS)
+
+
+@cache
+def _patch() -> type[Body]:
+    return models.patch_model(OPERATIONS, more=_MORE_NEEDS)
+
+
 def routes(db: Database, commands: OperationPlanning) -> list[Route]:
-    create = models.create_model(OPERATIONS, more=NEEDS)
-    patch = models.patch_model(OPERATIONS, more=_MORE_NEEDS)
-    return [*lifecycle(commands), *reading(OPERATIONS, db), *writing(OPERATIONS, commands, create=create, patch=patch)]
+    table = (*reading(OPERATIONS, db), *writing(OPERATIONS, commands, create=_body(), patch=_patch()))
+    return [*lifecycle(commands), *table]

@@ -381,8 +381,9 @@ async def test_a_resource_that_we_made_ourselves_and_that_was_deleted_there_goes
     jigs = RowCommands(RESOURCES, shop.db, shop.clock, shop.new_id, "gw-test")
     made = json.loads((await jigs.create({"name": "Jig", "type": "tooling"}, CALLER, None)).data)["resource"]["id"]
     async with pulling(shop, pull_every_s=STEP_S):
-        await pass_by(shop, 120, STEP_S / 4)
+        await pass_by(shop, CATALOGUE_EVERY_S, STEP_S / 4, until=lambda _: shop.cloud.rows("resources"))
         assert made in [row["id"] for row in shop.cloud.rows("resources")]
+        await pass_by(shop, 120, STEP_S / 4)
         await delete_there(shop, "resources", made)
         await pass_by(shop, 3 * CATALOGUE_EVERY_S, STEP_S / 2, until=gone("resources", made))
     assert await live(shop, "resources") == set()

@@ -16,6 +16,7 @@ from gateway.outbox import parked
 
 A, B, C = png("a"), png("b", 200_000), png("c")
 LATE_S = {"late_min_s": 0.05, "late_max_s": 0.3}
+SETTLE_AFTER_S = 1.0  # far above LATE_S: a machine with other work delivers late requests later still
 FAULTS = "lose_reply late_delivery error_503 error_500 boot_error truncated_body duplicate database_away".split()
 ENDPOINT = "/api-parts-images"
 
@@ -137,7 +138,7 @@ async def story(shop, desk) -> None:
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_an_accident_at_each_request_that_changes_something(shop, desk, fault, place):
     shop.cloud.faults = accident = Accident(fault=fault, place=place, times=2, **LATE_S)
-    async with shop.online():
+    async with shop.online(settle_after_s=SETTLE_AFTER_S):
         await story(shop, desk)
     assert accident.met.partition("?")[0].partition("/upload")[0].endswith(f"{ENDPOINT}/{BEAM}")
     assert images_there(shop.cloud, BEAM) == sorted([B, C])

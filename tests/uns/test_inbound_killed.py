@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from devices import BEAM, EVERYTHING, Device
 from program import Program
+from tcp import serving
 from uns_hall import HOST, ROOT, Foreign, free_port, listening, until
 
 from gateway.demo import factory
@@ -82,9 +83,8 @@ class Line:
 async def line(foreign: Foreign):
     foreign.start("", "persistence true\n")
     line = Line(foreign.port)
-    server = await asyncio.start_server(line.serve, HOST, line.port)
-    yield line
-    server.close()
+    async with serving(line.serve, line.port):
+        yield line
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import aiomqtt
 import pytest
+from tcp import serving
 from uns_hall import HOST, ROOT, WAIT_MAX_S, free_port, listening, operation, program, tool, until
 
 from gateway.kernel.clock import SystemClock
@@ -305,12 +306,11 @@ async def test_a_connection_that_ends_with_its_connack_is_none():
         writer.write(b"\x20\x03\x00\x00\x00")  # CONNACK
         writer.close()
 
-    server = await asyncio.start_server(throw_out, HOST, 0)
-    async with server:
+    async with serving(throw_out) as port:
         for _ in range(20):
             with pytest.raises(Unavailable):
                 async with (
                     asyncio.timeout(5),
-                    connected(Address(HOST, server.sockets[0].getsockname()[1], "", ""), "x") as it,
+                    connected(Address(HOST, port, "", ""), "x") as it,
                 ):
                     await it.lost()

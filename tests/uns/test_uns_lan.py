@@ -9,6 +9,7 @@ import subprocess
 import aiomqtt
 import pytest
 from getting_in import DEVICES, let_in, pid
+from tcp import serving
 from uns_hall import HOST, ROOT, free_port, listening, program, until
 
 from gateway.kernel.clock import SystemClock
@@ -128,7 +129,11 @@ async def test_a_lan_port_that_is_taken_is_said_with_the_way_out(make_hall):
     port = free_port()
     hall = make_hall(uns={"device": DEVICES}, broker={"tls_port": port})
     hall.door.add("laser-1")
-    async with await asyncio.start_server(lambda _reader, writer: writer.close(), HOST, port), hall.on(wait=False):
+
+    async def nothing(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        pass
+
+    async with serving(nothing, port), hall.on(wait=False):
         await until(lambda: "[broker] tls_port" in (hall.link("broker").error or ""))
         assert f"port {port} is taken" in hall.link("broker").error
 

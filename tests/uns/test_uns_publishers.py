@@ -5,6 +5,7 @@ import itertools
 
 import pytest
 from publishing import LOGS, PATH, Publishers
+from tcp import serving
 from uns_hall import free_port, listening, until
 
 from gateway.kernel.errors import StorageFailed
@@ -121,9 +122,8 @@ async def test_a_broker_that_lets_us_in_and_throws_us_out_at_once_is_a_failure_a
         await asyncio.sleep(after_s)
         writer.close()
 
-    server = await asyncio.start_server(throw_out, "127.0.0.1", 0)
-    async with server, publishers.on():
-        row = await publishers.make(server.sockets[0].getsockname()[1])
+    async with serving(throw_out) as port, publishers.on():
+        row = await publishers.make(port)
         link = publishers.link(row)
         await until(lambda: link.facts.get("breaker") in ("open", "half-open"))
         assert "failures in a row" in link.error

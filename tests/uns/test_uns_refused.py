@@ -4,6 +4,7 @@ import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
+from tcp import serving
 from uns_hall import HOST, until
 
 from gateway.kernel.clock import SystemClock
@@ -53,8 +54,8 @@ class Grudging:
     @asynccontextmanager
     async def serving(self):
         """Yields where it is."""
-        async with await asyncio.start_server(self.serve, HOST, 0) as server:
-            yield Address(HOST, server.sockets[0].getsockname()[1], "", "")
+        async with serving(self.serve) as port:
+            yield Address(HOST, port, "", "")
 
 
 @pytest.fixture(autouse=True)

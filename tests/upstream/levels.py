@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 from hall import HALL
 from said import Said
+from tcp import serving
 
 from gateway.app import Gateway, running
 from gateway.hub.raw import TABLES
@@ -180,14 +181,11 @@ async def line_to(url: str) -> AsyncIterator[Line]:
     """`url` of loopback, with a port."""
     host, _, port = url.removeprefix("http://").partition("/")[0].rpartition(":")
     line = Line(host, int(port))
-    served = await asyncio.start_server(line.carry, "127.0.0.1", 0)
-    line.port = served.sockets[0].getsockname()[1]
-    try:
-        yield line
-    finally:
-        line.cut()
-        served.close()
-        await served.wait_closed()
+    async with serving(line.carry) as line.port:
+        try:
+            yield line
+        finally:
+            line.cut()
 
 
 @contextlib.asynccontextmanager

@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 from levels import Level
+from tcp import serving
 
 PNG = b"\x89PNG\r\n\x1a\n"
 PDF = b"%PDF-1.7\n"
@@ -117,12 +118,8 @@ async def hanging_line(to: Level, hangs: Hangs) -> AsyncIterator[str]:
             for end in (back, writer):
                 end.transport.abort()
 
-    served = await asyncio.start_server(carry, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{served.sockets[0].getsockname()[1]}"
-    finally:
-        served.close()
-        await served.wait_closed()
+    async with serving(carry) as own:
+        yield f"http://127.0.0.1:{own}"
 
 
 def counted(link: Any) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 from hall import ANNA, LASER
 from levels import level, until
+from tcp import serving
 
 NAMED = "SELECT id FROM events WHERE origin = 'cell' ORDER BY id"
 
@@ -90,12 +91,8 @@ async def deaf_line(site) -> AsyncIterator[tuple[int, dict[str, int]]]:
             for end in (to, writer):
                 end.close()
 
-    served = await asyncio.start_server(carry, "127.0.0.1", 0)
-    try:
-        yield served.sockets[0].getsockname()[1], left
-    finally:
-        served.close()
-        await served.wait_closed()
+    async with serving(carry) as own:
+        yield own, left
 
 
 async def test_a_restored_cell_sends_nothing_twice_and_the_old_one_is_refused(tmp_path, monkeypatch):

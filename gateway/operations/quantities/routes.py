@@ -1,10 +1,12 @@
 """`/api-operation-quantities`."""
 
+from functools import cache
 from typing import Annotated
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StrictInt
 
 from gateway.catalog import models
+from gateway.catalog.models import Body
 from gateway.catalog.routes import reading, writing
 from gateway.kernel.db import Database
 from gateway.operations.quantities.commands import QuantityCommands
@@ -27,9 +29,14 @@ class Reason(BaseModel):
 _MORE = {"scrap_reasons": (list[Reason] | None, Field(None, max_length=REASONS_MAX))}
 
 
+@cache
+def _bodies() -> tuple[type[Body], type[Body]]:
+    """Of a new one, and of a change."""
+    return models.create_model(QUANTITIES, more=_MORE), models.patch_model(QUANTITIES, more=_MORE)
+
+
 def routes(db: Database, commands: QuantityCommands) -> list[Route]:
-    create = models.create_model(QUANTITIES, more=_MORE)
-    patch = models.patch_model(QUANTITIES, more=_MORE)
+    create, patch = _bodies()
     return [
         *reading(QUANTITIES, db),
         *writing(QUANTITIES, commands, create=create, patch=patch, scope=Scope.OPERATE),

@@ -1,0 +1,41 @@
+"""The verbs: the name -> the file here and the function in it. A function gets the box and its arguments by name."""
+
+from collections.abc import Awaitable, Callable
+from importlib import import_module
+from typing import Any
+
+from gateway.admin.box import Box
+from gateway.kernel.errors import NotFound
+
+_VERBS = {
+    "keys.create": ("keys", "create"),
+    "keys.list": ("keys", "listed"),
+    "keys.revoke": ("keys", "revoke"),
+    "keys.rotate": ("keys", "rotate"),
+    "mcp_keys.create": ("mcp", "create_key"),
+    "mcp.used": ("mcp", "used"),
+    "api.call": ("mcp", "call"),
+    "plugins.list": ("plugins", "listed"),
+    "status": ("queue", "status"),
+    "queue.list": ("queue", "listed"),
+    "queue.retry": ("queue", "retry"),
+    "queue.discard": ("queue", "discard"),
+    "conflicts.list": ("conflicts", "listed"),
+    "conflicts.resolve": ("conflicts", "resolve"),
+    "uns.check": ("uns", "check"),
+    "uns.devices.add": ("uns", "add"),
+    "uns.devices.rotate": ("uns", "rotate"),
+    "uns.devices.remove": ("uns", "remove"),
+    "uns.devices.list": ("uns", "devices"),
+    "machines.list": ("machines", "listed"),
+    "machines.acknowledge": ("machines", "acknowledge"),
+}
+
+
+def verb(name: str) -> Callable[[Box, Any], Awaitable[Any]]:
+    """Raises NotFound. Imported when asked for: on a small box a command must not wait for what others need."""
+    if name not in _VERBS:
+        raise NotFound("this gateway does not know that verb: it is another version than the command")
+    file, function = _VERBS[name]
+    found: Callable[[Box, Any], Awaitable[Any]] = getattr(import_module(f"gateway.admin.{file}"), function)
+    return found
