@@ -3,6 +3,7 @@
 import asyncio
 import difflib
 import importlib
+import json
 import pkgutil
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -59,8 +60,8 @@ def found(name: str) -> Plugin[Any]:
 
 
 def wanted(sections: Sections) -> list[Loaded]:
-    """All that are switched on."""
-    return [_loaded(name, section) for name, section in sections.items() if _enabled(section)]
+    """All that are switched on, and those of which nobody can tell."""
+    return [_loaded(name, section) for name, section in sections.items() if section.get("enabled", False) is not False]
 
 
 def check(sections: Sections) -> None:
@@ -100,11 +101,9 @@ def allowed_tools(names: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _enabled(section: Any) -> bool:
-    return isinstance(section, Mapping) and section.get("enabled") is True
-
-
 def _loaded(name: str, section: Mapping[str, Any]) -> Loaded:
+    if section.get("enabled", True) is not True:
+        return Loaded(name, error=f"enabled = {json.dumps(section['enabled'], default=str)}: true or false is wanted")
     given = {key: value for key, value in section.items() if key != "enabled"}
     try:
         plugin = found(name)

@@ -51,13 +51,13 @@ class Shop:
 
     @contextlib.asynccontextmanager
     async def agent(self, key: str) -> AsyncIterator["Agent"]:
-        async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {key}"}, timeout=30) as http:
-            async with (
-                streamable_http_client(self.url, http_client=http) as (read, write),
-                ClientSession(read, write) as session,
-            ):
-                await session.initialize()
-                yield Agent(session)
+        async with (
+            httpx2.AsyncClient(headers={"Authorization": f"Bearer {key}"}, timeout=30) as http,
+            streamable_http_client(self.url, http_client=http) as (read, write),
+            ClientSession(read, write) as session,
+        ):
+            await session.initialize()
+            yield Agent(session)
 
     async def direct(self, key: str) -> "Direct":
         gateway = self.gateway
@@ -80,7 +80,7 @@ class Asking:
     async def call(self, tool: str, **given: Any) -> Any:
         """The whole answer of a call that has to succeed."""
         error, told = await self.said(tool, given)
-        assert not error and told["success"] is True, told
+        assert (error, told["success"]) == (False, True), told
         return told
 
     async def data(self, tool: str, **given: Any) -> Any:
@@ -89,7 +89,7 @@ class Asking:
     async def refused(self, tool: str, **given: Any) -> Any:
         """The error of a call that has to fail."""
         error, told = await self.said(tool, given)
-        assert error and told["success"] is False, told
+        assert (error, told["success"]) == (True, False), told
         return told["error"]
 
 

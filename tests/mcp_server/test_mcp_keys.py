@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 from hall import LASER, SAW
 from mcp.shared.exceptions import MCPError
-from mcp_shop import plan
+from mcp_shop import open_shop, plan
 
 from gateway.kernel.errors import Conflict, Unauthorized
 from gateway.mcp_keys.model import NewMcpKey, Usage
@@ -138,8 +138,6 @@ async def test_a_session_belongs_to_the_key_that_opened_it(shop):
     ],
 )
 async def test_pages_from_elsewhere_are_not_answered(tmp_path, headers, status):
-    from mcp_shop import open_shop
-
     plugins = {"mcp_server": {"enabled": True, "allowed_origins": ["https://agent.example"]}}
     async with open_shop(tmp_path, plugins=plugins) as shop, aiohttp.ClientSession() as session:
         sent = {
