@@ -51,7 +51,6 @@ from gateway.outbox.event import Stamp
 from gateway.plugin_ports import LocalAgents, LocalApi, carried_out
 from gateway.publishers.sender import Here
 from gateway.publishers.senders import Senders
-from gateway.reports.routes import reports
 from gateway.settings import Cloud, Http, Settings
 from gateway.sparkplug.node import LINK as SPARKPLUG
 from gateway.sparkplug.node import EdgeNode
@@ -71,7 +70,7 @@ from gateway.web.learning import Learning
 from gateway.web.limits import Limiter, Rate
 from gateway.web.openapi import document
 from gateway.web.pages import Pages
-from gateway.web.routes import Scope
+from gateway.web.routes import Route, Scope
 from gateway.web.server import Gate, application, runner
 
 BACKLOG = 1024  # connections that the kernel keeps while we are busy
@@ -111,8 +110,7 @@ class Gateway:
         self.routes = api_routes(settings, db, self.keys, clock, new_id, self._feed, ring)
         self._gate = Gate(self.keys, self._limiter)
         self.mcp_keys = McpKeys(db, clock, new_id)
-        inside = [*self.routes, *reports(db, clock, self.status.full)]
-        self._api = LocalApi(inside, new_id, request_max_s=limits.request_timeout)
+        self._api = LocalApi(self._inside, new_id, request_max_s=limits.request_timeout)
         agents = LocalAgents(self.mcp_keys, self._gate)
         self._plugins = plugin_host.Host(settings.plugins, self._api, agents, clock, self.health, rng, __version__)
         self._door = Door(settings, clock)
@@ -131,6 +129,12 @@ class Gateway:
         self.health.watch(lambda: self._tls.problem(clock.now()))
         if settings.http.allow_plain_lan:
             self.health.watch(lambda: "http.allow_plain_lan: keys travel over the LAN in the clear")
+
+    def _inside(self) -> list[Route]:
+        """What plugins can call."""
+        from gateway.reports.routes import reports  # noqa: PLC0415 -- 2 MB that only they need
+
+        return [*self.routes, *reports(self.db, self._clock, self.status.full)]
 
     # ------------------------------------------------------------------ HTTP
 

@@ -1,8 +1,9 @@
 """What the host gives to plugins: the REST API without HTTP, and who comes to call tools. See `plugin_api`."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
@@ -21,12 +22,16 @@ SPACE = "plugin:{}"  # of the receipts: a key of one caller is none of another's
 
 
 class LocalApi:
-    """On the routes of this process."""
+    """On the routes of this process, which are put together when they are first asked for."""
 
-    def __init__(self, routes: Iterable[Route], new_id: NewId, *, request_max_s: float) -> None:
-        self._inside = Inside(routes, reads=True)
+    def __init__(self, routes: Callable[[], Iterable[Route]], new_id: NewId, *, request_max_s: float) -> None:
+        self._routes = routes
         self._new_id = new_id
         self._request_max_s = request_max_s
+
+    @cached_property
+    def _inside(self) -> Inside:
+        return Inside(self._routes(), reads=True)
 
     def fields(self, method: str, path: str) -> Mapping[str, Field]:
         return fields(self._inside.route(method, path))

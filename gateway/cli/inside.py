@@ -26,11 +26,13 @@ async def called(
 ) -> dict[str, Any]:
     """One call, on the data of a stopped gateway."""
     routes = [*api_routes(settings, db, keys, clock, new_id, Feed(db)), *reports(db, clock, status)]
-    return await carried_out(LocalApi(routes, new_id, request_max_s=settings.limits.request_timeout), CALLER, given)
+    return await carried_out(
+        LocalApi(lambda: routes, new_id, request_max_s=settings.limits.request_timeout), CALLER, given
+    )
 
 
 def described_api(settings: Settings) -> LocalApi:
     """What can be called and with what; calling needs a database."""
     nobody: Any = None
     routes = [*api_routes(settings, nobody, nobody, nobody, nobody, nobody), *reports(nobody, nobody, nobody)]
-    return LocalApi(routes, nobody, request_max_s=settings.limits.request_timeout)
+    return LocalApi(lambda: routes, nobody, request_max_s=settings.limits.request_timeout)
