@@ -111,8 +111,6 @@ class Gateway:
         self._gate = Gate(self.keys, self._limiter)
         self.mcp_keys = McpKeys(db, clock, new_id)
         self._api = LocalApi(self._inside, new_id, request_max_s=limits.request_timeout)
-        agents = LocalAgents(self.mcp_keys, self._gate)
-        self._plugins = plugin_host.Host(settings.plugins, self._api, agents, clock, self.health, rng, __version__)
         self._door = Door(settings, clock)
         self._tls = Tls(settings.data_dir)
         known = machines(settings.uns)
@@ -125,6 +123,8 @@ class Gateway:
         self._rng = rng
         self._served: tuple[web.AppRunner, ...] = ()
         self._tasks: list[asyncio.Task[None]] = []
+        agents = LocalAgents(self.mcp_keys, self._gate)
+        self._plugins = plugin_host.Host(settings.plugins, self._api, agents, clock, self.health, rng, __version__)
         self.health.watch(blobs(settings).problem)
         self.health.watch(lambda: self._tls.problem(clock.now()))
         if settings.http.allow_plain_lan:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import sqlite3
 import sys
 from collections.abc import AsyncIterator
@@ -18,19 +17,26 @@ from mcp_shop import Agent, plan
 from program import Program
 from waiting import until
 
+from gateway.kernel.clock import SystemClock
+from gateway.kernel.ids import uuid7
+from gateway.opening import opened
+from gateway.outbox.event import Stamp
+from gateway.settings import load
+from gateway.transfer.commands import bring_in, planned
+
 AGENT = Path(__file__).with_name("agent.cjs")
 ON = '[broker]\nmode = "off"\n[plugins.mcp_server]\nenabled = true\n'
 JOB = {"job_number": "J-LATE", "customer": "Acme", "due_date": "2026-01-31T12:00:00Z"}
 
 
 @pytest.fixture
-def program(tmp_path) -> Program:
+async def program(tmp_path) -> Program:
     """A gateway that is stopped, with a hall in it."""
     program = Program.at(tmp_path)
     program.configure(ON)
-    hall = tmp_path / "hall.json"
-    hall.write_text(json.dumps(HALL))
-    program.ok("import", str(hall))
+    clock = SystemClock()
+    async with opened(load(program.config, environment={}), clock) as db:
+        await db.write(bring_in, Stamp(clock.now(), "gw-test", uuid7(clock)), planned(HALL))
     return program
 
 
@@ -110,7 +116,8 @@ async def told(script: Script, tool: str, **given: Any) -> Any:
     return script.said[before]
 
 
-async def test_the_typescript_sdk_over_http(shop):
+async def test_the_typescript_sdk_over_http(still):
+    shop = still
     ids = await plan(shop, "J-LATE")
     key = await shop.key("get_parts_due_soon", "start_operation", "create_ncr", rate_limit=4)
     async with running(AGENT, "http", shop.url, key) as script:

@@ -1,7 +1,9 @@
 """Plugins are loaded, checked and run: one that fails touches neither another nor the core."""
 
+import re
 import sys
 import textwrap
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -154,3 +156,17 @@ def test_tools_are_known_by_name():
     assert plugin_host.allowed_tools(["*"]) == ("*",)
     with pytest.raises(Invalid, match='there is no tool "strat_job": did you mean start_job'):
         plugin_host.allowed_tools(["fetch_jobs", "strat_job"])
+
+
+async def test_the_example_of_the_readme_works(tmp_path, shipped):
+    text = (Path(plugins.__file__).parent / "README.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    shipped(hello="")
+    (tmp_path / "shipped" / "hello" / "__init__.py").write_text(example)
+    sections = {"hello": {"enabled": True, "greeting": "moin"}}
+    async with running(settings(tmp_path / "data", **sections)) as gateway, aiohttp.ClientSession() as session:
+        await until(lambda: links(gateway)["plugin:hello"].state == "up", "the example")
+        _, key = await gateway.keys.create(NewKey("reader", Scope.READ))
+        url = f"http://{gateway.addresses[0]}/plugins/hello/hello"
+        async with session.get(url, headers={"Authorization": f"Bearer {key}"}) as answer:
+            assert await answer.text() == "moin"
