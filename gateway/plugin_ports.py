@@ -69,11 +69,11 @@ class LocalAgents:
         self._gate = gate
 
     async def identify(self, authorization: str | None, source: str) -> Agent:
-        key = (authorization or "").removeprefix("Bearer ").strip()
-        if not key.startswith(PREFIXES):
+        scheme, _, key = (authorization or "").partition(" ")
+        if scheme != "Bearer" or not key.strip().startswith(PREFIXES):
             return Agent(await self._gate.who(authorization, source, {}), None)
         try:
-            return self._keys.identify(key)
+            return self._keys.identify(key.strip())
         except Unauthorized:
             self._gate.failed(source, {})
             raise

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.plugin_api import Api, Caller, Outcome, Request
@@ -10,11 +10,12 @@ from gateway.plugin_api import Api, Caller, Outcome, Request
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What is told: `data`, a remark, and where it stands in a list."""
+    """What is told: `data`, a remark, and where it stands in a list. `replayed`: the answer of an earlier call with that key."""
 
     data: Any
     message: str = ""
     pagination: Mapping[str, Any] | None = None
+    replayed: bool = False
 
 
 class Refused(Exception):
@@ -44,7 +45,7 @@ class Calls:
         key = None if self.key is None else f"{self.key}{step}"
         sent = None if method in ("GET", "DELETE") else body
         outcome = await self.api.call(Request(method, path, query, sent, key, self.occurred_at), self.caller)
-        return _reply(_data(outcome), row)
+        return replace(_reply(_data(outcome), row), replayed=outcome.replayed)
 
     async def get(self, path: str, **query: Any) -> Any:
         """The `data` of the answer. Raises Refused."""

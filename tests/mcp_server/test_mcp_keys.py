@@ -8,6 +8,7 @@ from hall import LASER, SAW
 from mcp.shared.exceptions import MCPError
 from mcp_shop import open_shop, plan
 
+from gateway.housekeeping import clean
 from gateway.kernel.clock import ManualClock
 from gateway.kernel.errors import Conflict, Unauthorized
 from gateway.mcp_keys.model import NewMcpKey, Usage
@@ -229,3 +230,15 @@ async def test_the_log_has_an_end(shop, monkeypatch):
     for number in range(5):
         await shop.gateway.mcp_keys.used(Usage("agent", None, f"tool {number}", {}, None, 1))
     assert [row["tool_name"] for row in await shop.log()] == ["tool 2", "tool 3", "tool 4"]
+
+
+async def test_old_lines_of_the_log_go_with_the_others(still):
+    gateway, clock = still.gateway, still.gateway._clock
+    keep = gateway.settings.retention
+    await gateway.mcp_keys.used(Usage("agent", None, "old", {}, None, 1))
+    await still.gateway.db.write(
+        lambda tx: tx.execute("UPDATE mcp_key_usage_logs SET created_at = '2026-09-01'") and None
+    )
+    await gateway.mcp_keys.used(Usage("agent", None, "new", {}, None, 1))
+    await clean(gateway.db, clock, gateway._new_id, keep)
+    assert [row["tool_name"] for row in await still.log()] == ["new"]

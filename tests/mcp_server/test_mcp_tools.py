@@ -100,8 +100,11 @@ async def test_steps(shop, agent):
     assert (done["status"], done["completed_at"]) == ("completed", "2026-11-03T06:00:00+00:00")
     assert (await agent.data("update_substep", id=second["id"], status="blocked"))["status"] == "blocked"
     assert [row["name"] for row in await agent.data("fetch_substeps", operation_id=ids["cut"])] == ["Clamp", "Measure"]
-    assert await agent.data("delete_substep", id=second["id"]) == {"id": second["id"], "deleted": True}
-    assert (await agent.refused("delete_substep", id=second["id"]))["code"] == "NOT_FOUND"
+    for _ in range(2):
+        gone = await agent.data("delete_substep", id=second["id"], idempotency_key="gone")
+        assert gone == {"id": second["id"], "deleted": True}
+    for more in ({}, {"idempotency_key": "another"}):
+        assert (await agent.refused("delete_substep", id=second["id"], **more))["code"] == "NOT_FOUND"
 
 
 async def test_quality(shop, agent):
