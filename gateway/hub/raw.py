@@ -18,6 +18,13 @@ _OWN = ("webhooks", "mqtt_publishers", "sync_imports")
 TABLES = tuple(name for name in ENTITIES if name not in _OWN)
 _COUNTED = ("id", "row_version")  # versions count what one database did
 GONE = "deleted_at"
+# Columns that one constraint holds together. A row is told as it is now: of two changes on their way, the first alone must not
+# bring a half of the second.
+TOGETHER = {
+    "operation_quantities": frozenset("quantity_produced quantity_good quantity_scrap quantity_rework".split()),
+    "assignments": frozenset(("operator_id", "shop_floor_operator_id")),
+    "operation_batches": frozenset(("production_mode", "batch_type")),
+}
 # Rows that no journal names: they go with the one that they stand below, all of them. (table, column that names it)
 BELOW = {
     "operations": ("operation_resources", "operation_id"),
@@ -44,6 +51,8 @@ class Raw:
         if fields is None:
             return self.columns
         found = {self.keeps.get(name, name) for name in fields} | {*self.hidden}
+        together = TOGETHER.get(self.name, frozenset())
+        found |= together if together & found else frozenset()
         return tuple(name for name in self.columns if name in found)
 
     @property

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from gateway.cloud import agreeing, missed, own_cells, store
+from gateway.cloud import agreeing, missed, own_cells
 from gateway.cloud.absent import Key
 from gateway.cloud.own_cells import Own, own
 from gateway.hub.raw import Raw, tables
@@ -18,7 +18,7 @@ from gateway.kernel.errors import CursorExpired, Unavailable
 from gateway.kernel.health import Link
 from gateway.kernel.ids import NewId
 from gateway.outbox.event import CLOUD, Stamp, encode
-from gateway.upstream import feed
+from gateway.upstream import doubts, feed
 from gateway.upstream.adopting import TABLES, News, adopt_all, apart, follow_deletions
 from gateway.upstream.client import HubClient
 from gateway.upstream.echo import Echo
@@ -64,8 +64,7 @@ class HubDownlink:
         self._heard = heard
         self._own = Own(frozenset())
         self._raw: Mapping[str, Raw] = {}
-        self._doubtful: dict[Key, None] = {}
-        self._doubts = asyncio.Event()
+        self._doubted = asyncio.Event()
 
     def cells(self) -> Sequence[str]:
         """Those that are ours alone, as far as we know them; none while all are."""
@@ -75,7 +74,7 @@ class HubDownlink:
         """Read for ever. Raises Unavailable when the hub does not answer."""
         self._raw = await self._db.read(tables)
         self._own = await self._db.write(_found, self._wanted)
-        self._doubt(await self._db.read(apart))
+        self._doubt(await self._db.write(_doubts))
         while True:
             place = await self._db.read(feed.load)
             if place is None:
@@ -99,30 +98,30 @@ class HubDownlink:
         if self._link.degraded(but) if but else self._link.up():
             log.info("link.up", link=self._link.name, but=but or None)
 
-    def _doubt(self, keys: Sequence[Key]) -> None:
-        self._doubtful.update(dict.fromkeys(keys))
-        self._link.facts["doubtful"] = len(self._doubtful)
-        if self._doubtful:
-            self._doubts.set()
+    def _doubt(self, count: int) -> None:
+        self._link.facts["doubtful"] = count
+        if count:
+            self._doubted.set()
+        else:
+            self._doubted.clear()
 
     async def look_again(self) -> None:
         """Rows that were changed here and there at once: once ours is sent, the hub says how they stand."""
+        last = doubts.FIRST
         while True:
-            await self._doubts.wait()
+            await self._doubted.wait()
             await self._clock.sleep(LOOK_EVERY_S)
-            sent = await self._db.read(_sent, [*islice(self._doubtful, LOOK_MAX)])
+            some = await self._db.read(doubts.after, last, LOOK_MAX)
+            last = some[-1] if len(some) == LOOK_MAX else doubts.FIRST
+            if not (sent := await self._db.read(doubts.sent, some)):
+                continue
             try:
                 found = [
                     (table, await self._client.row(TABLES[table].path.lstrip("/"), row_id)) for table, row_id in sent
                 ]
             except Unavailable:  # `run` tells it
                 continue
-            for key in sent:
-                del self._doubtful[key]
-            if not self._doubtful:
-                self._doubts.clear()
-            await self._take([feed.whole(table, row) for table, row in found if row is not None], None)
-            self._doubt(())
+            await self._take([feed.whole(table, row) for table, row in found if row is not None], None, sent)
 
     async def _page(self, place: Place) -> None:
         page = await self._client.changes(place.seq, place.epoch, PAGE, ENTITIES)
@@ -150,9 +149,10 @@ class HubDownlink:
         finally:
             spooled.close()
 
-    async def _take(self, news: Sequence[News], place: Place | None) -> None:
+    async def _take(self, news: Sequence[News], place: Place | None, looked_at: Sequence[Key] = ()) -> None:
         stamp = Stamp(self._clock.now(), CLOUD, self._new_id)
-        self._doubt(await self._db.write(_apply, stamp, news, self._own.ids, place, self._echo, self._raw))
+        ids, echo, raw = self._own.ids, self._echo, self._raw
+        self._doubt(await self._db.write(_apply, stamp, news, ids, place, echo, raw, looked_at))
         if any(one.table == "cells" for one in news):
             self._own = await self._db.write(_found, self._wanted)
 
@@ -222,14 +222,17 @@ def _apply(
     place: Place | None,
     echo: Echo,
     raw: Mapping[str, Raw],
-) -> list[Key]:
+    looked_at: Sequence[Key],
+) -> int:
+    """How many rows are to be looked at again."""
     if place is not None:
         feed.save(tx, place)
-    return adopt_all(tx, stamp, [feed.still_fresh(one, echo, raw) for one in news], cells)
+    doubts.looked_at(tx, looked_at)
+    doubts.add(tx, adopt_all(tx, stamp, [feed.still_fresh(one, echo, raw) for one in news], cells))
+    return doubts.count(tx)
 
 
-def _sent(connection: sqlite3.Connection, keys: Sequence[Key]) -> list[Key]:
-    """Those of which everything is answered for, with what hangs on the same job."""
-    lanes = {key: missed.lane_of(connection, *key) for key in keys}
-    waits = {lane for lane in set(lanes.values()) if store.lane_waits(connection, lane)}
-    return [key for key, lane in lanes.items() if lane not in waits]
+def _doubts(tx: Tx) -> int:
+    """How many there are at the start."""
+    doubts.add(tx, apart(tx))
+    return doubts.count(tx)

@@ -33,6 +33,7 @@ MACHINERY = {
     "mcp_authentication_keys",
     "mcp_key_usage_logs",
     "receipts",
+    "hub_doubts",
     "tombstones",
     "sqlite_sequence",
     "_sqlite_migrations",

@@ -77,6 +77,17 @@ class Level:
     async def knows(self, table: str, row_id: str) -> bool:
         return bool(await self.ask(f"SELECT 1 FROM {table} WHERE id = ?", row_id))
 
+    async def says(self, sql: str, row_id: str, value: Any) -> bool:
+        return await self.ask(sql, row_id) == [(value,)]
+
+    async def doubts(self) -> int:
+        """The rows that it will look at again."""
+        found: int = (await self.send("GET", "/healthz")).body["links"]["cloud-pull"].get("doubtful", 0)
+        return found
+
+    async def sure(self) -> bool:
+        return not await self.doubts()
+
     async def drained(self) -> bool:
         """Everything is up, and nothing was refused."""
         link = await self.link()
@@ -186,6 +197,42 @@ async def line_to(url: str) -> AsyncIterator[Line]:
             yield line
         finally:
             line.cut()
+
+
+@contextlib.asynccontextmanager
+async def deaf_line(site: Level) -> AsyncIterator[tuple[int, dict[str, int]]]:
+    """A line that hangs up instead of answering, as often as `left` says, once the other side has spoken."""
+    left = {"left": 0}
+    host, _, port = site.gateway.addresses[0].rpartition(":")
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, to = await asyncio.open_connection(host, int(port))
+        forwards = {"now": False}
+
+        async def up() -> None:
+            while data := await reader.read(65536):
+                forwards["now"] = data.startswith(b"POST /api-forward") or forwards["now"]
+                to.write(data)
+
+        async def down() -> None:
+            while data := await there.read(65536):
+                if forwards["now"] and left["left"]:
+                    left["left"] -= 1
+                    break
+                forwards["now"] = False
+                writer.write(data)
+
+        ways = [asyncio.ensure_future(way) for way in (up(), down())]
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for way in ways:
+                way.cancel()
+            for end in (to, writer):
+                end.close()
+
+    async with serving(carry) as own:
+        yield own, left
 
 
 @contextlib.asynccontextmanager

@@ -1,13 +1,9 @@
 """The line between a cell and its site is cut, boxes are restored and cloned: nothing is lost, nothing is twice."""
 
-import asyncio
-import contextlib
 import shutil
-from collections.abc import AsyncIterator
 
 from hall import ANNA, LASER
-from levels import level, until
-from tcp import serving
+from levels import deaf_line, level, until
 
 NAMED = "SELECT id FROM events WHERE origin = 'cell' ORDER BY id"
 
@@ -57,42 +53,6 @@ async def test_a_site_that_answers_but_is_not_heard(tmp_path):
                 await shift(cell, 4)
                 await same(cell, site)
                 assert lost["left"] == 0
-
-
-@contextlib.asynccontextmanager
-async def deaf_line(site) -> AsyncIterator[tuple[int, dict[str, int]]]:
-    """A line that hangs up instead of answering, as often as `left` says, once the other side has spoken."""
-    left = {"left": 0}
-    host, _, port = site.gateway.addresses[0].rpartition(":")
-
-    async def carry(reader, writer) -> None:
-        there, to = await asyncio.open_connection(host, int(port))
-        forwards = {"now": False}
-
-        async def up() -> None:
-            while data := await reader.read(65536):
-                forwards["now"] = data.startswith(b"POST /api-forward") or forwards["now"]
-                to.write(data)
-
-        async def down() -> None:
-            while data := await there.read(65536):
-                if forwards["now"] and left["left"]:
-                    left["left"] -= 1
-                    break
-                forwards["now"] = False
-                writer.write(data)
-
-        ways = [asyncio.ensure_future(way) for way in (up(), down())]
-        try:
-            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for way in ways:
-                way.cancel()
-            for end in (to, writer):
-                end.close()
-
-    async with serving(carry) as own:
-        yield own, left
 
 
 async def test_a_restored_cell_sends_nothing_twice_and_the_old_one_is_refused(tmp_path, monkeypatch):
