@@ -39,6 +39,7 @@ from gateway.keys.commands import KeyCommands
 from gateway.machines import routes as machines_
 from gateway.machines.quarantines import QuarantineCommands
 from gateway.machines.registry import machines
+from gateway.mcp_keys import routes as mcp_keys
 from gateway.operations import routes as operations
 from gateway.operations.planning import OperationPlanning
 from gateway.operations.quantities import routes as quantities
@@ -105,6 +106,7 @@ def api_routes(
         *webhooks.routes(db, WebhookCommands(*made, Secrets(settings.data_dir), targets)),
         *_publisher_routes(settings, made),
         *keys_.routes(db, KeyCommands(keys, *made)),
+        *mcp_keys.routes(db),
         *hosted.routes(),
         *erp.routes(db, ErpCommands(*made, upstream=settings.compat.bulk_sync_shape == "upstream")),
         *_file_routes(settings, made, stored),

@@ -19,9 +19,9 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-from gateway import __version__, examples, housekeeping, identity, systemd
+from gateway import __version__, examples, housekeeping, identity, plugin_host, systemd
 from gateway.admin import server
-from gateway.admin.box import Box
+from gateway.admin.box import CALLER, Box
 from gateway.admin.server import LocalKeys
 from gateway.admin.socket import SOCKET
 from gateway.api import api_routes, blobs
@@ -44,9 +44,11 @@ from gateway.machines.commands import MachineCommands
 from gateway.machines.registry import machines
 from gateway.machines.watch import LINK as MACHINES
 from gateway.machines.watch import Watch
+from gateway.mcp_keys.keys import McpKeys
 from gateway.opening import opened
 from gateway.outbox import journal
 from gateway.outbox.event import Stamp
+from gateway.plugin_ports import LocalAgents, LocalApi, carried_out
 from gateway.publishers.sender import Here
 from gateway.publishers.senders import Senders
 from gateway.realtime.hub import LINK as REALTIME
@@ -72,7 +74,7 @@ from gateway.web.learning import Learning
 from gateway.web.limits import Limiter, Rate
 from gateway.web.openapi import document
 from gateway.web.pages import Pages
-from gateway.web.routes import Scope
+from gateway.web.routes import Route, Scope
 from gateway.web.server import application, runner
 
 BACKLOG = 1024  # connections that the kernel keeps while we are busy
@@ -112,6 +114,9 @@ class Gateway:
         sockets = int(limits.connections * SOCKETS_SHARE)
         self._realtime = Hub(db, clock, self.health.link(REALTIME), sockets)
         self.routes = api_routes(settings, db, self.keys, clock, new_id, self._feed, ring)
+        self._gate = Gate(self.keys, self._limiter)
+        self.mcp_keys = McpKeys(db, clock, new_id)
+        self._api = LocalApi(self._inside, new_id, request_max_s=limits.request_timeout)
         self._door = Door(settings, clock)
         self._tls = Tls(settings.data_dir)
         known = machines(settings.uns)
@@ -124,10 +129,18 @@ class Gateway:
         self._rng = rng
         self._served: tuple[web.AppRunner, ...] = ()
         self._tasks: list[asyncio.Task[None]] = []
+        agents = LocalAgents(self.mcp_keys, self._gate)
+        self._plugins = plugin_host.Host(settings.plugins, self._api, agents, clock, self.health, rng, __version__)
         self.health.watch(blobs(settings).problem)
         self.health.watch(lambda: self._tls.problem(clock.now()))
         if settings.http.allow_plain_lan:
             self.health.watch(lambda: "http.allow_plain_lan: keys travel over the LAN in the clear")
+
+    def _inside(self) -> list[Route]:
+        """What plugins can call."""
+        from gateway.reports.routes import reports  # noqa: PLC0415 -- 2 MB that only they need
+
+        return [*self.routes, *reports(self.db, self._clock, self.status.full)]
 
     # ------------------------------------------------------------------ HTTP
 
@@ -135,8 +148,8 @@ class Gateway:
         app = application(self.routes, keys, self._limiter, self._new_id, self.settings.http.cors_origins)
         documents = {"/openapi.json": self._openapi, "/asyncapi.json": self._asyncapi}
         Pages(self.db, keys, self.status, documents, VENDOR, self._tls.ca.certificate).add_to(app)
-        gate = Gate(keys, self._limiter)
-        Realtime(self._realtime, gate, self._clock, self.settings.http.cors_origins).add_to(app)
+        Realtime(self._realtime, Gate(keys, self._limiter), self._clock, self.settings.http.cors_origins).add_to(app)
+        self._plugins.add_to(app, self._gate)
         return app
 
     def _openapi(self) -> dict[str, Any]:
@@ -151,7 +164,9 @@ class Gateway:
         """Plain HTTP, TLS when there is a certificate, and the socket in the data folder."""
         connections = self.settings.limits.connections
         served = runner(self._application(self.keys), shutdown_s=REQUESTS_END_S, connections=connections)
-        box = Box(self.settings, self.db, self.keys, self._clock, self._new_id, self.status.full, self._door)
+        call = partial(carried_out, self._api, CALLER)
+        made = (self.settings, self.db, self.keys, self._clock, self._new_id, self.status.full, self._door)
+        box = Box(*made, self.mcp_keys, call)
         local = runner(server.application(self._application(LocalKeys(self.keys)), box), shutdown_s=REQUESTS_END_S)
         self._served = (served, local)
         await served.setup()
@@ -228,6 +243,7 @@ class Gateway:
         for name, run in self._links():
             supervised = keep_running(run, self.health.link(name), clock=self._clock, rng=self._rng)
             self._tasks.append(asyncio.create_task(supervised, name=name))
+        self._tasks += self._plugins.start()
 
     async def _stop_links(self) -> None:
         await asyncio.gather(*(stop(task, within_s=LINKS_END_S) for task in self._tasks))
@@ -253,6 +269,7 @@ class Gateway:
             if self.settings.cloud.enabled:
                 await self.db.write(_register_uplink, text(self._clock.now()))
             await self.keys.load()
+            await self.mcp_keys.load()
             await self._first_key()
             self._start_links()
             yield self
@@ -335,6 +352,7 @@ def check(settings: Settings) -> None:
     Topics.of(settings, settings.gateway.id)
     SparkplugTopics.of(settings)
     machines(settings.uns)
+    plugin_host.check(settings.plugins)
 
 
 def _listeners(http: Http, tls: Tls) -> list[tuple[str, int, ssl.SSLContext | None]]:

@@ -21,7 +21,8 @@ from gateway.settings import Retention
 EVERY_S = 3600.0
 BETWEEN_SLICES_S = 0.2  # room for those who work
 LOG_SLICE = 1_000  # rows
-LOGS = ("webhook_logs", "mqtt_logs")  # what ways out were told; each has an index on `created_at`
+# What ways out were told and agents called; each has an index on `created_at`.
+LOGS = ("webhook_logs", "mqtt_logs", "mcp_key_usage_logs")
 
 _Trim = Callable[[Tx, str, str], int]  # (transaction, what was before that is old, now) -> rows gone
 

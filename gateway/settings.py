@@ -48,10 +48,7 @@ PREFIX = "GATEWAY_"
 _SEARCHED = ("/usr/sbin", "/usr/local/sbin")  # not on every user's PATH
 _SECRETS = ("api_key", "password", "service_password", "anon_key", "webhook_secret", "publish_password")
 # Keys that this version takes and does not use yet: a configuration for a later one works here as well.
-_UNUSED = (
-    ("gateway", "plugins_dir"),
-    ("plugins",),
-)
+_UNUSED = (("gateway", "plugins_dir"),)
 
 
 def load(path: Path | None = None, data: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:

@@ -30,6 +30,8 @@ MAY = {
     "webhooks": WORK | {"catalog"},
     "publishers": WORK | {"catalog", "uns"},
     "keys": WORK | {"catalog"},
+    "mcp_keys": WORK | {"catalog"},
+    "reports": WORK | {"catalog"},
     "files": WORK | {"catalog", "jobs", "operations"},
     "tls": {"kernel"},
     "machines": WORK | {"catalog", "jobs", "operations", "issues", "sections"},
@@ -50,10 +52,14 @@ MAY = {
     "timekeeping": TOOLS | {"catalog", "jobs", "operations", "batches", "transfer"},
     "systemd": {"kernel", "settings"},
     "opening": {"kernel", "settings"},
-    "admin": WORK | {"settings", "status", "catalog", "conflicts", "machines", "transfer", "keys", "uns"},
+    "plugin_api": WORK | {"mcp_keys"},
+    "plugin_ports": WORK | {"mcp_keys", "plugin_api"},
+    "plugin_host": WORK | {"plugin_api"},
+    "admin": WORK
+    | {"settings", "status", "catalog", "conflicts", "machines", "transfer", "keys", "uns", "mcp_keys", "plugin_host"},
     "api": WORK
     | {"examples", "settings", "catalog", "jobs", "operations", "files", "issues", "batches", "webhooks", "keys", "erp"}
-    | {"transfer", "hub", "conflicts", "inbound", "machines", "publishers", "uns"},
+    | {"transfer", "hub", "conflicts", "inbound", "machines", "publishers", "uns", "mcp_keys"},
     "app": WORK
     | FRAME
     | {
@@ -68,6 +74,10 @@ MAY = {
         "cloud",
         "hub",
         "machines",
+        "mcp_keys",
+        "plugin_host",
+        "plugin_ports",
+        "reports",
         "uns",
         "publishers",
         "realtime",
@@ -77,7 +87,10 @@ MAY = {
         "upstream",
     },
     "demo": {"kernel", "uns"},
-    "cli": WORK | FRAME | {"settings", "opening", "admin", "api", "app", "transfer", "demo", "tls", "uns", "values"},
+    "cli": WORK
+    | FRAME
+    | {"settings", "opening", "admin", "api", "app", "transfer", "demo", "tls", "uns", "values", "hub"}
+    | {"mcp_keys", "plugin_api", "plugin_host", "plugin_ports", "reports"},
     "__main__": {"cli"},
     "__init__": set(),
     "plugins": {"plugin_api"},
@@ -158,6 +171,7 @@ def test_everything_is_caught_only_where_somebody_tries_again_or_answers():
         "gateway/kernel/db.py",  # a command that fails takes only itself back
         "gateway/kernel/migrate.py",  # a migration that fails is rolled back
         "gateway/kernel/supervise.py",
+        "gateway/plugin_host.py",  # a plugin that fails touches nobody else
         "gateway/web/server.py",
         "gateway/web/inside.py",  # the same for a call inside another one
         "gateway/uns/inbound/receiver.py",  # a message that fails is refused: raised it would come again for ever

@@ -7,6 +7,7 @@ from typing import Any
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database
 from gateway.kernel.ids import NewId
+from gateway.mcp_keys.keys import McpKeys
 from gateway.settings import Settings
 from gateway.uns.door import Door
 from gateway.web.auth import Keys
@@ -19,7 +20,7 @@ Arguments = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """`status` tells what `/healthz` does."""
+    """`status` tells what `/healthz` does; `call` carries out a call of the REST API, see `plugin_ports.carried_out`."""
 
     settings: Settings
     db: Database
@@ -28,3 +29,5 @@ class Box:
     new_id: NewId
     status: Callable[[], Awaitable[dict[str, Any]]]
     door: Door
+    mcp_keys: McpKeys
+    call: Callable[[Arguments], Awaitable[dict[str, Any]]]

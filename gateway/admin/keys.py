@@ -5,6 +5,7 @@ from typing import Any
 from gateway.admin.box import Arguments, Box
 from gateway.kernel.errors import NotFound
 from gateway.keys import store
+from gateway.mcp_keys import store as mcp_
 from gateway.web import auth
 from gateway.web.auth import NewKey
 from gateway.web.routes import Scope
@@ -21,18 +22,27 @@ async def create(box: Box, given: Arguments) -> dict[str, Any]:
 
 
 async def listed(box: Box, _given: Arguments) -> list[dict[str, object]]:
-    return await box.db.read(auth.listed)
+    """Those of the REST API, then those of agents; `kind` is `api` or `mcp`."""
+    found: list[dict[str, object]] = [{"kind": "api", **row} for row in await box.db.read(auth.listed)]
+    return found + [{"kind": "mcp", **row} for row in await box.db.read(mcp_.listed)]
 
 
 async def revoke(box: Box, given: Arguments) -> dict[str, Any]:
-    await box.keys.load()
-    await box.keys.revoke(given["key"])
+    if await box.db.read(mcp_.is_mcp, given["key"]):
+        await box.mcp_keys.revoke(given["key"])
+    else:
+        await box.keys.load()
+        await box.keys.revoke(given["key"])
     return {"revoked": given["key"]}
 
 
 async def rotate(box: Box, given: Arguments) -> dict[str, Any]:
     """A new key with the rights of the old one, which ends."""
     wanted = given["key"]
+    if await box.db.read(mcp_.is_mcp, wanted):
+        before = await box.mcp_keys.revoke(wanted)
+        key_id, key = await box.mcp_keys.create(before)
+        return {"id": key_id, "name": before.name, "allowed_tools": before.tools, "replaces": wanted, "key": key}
     found = [key for key in await box.db.read(auth.listed) if key["active"] and wanted in (key["id"], key["name"])]
     if len(found) != 1:
         raise NotFound(f'{len(found)} active keys are called "{wanted}": `keys list` shows names and ids')

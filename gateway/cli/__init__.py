@@ -18,6 +18,8 @@ _VERBS = {
     "tls": ("tls", "tls"),
     "export": ("transfer", "export"),
     "import": ("transfer", "import_"),
+    "mcp": ("mcp", "mcp"),
+    "plugins": ("plugins", "plugins"),
     "config": ("config", "config"),
     "doctor": ("box", "doctor"),
     "openapi": ("config", "openapi"),

@@ -36,7 +36,7 @@ def init(place: Place) -> None:
         click.echo(f"written: {config}", err=True)
     there = Place(config, place.data, place.as_json)
     settings = there.settings()
-    if any(key["active"] for key in there.ask("keys.list")):
+    if any(key["active"] and key["kind"] == "api" for key in there.ask("keys.list")):
         there.show({"config": str(config), "data": str(settings.data_dir), "key": None}, f"data: {settings.data_dir}")
         return
     made = there.ask("keys.create", name="first admin", scope="admin")

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import click
 
 from gateway.admin import client
-from gateway.admin.box import Box
+from gateway.admin.box import Arguments, Box
 from gateway.admin.socket import NotRunning
 from gateway.admin.verbs import verb as named
 from gateway.identity import establish, machine
@@ -23,6 +23,7 @@ from gateway.kernel.clock import SystemClock
 from gateway.kernel.errors import GatewayError, StartupError
 from gateway.kernel.health import Health
 from gateway.kernel.ids import uuid7
+from gateway.mcp_keys.keys import McpKeys
 from gateway.opening import opened
 from gateway.outbox.event import Stamp
 from gateway.settings import Settings, load
@@ -54,7 +55,7 @@ class Place:
 
     def ask(self, verb: str, **given: Any) -> Any:
         """Through the socket of the running gateway, or on the data of a stopped one."""
-        return asyncio.run(_ask(self.settings(), verb, given))
+        return asyncio.run(asked(self.settings(), verb, given))
 
 
 def leaf(command: F) -> F:
@@ -84,7 +85,8 @@ def _complain(text: str, code: int) -> int:
     return code
 
 
-async def _ask(settings: Settings, verb: str, given: Mapping[str, Any]) -> Any:
+async def asked(settings: Settings, verb: str, given: Mapping[str, Any]) -> Any:
+    """Raises NotRunning, GatewayError."""
     with contextlib.suppress(NotRunning):
         return await client.ask(settings.data_dir, verb, given)
     async with boxed(settings) as box:
@@ -108,7 +110,13 @@ async def boxed(settings: Settings) -> AsyncIterator[Box]:
 
                 return await Status(db, clock, Health(clock), settings.gateway.id).full()
 
-            yield Box(settings, db, keys, clock, new_id, status, Door(settings, clock))
+            async def call(given: Arguments) -> dict[str, Any]:
+                from gateway.cli.inside import called  # noqa: PLC0415 -- all of the API, for one verb
+
+                return await called(settings, db, keys, clock, new_id, status, given)
+
+            mcp_keys = McpKeys(db, clock, new_id)
+            yield Box(settings, db, keys, clock, new_id, status, Door(settings, clock), mcp_keys, call)
     except StartupError as exc:
         if "is in use by process" in exc.message:  # it runs, and its socket does not answer
             raise NotRunning(exc.message) from exc

@@ -30,6 +30,8 @@ Given = Mapping[str, Any]
 _RESOURCE = "SELECT 1 FROM resources WHERE id = ? AND deleted_at IS NULL"
 _NEED = """
 INSERT INTO operation_resources (id, operation_id, resource_id, quantity, notes, created_at) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (operation_id, resource_id) DO UPDATE SET quantity = excluded.quantity, notes = excluded.notes
+WHERE quantity IS NOT excluded.quantity OR notes IS NOT excluded.notes
 """
 
 
@@ -85,9 +87,9 @@ def insert(
     return row, made
 
 
-def _need(tx: Tx, stamp: Stamp, operation_id: str, needs: Sequence[Given], prefix: str) -> None:
-    """What it needs of tools and the like. Raises Invalid."""
-    seen = set()
+def _need(tx: Tx, stamp: Stamp, operation_id: str, needs: Sequence[Given], prefix: str) -> bool:
+    """What it needs of tools and the like; what it needs already is set anew. True when that is news. Raises Invalid."""
+    seen, news = set(), 0
     for place, need in enumerate(needs):
         resource_id, field = need["resource_id"], f"{prefix}resources[{place}].resource_id"
         if tx.execute(_RESOURCE, (resource_id,)).fetchone() is None:
@@ -96,7 +98,8 @@ def _need(tx: Tx, stamp: Stamp, operation_id: str, needs: Sequence[Given], prefi
             raise _wrong(field, "the same resource twice: add the numbers up", "UNIQUE_CONSTRAINT")
         seen.add(resource_id)
         given = (resource_id, need.get("quantity", 1), need.get("notes"))
-        tx.execute(_NEED, (stamp.new_id(), operation_id, *given, stamp.text))
+        news += tx.execute(_NEED, (stamp.new_id(), operation_id, *given, stamp.text)).rowcount
+    return news > 0
 
 
 def _wrong(field: str, message: str, constraint: str) -> Invalid:
@@ -107,12 +110,16 @@ def _update(tx: Tx, stamp: Stamp, row_id: str, given: Given, caller: Caller) -> 
     row = dict(rows_.fetch(tx, OPERATIONS, row_id))
     caller.may_write(row["cell_id"])
     values = rows_.stored(OPERATIONS, given)
+    needs = values.pop("resources", None) or ()
     actual_time = values.pop("actual_time", None)
     if (status := values.pop("status", row["status"])) != row["status"]:
         verb = verb_to("operation", VERBS, Status(row["status"]), Status(status))
         change(tx, stamp, ChangeOperation(row_id, Verb(verb), cause="update"), caller)
     if values := planning.differing(row, values):
         journal.append(tx, stamp, revise(tx, stamp, row, values, caller))
+    if _need(tx, stamp, row_id, needs, ""):
+        touched = rows_.update(tx, OPERATIONS, row_id, {"updated_at": stamp.text})
+        journal.append(tx, stamp, [event_of(row_id, store.get(tx, row_id).job.id, stamp, touched)])
     if actual_time is not None:
         _say_actual_time(tx, stamp, row_id, actual_time)
     return Answer(200, OPERATIONS.one(rows_.shown(tx, OPERATIONS, row_id)))

@@ -93,6 +93,16 @@ class Need(BaseModel):
 
 
 NEEDS: dict[str, tuple[Any, Any]] = {"resources": (list[Need] | None, Field(None, max_length=NEEDS_MAX))}
+_MORE_NEEDS: dict[str, tuple[Any, Any]] = {
+    "resources": (
+        list[Need] | None,
+        Field(
+            None,
+            max_length=NEEDS_MAX,
+            description="Added or set anew, others stay. Kept here, not sent to the cloud.",
+        ),
+    )
+}
 
 
 @cache
@@ -100,5 +110,11 @@ def _body() -> type[Body]:
     return models.create_model(OPERATIONS, more=NEEDS)
 
 
+@cache
+def _patch() -> type[Body]:
+    return models.patch_model(OPERATIONS, more=_MORE_NEEDS)
+
+
 def routes(db: Database, commands: OperationPlanning) -> list[Route]:
-    return [*lifecycle(commands), *reading(OPERATIONS, db), *writing(OPERATIONS, commands, create=_body())]
+    table = (*reading(OPERATIONS, db), *writing(OPERATIONS, commands, create=_body(), patch=_patch()))
+    return [*lifecycle(commands), *table]

@@ -28,13 +28,17 @@ class Gate:
         try:
             caller = self._keys.identify(authorization)
         except UnknownKey:
-            left.update(self._limiter.failed(source))
+            self.failed(source, left)
             caller = await self._keys.learn(authorization or "", source)
         except Unauthorized:
-            left.update(self._limiter.failed(source))
+            self.failed(source, left)
             raise
         left.update(self._limiter.take(caller.key_id, caller.gateway_id))
         return caller
+
+    def failed(self, source: str, left: dict[str, str]) -> None:
+        """An attempt without a good key. Raises TooFast."""
+        left.update(self._limiter.failed(source))
 
     async def known(self, authorization: str, source: str) -> Caller:
         """Of somebody who is here already: counted against nobody. Raises Unauthorized, Unavailable."""

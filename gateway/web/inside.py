@@ -26,8 +26,8 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Inner:
-    """`space` and `key` are those of its receipt, `guard` and `queued` too; `origin` is who did it, `base_version` that of the
-    row which it changes.
+    """`space` and `key` are those of its receipt, `guard`, `queued` and `fresh` too; `origin` is who did it, None for this gateway,
+    `base_version` that of the row which it changes.
     """
 
     method: str
@@ -35,11 +35,12 @@ class Inner:
     body: Any
     key: str
     space: str
-    origin: str
+    origin: str | None = None
     guard: Callable[[Tx], None] | None = None
     occurred_at: str | None = None
     base_version: int | None = None
     queued: Callable[[], None] | None = None
+    fresh: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -57,10 +58,10 @@ class Outcome:
 
 
 class Inside:
-    """What changes something by JSON and needs a key."""
+    """What changes something by JSON and needs a key; with `reads` also what shows something so."""
 
-    def __init__(self, routes: Iterable[Route]) -> None:
-        found = [route for route in routes if _by_json(route)]
+    def __init__(self, routes: Iterable[Route], *, reads: bool = False) -> None:
+        found = [route for route in routes if _by_json(route) or (reads and _shows_json(route))]
         exact = sorted(found, key=lambda route: "{" in route.path)  # a name goes before a place for one
         self._routes = [(route, re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", route.path))) for route in exact]
 
@@ -85,24 +86,33 @@ class Inside:
         for one in route.parameters:
             if one.required and not query.get(one.name):
                 raise BadRequest(one.required)
+        if not route.mutates:
+            return await self._shown(route, Call(caller, request_id, query, named, inner.headers, False))
         given = _dated(route, inner)
         raw = b"" if given is None else encode(given).encode()
         hashed = request_hash(inner.method, function, asked, raw, *_based(route, inner))
-        receipt = Receipt(inner.space, inner.key, hashed, guard=inner.guard, origin=inner.origin, queued=inner.queued)
+        receipt = Receipt(inner.space, inner.key, hashed, inner.fresh, inner.guard, inner.origin, inner.queued)
         body = None
         if route.body is not None and (raw or route.method != "POST" or not route.strict_method):
             body = body_.validate(route.body, given)
         known = (caller, request_id, query, named, inner.headers, False, body, receipt)
-        answer = await route.handler(Call(*known, base_version=inner.base_version))
+        return await self._shown(route, Call(*known, base_version=inner.base_version))
+
+    async def _shown(self, route: Route, call: Call) -> Outcome:
+        answer = await route.handler(call)
         if isinstance(answer, Raw):
-            raise BadRequest(f"{inner.method} {function} cannot be forwarded")
+            raise BadRequest(f"{route.method} {route.path} does not answer in JSON")
         return Outcome(answer.status, f'{{"success":true,"data":{answer.data}}}', answer.replayed)
+
+    def route(self, method: str, function: str) -> Route:
+        """Raises NotFound."""
+        return self._found(method, function)[0]
 
     def _found(self, method: str, function: str) -> tuple[Route, Mapping[str, str]]:
         for route, pattern in self._routes:
             if route.method == method and (match := pattern.fullmatch(function)):
                 return route, match.groupdict()
-        raise NotFound(f"{method} {function} is nothing that can be forwarded")
+        raise NotFound(f"{method} {function} is nothing that can be called from inside")
 
 
 def _by_json(route: Route) -> bool:
@@ -112,6 +122,10 @@ def _by_json(route: Route) -> bool:
         and not route.gives
         and (route.body is not None or not route.takes)
     )
+
+
+def _shows_json(route: Route) -> bool:
+    return not route.mutates and route.scope is not Scope.NONE and not route.gives
 
 
 def _based(route: Route, inner: Inner) -> tuple[str, ...]:

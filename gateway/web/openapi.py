@@ -104,7 +104,7 @@ def _refused(meaning: str) -> dict[str, Any]:
     return {"description": meaning, "content": {"application/json": {"schema": {"$ref": _REF.format(model="Error")}}}}
 
 
-class _BodySchema(GenerateJsonSchema):
+class BodySchema(GenerateJsonSchema):
     """Pydantic's, without the noise: no title that repeats the name, no null where a field is simply left out."""
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
@@ -119,7 +119,7 @@ class _BodySchema(GenerateJsonSchema):
 def _schemas(bodies: list[type[BaseModel]]) -> tuple[dict[Any, str], dict[str, Any]]:
     """Body -> its name among the components, and the components."""
     asked: list[tuple[type[BaseModel], Literal["validation"]]] = [(model, "validation") for model in bodies]
-    found, definitions = models_json_schema(asked, ref_template=_REF, schema_generator=_BodySchema)
+    found, definitions = models_json_schema(asked, ref_template=_REF, schema_generator=BodySchema)
     names: dict[Any, str] = {model: reference["$ref"].rsplit("/", 1)[-1] for (model, _), reference in found.items()}
     return names, dict(definitions.get("$defs", {}))
 

@@ -203,3 +203,19 @@ async def test_plans_need_the_scope_to_plan_and_the_cell(floor):
         refused = await floor.send(method, path, given, key=key)
         assert (refused.status, refused.error["code"]) == (403, "CELL_NOT_ALLOWED")
     assert (await floor.send("PATCH", f"{PATH}?id={laser}", {"notes": "x"}, key=key)).status == 200
+
+
+async def test_what_an_operation_needs_is_added_and_set_anew_by_an_update(floor):
+    operation_id = await first(floor)
+    need = {"resource_id": floor.JIG, "quantity": 2, "notes": "left"}
+    before = (await floor.operation(operation_id))["row_version"]
+    for body in (
+        {"resources": [need]},
+        {"resources": [{**need, "quantity": 3}]},
+        {"resources": [{**need, "quantity": 3}]},
+    ):
+        assert (await floor.send("PATCH", f"{PATH}?id={operation_id}", body)).status == 200
+    assert await floor.query("SELECT resource_id, quantity, notes FROM operation_resources") == [(floor.JIG, 3, "left")]
+    assert (await floor.operation(operation_id))["row_version"] == before + 2, "what says nothing new changes nothing"
+    wrong = await floor.send("PATCH", f"{PATH}?id={operation_id}", {"resources": [{"resource_id": floor.NOWHERE}]})
+    assert (wrong.status, wrong.error["details"][0]["field"]) == (422, "resources[0].resource_id")

@@ -30,6 +30,8 @@ MACHINERY = {
     "machine_quarantines",
     "machine_states",
     "machine_values",
+    "mcp_authentication_keys",
+    "mcp_key_usage_logs",
     "receipts",
     "hub_doubts",
     "tombstones",

@@ -1,0 +1,59 @@
+"""Reports as routes, `GET /reports/<name>`: for callers inside, who get the same checks as anybody outside."""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from gateway.kernel.clock import Clock
+from gateway.kernel.db import Database
+from gateway.outbox.event import encode
+from gateway.outbox.receipts import Answer
+from gateway.reports import blockers, capacity, quality, scrap, sync, work
+from gateway.reports.model import Asked, Report, View
+from gateway.web import body
+from gateway.web.openapi import BodySchema
+from gateway.web.routes import Call, Cells, Parameter, Route, Scope
+
+REPORTS = (*work.REPORTS, *blockers.REPORTS, *capacity.REPORTS, *quality.REPORTS, *scrap.REPORTS, *sync.REPORTS)
+
+Standing = Callable[[], Awaitable[Mapping[str, Any]]]  # see gateway/status.py
+
+
+def reports(db: Database, clock: Clock, standing: Standing) -> list[Route]:
+    return [
+        *(_route(db, clock, report) for report in REPORTS),
+        _told("sync_status", "How the gateway and its links are doing", standing, sync.status),
+        _told("why_behind", "Why the cloud is not up to date", standing, sync.why_behind),
+    ]
+
+
+def _route(db: Database, clock: Clock, report: Report) -> Route:
+    async def show(call: Call) -> Answer:
+        asked = body.validate(report.asked, dict(call.query))
+        cells = None if call.caller.cells is None else json.dumps(sorted(call.caller.cells))
+        return Answer(200, encode(await db.read(report.make, asked, View(clock.now(), cells))))
+
+    return _shown(report.name, report.about, show, _parameters(report.asked))
+
+
+def _told(name: str, about: str, standing: Standing, make: Callable[[Mapping[str, Any]], dict[str, Any]]) -> Route:
+    async def show(call: Call) -> Answer:
+        body.validate(work.Nothing, dict(call.query))
+        return Answer(200, encode(make(await standing())))
+
+    return _shown(name, about, show, ())
+
+
+def _shown(
+    name: str, about: str, show: Callable[[Call], Awaitable[Answer]], parameters: tuple[Parameter, ...]
+) -> Route:
+    return Route("GET", f"/reports/{name}", show, Scope.READ, Cells.FILTERED, about, parameters=parameters)
+
+
+def _parameters(asked: type[Asked]) -> tuple[Parameter, ...]:
+    schema = asked.model_json_schema(schema_generator=BodySchema)
+    required = schema.get("required", ())
+    return tuple(
+        Parameter(name, one, required=f"{name} is required" if name in required else "")
+        for name, one in schema.get("properties", {}).items()
+    )

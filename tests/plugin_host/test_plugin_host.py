@@ -1,0 +1,172 @@
+"""Plugins are loaded, checked and run: one that fails touches neither another nor the core."""
+
+import re
+import sys
+import textwrap
+from pathlib import Path
+
+import aiohttp
+import pytest
+from waiting import until
+
+import plugins
+from gateway import plugin_host
+from gateway.app import running
+from gateway.kernel.clock import ManualClock
+from gateway.kernel.errors import Invalid
+from gateway.settings import Settings
+from gateway.web.auth import NewKey
+from gateway.web.routes import Scope
+
+HEAD = """
+import asyncio
+from aiohttp import web
+from gateway.plugin_api import *
+
+class Settings(Config):
+    greeting: str = "hello"
+    times: int = 1
+"""
+GREETER = """
+def build(context):
+    async def greet(request):
+        return web.Response(text=context.config.greeting * context.config.times)
+    async def run():
+        context.link.up()
+        await asyncio.Event().wait()
+    return Parts(run, (Mount("GET", "/hello", greet),))
+
+plugin = Plugin(Settings, build)
+"""
+CRASHING = """
+def build(context):
+    async def run():
+        context.link.facts["runs"] = context.link.facts.get("runs", 0) + 1
+        raise ValueError("a bug")
+    return Parts(run)
+
+plugin = Plugin(Settings, build)
+"""
+AWAY = CRASHING.replace('ValueError("a bug")', 'Unavailable("the PLC is away")')
+UNBUILT = "def build(context):\n    import a_library_that_nobody_has\n\nplugin = Plugin(Settings, build)\n"
+WORSE = 'def build(context):\n    raise RuntimeError("no serial port")\n\nplugin = Plugin(Settings, build)\n'
+NEWER = "plugin = Plugin(Settings, lambda context: None, version=VERSION + 1)\n"
+BROKEN = "this is no Python\n"
+
+
+@pytest.fixture
+def shipped(tmp_path, monkeypatch):
+    """`shipped(name="source", ...)`: as if these were among the shipped ones."""
+    folder = tmp_path / "shipped"
+    monkeypatch.setattr(plugins, "__path__", [*plugins.__path__, str(folder)])
+
+    def ship(**sources: str) -> None:
+        for name, source in sources.items():
+            (folder / name).mkdir(parents=True)
+            (folder / name / "__init__.py").write_text(textwrap.dedent(HEAD + source))
+            monkeypatch.delitem(sys.modules, f"plugins.{name}", raising=False)
+
+    return ship
+
+
+def settings(folder, **sections) -> Settings:
+    given = {"gateway": {"data_dir": folder}, "http": {"port": 0}, "broker": {"mode": "off"}, "plugins": sections}
+    return Settings.model_validate(given)
+
+
+def links(gateway) -> dict:
+    return {link.name: link for link in gateway.health if link.name.startswith("plugin:")}
+
+
+async def test_each_fails_alone_and_says_why(tmp_path, shipped):
+    shipped(greeter=GREETER, unbuilt=UNBUILT, worse=WORSE, newer=NEWER, broken=BROKEN)
+    on = {"enabled": True}
+    sections = {
+        "greeter": {**on, "greeting": "moin ", "times": 2},
+        "unbuilt": on,
+        "worse": on,
+        "newer": on,
+        "broken": on,
+        "missing": on,
+        "mcp_server": {"enabled": False},
+    }
+    async with running(settings(tmp_path / "data", **sections)) as gateway, aiohttp.ClientSession() as session:
+        found = links(gateway)
+        await until(lambda: found["plugin:greeter"].state == "up", "the greeter")
+        assert {name: link.state for name, link in found.items() if link.state != "up"} == dict.fromkeys(
+            (f"plugin:{name}" for name in ("unbuilt", "worse", "newer", "broken", "missing")), "down"
+        )
+        assert "a_library_that_nobody_has" in found["plugin:unbuilt"].error
+        assert "install eryxon-gateway[all]" in found["plugin:unbuilt"].error
+        assert found["plugin:worse"].error == "RuntimeError: no serial port"
+        assert "written for version 2 of gateway.plugin_api, this is 1" in found["plugin:newer"].error
+        assert found["plugin:broken"].error.startswith("it cannot be loaded: SyntaxError")
+        assert found["plugin:missing"].error.startswith('there is no plugin "missing"; known here: ')
+
+        _, key = await gateway.keys.create(NewKey("reader", Scope.READ))
+        url = f"http://{gateway.addresses[0]}/plugins/greeter/hello"
+        async with session.get(url) as answer:
+            assert answer.status == 401, "a key is asked for"
+        async with session.get(url, headers={"Authorization": f"Bearer {key}"}) as answer:
+            assert (answer.status, await answer.text()) == (200, "moin moin ")
+
+        rows = {row["name"]: row for row in plugin_host.listed(sections, (await gateway.status.full())["links"])}
+        assert (rows["greeter"]["enabled"], rows["greeter"]["state"], rows["greeter"]["error"]) == (True, "up", None)
+        assert (rows["mcp_server"]["enabled"], rows["mcp_server"]["state"]) == (False, "off")
+        assert rows["missing"]["state"] == "down"
+
+
+async def test_one_that_crashes_again_and_again_is_given_up_and_one_that_waits_is_not(tmp_path, shipped):
+    shipped(crashing=CRASHING, away=AWAY)
+    clock = ManualClock()
+    sections = {"crashing": {"enabled": True}, "away": {"enabled": True}}
+    async with running(settings(tmp_path / "data", **sections), clock=clock) as gateway:
+        crashing, away = (links(gateway)[f"plugin:{name}"] for name in ("crashing", "away"))
+
+        async def passes() -> bool:
+            await clock.advance(30)
+            return (
+                crashing.facts.get("runs", 0) >= plugin_host.CRASHES_MAX
+                and away.facts.get("runs", 0) > plugin_host.CRASHES_MAX
+            )
+
+        for _ in range(200):
+            if await passes():
+                break
+        assert crashing.error.startswith(
+            "it failed 5 times within 10 minutes and is not started again: ValueError: a bug"
+        )
+        assert (crashing.state, crashing.facts["runs"]) == ("down", plugin_host.CRASHES_MAX)
+        assert away.error == "the PLC is away"
+        assert gateway.status.brief() == "ok", "the core does not mind"
+
+
+def test_settings_are_checked_by_name(shipped):
+    shipped(greeter=GREETER)
+    (one,) = plugin_host.wanted({"greeter": {"enabled": True, "greting": "x", "times": "many"}})
+    assert one.error.startswith("times: Input should be a valid integer")
+    assert one.error.endswith("; unknown key greting; known here: enabled, greeting, times")
+    assert plugin_host.wanted({"greeter": {"greting": "x"}, "other": {"enabled": False}}) == []
+
+
+def test_tools_are_known_by_name():
+    reading = plugin_host.allowed_tools(None)
+    assert "fetch_jobs" in reading
+    assert "start_job" not in reading
+    assert plugin_host.allowed_tools(["*"]) == ("*",)
+    with pytest.raises(Invalid, match='there is no tool "strat_job": did you mean start_job'):
+        plugin_host.allowed_tools(["fetch_jobs", "strat_job"])
+
+
+async def test_the_example_of_the_readme_works(tmp_path, shipped):
+    text = (Path(plugins.__file__).parent / "README.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    shipped(hello="")
+    (tmp_path / "shipped" / "hello" / "__init__.py").write_text(example)
+    sections = {"hello": {"enabled": True, "greeting": "moin"}}
+    async with running(settings(tmp_path / "data", **sections)) as gateway, aiohttp.ClientSession() as session:
+        await until(lambda: links(gateway)["plugin:hello"].state == "up", "the example")
+        _, key = await gateway.keys.create(NewKey("reader", Scope.READ))
+        url = f"http://{gateway.addresses[0]}/plugins/hello/hello"
+        async with session.get(url, headers={"Authorization": f"Bearer {key}"}) as answer:
+            assert await answer.text() == "moin"
