@@ -13,6 +13,7 @@ from gateway.kernel.errors import Invalid, Unavailable
 from gateway.kernel.health import Link
 from gateway.kernel.ids import NewId
 from gateway.kernel.secrets import Secrets
+from gateway.kernel.supervise import first
 from gateway.outbox import journal
 from gateway.outbox.event import Entry, Stamp, row_lane, subscribed
 from gateway.outbox.reader import tail
@@ -22,7 +23,7 @@ from gateway.publishers.resources import PUBLISHERS
 from gateway.publishers.store import Told
 from gateway.uns import payloads
 from gateway.uns import store as uns
-from gateway.uns.client import Session, connected, first
+from gateway.uns.client import Session, connected
 from gateway.uns.packets import Acknowledged, Address, Message
 from gateway.uns.payloads import Source
 from gateway.uns.refused import Refusals

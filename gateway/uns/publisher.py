@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from gateway.kernel.clock import Clock, text
 from gateway.kernel.db import Database
 from gateway.kernel.health import Link
+from gateway.kernel.supervise import first
 from gateway.machines.commands import MachineCommands
 from gateway.outbox import journal
 from gateway.outbox.event import Entry, encode
@@ -17,7 +18,7 @@ from gateway.outbox.reader import follow
 from gateway.settings import Settings
 from gateway.uns import payloads, store
 from gateway.uns.broker import Broker
-from gateway.uns.client import GOODBYE_MAX_S, Session, connected, first
+from gateway.uns.client import GOODBYE_MAX_S, Session, connected
 from gateway.uns.inbound.receiver import Inbound
 from gateway.uns.packets import Message, Will
 from gateway.uns.payloads import Payload, Source, Standing
