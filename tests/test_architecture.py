@@ -27,13 +27,14 @@ MAY = {
     "operations": WORK | {"catalog", "jobs"},
     "issues": WORK | {"catalog", "jobs", "operations"},
     "batches": WORK | {"catalog", "jobs", "operations"},
-    "webhooks": WORK | {"catalog"},
-    "publishers": WORK | {"catalog", "uns"},
+    "replays": WORK | {"catalog"},
+    "webhooks": WORK | {"catalog", "replays"},
+    "publishers": WORK | {"catalog", "replays", "uns"},
     "keys": WORK | {"catalog"},
     "files": WORK | {"catalog", "jobs", "operations"},
     "tls": {"kernel"},
     "machines": WORK | {"catalog", "jobs", "operations", "issues", "sections"},
-    "uns": WORK | {"settings", "machines", "tls", "values"},
+    "uns": WORK | {"settings", "machines", "replays", "tls", "values"},
     "sparkplug": TOOLS | {"settings", "machines", "uns"},
     "cloud": TOOLS | {"catalog", "jobs", "operations", "files"},
     "conflicts": WORK | {"catalog", "jobs", "operations", "cloud"},
@@ -45,14 +46,14 @@ MAY = {
     "identity": TOOLS,
     "inbound": WORK,
     "examples": set(),
-    "housekeeping": TOOLS | {"cloud", "publishers", "settings"},
+    "housekeeping": TOOLS | {"cloud", "publishers", "settings", "webhooks"},
     "timekeeping": TOOLS | {"catalog", "jobs", "operations", "batches", "transfer"},
     "systemd": {"kernel", "settings"},
     "opening": {"kernel", "settings"},
-    "admin": WORK | {"settings", "status", "catalog", "conflicts", "machines", "transfer", "keys", "uns"},
+    "admin": WORK | {"settings", "status", "catalog", "conflicts", "machines", "transfer", "keys", "uns", "replays"},
     "api": WORK
     | {"examples", "settings", "catalog", "jobs", "operations", "files", "issues", "batches", "webhooks", "keys", "erp"}
-    | {"transfer", "hub", "conflicts", "inbound", "machines", "publishers", "uns"},
+    | {"transfer", "hub", "conflicts", "inbound", "machines", "publishers", "replays", "uns"},
     "app": WORK
     | FRAME
     | {
@@ -69,6 +70,7 @@ MAY = {
         "machines",
         "uns",
         "publishers",
+        "webhooks",
         "sparkplug",
         "tls",
         "transfer",
@@ -146,8 +148,9 @@ def test_only_one_file_each_speaks_a_protocol():
     assert sessions == {
         "gateway/cloud/client.py",
         "gateway/upstream/client.py",
-        "gateway/admin/client.py",
-    }  # our own socket
+        "gateway/webhooks/posting.py",
+        "gateway/admin/client.py",  # our own socket
+    }
     assert saying(r"\bsqlite3\.connect\(") == {"gateway/kernel/connection.py"}
 
 
