@@ -16,8 +16,9 @@ Id = Annotated[str, WithJsonSchema({"type": "string", "format": "uuid"})]
 
 
 class EventMessage(TypedDict):
-    """Something happened. `id` against repeats; `seq` and `prev`, the `seq` of the event published before, to find gaps. `replay`:
-    it is told again, because somebody asked for it; then `prev` is null.
+    """Something happened. `id` against repeats; `seq` and `prev`, the `seq` of the event published before, to find gaps.
+
+    `replay`: it is told once more, because somebody asked for it, and has no `prev`.
     """
 
     event: str

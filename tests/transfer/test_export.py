@@ -31,6 +31,7 @@ MACHINERY = {
     "machine_states",
     "machine_values",
     "receipts",
+    "replays",
     "tombstones",
     "sqlite_sequence",
     "_sqlite_migrations",

@@ -91,7 +91,9 @@ ID, BODY = "msg_p5jXN8AQM9LWM0D4loKWxJek", b'{"test": 2432232314}'
 
 def test_a_secret_of_standard_webhooks_signs_as_their_libraries_do():
     """The example of the specification."""
-    made = signing.headers("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "e", ID, BODY, datetime.fromtimestamp(1614265330, UTC), None)
+    made = signing.headers(
+        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "e", ID, BODY, datetime.fromtimestamp(1614265330, UTC), None
+    )
     assert made["webhook-id"] == ID
     assert made["webhook-timestamp"] == "1614265330"
     assert made["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="

@@ -81,7 +81,9 @@ def test_a_number_is_written_as_javascript_prints_it(number, text):
 
 def test_it_is_compact_and_what_is_not_ascii_stands_as_it_is():
     written = body.written("job.started", "2026-11-02T07:00:00.000Z", {"customer": "Müller & Söhne", "n": None})
-    text = '{"event":"job.started","timestamp":"2026-11-02T07:00:00.000Z","data":{"customer":"Müller & Söhne","n":null}}'
+    text = (
+        '{"event":"job.started","timestamp":"2026-11-02T07:00:00.000Z","data":{"customer":"Müller & Söhne","n":null}}'
+    )
     assert written == text.encode()
     assert json.loads(written)["data"]["customer"] == "Müller & Söhne"
 

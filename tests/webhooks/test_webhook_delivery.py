@@ -1,8 +1,10 @@
 """Deliveries to a receiver in a process of its own: what arrives, what is tried again, what is set aside."""
 
+import asyncio
+
 import pytest
 from hooks import LOGS, PATH, SECRET, Hooks
-from waiting import until
+from waiting import WAIT_MAX_S, until
 
 from gateway.kernel.clock import parse, zulu
 
@@ -107,8 +109,9 @@ async def test_what_it_does_not_want_is_a_dead_letter_and_the_others_go_on(hooks
         assert (await hooks.floor.send("POST", retry, {"seqs": [letter["seq"] + 1]})).data == {"retried": 0}
         assert (await hooks.floor.send("POST", retry, {"seqs": [letter["seq"]]})).data == {"retried": 1}
         await until(lambda: receiver.events.count("job.created") == 2)
-        while await hooks.letters(row):
-            pass
+        async with asyncio.timeout(WAIT_MAX_S):
+            while await hooks.letters(row):
+                await asyncio.sleep(0.01)
     first, again = (one["headers"]["webhook-id"] for one in receiver.requests if one["body"]["event"] == "job.created")
     assert first == again == letter["event_id"]
     (log,) = await hooks.logs(row, "&event_type=job.created")
@@ -131,7 +134,9 @@ async def test_what_it_stumbles_over_is_tried_again_and_the_others_do_not_wait(h
         await receiver.answers(event="job.created", with_=204)
         await until(lambda: hooks.link(row).facts["retrying"] == 0)
     assert await hooks.letters(row) == []
-    assert len({one["headers"]["webhook-id"] for one in receiver.requests if one["body"]["event"] == "job.created"}) == 1
+    assert (
+        len({one["headers"]["webhook-id"] for one in receiver.requests if one["body"]["event"] == "job.created"}) == 1
+    )
     (log,) = await hooks.logs(row, "&event_type=job.created")
     assert log["status_code"] == 204
     assert log["error_message"].startswith("Recovered after ")
@@ -212,7 +217,9 @@ async def test_a_trial_says_whether_it_is_taken(hooks, receiver):
     path, once = f"{PATH}/{row['id']}/test", {"Idempotency-Key": "try"}
     reply = await hooks.floor.send("POST", path, headers=once)
     result = reply.data["result"]
-    assert result.items() >= {"webhook_id": row["id"], "success": True, "status_code": 200, "error_message": None}.items()
+    assert (
+        result.items() >= {"webhook_id": row["id"], "success": True, "status_code": 200, "error_message": None}.items()
+    )
     assert (await hooks.floor.send("POST", path, headers=once)).data == reply.data
     assert receiver.events == ["webhook.test"], "the same request says nothing again"
     assert receiver.requests[0]["raw"]

@@ -63,7 +63,9 @@ async def test_a_day_without_an_endpoint_delays_nobody_else_and_loses_nothing(sl
         assert position["position"] < (await slow.reader(good))["position"]
         (log,) = await slow.logs(dead)
         assert log["status_code"] is None
-        assert log["error_message"].startswith("Exhausted retries after 3 attempts. Last failure: the connection broke off")
+        assert log["error_message"].startswith(
+            "Exhausted retries after 3 attempts. Last failure: the connection broke off"
+        )
     async with receiving(port=port) as back, slow.on():
         await slow.drained(dead)
         assert back.ids == receiver.ids == [one["id"] for one in await slow.happened()]
