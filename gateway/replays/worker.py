@@ -11,7 +11,7 @@ from gateway.replays import store
 from gateway.replays.model import Replay, Went
 
 PAGE = 50  # entries: what is sent again, at the most, when it breaks off
-LOOK_EVERY_S = 2.0  # for a new one: nobody is in a hurry
+LOOK_EVERY_S = 5.0  # for a new one: nobody is in a hurry
 
 Send = Callable[[Replay, Sequence[Entry]], Awaitable[Went]]
 

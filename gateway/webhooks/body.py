@@ -67,7 +67,7 @@ def _number(value: float) -> str:
 
 
 def _is_index(name: str) -> bool:
-    return _INDEX.fullmatch(name) is not None and int(name) <= INDEX_MAX
+    return "0" <= name[:1] <= "9" and _INDEX.fullmatch(name) is not None and int(name) <= INDEX_MAX
 
 
 def _place(name: str) -> tuple[bool, int]:

@@ -30,9 +30,9 @@ from gateway.webhooks.posting import Post
 from gateway.webhooks.rules import Targets, check_url
 from gateway.webhooks.store import Told
 
-BATCH_MAX = 50  # journal entries: what is sent again, at the most, when we are killed
+BATCH_MAX = 100  # journal entries: what is sent again, at the most, when we are killed
 KEEP_AFTER_S = 1.0  # what a slow endpoint took is written down that often
-LOOK_EVERY_S = 2.0  # for what is to be tried again
+LOOK_EVERY_S = 5.0  # for what is to be tried again
 CUT_LOG_EVERY = 1_000  # deliveries
 
 log = structlog.get_logger(__name__)

@@ -13,6 +13,7 @@ BENCHES = (
     "bench_drain.py",
     "bench_lanes.py",
     "bench_uns.py",
+    "bench_webhooks.py",
 )
 
 
