@@ -5,6 +5,7 @@ import ipaddress
 import socket
 
 import pytest
+import tcp
 from hooks import PATH, SECRET, Hooks
 from waiting import until
 
@@ -95,8 +96,8 @@ async def test_cookies_and_proxies_are_nobodys_business(hooks, monkeypatch):
         writer.close()
 
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server, hooks.on():
-        row = await hooks.make(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+    async with tcp.serving(serve) as port, hooks.on():
+        row = await hooks.make(f"http://127.0.0.1:{port}/")
         await hooks.works()
         await hooks.drained(row)
     assert len(heard) > 2

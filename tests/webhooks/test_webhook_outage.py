@@ -1,9 +1,9 @@
 """An endpoint that is away: it delays nobody, gets everything once it is back, and is switched off after three days."""
 
 import asyncio
-from contextlib import asynccontextmanager
 
 import pytest
+import tcp
 from hooks import NEVER_S, PATH, Hooks, Leaps, receiving
 from waiting import until
 
@@ -22,15 +22,9 @@ def slow(plant, monkeypatch):
     return Hooks(plant, Leaps())
 
 
-@asynccontextmanager
-async def deaf(port: int = 0):
+async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Takes connections and closes them."""
-
-    async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.close()
-
-    async with await asyncio.start_server(hang_up, "127.0.0.1", port) as server:
-        yield server.sockets[0].getsockname()[1]
+    writer.close()
 
 
 async def through(hooks: Hooks, hours: float) -> None:
@@ -46,7 +40,7 @@ async def through(hooks: Hooks, hours: float) -> None:
 
 
 async def test_a_day_without_an_endpoint_delays_nobody_else_and_loses_nothing(slow, receiver):
-    async with deaf() as port, slow.on():
+    async with tcp.serving(hang_up) as port, slow.on():
         dead = await slow.make(f"http://127.0.0.1:{port}/")
         good = await slow.make(receiver.url)
         await slow.works(1, "J-0")
@@ -79,7 +73,7 @@ async def test_a_day_without_an_endpoint_delays_nobody_else_and_loses_nothing(sl
 
 async def test_after_three_days_it_is_switched_off_and_goes_on_from_its_place_when_it_is_switched_on(slow):
     async with slow.on():
-        async with deaf() as port:
+        async with tcp.serving(hang_up) as port:
             row = await slow.make(f"http://127.0.0.1:{port}/")
             await slow.works(1, "J-0")
             await until(lambda: slow.clock.pauses, "the first pause")
@@ -103,7 +97,7 @@ async def test_after_three_days_it_is_switched_off_and_goes_on_from_its_place_wh
 
 
 async def test_a_restart_tries_at_once_and_does_not_begin_to_count_anew(slow):
-    async with deaf() as port:
+    async with tcp.serving(hang_up) as port:
         async with slow.on():
             row = await slow.make(f"http://127.0.0.1:{port}/")
             await slow.works()
@@ -139,11 +133,9 @@ async def test_an_answer_without_an_end_is_not_read_to_its_end(hooks):
                 await writer.drain()
         except ConnectionError:
             ended.set()
-        finally:
-            writer.close()
 
-    async with await asyncio.start_server(pour, "127.0.0.1", 0) as server, hooks.on():
-        row = await hooks.make(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", events=["job.created"])
+    async with tcp.serving(pour) as port, hooks.on():
+        row = await hooks.make(f"http://127.0.0.1:{port}/", events=["job.created"])
         await hooks.floor.job("J-1")
         await hooks.drained(row)
         (letter,) = await hooks.letters(row)
