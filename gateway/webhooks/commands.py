@@ -106,8 +106,8 @@ def _update(tx: Tx, stamp: Stamp, row_id: str, given: Given) -> Answer:
     values = {name: value for name, value in store.stored(WEBHOOKS, given).items() if before[name] != value}
     if values:
         _record(tx, stamp, store.update(tx, WEBHOOKS, row_id, {**values, "updated_at": stamp.text}))
-    if values.get("active"):
-        deliveries.begin(tx, row_id, stamp.text)
+        if values.get("active", before["active"]):
+            deliveries.begin(tx, row_id, stamp.text)
     return Answer(200, WEBHOOKS.one(store.shown(tx, WEBHOOKS, row_id)))
 
 

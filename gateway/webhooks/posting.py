@@ -10,6 +10,7 @@ from yarl import URL
 
 from gateway.kernel.egress import guarded
 from gateway.webhooks.attempts import OK, Reply, refused
+from gateway.webhooks.lookup import Lookup
 from gateway.webhooks.rules import Targets
 
 ANSWER_MAX_S = 10.0
@@ -53,7 +54,8 @@ async def _reply(answer: aiohttp.ClientResponse) -> Reply:
 @contextlib.asynccontextmanager
 async def posting(targets: Targets) -> AsyncIterator[Post]:
     """Only to addresses that are allowed, looked at when the connection is made."""
-    connector = aiohttp.TCPConnector(limit=CONNECTIONS_MAX, socket_factory=guarded(targets.allowed))
+    guard = guarded(targets.allowed)
+    connector = aiohttp.TCPConnector(limit=CONNECTIONS_MAX, resolver=Lookup(), socket_factory=guard)
     async with aiohttp.ClientSession(
         connector=connector,
         timeout=aiohttp.ClientTimeout(total=ANSWER_MAX_S),

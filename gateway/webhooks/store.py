@@ -107,7 +107,7 @@ def letters(
 
 
 def begin(tx: Tx, webhook_id: str, now: str) -> None:
-    """It is switched on: the first time its place is the end of the journal, and it keeps that while it is off."""
+    """It is on, and tried as if for the first time. Its place is the end of the journal, unless it has one from before."""
     journal.register(tx, reader_of(webhook_id), now)
     _count(tx, webhook_id, 0)
 

@@ -3,13 +3,15 @@
 import asyncio
 import ipaddress
 import socket
+import threading
 
 import pytest
 import tcp
 from hooks import PATH, SECRET, Hooks
 from waiting import until
 
-from gateway.webhooks import rules
+from gateway.webhooks import lookup, rules
+from gateway.webhooks import posting as posting_
 from gateway.webhooks.posting import posting
 from gateway.webhooks.rules import Targets
 
@@ -50,22 +52,52 @@ async def test_none_of_them_can_be_written_down(floor):
 
 async def test_a_name_that_leads_inwards_is_refused_at_the_connection(hooks, receiver, monkeypatch):
     """It led outwards when it was written down, and when it was looked up for the first time."""
-    asked = 0
+    asked = []
 
-    async def looked_up(self, host, port=0, family=socket.AF_INET):
-        nonlocal asked
-        asked += 1
-        return [{"hostname": host, "host": "127.0.0.1", "port": port, "family": family, "proto": 0, "flags": 0}]
+    def looked_up(host, port, *_how):
+        asked.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
 
-    monkeypatch.setattr("aiohttp.resolver.ThreadedResolver.resolve", looked_up)
+    monkeypatch.setattr(socket, "getaddrinfo", looked_up)
     hooks = Hooks(hooks.floor, targets=Targets(allow_http=True))
     async with hooks.on():
         row = await hooks.make(f"http://rebound.example:{receiver.port}/")
         await hooks.works()
         await until(lambda: hooks.link(row).state == "down")
         assert "127.0.0.1 is no address that may be connected to" in hooks.link(row).error
-    assert asked
+    assert set(asked) == {"rebound.example"}
     assert receiver.requests == []
+
+
+async def test_a_name_server_that_is_away_holds_up_nobody_else(hooks, receiver, monkeypatch):
+    """Neither other webhooks, nor whoever else looks something up or works in a thread."""
+    silent, answered = threading.Event(), socket.getaddrinfo
+    asked = []
+
+    def look(host, *how):
+        if host.endswith(".example"):
+            asked.append(host)
+            silent.wait(30)
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return answered(host, *how)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look)
+    monkeypatch.setattr(posting_, "ANSWER_MAX_S", 0.3)
+    monkeypatch.setattr(lookup, "LOOKUPS_MAX", 4)
+    try:
+        async with hooks.on():
+            away = [await hooks.make(f"http://h{number}.example/") for number in range(12)]
+            good = await hooks.make(receiver.url)
+            await hooks.works()
+            await hooks.drained(good)
+            await until(lambda: all(hooks.link(row).state == "down" for row in away))
+            assert len(asked) == 4
+            assert await asyncio.to_thread(lambda: 7) == 7
+            assert await asyncio.get_running_loop().getaddrinfo("localhost", 80)
+            silent.set()
+            await until(lambda: len(asked) > 4, "the next lookup")
+    finally:
+        silent.set()
 
 
 async def test_a_network_that_is_allowed_can_be_reached_and_only_that(hooks, receiver):

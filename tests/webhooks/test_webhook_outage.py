@@ -108,6 +108,9 @@ async def test_a_restart_tries_at_once_and_does_not_begin_to_count_anew(slow):
             await until(lambda: len(slow.clock.pauses) > 5)
             assert slow.clock.pauses[5:] == [6.0 * HOUR_S]
             assert slow.link(row).state == "down"
+            await slow.change(row, url=f"http://127.0.0.1:{port}/other")
+            await until(lambda: len(slow.clock.pauses) > 6)
+            assert slow.clock.pauses[6:] == [60.0], "one that was changed begins anew"
 
 
 async def test_an_endpoint_that_never_answers_is_let_go(hooks, receiver, monkeypatch):
