@@ -75,7 +75,7 @@ class Sender:
         self._told: list[Told] = []  # not written down yet
         self._kept_s = 0.0
         self._position = 0  # of what was told last
-        self._due: dict[tuple[int, int], float] = {}  # (seq, rounds that failed) -> when it is tried again
+        self._waits: dict[tuple[int, int], float] = {}  # (seq, rounds that failed) -> until when it is left alone
         self._logged = 0
         link.facts["host"] = URL(webhook.url).host
 
@@ -111,7 +111,7 @@ class Sender:
         tried = await self._reached(message)
         told = self._as_told(message, tried, self._failures)
         if told.park == store.RETRY:
-            self._due[entry.seq, told.tries] = self._here.clock.monotonic() + (attempts.pause_s(0) or 0)
+            self._wait((entry.seq, told.tries), 0)
         self._came_back()
         if not self._told:
             self._kept_s = self._here.clock.monotonic()
@@ -169,20 +169,30 @@ class Sender:
             found, dead = await here.db.read(store.parked, self._webhook)
             self._link.facts |= {"retrying": len(found), "dead_letters": dead}
             now_s = here.clock.monotonic()
-            self._due = {one: self._due.get(one, now_s) for one in found.items()}
-            for (seq, tries), at_s in list(self._due.items()):
-                if at_s <= now_s and self._link.state == "up":
-                    await self._retry(seq, tries)
+            self._waits = {one: until_s for one, until_s in self._waits.items() if until_s > now_s}
+            for seq, tries in found.items():
+                if (seq, tries) in self._waits or self._link.state != "up":
+                    continue
+                if not await self._retry(seq, tries):
+                    for one in found.items():
+                        self._wait(one, 0)
             await here.clock.sleep(LOOK_EVERY_S)
 
-    async def _retry(self, seq: int, tries: int) -> None:
+    async def _retry(self, seq: int, tries: int) -> bool:
+        """False when nobody is there."""
         here = self._here
         for entry in await here.db.read(journal.these, [seq]):
             message = self._message(entry)
             tried = await self._round(message)
             told = self._as_told(message, tried, tries, again=True)
             await here.db.write(store.told_again, here.stamp(), self._webhook, told)
-            self._due[seq, told.tries] = here.clock.monotonic() + (attempts.pause_s(tries) or 0)
+            self._wait((seq, told.tries), tries)
+            return tried.kind is not Kind.AWAY
+        return True
+
+    def _wait(self, one: tuple[int, int], rounds: int) -> None:
+        """The pause after so many rounds, unless it waits already."""
+        self._waits.setdefault(one, self._here.clock.monotonic() + (attempts.pause_s(rounds) or 0))
 
     async def _replay(self, replay: Replay, entries: Sequence[Entry]) -> Went:
         """Raises Refused when nobody was there for 72 h."""
