@@ -4,7 +4,12 @@ import json
 
 import pytest
 
+from gateway.kernel.ids import uuid7
+from gateway.machines import registry
+from gateway.machines.commands import MachineCommands
+from gateway.machines.model import Reading, Request
 from gateway.outbox.event import EventType
+from gateway.sections import Uns
 
 PART = "part_id part_number job_id job_number"
 AT = f"operation_id operation_name {PART} cell_id cell_name"
@@ -169,6 +174,32 @@ async def through_another_gateway(floor) -> None:
     assert [one["status"] for one in reply.data["results"]] == [200] * 4, reply.body
 
 
+async def through_a_machine(floor) -> None:
+    """Requests over MQTT, and a counter."""
+    device = {
+        "id": "laser-1",
+        "cells": ["Laser"],
+        "commands": ("start", "pause", "resume", "complete", "report", "issue"),
+    }
+    counter = {"device": "laser-1", "input": "counter/good", "rule": "counter_delta", "report": "quantity_good"}
+    known = registry.machines(Uns(device=(device,), mapping=(counter,)))
+    commands = MachineCommands(floor.db, floor.clock, uuid7(floor.clock), "gw-test", known)
+    operation = (await floor.job("M-1"))["parts"][0]["operations"][0]["id"]
+    value = 100
+    for verb, body in (
+        ("start", {"operation_id": operation}),
+        ("report", {"good": 3, "scrap": 1, "scrap_reason": "BURR"}),
+        ("issue", {"description": "It rattles", "operation_id": operation}),
+        ("pause", {}),
+        ("resume", {}),
+        ("complete", {}),
+    ):
+        value += 2
+        assert not await commands.take(Reading("laser-1", "counter/good", value, None))
+        await commands.request(Request("laser-1", verb, None, body, False))
+        await floor.clock.advance(30)
+
+
 @pytest.mark.parametrize(
     ("way", "causes"),
     [
@@ -177,6 +208,10 @@ async def through_another_gateway(floor) -> None:
             through_an_erp,
             {kind for kind in CONTRACT if kind.startswith("sync.")}
             | {"job.created", "job.updated", "part.updated", "resource.created"},
+        ),
+        (
+            through_a_machine,
+            {"production.quantity_reported", "production.scrap_recorded", "issue.created", "operation.resumed"},
         ),
         (through_another_gateway, {f"operation.{verb}" for verb in ("started", "paused", "resumed", "completed")}),
     ],
