@@ -53,7 +53,9 @@ from gateway.operations.trees.commands import JobTreeCommands, PartTreeCommands
 from gateway.publishers import routes as publishers
 from gateway.publishers.commands import PublisherCommands
 from gateway.publishers.sender import Here
-from gateway.publishers.trial import Trial
+from gateway.publishers.trial import Trial as PublisherTrial
+from gateway.replays import routes as replays
+from gateway.replays.commands import ReplayCommands
 from gateway.settings import Settings
 from gateway.transfer import routes as transfer
 from gateway.transfer.export import Exports
@@ -66,6 +68,8 @@ from gateway.web.routes import Route
 from gateway.webhooks import routes as webhooks
 from gateway.webhooks.commands import WebhookCommands
 from gateway.webhooks.rules import Targets
+from gateway.webhooks.sender import Here as WebhooksHere
+from gateway.webhooks.trial import Trial
 
 FILES = "files"  # a folder in the data folder
 # Rows beside parts that list paths of files.
@@ -90,7 +94,6 @@ def api_routes(
     job_trees = JobTreeCommands(*made)
     stored = blobs(settings)
     bytes_max = max(settings.limits.image_bytes, settings.limits.upload_bytes)
-    targets = Targets(settings.webhooks.allowed_networks, settings.webhooks.allow_http)
     table = [
         *catalog.routes(db, lambda resource: RowCommands(resource, *made)),
         *jobs.lifecycle(job_trees),
@@ -103,8 +106,9 @@ def api_routes(
         *assignments.routes(db, AssignmentCommands(*made)),
         *batches.routes(db, BatchCommands(*made)),
         *transfer.routes(Exports(db, clock, settings.site.enterprise, settings.site.tenant_id)),
-        *webhooks.routes(db, WebhookCommands(*made, Secrets(settings.data_dir), targets)),
+        *_webhook_routes(settings, made),
         *_publisher_routes(settings, made),
+        *replays.routes(db, ReplayCommands(*made)),
         *keys_.routes(db, KeyCommands(keys, *made)),
         *mcp_keys.routes(db),
         *hosted.routes(),
@@ -129,9 +133,23 @@ def _file_routes(settings: Settings, made: tuple[Database, Clock, NewId, str], s
     return files.routes(FileReading(made[0], stored, commands.link), commands, sizes, LINKED)
 
 
+def _webhook_routes(settings: Settings, made: tuple[Database, Clock, NewId, str]) -> list[Route]:
+    here = webhooks_here(settings, made)
+    return webhooks.routes(made[0], WebhookCommands(*made, here.box, here.targets), Trial(here))
+
+
+def webhooks_here(settings: Settings, made: tuple[Database, Clock, NewId, str]) -> WebhooksHere:
+    """What all webhooks share, here and where they are sent."""
+    targets = Targets(settings.webhooks.allowed_networks, settings.webhooks.allow_http)
+    in_seconds = settings.compat.event_time_unit == "seconds"
+    return WebhooksHere(*made, Secrets(settings.data_dir), targets, in_seconds)
+
+
 def _publisher_routes(settings: Settings, made: tuple[Database, Clock, NewId, str]) -> list[Route]:
     box, topics = Secrets(settings.data_dir), Topics.of(settings, settings.gateway.id)
-    return publishers.routes(made[0], PublisherCommands(*made, box), Trial(Here(*made[:3], topics, box)), topics)
+    return publishers.routes(
+        made[0], PublisherCommands(*made, box), PublisherTrial(Here(*made[:3], topics, box)), topics
+    )
 
 
 def blobs(settings: Settings) -> Blobs:

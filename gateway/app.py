@@ -24,7 +24,7 @@ from gateway.admin import server
 from gateway.admin.box import CALLER, Box
 from gateway.admin.server import LocalKeys
 from gateway.admin.socket import SOCKET
-from gateway.api import api_routes, blobs
+from gateway.api import api_routes, blobs, webhooks_here
 from gateway.cloud import store as cloud_
 from gateway.cloud.link import UP, CloudLink, CloudSettings
 from gateway.cloud.session import ServiceUser
@@ -50,7 +50,7 @@ from gateway.outbox import journal
 from gateway.outbox.event import Stamp
 from gateway.plugin_ports import LocalAgents, LocalApi, carried_out
 from gateway.publishers.sender import Here
-from gateway.publishers.senders import Senders
+from gateway.publishers.senders import senders
 from gateway.realtime.hub import LINK as REALTIME
 from gateway.realtime.hub import SOCKETS_SHARE, Hub
 from gateway.realtime.routes import Realtime
@@ -76,12 +76,14 @@ from gateway.web.openapi import document
 from gateway.web.pages import Pages
 from gateway.web.routes import Route, Scope
 from gateway.web.server import application, runner
+from gateway.webhooks.senders import Senders as Webhooks
 
 BACKLOG = 1024  # connections that the kernel keeps while we are busy
 REQUESTS_END_S = 4.0  # in which requests on their way may finish when we stop
 LINKS_END_S = 4.0  # in which the ways out have to let go; a Mosquitto that does not is killed after 3.5 s
 # Their names in /healthz.
 BROKER, HOUSEKEEPING, CLOCK, CLOUD_KEYS, PUBLISHERS = "broker", "housekeeping", "clock", "cloud-keys", "mqtt-publishers"
+WEBHOOKS = "webhooks"
 FIRST_KEY = "first-admin-key"  # a file in the data folder, for its owner only
 VENDOR = Path(__file__).parent / "screens" / "static" / "vendor"
 
@@ -215,8 +217,10 @@ class Gateway:
         topics = Topics.of(self.settings, self.settings.gateway.id)
         here = Here(self.db, self._clock, self._new_id, topics, Secrets(self.settings.data_dir))
         source = Source.of(self.settings, self.identity.epoch)
-        senders = Senders(here, source, self.health, self.health.link(PUBLISHERS), self._rng)
-        links.append((PUBLISHERS, senders.run))
+        publishers = senders(here, source, self.health, self.health.link(PUBLISHERS), self._rng)
+        links.append((PUBLISHERS, publishers.run))
+        told = webhooks_here(self.settings, (self.db, self._clock, self._new_id, self.settings.gateway.id))
+        links.append((WEBHOOKS, Webhooks(told, self.health, self.health.link(WEBHOOKS), self._rng).run))
         keeping = (self.db, self._clock, self._new_id, self.settings.retention, self.health.link(HOUSEKEEPING))
         links.append((HOUSEKEEPING, partial(housekeeping.run, *keeping)))
         timed = (self.db, self._clock, self._new_id, self.settings.gateway.id, self.health.link(CLOCK))

@@ -39,6 +39,7 @@ IDS = {
     "api-mqtt-logs": _ID.format(41),
     "api-key-generate": _ID.format(32),
     "api-conflicts": _ID.format(33),
+    "api-replay": _ID.format(34),
 }
 
 _TREE = {
@@ -221,6 +222,8 @@ BODIES: Mapping[tuple[str, str], Mapping[str, Body]] = {
         },
         "everything, with a secret made here": {"url": "https://erp.example.com/hooks/all", "events": ["*"]},
     },
+    ("POST", "/api-webhooks/{webhook_id}/dead-letters/retry"): {"one of them": {"seqs": [1204]}, "all": {}},
+    ("POST", "/api-replay"): {"the first entries, on MQTT": {"out": "uns", "from_seq": 1, "to_seq": 2}},
     ("POST", "/api-forward"): {
         "a start, as it was in the cell": {
             "gateway_id": "gw-a1",

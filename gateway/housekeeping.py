@@ -17,12 +17,13 @@ from gateway.outbox import journal, receipts, tombstones
 from gateway.outbox.journal import Trimmed
 from gateway.publishers import store as publishers
 from gateway.settings import Retention
+from gateway.webhooks import store as webhooks
 
 EVERY_S = 3600.0
 BETWEEN_SLICES_S = 0.2  # room for those who work
 LOG_SLICE = 1_000  # rows
 # What ways out were told and agents called; each has an index on `created_at`.
-LOGS = ("webhook_logs", "mqtt_logs", "mcp_key_usage_logs")
+LOGS = ("webhook_logs", "mqtt_logs", "mcp_key_usage_logs", "replays")
 
 _Trim = Callable[[Tx, str, str], int]  # (transaction, what was before that is old, now) -> rows gone
 
@@ -42,6 +43,8 @@ async def clean(db: Database, clock: Clock, new_id: NewId, retention: Retention)
     now = clock.now()
     if not time_.trusted(now):
         return
+    # Before the journal: what is set aside keeps its entry.
+    await _slices(db, clock, "dead letters", _trim_letters, *_limits(now, retention.log_days))
     await _events(db, clock, new_id, now, days=retention.journal_days)
     kept = max(retention.journal_days, receipts.KEEP_DAYS)
     await _slices(db, clock, "receipts", _trim_receipts, *_limits(now, kept))
@@ -81,12 +84,17 @@ def _limits(now: datetime, days: int) -> tuple[str, str]:
 def _trim_events(tx: Tx, new_id: NewId, before: str, now: str) -> Trimmed:
     done = journal.trim(tx, sent_up_to=_sent_up_to(tx), recorded_before=before, now=now)
     publishers.moved_on(tx, new_id, now, done.moved_on)
+    webhooks.moved_on(tx, new_id, now, done.moved_on)
     return done
 
 
 def _trim_log(tx: Tx, before: str, _now: str, *, table: str) -> int:
     oldest = f"SELECT rowid FROM {table} WHERE created_at < ? ORDER BY created_at LIMIT ?"  # noqa: S608 -- one of LOGS
     return tx.execute(f"DELETE FROM {table} WHERE rowid IN ({oldest})", (before, LOG_SLICE)).rowcount  # noqa: S608 -- one of LOGS
+
+
+def _trim_letters(tx: Tx, before: str, _now: str) -> int:
+    return webhooks.trim(tx, before)
 
 
 def _trim_receipts(tx: Tx, before: str, now: str) -> int:

@@ -1,19 +1,31 @@
 """A hall with two cells and three people, and somebody who calls its REST API."""
 
 import json
-from collections.abc import Mapping
+import shutil
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar
 
 import aiohttp
+from aiohttp import web
 
+from gateway.api import api_routes
+from gateway.hub.stream import Feed
 from gateway.kernel.clock import ManualClock
 from gateway.kernel.db import Database, Tx
+from gateway.kernel.ids import uuid7
+from gateway.kernel.migrate import migrate
 from gateway.outbox.event import Stamp
+from gateway.sections import Settings
 from gateway.transfer.commands import bring_in, planned
 from gateway.web.auth import Keys, NewKey
+from gateway.web.limits import Limiter, Rate
 from gateway.web.routes import Scope
+from gateway.web.server import application, runner
 
+ANSWER_MAX_S = 10
 NOWHERE = "11111111-2222-4333-8444-555555555555"
 
 
@@ -190,3 +202,24 @@ class Floor:
     async def new_key(self, scope: Scope, *cells: str, operator_id: str | None = None) -> str:
         wanted = NewKey(f"{scope.name.lower()} key", scope, cells or None, operator_id)
         return (await self.keys.create(wanted))[1]
+
+
+@asynccontextmanager
+async def floored(folder: Path, furnished: Path, **given: Any) -> AsyncIterator[Floor]:
+    """In `folder`, with a copy of the database `furnished`. `given`: more sections of the settings."""
+    clock = ManualClock()
+    new_id = uuid7(clock)
+    shutil.copy(furnished, folder)
+    async with Database.open(folder, prepare=lambda path: migrate(path, clock)) as db:
+        keys = Keys(db, clock, new_id)
+        settings = Settings.model_validate({"gateway": {"id": "gw-test", "data_dir": folder}, **given})
+        limiter = Limiter(Rate(per_minute=100_000, burst=100_000), clock, request_max_s=ANSWER_MAX_S)
+        routes = api_routes(settings, db, keys, clock, new_id, Feed(db))
+        served = runner(application(routes, keys, limiter, new_id), shutdown_s=0.1)
+        await served.setup()
+        await web.TCPSite(served, "127.0.0.1", 0).start()
+        await keys.load()
+        _, key = await keys.create(NewKey("admin", Scope.ADMIN))
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_MAX_S)) as session:
+            yield Floor(db, clock, keys, f"http://127.0.0.1:{served.addresses[0][1]}", session, key)
+        await served.cleanup()

@@ -27,15 +27,16 @@ MAY = {
     "operations": WORK | {"catalog", "jobs"},
     "issues": WORK | {"catalog", "jobs", "operations"},
     "batches": WORK | {"catalog", "jobs", "operations"},
-    "webhooks": WORK | {"catalog"},
-    "publishers": WORK | {"catalog", "uns"},
+    "replays": WORK | {"catalog"},
+    "webhooks": WORK | {"catalog", "replays"},
+    "publishers": WORK | {"catalog", "replays", "uns"},
     "keys": WORK | {"catalog"},
     "mcp_keys": WORK | {"catalog"},
     "reports": WORK | {"catalog"},
     "files": WORK | {"catalog", "jobs", "operations"},
     "tls": {"kernel"},
     "machines": WORK | {"catalog", "jobs", "operations", "issues", "sections"},
-    "uns": WORK | {"settings", "machines", "tls", "values"},
+    "uns": WORK | {"settings", "machines", "replays", "tls", "values"},
     "sparkplug": TOOLS | {"settings", "machines", "uns"},
     "cloud": TOOLS | {"catalog", "jobs", "operations", "files"},
     "conflicts": WORK | {"catalog", "jobs", "operations", "cloud"},
@@ -48,7 +49,7 @@ MAY = {
     "identity": TOOLS,
     "inbound": WORK,
     "examples": set(),
-    "housekeeping": TOOLS | {"cloud", "publishers", "settings"},
+    "housekeeping": TOOLS | {"cloud", "publishers", "settings", "webhooks"},
     "timekeeping": TOOLS | {"catalog", "jobs", "operations", "batches", "transfer"},
     "systemd": {"kernel", "settings"},
     "opening": {"kernel", "settings"},
@@ -56,10 +57,22 @@ MAY = {
     "plugin_ports": WORK | {"mcp_keys", "plugin_api"},
     "plugin_host": WORK | {"plugin_api"},
     "admin": WORK
-    | {"settings", "status", "catalog", "conflicts", "machines", "transfer", "keys", "uns", "mcp_keys", "plugin_host"},
+    | {
+        "settings",
+        "status",
+        "catalog",
+        "conflicts",
+        "machines",
+        "transfer",
+        "keys",
+        "uns",
+        "mcp_keys",
+        "plugin_host",
+        "replays",
+    },
     "api": WORK
     | {"examples", "settings", "catalog", "jobs", "operations", "files", "issues", "batches", "webhooks", "keys", "erp"}
-    | {"transfer", "hub", "conflicts", "inbound", "machines", "publishers", "uns", "mcp_keys"},
+    | {"transfer", "hub", "conflicts", "inbound", "machines", "publishers", "uns", "mcp_keys", "replays"},
     "app": WORK
     | FRAME
     | {
@@ -81,6 +94,7 @@ MAY = {
         "uns",
         "publishers",
         "realtime",
+        "webhooks",
         "sparkplug",
         "tls",
         "transfer",
@@ -161,8 +175,9 @@ def test_only_one_file_each_speaks_a_protocol():
     assert sessions == {
         "gateway/cloud/client.py",
         "gateway/upstream/client.py",
-        "gateway/admin/client.py",
-    }  # our own socket
+        "gateway/webhooks/posting.py",
+        "gateway/admin/client.py",  # our own socket
+    }
     assert saying(r"\bsqlite3\.connect\(") == {"gateway/kernel/connection.py"}
 
 

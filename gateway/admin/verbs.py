@@ -20,6 +20,7 @@ _VERBS = {
     "queue.list": ("queue", "listed"),
     "queue.retry": ("queue", "retry"),
     "queue.discard": ("queue", "discard"),
+    "replay": ("replays", "ask"),
     "conflicts.list": ("conflicts", "listed"),
     "conflicts.resolve": ("conflicts", "resolve"),
     "uns.check": ("uns", "check"),

@@ -17,7 +17,7 @@ from gateway.kernel.errors import BadRequest, NotFound
 from gateway.kernel.ids import is_uuid
 from gateway.outbox.receipts import Answer, Receipt
 from gateway.web import conditions, listing
-from gateway.web.routes import Call, Caller, Cells, Parameter, Route, Scope
+from gateway.web.routes import Call, Caller, Cells, Parameter, Raw, Route, Scope
 
 log = structlog.get_logger(__name__)
 
@@ -137,6 +137,16 @@ def guarded(call: Call, resource: Resource, row_id: str, names: Collection[str] 
             store.require_base(tx, resource, row_id, call.caller.cells, base, names)
 
     return replace(call.receipt, guard=guard)
+
+
+def strict(route: Route) -> Route:
+    """A parameter that is not known is refused, as in every function of our own."""
+
+    async def show(call: Call) -> Answer | Raw:
+        listing.known(call.query, route.parameters)
+        return await route.handler(call)
+
+    return replace(route, handler=show)
 
 
 def wanted(resource: Resource, row_id: str) -> str:

@@ -12,6 +12,7 @@ _VERBS = {
     "status": ("data", "status"),
     "keys": ("keys", "keys"),
     "queue": ("data", "queue"),
+    "replay": ("data", "replay"),
     "conflicts": ("conflicts", "conflicts"),
     "machines": ("machines", "machines"),
     "uns": ("uns", "uns"),

@@ -1,4 +1,4 @@
-"""`status`, `queue`: what is there, what waits."""
+"""`status`, `queue`, `replay`: what is there, what waits, what is sent again."""
 
 from typing import Any
 
@@ -56,6 +56,17 @@ def discard(place: Place, seq: tuple[int, ...], reader: str, *, everything: bool
     """Give up what was refused: it is never sent."""
     answer = place.ask("queue.discard", reader=reader, seqs=_chosen(seq, everything=everything))
     place.show(answer, f"{answer['discarded']} given up")
+
+
+@click.command()
+@click.option("--from", "from_seq", type=int, required=True, help="The first entry of the journal.")
+@click.option("--to", "to_seq", type=int, required=True, help="The last one.")
+@click.option("--out", required=True, help="`webhook:<id>`, `mqtt:<id>` of a publisher, or `uns`.")
+@leaf
+def replay(place: Place, from_seq: int, to_seq: int, out: str) -> None:
+    """Send a stretch of the journal to a way out again."""
+    row = place.ask("replay", from_seq=from_seq, to_seq=to_seq, out=out)
+    place.show(row, f"{row['id']}: entries {from_seq} to {to_seq} go to {out} again")
 
 
 def _chosen(seqs: tuple[int, ...], *, everything: bool) -> list[int] | None:

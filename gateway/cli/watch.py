@@ -16,10 +16,11 @@ from gateway.admin.socket import NotRunning
 from gateway.cli.leaf import Place, leaf
 from gateway.kernel.clock import zulu
 from gateway.kernel.errors import StartupError, Unavailable
+from gateway.kernel.supervise import first
 from gateway.settings import Settings
 from gateway.uns import users
 from gateway.uns.broker import trusted
-from gateway.uns.client import connected, first
+from gateway.uns.client import connected
 from gateway.uns.packets import Address
 from gateway.uns.topics import Topics
 from gateway.uns.watch import Seen, Tree, plain, said

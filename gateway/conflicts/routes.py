@@ -6,13 +6,13 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from gateway.catalog.models import Body, row_schema
-from gateway.catalog.routes import ID, guarded, reading, wanted
+from gateway.catalog.routes import ID, guarded, reading, strict, wanted
 from gateway.conflicts.commands import ConflictCommands
 from gateway.conflicts.resources import CONFLICTS
 from gateway.kernel.db import Database
 from gateway.outbox.receipts import Answer
 from gateway.web import listing
-from gateway.web.routes import Call, Cells, Raw, Route, Scope
+from gateway.web.routes import Call, Cells, Route, Scope
 
 
 class Decision(Body):
@@ -28,10 +28,6 @@ class Decision(Body):
 def routes(db: Database, commands: ConflictCommands) -> list[Route]:
     (rows,) = reading(CONFLICTS, db)
     asked = (replace(ID, required="ID parameter is required: which conflict"),)
-
-    async def show(call: Call) -> Answer | Raw:
-        listing.known(call.query, rows.parameters)
-        return await rows.handler(call)
 
     async def resolve(call: Call) -> Answer:
         listing.known(call.query, asked)
@@ -51,4 +47,4 @@ def routes(db: Database, commands: ConflictCommands) -> list[Route]:
         dict.fromkeys(CONFLICTS.singular, row_schema(CONFLICTS)),
         conditional=True,
     )
-    return [replace(rows, handler=show), decided]
+    return [strict(rows), decided]

@@ -11,7 +11,8 @@ from typing import Any
 from gateway.demo.plc import Counter, Sent
 from gateway.kernel.clock import Clock
 from gateway.kernel.errors import Unavailable
-from gateway.uns.client import Session, connected, first
+from gateway.kernel.supervise import first
+from gateway.uns.client import Session, connected
 from gateway.uns.packets import Address, Message, Will
 
 DEVICE = "laser-1"

@@ -160,6 +160,8 @@ def _move_part(tx: Tx, stamp: Stamp, part: Part, job: Job, target: Status) -> li
     change = store.save_part(tx, part, after, stamp.text)
     kind = events.part_type(part, after)
     data = events.part_moved(part, after, job, stamp.now, cause="update")
+    if kind is EventType.PART_UPDATED:
+        data |= events.status_updated(store.external_id(tx, part), stamp.now)
     return [events.of_part(part.id, job.id, stamp.now, (change,), kind, data), *roll_up_job(tx, stamp, job, stamp.now)]
 
 

@@ -72,6 +72,11 @@ def part_moved(before: Part, after: Part, job: Job, at: datetime, *, cause: str)
     return data
 
 
+def status_updated(external_id: str | None, at: datetime) -> dict[str, Any]:
+    """What job.updated and part.updated say more, when it is the state that has changed."""
+    return {"changes": ["status"], "external_id": external_id, "updated_at": time_.text(at)}
+
+
 def job_type(before: Job, after: Job) -> EventType | None:
     """What a roll-up did to a job. None: only its cell."""
     if before.status is after.status:

@@ -20,6 +20,8 @@ def roll_up(tx: Tx, stamp: Stamp, part: Part, job: Job, at: datetime) -> list[Ev
         change = store.save_part(tx, part, after, stamp.text)
         kind = events.part_type(part, after)
         data = events.part_moved(part, after, job, at, cause=events.ROLLUP) if kind else None
+        if data and kind is EventType.PART_UPDATED:
+            data |= events.status_updated(store.external_id(tx, part), stamp.now)
         told.append(events.of_part(part.id, job.id, at, (change,), kind, data))
     return [*told, *roll_up_job(tx, stamp, job, at, reopened=reopened)]
 
@@ -36,5 +38,5 @@ def roll_up_job(tx: Tx, stamp: Stamp, job: Job, at: datetime, *, reopened: bool 
     kind = events.job_type(job, after)
     data = events.job_moved(job, after, at, cause=events.ROLLUP) if kind else None
     if data and kind is EventType.JOB_UPDATED:
-        data |= {"changes": ["status"], "updated_at": stamp.text}
+        data |= events.status_updated(store.external_id(tx, job), stamp.now)
     return [events.of_job(job.id, at, (change,), kind, data)]

@@ -51,6 +51,8 @@ UPDATE jobs SET status = ?, current_cell_id = ?, started_at = ?, paused_at = ?, 
   actual_duration_s = ?, moved_at = ?, updated_at = ?, row_version = row_version + 1
 WHERE id = ? AND status = ? RETURNING row_version
 """
+_JOB_OUTSIDE = "SELECT external_id FROM jobs WHERE id = ?"
+_PART_OUTSIDE = "SELECT external_id FROM parts WHERE id = ?"
 _TRACKED = ("status", "current_cell_id", "started_at", "paused_at", "resumed_at", "completed_at")
 
 
@@ -68,6 +70,13 @@ def get_part(connection: sqlite3.Connection, part_id: str) -> tuple[Part, Job]:
     if row is None:
         raise NotFound("Part not found")
     return part_of(row[:PART_WIDTH]), job_of(row[PART_WIDTH:])
+
+
+def external_id(connection: sqlite3.Connection, row: Job | Part) -> str | None:
+    """What an ERP calls it."""
+    sql = _JOB_OUTSIDE if isinstance(row, Job) else _PART_OUTSIDE
+    found: str | None = connection.execute(sql, (row.id,)).fetchone()[0]
+    return found
 
 
 def below_part(connection: sqlite3.Connection, part_id: str) -> Below:

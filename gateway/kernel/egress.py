@@ -1,16 +1,19 @@
-"""Where a request may go whose address came from data: a webhook, a link that somebody sent. Pure.
+"""Where a request may go whose address came from data: a webhook, a link that somebody sent.
 
 Asked twice: for what an address says literally when it is taken in, and for what it really leads to when the connection is made.
 A name that leads outwards today may lead inwards tomorrow.
 """
 
+import errno
 import ipaddress
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
+# What `getaddrinfo` tells of one address, and what makes a socket for it.
+Found = tuple[int, int, int, str, tuple[str | int | bytes, ...]]
 
 # They count as public, at least in some versions of Python, and carry another address inside (6to4), were meant for one site,
 # or are set aside for protocols.
@@ -23,6 +26,21 @@ def permitted(address: Address, allowed: Iterable[Network]) -> bool:
     address = getattr(address, "ipv4_mapped", None) or address
     odd = address.is_multicast or address.is_reserved or _inside(address, _ODD)
     return (address.is_global and not odd) or _inside(address, allowed)
+
+
+def guarded(allowed: Sequence[Network]) -> Callable[[Found], socket.socket]:
+    """Makes the sockets of a client (`TCPConnector(socket_factory=...)`): it sees each address that is really connected to, however
+    the host was written and whatever its name has come to mean since. Raises PermissionError.
+    """
+
+    def made(found: Found) -> socket.socket:
+        family, kind, protocol, _, target = found
+        address = ipaddress.ip_address(str(target[0]).partition("%")[0])
+        if not permitted(address, allowed):
+            raise PermissionError(errno.EACCES, f"{address} is no address that may be connected to")
+        return socket.socket(family, kind, protocol)
+
+    return made
 
 
 def literal(host: str) -> Address | None:

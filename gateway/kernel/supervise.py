@@ -5,7 +5,7 @@ import contextlib
 import ctypes
 import random
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
@@ -15,6 +15,7 @@ from gateway.kernel.health import Link
 
 BACKOFF_BASE_S = 1.0
 BACKOFF_CAP_S = 30.0
+CANCEL_AGAIN_S = 0.5
 STEADY_S = 60.0  # a link that ran this long starts over with short pauses
 _LIBC = ctypes.CDLL(None)  # loaded here: between fork and exec nothing may be
 _PR_SET_PDEATHSIG = 1
@@ -48,6 +49,22 @@ async def keep_running(
 def backoff_s(failures: int, rng: random.Random, *, base_s: float, cap_s: float) -> float:
     """Full jitter: anywhere between nothing and the exponential bound, so that a hundred gateways do not knock at once."""
     return rng.uniform(0, min(cap_s, base_s * 2 ** min(failures, 30)))
+
+
+async def first(*runs: Awaitable[None]) -> None:
+    """Run side by side until one ends, take the others back, and end as it did."""
+    tasks: Sequence[asyncio.Future[None]] = [asyncio.ensure_future(run) for run in runs]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        while left := [task for task in tasks if not task.done()]:
+            for task in left:
+                task.cancel()
+            # Again, if need be: aiomqtt waits with Python 3.11's wait_for, which may lose a cancellation.
+            await asyncio.wait(left, timeout=CANCEL_AGAIN_S)
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()
 
 
 async def stop(task: asyncio.Task[None], *, within_s: float) -> None:

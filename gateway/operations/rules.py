@@ -32,7 +32,6 @@ EVENTS = {
     Verb.COMPLETE: EventType.OPERATION_COMPLETED,
 }
 _STAMP_OF = {
-    Verb.START: "started_at",
     Verb.PAUSE: "paused_at",
     Verb.RESUME: "resumed_at",
     Verb.COMPLETE: "completed_at",
@@ -155,7 +154,6 @@ def closed(entry: TimeEntry, at: datetime, worked_s: int | None = None) -> TimeE
 def event_data(decision: Decision, wish: ChangeOperation, operator_name: str | None) -> dict[str, Any]:
     """The payload: every field that any of today's consumers reads. Minutes as the cloud has them, seconds beside them."""
     before, after, at = decision.before, decision.after, decision.at
-    first = after.started_at if decision.verb is Verb.START else None
     data: dict[str, Any] = {
         "operation_id": after.id,
         "operation_name": after.operation_name,
@@ -171,7 +169,7 @@ def event_data(decision: Decision, wish: ChangeOperation, operator_name: str | N
         "previous_status": before.status,
         "new_status": after.status,
         "timestamp": time_.zulu(at),
-        _STAMP_OF[decision.verb]: time_.text(first or at),
+        "started_at": time_.text(after.started_at) if after.started_at else None,
         "estimated_time": after.estimated_time,
         "estimated_time_seconds": after.estimated_time * 60,
         "actual_time": minutes(after.actual_time_s),
@@ -180,6 +178,8 @@ def event_data(decision: Decision, wish: ChangeOperation, operator_name: str | N
         "time_entry_id": decision.time_entry_id,
         "cause": wish.cause,
     }
+    if decision.verb is not Verb.START:
+        data[_STAMP_OF[decision.verb]] = time_.text(at)
     since = before.paused_at or before.moved_at
     if decision.verb is Verb.RESUME and since:
         data["pause_duration_seconds"] = seconds(since, at)

@@ -11,6 +11,7 @@ from gateway.kernel import clock as time_
 from gateway.kernel.ids import NewId
 
 JOB_LANE = "job:"  # how the lanes of job trees begin
+IN_SECONDS = "_seconds"  # `actual_time` is in minutes as the cloud has it, `actual_time_seconds` beside it
 CLOUD = "cloud"  # the origin of what came from upstream; everybody else is a gateway id
 
 encode: Callable[[Any], str] = json.JSONEncoder(
@@ -133,6 +134,11 @@ def subscribed(names: Collection[str], kind: str) -> bool:
     if kind in names or "*" in names:
         return True
     return any(name.endswith(".*") and kind.startswith(name[:-1]) for name in names)
+
+
+def in_seconds(data: Mapping[str, Any]) -> dict[str, Any]:
+    """For clients written from the documentation's samples: what is in minutes is what its neighbour says in seconds."""
+    return {name: data.get(name + IN_SECONDS, value) for name, value in data.items()}
 
 
 def job_lane(job_id: str) -> str:

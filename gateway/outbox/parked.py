@@ -8,7 +8,7 @@ from gateway.kernel.db import Tx
 
 LISTED_MAX = 10_000
 _LIST = """
-SELECT p.reader, p.seq, e.type, p.lane, p.aggregate, p.state, p.reason, p.request, e.occurred_at, p.parked_at
+SELECT p.reader, p.seq, e.type, p.lane, p.aggregate, p.state, p.reason, p.request, p.tries, e.occurred_at, p.parked_at
 FROM event_parked p JOIN events e ON e.seq = p.seq
 WHERE p.reader = coalesce(?, p.reader) ORDER BY p.reader, p.seq LIMIT ?
 """
@@ -21,7 +21,7 @@ def listed(connection: sqlite3.Connection, reader: str | None = None) -> list[di
 
 def retry(tx: Tx, reader: str, seqs: Sequence[int] | None = None) -> int:
     """Ask to send these again, or all. Returns how many there were."""
-    return _each(tx, "UPDATE event_parked SET state = 'retry' WHERE reader = ?", reader, seqs)
+    return _each(tx, "UPDATE event_parked SET state = 'retry', tries = 0 WHERE reader = ?", reader, seqs)
 
 
 def discard(tx: Tx, reader: str, seqs: Sequence[int] | None = None) -> int:

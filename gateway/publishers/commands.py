@@ -19,6 +19,7 @@ from gateway.outbox.receipts import Answer, Receipt
 from gateway.publishers import rules
 from gateway.publishers.model import reader_of
 from gateway.publishers.resources import HIDDEN, PUBLISHERS
+from gateway.replays import store as replays
 from gateway.web.routes import Caller
 
 PUBLISHERS_MAX = 50  # each is a connection and a reader of the journal
@@ -103,6 +104,7 @@ def _delete(tx: Tx, stamp: Stamp, row_id: str) -> Answer:
     del old["password"]
     _record(tx, stamp, replace(store.delete(tx, PUBLISHERS, row_id), fields=old))
     journal.unregister(tx, reader_of(row_id))
+    replays.abandon(tx, reader_of(row_id), stamp.text)
     return Answer(200, DELETED)
 
 

@@ -76,6 +76,7 @@ LOGS = Resource(
         Column("success", Kind.BOOLEAN, nullable=False),
         Column("error_message"),
         Column("latency_ms", Kind.INTEGER, about="From sending to the broker's acknowledgement."),
+        Column("replay_id", Kind.UUID, about="The replay that it was told in; null: when it happened."),
         Column("created_at", Kind.TIME, nullable=False),
     ),
     derived={
@@ -83,6 +84,6 @@ LOGS = Resource(
         "mqtt_publisher": "(SELECT json_object('id', p.id, 'name', p.name, 'broker_url', p.broker_url) "
         "FROM mqtt_publishers p WHERE p.id = {t}.mqtt_publisher_id)",
     },
-    filters={name: f"mqtt_logs.{name}" for name in ("mqtt_publisher_id", "event_type", "success")},
+    filters={name: f"mqtt_logs.{name}" for name in ("mqtt_publisher_id", "event_type", "success", "replay_id")},
     sort=("created_at",),
 )

@@ -1,6 +1,5 @@
 """Publishers, what they were told, and what a topic pattern makes of an event. Functions that only a gateway has."""
 
-from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, StrictStr
@@ -8,7 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from gateway.catalog.models import create_model, patch_model
 from gateway.catalog.resources import Resource
-from gateway.catalog.routes import reading, wanted, writing
+from gateway.catalog.routes import reading, strict, wanted, writing
 from gateway.kernel.db import Database
 from gateway.outbox.event import encode
 from gateway.outbox.receipts import Answer
@@ -18,7 +17,7 @@ from gateway.publishers.resources import LOGS, NAME_MAX, PATH, PUBLISHERS
 from gateway.publishers.trial import Trial
 from gateway.uns.topics import Topics
 from gateway.web import listing
-from gateway.web.routes import Call, Cells, Parameter, Raw, Route, Scope
+from gateway.web.routes import Call, Cells, Parameter, Route, Scope
 
 EVENTS_MAX = 100
 EVENT_MAX = 100  # characters
@@ -83,22 +82,12 @@ _RESULT = {
 
 def routes(db: Database, commands: PublisherCommands, trial: Trial, topics: Topics) -> list[Route]:
     return [
-        *map(_strict, reading(PUBLISHERS, db)),
+        *map(strict, reading(PUBLISHERS, db)),
         *writing(PUBLISHERS, commands, create=CREATE, patch=PATCH, scope=Scope.ADMIN),
         _preview(topics),
         _test(trial),
-        *map(_strict, reading(LOGS, db)),
+        *map(strict, reading(LOGS, db)),
     ]
-
-
-def _strict(route: Route) -> Route:
-    """A parameter that is not known is refused, as in every function of our own."""
-
-    async def show(call: Call) -> Answer | Raw:
-        listing.known(call.query, route.parameters)
-        return await route.handler(call)
-
-    return replace(route, handler=show)
 
 
 def _preview(topics: Topics) -> Route:

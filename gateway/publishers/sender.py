@@ -4,6 +4,7 @@ import asyncio
 import ssl
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -13,6 +14,7 @@ from gateway.kernel.errors import Invalid, Unavailable
 from gateway.kernel.health import Link
 from gateway.kernel.ids import NewId
 from gateway.kernel.secrets import Secrets
+from gateway.kernel.supervise import first
 from gateway.outbox import journal
 from gateway.outbox.event import Entry, Stamp, row_lane, subscribed
 from gateway.outbox.reader import tail
@@ -20,9 +22,11 @@ from gateway.publishers import rules, store
 from gateway.publishers.model import Publisher
 from gateway.publishers.resources import PUBLISHERS
 from gateway.publishers.store import Told
+from gateway.replays.model import Replay, Went
+from gateway.replays.worker import work_off
 from gateway.uns import payloads
 from gateway.uns import store as uns
-from gateway.uns.client import Session, connected, first
+from gateway.uns.client import Session, connected
 from gateway.uns.packets import Acknowledged, Address, Message
 from gateway.uns.payloads import Source
 from gateway.uns.refused import Refusals
@@ -106,7 +110,8 @@ class Sender:
             await self._stands(None)
             self._refusals.connected()
             self._refusals.settle()
-            await first(self._stream(session), session.lost())
+            again = work_off(self._here.db, self._here.clock, self._publisher.reader, partial(self._replay, session))
+            await first(self._stream(session), again, session.lost())
 
     async def _stands(self, error: str | None) -> None:
         await self._here.db.write(store.stands, self._here.stamp(), self._publisher.id, error)
@@ -139,16 +144,25 @@ class Sender:
             await db.write(store.cut_log, publisher.id)
 
     def _messages(self, entries: Sequence[Entry]) -> Iterator[Message]:
-        source = self._source
         for entry in entries:
-            if entry.type is None or not subscribed(self._publisher.events, entry.type):
-                continue
-            data = payloads.data_of(entry)
-            told = payloads.event(entry, data, source, self._prev)
-            topic = self._topics.event(entry.type, self._places.get(str(data.get("cell_id"))), data)
-            properties = (("event", entry.type), *payloads.properties(told, source.gateway_id))
-            yield Message(topic, payloads.written(told), properties=properties)
-            self._prev = entry.seq
+            if entry.type is not None and subscribed(self._publisher.events, entry.type):
+                yield self._message(entry, self._prev)
+                self._prev = entry.seq
+
+    def _message(self, entry: Entry, prev: int | None, replay_id: str | None = None) -> Message:
+        data, source, kind = payloads.data_of(entry), self._source, str(entry.type)
+        told = payloads.event(entry, data, source, prev, replay_id)
+        topic = self._topics.event(kind, self._places.get(str(data.get("cell_id"))), data)
+        properties = (("event", kind), *payloads.properties(told, source.gateway_id))
+        return Message(topic, payloads.written(told), properties=properties)
+
+    async def _replay(self, session: Session, replay: Replay, entries: Sequence[Entry]) -> Went:
+        wanted = (entry for entry in entries if subscribed(self._publisher.events, str(entry.type)))
+        messages = [self._message(entry, None, replay.id) for entry in wanted]
+        told = [told_of(answer) for answer in await self._refusals.deliver(session, messages)]
+        await self._here.db.write(store.replayed, self._here.stamp(), self._publisher, told, replay.id)
+        refused = sum(one.error is not None for one in told)
+        return Went(len(told) - refused, refused)
 
 
 def told_of(answer: Acknowledged) -> Told:

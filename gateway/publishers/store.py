@@ -24,8 +24,9 @@ SELECT id, name, broker_url, port, username, password, topic_pattern, default_en
   default_site AS site, default_area AS area, use_tls, ca_certificate, events, active FROM mqtt_publishers
 """
 _LOG = """
-INSERT INTO mqtt_logs (id, mqtt_publisher_id, event_type, topic, payload, success, error_message, latency_ms, created_at)
-SELECT ?, id, ?, ?, ?, ?, ?, ?, ? FROM mqtt_publishers WHERE id = ?
+INSERT INTO mqtt_logs (id, mqtt_publisher_id, event_type, topic, payload, success, error_message, latency_ms, replay_id,
+  created_at)
+SELECT ?, id, ?, ?, ?, ?, ?, ?, ?, ? FROM mqtt_publishers WHERE id = ?
 """  # nothing for one that was deleted a moment ago
 _BEYOND = """
 DELETE FROM mqtt_logs WHERE mqtt_publisher_id = ?1 AND created_at < (
@@ -89,10 +90,15 @@ def delivered(tx: Tx, stamp: Stamp, publisher: Publisher, told: Sequence[Told], 
     log(tx, stamp.new_id, stamp.text, publisher.id, told)
 
 
-def log(tx: Tx, new_id: NewId, now: str, publisher_id: str, told: Iterable[Told]) -> None:
+def replayed(tx: Tx, stamp: Stamp, publisher: Publisher, told: Sequence[Told], replay_id: str) -> None:
+    """Told again: its place in the journal is where it was."""
+    log(tx, stamp.new_id, stamp.text, publisher.id, told, replay_id)
+
+
+def log(tx: Tx, new_id: NewId, now: str, publisher_id: str, told: Iterable[Told], replay_id: str | None = None) -> None:
     for one in told:
         made = new_id(), one.event_type, one.topic, one.payload
-        tx.execute(_LOG, (*made, one.error is None, one.error, one.latency_ms, now, publisher_id))
+        tx.execute(_LOG, (*made, one.error is None, one.error, one.latency_ms, replay_id, now, publisher_id))
 
 
 def cut_log(tx: Tx, publisher_id: str) -> None:

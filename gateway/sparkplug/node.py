@@ -16,6 +16,7 @@ from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database, Tx
 from gateway.kernel.errors import Unavailable
 from gateway.kernel.health import Link
+from gateway.kernel.supervise import first
 from gateway.machines.registry import Machines
 from gateway.outbox import journal
 from gateway.outbox.reader import tail
@@ -24,7 +25,7 @@ from gateway.sparkplug import host, metrics, payload
 from gateway.sparkplug.life import Cells, Life
 from gateway.uns import store
 from gateway.uns.broker import Broker
-from gateway.uns.client import GOODBYE_MAX_S, Session, connected, first
+from gateway.uns.client import GOODBYE_MAX_S, Session, connected
 from gateway.uns.packets import Will
 from gateway.uns.payloads import CellRow
 from gateway.uns.retained import about_cells, scope_of

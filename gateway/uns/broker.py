@@ -15,12 +15,13 @@ import structlog
 from gateway.kernel.clock import Clock
 from gateway.kernel.errors import StartupError, Unavailable
 from gateway.kernel.health import Link
+from gateway.kernel.supervise import first
 from gateway.outbox.event import encode
 from gateway.settings import Broker as Settings
 from gateway.settings import is_loopback, program
 from gateway.tls import MQTT, Tls
 from gateway.uns import mosquitto_config, users
-from gateway.uns.client import Session, connected, first
+from gateway.uns.client import Session, connected
 from gateway.uns.door import Door
 from gateway.uns.mosquitto import Mosquitto, NotStarted
 from gateway.uns.mosquitto_config import PATCHED, RUNS, Plan

@@ -6,7 +6,7 @@ import functools
 import logging
 import socket
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from typing import Any, NamedTuple
 
 import aiomqtt
@@ -22,7 +22,6 @@ ACK_MAX_S = 10.0
 CONNECT_MAX_S = 5.0
 KEEPALIVE_S = 20
 GOODBYE_MAX_S = 1.0
-CANCEL_AGAIN_S = 0.5
 UNSUPPORTED_VERSION = (0x84, 1)  # MQTT 5's word for it, and 3.1.1's
 QUOTA_EXCEEDED = 0x97
 UNASKED = (0, "sent without asking for an answer")
@@ -373,19 +372,3 @@ def _told() -> Any:
         yield
     except (aiomqtt.MqttError, OSError) as exc:
         raise Unavailable(f"the connection to the broker is gone ({exc})") from exc
-
-
-async def first(*runs: Awaitable[None]) -> None:
-    """Run side by side until one ends, take the others back, and end as it did."""
-    tasks: Sequence[asyncio.Future[None]] = [asyncio.ensure_future(run) for run in runs]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        while left := [task for task in tasks if not task.done()]:
-            for task in left:
-                task.cancel()
-            # Again, if need be: the library waits with Python 3.11's wait_for, which may lose a cancellation.
-            await asyncio.wait(left, timeout=CANCEL_AGAIN_S)
-        await asyncio.gather(*tasks, return_exceptions=True)
-    for task in done:
-        task.result()

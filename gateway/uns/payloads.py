@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from gateway.kernel import clock as time_
 from gateway.machines.model import Standing as Machine
-from gateway.outbox.event import Entry, encode
+from gateway.outbox.event import Entry, encode, in_seconds
 from gateway.settings import Settings
 from gateway.uns.shapes import (
     Birth,
@@ -38,7 +38,6 @@ _NAMES = (
     "recorded_by_name",
     "completed_by_name",
 )  # keys of event data with somebody's name
-_IN_SECONDS = "_seconds"  # `actual_time` is in minutes as the cloud has it, `actual_time_seconds` beside it
 _CLOUD = {"up": "connected", "down": "disconnected"}  # the other states are called alike
 
 Payload = Mapping[str, Any]  # one of shapes.py
@@ -130,12 +129,17 @@ class Standing:
     disk_free_mb: int = 0
 
 
-def event(entry: Entry, data: Mapping[str, Any], source: Source, prev: int | None) -> EventMessage:
-    """The cloud's shape, then ours: `seq` and `epoch` to find gaps, `prev` the one before it, `id` against repeats."""
+def event(
+    entry: Entry, data: Mapping[str, Any], source: Source, prev: int | None, replay_id: str | None = None
+) -> EventMessage:
+    """The cloud's shape, then ours: `seq` and `epoch` to find gaps, `prev` the one before it, `id` against repeats.
+
+    `replay_id`: it is told again, outside the order.
+    """
     told = {name: value for name, value in data.items() if source.publish_names or name not in _NAMES}
     if source.in_seconds:
-        told |= {name: told[name + _IN_SECONDS] for name in told if name + _IN_SECONDS in told}
-    return {
+        told = in_seconds(told)
+    message: EventMessage = {
         "event": str(entry.type),
         "timestamp": time_.zulu(time_.parse(entry.occurred_at)),
         "tenant_id": source.tenant_id,
@@ -147,6 +151,9 @@ def event(entry: Entry, data: Mapping[str, Any], source: Source, prev: int | Non
         "source": source.gateway_id,
         "schema": "uns/event/1",
     }
+    if replay_id is not None:
+        message["replay"] = replay_id
+    return message
 
 
 def data_of(entry: Entry) -> Mapping[str, Any]:

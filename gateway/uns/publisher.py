@@ -6,18 +6,24 @@ The same connection hears the devices (`inbound/`): one session, whose end the b
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from functools import partial
+
+import structlog
 
 from gateway.kernel.clock import Clock, text
 from gateway.kernel.db import Database
 from gateway.kernel.health import Link
+from gateway.kernel.supervise import first
 from gateway.machines.commands import MachineCommands
 from gateway.outbox import journal
 from gateway.outbox.event import Entry, encode
 from gateway.outbox.reader import follow
+from gateway.replays.model import Replay, Went
+from gateway.replays.worker import work_off
 from gateway.settings import Settings
 from gateway.uns import payloads, store
 from gateway.uns.broker import Broker
-from gateway.uns.client import GOODBYE_MAX_S, Session, connected, first
+from gateway.uns.client import GOODBYE_MAX_S, Session, connected
 from gateway.uns.inbound.receiver import Inbound
 from gateway.uns.packets import Message, Will
 from gateway.uns.payloads import Payload, Source, Standing
@@ -30,6 +36,8 @@ READER = "uns"
 SESSION_EXPIRY_S = 7 * 86_400
 WILL_DELAY_S = 5
 HEALTH_EXPIRES_S = 300
+
+log = structlog.get_logger(__name__)
 
 
 class Publisher:
@@ -90,7 +98,8 @@ class Publisher:
     async def _speak(self, session: Session) -> None:
         await self._inbound.subscribed.wait()
         await self._born(session)
-        await first(self._stream(session), self._retained.run(session), self._breathe(session))
+        again = work_off(self._db, self._clock, READER, partial(self._replay, session))
+        await first(self._stream(session), self._retained.run(session), self._breathe(session), again)
 
     async def _born(self, session: Session) -> None:
         """Birth, then everything as it stands; events come after it."""
@@ -137,17 +146,22 @@ class Publisher:
 
     def _events(self, entries: Iterable[Entry]) -> Iterator[Message]:
         for entry in entries:
-            if entry.type is None:
-                continue
-            data = payloads.data_of(entry)
-            place = self._retained.places.get(str(data.get("cell_id")))
-            told = payloads.event(entry, data, self._source, self._prev)
-            yield Message(
-                self._topics.event(entry.type, place, data),
-                payloads.written(told),
-                properties=(("event", entry.type), *payloads.properties(told, self._source.gateway_id)),
-            )
-            self._prev = entry.seq
+            if entry.type is not None:
+                yield self._event(entry, self._prev)
+                self._prev = entry.seq
+
+    def _event(self, entry: Entry, prev: int | None, replay_id: str | None = None) -> Message:
+        data, kind = payloads.data_of(entry), str(entry.type)
+        place = self._retained.places.get(str(data.get("cell_id")))
+        told = payloads.event(entry, data, self._source, prev, replay_id)
+        properties = (("event", kind), *payloads.properties(told, self._source.gateway_id))
+        return Message(self._topics.event(kind, place, data), payloads.written(told), properties=properties)
+
+    async def _replay(self, session: Session, replay: Replay, entries: Sequence[Entry]) -> Went:
+        messages = [self._event(entry, None, replay.id) for entry in entries]
+        refused = await self._refusals.publish(session, messages)
+        log.info("uns.replayed", replay=replay.id, sent=len(messages) - refused, refused=refused)
+        return Went(len(messages) - refused, refused)
 
     # ------------------------------------------------------------------ the gateway itself
 

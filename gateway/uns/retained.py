@@ -15,12 +15,13 @@ from typing import NamedTuple
 from gateway.kernel import clock as time_
 from gateway.kernel.clock import Clock, text
 from gateway.kernel.db import Database
+from gateway.kernel.supervise import first
 from gateway.machines.commands import MachineCommands
 from gateway.machines.store import TABLE as MACHINES
 from gateway.outbox.event import JOB_LANE, Entry, encode
 from gateway.settings import Uns
 from gateway.uns import payloads, store
-from gateway.uns.client import Session, first
+from gateway.uns.client import Session
 from gateway.uns.packets import Message
 from gateway.uns.payloads import Payload
 from gateway.uns.refused import Refusals

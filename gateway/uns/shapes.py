@@ -16,7 +16,10 @@ Id = Annotated[str, WithJsonSchema({"type": "string", "format": "uuid"})]
 
 
 class EventMessage(TypedDict):
-    """Something happened. `id` against repeats; `seq` and `prev`, the `seq` of the event published before, to find gaps."""
+    """Something happened. `id` against repeats; `seq` and `prev`, the `seq` of the event published before, to find gaps.
+
+    `replay`: it is told once more, because somebody asked for it, and has no `prev`.
+    """
 
     event: str
     timestamp: At
@@ -28,6 +31,7 @@ class EventMessage(TypedDict):
     epoch: int | str
     source: str
     schema: Literal["uns/event/1"]
+    replay: NotRequired[Id]
     truncated: NotRequired[bool]
 
 

@@ -172,7 +172,8 @@ def _show(told: dict[str, Any], route: Route, examples: Examples) -> None:
     row = examples.row(route.path)
     for parameter in told["parameters"]:
         a_list = parameter["name"] == "id" and route.method == "GET"  # is to be tried as a list
-        if parameter["name"] in ("id", "part_id") and row and not a_list:
+        in_the_path = parameter["in"] == "path" and parameter["name"].endswith("_id")
+        if row and not a_list and (in_the_path or parameter["name"] in ("id", "part_id")):
             parameter["example"] = row
 
 

@@ -167,6 +167,8 @@ def exposition(report: Mapping[str, Any], commits: int) -> bytes:
         ),
         "inbound_rejected": gauge("inbound_rejected", "Messages of devices that were not taken.", "link"),
         "oldest_s": gauge("reader_oldest_seconds", "Age of the oldest entry that waits.", "reader"),
+        "retrying": gauge("webhook_retrying", "Deliveries that are tried again by themselves.", "link"),
+        "dead_letters": gauge("webhook_dead_letters", "Deliveries that somebody has to decide on.", "link"),
         "quarantined": gauge(
             "machines_quarantined", "Times that counted pieces were not believed, and nobody looked.", "part"
         ),

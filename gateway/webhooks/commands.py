@@ -3,7 +3,7 @@
 import asyncio
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,18 +11,22 @@ from gateway.catalog import store
 from gateway.catalog.resources import DELETED
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database, Tx
-from gateway.kernel.errors import CellNotAllowed
+from gateway.kernel.errors import CellNotAllowed, Conflict
 from gateway.kernel.ids import NewId
 from gateway.kernel.secrets import Secrets
-from gateway.outbox import journal
+from gateway.outbox import journal, parked
 from gateway.outbox.command import Commands
 from gateway.outbox.event import Change, Event, Stamp, encode, row_lane
 from gateway.outbox.receipts import Answer, Receipt
+from gateway.replays import store as replays
 from gateway.web.routes import Caller
+from gateway.webhooks import store as deliveries
+from gateway.webhooks.model import reader_of
 from gateway.webhooks.resources import HIDDEN, WEBHOOKS
 from gateway.webhooks.rules import Targets, check_url
 
 SECRET_BYTES = 32
+WEBHOOKS_MAX = 100  # each is a reader of the journal, and has connections
 Given = Mapping[str, Any]
 
 
@@ -33,8 +37,8 @@ class WebhookCommands(Commands):
         self._targets = targets
 
     async def create(self, given: Given, caller: Caller, receipt: Receipt | None) -> Answer:
-        """The answer shows the secret, also when the same request is sent again under its key. Raises Invalid, Conflict,
-        CellNotAllowed.
+        """It is told what happens from now on. The answer shows the secret, also when the same request is sent again under its key.
+        Raises Invalid, Conflict, CellNotAllowed.
         """
         _check(given, caller, self._targets)
         row_id = given.get("id") or self._new_id()
@@ -54,9 +58,14 @@ class WebhookCommands(Commands):
         return await self._once(receipt, _update, row_id, wanted)
 
     async def delete(self, row_id: str, caller: Caller, receipt: Receipt | None) -> Answer:
-        """With its log. Raises NotFound, CellNotAllowed."""
+        """With its log, its place in the journal and what it could not be told. Raises NotFound, CellNotAllowed."""
         _check({}, caller, self._targets)
         return await self._once(receipt, _delete, row_id)
+
+    async def retry(self, row_id: str, seqs: Sequence[int] | None, caller: Caller, receipt: Receipt | None) -> Answer:
+        """What it could not be told is told again, these or all. Raises NotFound, CellNotAllowed."""
+        _check({}, caller, self._targets)
+        return await self._once(receipt, _retry, row_id, seqs)
 
     async def _sealed(self, secret: str, row_id: str) -> str:
         return await asyncio.to_thread(self._box.seal, secret, about(row_id))
@@ -75,8 +84,12 @@ def _check(given: Given, caller: Caller, targets: Targets) -> None:
 
 
 def _create(tx: Tx, stamp: Stamp, given: Given) -> Answer:
+    if tx.execute("SELECT count(*) FROM webhooks").fetchone()[0] >= WEBHOOKS_MAX:
+        raise Conflict(f"there are {WEBHOOKS_MAX} webhooks already: delete one that is not needed any more")
     row = {"created_at": stamp.text, "updated_at": stamp.text, **store.stored(WEBHOOKS, given)}
     _record(tx, stamp, store.insert(tx, WEBHOOKS, row))
+    if row.get("active", 1):
+        deliveries.begin(tx, row["id"], stamp.text)
     # What is kept with the receipt is sealed; the caller is shown what is inside.
     data = json.loads(store.shown(tx, WEBHOOKS, row["id"]))
     return Answer(201, WEBHOOKS.one(encode({**data, "secret_key": row["secret_key"]})))
@@ -93,6 +106,8 @@ def _update(tx: Tx, stamp: Stamp, row_id: str, given: Given) -> Answer:
     values = {name: value for name, value in store.stored(WEBHOOKS, given).items() if before[name] != value}
     if values:
         _record(tx, stamp, store.update(tx, WEBHOOKS, row_id, {**values, "updated_at": stamp.text}))
+        if values.get("active", before["active"]):
+            deliveries.begin(tx, row_id, stamp.text)
     return Answer(200, WEBHOOKS.one(store.shown(tx, WEBHOOKS, row_id)))
 
 
@@ -100,7 +115,14 @@ def _delete(tx: Tx, stamp: Stamp, row_id: str) -> Answer:
     old = dict(store.fetch(tx, WEBHOOKS, row_id))
     del old["secret_key"]
     _record(tx, stamp, replace(store.delete(tx, WEBHOOKS, row_id), fields=old))
+    journal.unregister(tx, reader_of(row_id))
+    replays.abandon(tx, reader_of(row_id), stamp.text)
     return Answer(200, DELETED)
+
+
+def _retry(tx: Tx, _stamp: Stamp, row_id: str, seqs: Sequence[int] | None) -> Answer:
+    store.fetch(tx, WEBHOOKS, row_id)
+    return Answer(200, encode({"retried": parked.retry(tx, reader_of(row_id), seqs)}))
 
 
 def _record(tx: Tx, stamp: Stamp, change: Change) -> None:

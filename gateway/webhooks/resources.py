@@ -42,7 +42,8 @@ WEBHOOK_LOGS = Resource(
         Column("event_type", nullable=False),
         Column("payload", Kind.JSON, nullable=False, about="The body as it was sent."),
         Column("status_code", Kind.INTEGER, about="Of the last try; null: no answer."),
-        Column("error_message"),
+        Column("error_message", about="null: taken at the first try."),
+        Column("replay_id", Kind.UUID, about="The replay that it was told in; null: when it happened."),
         Column("created_at", Kind.TIME, nullable=False),
     ),
     derived={
@@ -50,6 +51,6 @@ WEBHOOK_LOGS = Resource(
         "webhook": "(SELECT json_object('id', w.id, 'url', w.url, 'events', json(w.events)) FROM webhooks w "
         "WHERE w.id = {t}.webhook_id)",
     },
-    filters={name: f"webhook_logs.{name}" for name in ("webhook_id", "status_code", "event_type")},
+    filters={name: f"webhook_logs.{name}" for name in ("webhook_id", "status_code", "event_type", "replay_id")},
     sort=("created_at", "status_code"),
 )

@@ -14,6 +14,7 @@ BENCHES = (
     "bench_lanes.py",
     "bench_uns.py",
     "bench_realtime.py",
+    "bench_webhooks.py",
 )
 
 

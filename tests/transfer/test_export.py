@@ -34,6 +34,7 @@ MACHINERY = {
     "mcp_key_usage_logs",
     "receipts",
     "hub_doubts",
+    "replays",
     "tombstones",
     "sqlite_sequence",
     "_sqlite_migrations",

@@ -21,7 +21,7 @@ from gateway.kernel.secrets import Secrets
 from gateway.kernel.supervise import keep_running, stop
 from gateway.outbox import journal
 from gateway.publishers.sender import Here
-from gateway.publishers.senders import Senders
+from gateway.publishers.senders import senders
 from gateway.settings import Settings
 from gateway.uns.payloads import Source
 from gateway.uns.topics import Topics
@@ -45,8 +45,8 @@ class Publishers:
     @asynccontextmanager
     async def on(self):
         link, rng = self.health.link("mqtt-publishers"), random.Random(5)
-        senders = Senders(self.here, self.source, self.health, link, rng)
-        task = asyncio.create_task(keep_running(senders.run, link, clock=self.clock, rng=rng))
+        ways = senders(self.here, self.source, self.health, link, rng)
+        task = asyncio.create_task(keep_running(ways.run, link, clock=self.clock, rng=rng))
         try:
             await until(lambda: link.state == "up", "the publishers")
             yield self

@@ -12,6 +12,7 @@ from gateway.cloud import conflicts
 from gateway.cloud.merge import Difference
 from gateway.kernel.ids import uuid7
 from gateway.outbox.event import Stamp
+from gateway.replays import store as replays
 from gateway.transfer.commands import bring_in, planned
 
 DOCUMENT = described()
@@ -155,6 +156,7 @@ async def hall(floor):
         "INSERT INTO files (id, bucket, path, content_type, size_bytes, sha256, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
         *file,
     )
+    await floor.db.write(replays.ask, examples.IDS["api-replay"], "uns", 1, 1, "admin", stamp.text)
     found = Difference("status", "on_hold", "in_progress", "changed here and in the cloud", None)
     conflict = Stamp(floor.clock.now(), "cloud", lambda: examples.IDS["api-conflicts"])
     await floor.db.write(conflicts.record, conflict, "operations", examples.OPERATION, found)

@@ -25,11 +25,12 @@ from gateway.kernel.errors import (
     UnknownDevice,
 )
 from gateway.kernel.health import Link
+from gateway.kernel.supervise import first
 from gateway.machines.commands import MachineCommands
 from gateway.machines.model import Badge, Cycle, Reading, Told
 from gateway.outbox.event import encode
 from gateway.uns import payloads
-from gateway.uns.client import Session, first
+from gateway.uns.client import Session
 from gateway.uns.inbound import answers, wire
 from gateway.uns.inbound.lane import Heard, Lane
 from gateway.uns.inbound.rejected import Rejections
