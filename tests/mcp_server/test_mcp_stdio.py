@@ -5,6 +5,7 @@ import contextlib
 import sqlite3
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from hall import HALL
 from javascript import Script, running
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
-from mcp_shop import Agent, plan
+from mcp_shop import Agent, Asking
 from program import Program
 from waiting import until
 
@@ -58,13 +59,13 @@ def log(program: Program) -> list[tuple]:
         ).fetchall()
 
 
-async def late_job(agent: Agent) -> str:
+async def late_job(agent: Asking) -> str:
     steps = [{"operation_name": "Cut", "cell_id": HALL["cells"][0]["id"], "estimated_time": 30}]
     job = await agent.data("create_job", **JOB, parts=[{"part_number": "P-1", "operations": steps}])
     return str((await agent.data("fetch_operations", job_id=job["id"]))[0]["id"])
 
 
-async def worked_off(agent: Agent) -> list[str]:
+async def worked_off(agent: Asking) -> list[str]:
     """The story: a late job, what blocks it, start, report, complete, an NCR."""
     operation_id = await late_job(agent)
     due = await agent.data("get_parts_due_soon", due_within_days=0)
@@ -109,40 +110,53 @@ async def test_through_the_socket_of_a_running_one_which_may_come_and_go(program
 # ------------------------------------------------------------------ the TypeScript SDK
 
 
-async def told(script: Script, tool: str, **given: Any) -> Any:
-    before = len(script.said)
-    await script.tell({"tool": tool, "given": given})
-    await until(lambda: len(script.said) > before, tool)
-    return script.said[before]
+@dataclass
+class Scripted(Asking):
+    """Calls tools with the TypeScript SDK."""
+
+    script: Script
+
+    async def told(self, tool: str, given: dict[str, Any]) -> Any:
+        before = len(self.script.said)
+        await self.script.tell({"tool": tool, "given": given})
+        await until(lambda: len(self.script.said) > before, tool)
+        return self.script.said[before]
+
+    async def said(self, tool: str, given: dict[str, Any]) -> tuple[bool, Any]:
+        told = await self.told(tool, given)
+        assert "told" in told, told
+        return told["error"], told["told"]
 
 
-async def test_the_typescript_sdk_over_http(still):
-    shop = still
-    ids = await plan(shop, "J-LATE")
-    key = await shop.key("get_parts_due_soon", "start_operation", "create_ncr", rate_limit=4)
-    async with running(AGENT, "http", shop.url, key) as script:
+@contextlib.asynccontextmanager
+async def scripted(*words: str) -> AsyncIterator[Scripted]:
+    async with running(AGENT, *words) as script:
         await until(lambda: script.said, "the list of tools")
-        assert script.said[0]["server"] == "eryxon-gateway"
-        assert sorted(script.said[0]["tools"]) == ["create_ncr", "get_parts_due_soon", "start_operation"]
-        due = await told(script, "get_parts_due_soon", due_within_days=0)
-        assert due["told"]["data"]["summary"]["overdue"] == 1
-        began = await told(script, "start_operation", id=ids["cut"])
-        assert (began["error"], began["told"]["data"]["status"]) == (False, "in_progress")
-        about = {"operation_id": ids["cut"], "title": "Burr", "severity": "low", "ncr_category": "other"}
-        assert (await told(script, "create_ncr", **about))["error"] is False
-        refused = await told(script, "complete_operation", id=ids["cut"])
-        assert (refused["error"], refused["told"]["error"]["code"]) == (True, "INSUFFICIENT_PERMISSIONS")
-        assert (await told(script, "get_parts_due_soon"))["code"] == -32029
-    assert [row["success"] for row in await shop.log()] == [1, 1, 1, 0, 0]
+        yield Scripted(script)
+
+
+async def test_the_typescript_sdk_over_http(shop):
+    async with scripted("http", shop.url, await shop.key("*")) as agent:
+        assert agent.script.said[0]["server"] == "eryxon-gateway"
+        tools = await worked_off(agent)
+    assert [(row["tool_name"], row["success"]) for row in await shop.log()] == [(tool, 1) for tool in tools]
+
+
+async def test_the_typescript_sdk_is_told_what_it_may_not(still):
+    key = await still.key("fetch_jobs", "create_ncr", rate_limit=2)
+    async with scripted("http", still.url, key) as agent:
+        assert sorted(agent.script.said[0]["tools"]) == ["create_ncr", "fetch_jobs"]
+        assert (await agent.refused("complete_operation", id="7"))["code"] == "INSUFFICIENT_PERMISSIONS"
+        await agent.call("fetch_jobs")
+        assert (await agent.told("fetch_jobs", {}))["code"] == -32029
+    assert [row["success"] for row in await still.log()] == [0, 1, 0]
 
 
 async def test_the_typescript_sdk_over_stdio(program, monkeypatch):
     for name, value in program.environment.items():
         monkeypatch.setenv(name, value)
-    words = ["-m", "gateway", "mcp", "--config", str(program.config)]
-    async with running(AGENT, "stdio", sys.executable, *words) as script:
-        await until(lambda: script.said, "the list of tools")
-        assert "batch_complete_operations" in script.said[0]["tools"]
-        made = await told(script, "create_job", **JOB)
-        assert made["told"]["data"]["job_number"] == "J-LATE"
-    assert log(program) == [("stdio", None, "create_job", 1)]
+    with program.serving():
+        async with scripted("stdio", sys.executable, "-m", "gateway", "mcp", "--config", str(program.config)) as agent:
+            assert "batch_complete_operations" in agent.script.said[0]["tools"]
+            tools = await worked_off(agent)
+    assert log(program) == [("stdio", None, tool, 1) for tool in tools]
