@@ -40,7 +40,7 @@ CACHE = HERE.parents[1] / ".cache"
 WEBHOOK = "00000000-0000-4000-8000-0000000000aa"
 SECRET = "5c" * 32
 DELIVERED_MAX_S = 120.0
-FLOOR = 0.25  # of the bare loop's deliveries a second
+FLOOR = 0.2  # of the bare loop's deliveries a second
 
 
 def data_of(number: int) -> dict[str, Any]:
