@@ -71,7 +71,7 @@ class Supervised:
         try:
             done, _ = await asyncio.wait(mains, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await self._clear(mains)
+            await _to_its_end(self._clear(mains))
         failed = next((exc for task in done if (exc := _failure(task)) is not None), None)
         if failed is None:
             self._link.off("it has ended by itself")
@@ -94,7 +94,8 @@ class Supervised:
     async def _clear(self, mains: Sequence[asyncio.Task[None]]) -> None:
         """First its own runs, in whose power it is to end what they began; then what they have left behind."""
         stuck = await _ended(mains)
-        left = [task for task in self._tasks if not task.done() and task not in mains]
+        left = [task for task in self._tasks if not task.done() and task is not asyncio.current_task()]
+        left = [task for task in left if task not in mains]
         if left:
             names = [task.get_name() for task in left[:NAMES_MAX]]
             log.warning("plugin.tasks_left_behind", link=self._link.name, count=len(left), tasks=names)
@@ -135,19 +136,33 @@ async def _orderly(running: Awaitable[T]) -> T:
         raise RuntimeError("it ended with a cancellation that nobody had asked for") from exc
 
 
-def _failure(task: asyncio.Task[None]) -> BaseException | None:
+def _failure(task: asyncio.Task[Any]) -> BaseException | None:
     return RuntimeError("its own code has cancelled it") if task.cancelled() else task.exception()
 
 
 async def _ended(tasks: Iterable[asyncio.Task[Any]]) -> list[asyncio.Task[Any]]:
     """Cancel and wait; who catches that is closed. Those that are there after that, too."""
-    alive = {task for task in tasks if not task.done()}
+    tasks = [*tasks]
     for end in (_cancel, _close):
+        alive = [task for task in tasks if not task.done()]
         for task in alive:
             end(task)
         if alive:
-            _, alive = await asyncio.wait(alive, timeout=CANCEL_MAX_S)
-    return [*alive]
+            await asyncio.wait(alive, timeout=CANCEL_MAX_S)
+    for task in tasks:
+        if task.done():
+            _failure(task)  # looked at: else asyncio complains of it, somewhere, some time
+    return [task for task in tasks if not task.done()]
+
+
+async def _to_its_end(clearing: Coroutine[Any, Any, None]) -> None:
+    """Also when we are cancelled meanwhile: that comes after it."""
+    task = asyncio.create_task(clearing)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
 
 
 def _cancel(task: asyncio.Task[Any]) -> None:
