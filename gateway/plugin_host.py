@@ -195,7 +195,8 @@ class Host:
     def _runs(self, parts: Parts, link: Link) -> list[Callable[[], Awaitable[None]]]:
         runs = [] if parts.run is None else [parts.run]
         if parts.on_events is not None:
-            runs.append(PluginReader(parts.on_events, parts.events, self._db, self._clock, link).run)
+            given = (parts.on_events, parts.events, self._db, self._clock, link)
+            runs.append(PluginReader(*given, alone=parts.run is None).run)
         return runs
 
     def add_to(self, app: web.Application, gate: Gate) -> None:

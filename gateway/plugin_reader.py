@@ -27,16 +27,26 @@ OnEvents = Callable[[Sequence[Event]], Awaitable[None]]
 
 
 class PluginReader:
-    """`link` is the plugin's, and called like the reader. `events`: the types it wants, None for everything."""
+    """`link` is the plugin's, and called like the reader. `events`: the types it wants, None for everything. `alone`: there is
+    nobody else to say that the plugin is up.
+    """
 
     def __init__(
-        self, on_events: OnEvents, events: tuple[str, ...] | None, db: Database, clock: Clock, link: Link
+        self,
+        on_events: OnEvents,
+        events: tuple[str, ...] | None,
+        db: Database,
+        clock: Clock,
+        link: Link,
+        *,
+        alone: bool,
     ) -> None:
         self._on_events = on_events
         self._events = events
         self._db = db
         self._clock = clock
         self._link = link
+        self._alone = alone
         self._one_at_a_time = asyncio.Lock()
         self._failed = (0, 0)  # first seq of a batch that crashed, how often in a row
 
@@ -47,6 +57,8 @@ class PluginReader:
     async def _stream(self) -> None:
         db, name = self._db, self._link.name
         position = await db.write(journal.register, name, text(self._clock.now()))
+        if self._alone and not self._link.tried:
+            self._link.up()
         async for entries in tail(db, position, batch_max=BATCH_MAX):
             wanted = [entry for entry in entries if self._wants(entry)]
             if wanted:
