@@ -93,15 +93,14 @@ class Supervised:
 
     async def _clear(self, mains: Sequence[asyncio.Task[None]]) -> None:
         """First its own runs, in whose power it is to end what they began; then what they have left behind."""
-        stuck = await _ended(mains)
+        await _ended(mains)
         left = [task for task in self._tasks if not task.done() and task is not asyncio.current_task()]
         left = [task for task in left if task not in mains]
         if left:
             names = [task.get_name() for task in left[:NAMES_MAX]]
             log.warning("plugin.tasks_left_behind", link=self._link.name, count=len(left), tasks=names)
             self._link.facts["tasks_left_behind"] = self._link.facts.get("tasks_left_behind", 0) + len(left)
-            stuck += await _ended(left)
-        for task in stuck:
+        for task in await _ended([*left, *mains]):
             log.error("task.stuck", link=self._link.name, task=task.get_name())
 
     def made(self, task: asyncio.Task[Any]) -> None:

@@ -38,6 +38,23 @@ def build(context):
 
 plugin = Plugin(Settings, build)
 """
+DEAF = """
+async def forever():
+    while True:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            pass
+
+def build(context):
+    async def on_events(events):
+        asyncio.current_task().set_name("leak-events")
+        context.link.facts["heard"] = len(events)
+        await forever()
+    return Parts(on_events=on_events)
+
+plugin = Plugin(Settings, build)
+"""
 BLOCKING = """
 def sleepy():
     time.sleep(2.5)
@@ -100,6 +117,24 @@ async def test_what_a_plugin_leaves_running_ends_with_it(tmp_path, shipped):
     assert leaks() == [], "and one that catches its cancellation does not keep the gateway from ending"
     assert link.facts["tasks_left_behind"] == 3
     assert asyncio.get_running_loop().get_task_factory() is None
+
+
+async def test_one_that_never_comes_back_from_an_event_does_not_keep_the_gateway_from_ending(tmp_path, shipped):
+    shipped(deaf=DEAF)
+    async with running(settings(tmp_path / "data", deaf=ON)) as gateway, aiohttp.ClientSession() as session:
+        link = links(gateway)["plugin:deaf"]
+        await until(lambda: link.state == "up", "its place in the journal")
+        _, key = await gateway.keys.create(NewKey("desk", Scope.PLAN))
+        auth, url = {"Authorization": f"Bearer {key}"}, f"http://{gateway.addresses[0]}/api-jobs"
+        async with session.post(url, json={"job_number": "J-1"}, headers=auth) as answer:
+            assert answer.status == 201
+        await until(lambda: link.facts.get("heard"), "the event")
+        async with session.post(url, json={"job_number": "J-2"}, headers=auth) as answer:
+            assert answer.status == 201, "nobody else waits for it"
+        assert leaks() == ["leak-events"]
+        told = (await gateway.status.full())["links"]["plugin:deaf"]
+        assert told["pending"] > 0
+    assert leaks() == []
 
 
 async def test_who_blocks_the_loop_is_named(tmp_path, shipped, capsys):
