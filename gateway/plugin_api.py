@@ -8,6 +8,7 @@ can read and change, through the same routes, rules and receipts.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from aiohttp import web
@@ -17,6 +18,8 @@ from gateway.kernel.clock import Clock
 from gateway.kernel.errors import GatewayError, TooFast, Unauthorized, Unavailable
 from gateway.kernel.health import Link
 from gateway.mcp_keys.model import ALL, Agent, Usage
+from gateway.plugin_sources import Machines, Reading, Refusal, Source, Sources
+from gateway.values import Duration, Port
 from gateway.web.fields import Field
 from gateway.web.inside import Outcome
 from gateway.web.routes import Caller, Scope
@@ -31,15 +34,22 @@ __all__ = [
     "Clock",
     "Config",
     "Context",
+    "Duration",
     "Field",
     "GatewayError",
     "Link",
+    "Machines",
     "Mount",
     "Outcome",
     "Parts",
     "Plugin",
+    "Port",
+    "Reading",
+    "Refusal",
     "Request",
     "Scope",
+    "Source",
+    "Sources",
     "TooFast",
     "Unauthorized",
     "Unavailable",
@@ -107,7 +117,8 @@ C = TypeVar("C", bound=Config)
 @dataclass(frozen=True, slots=True)
 class Context(Generic[C]):
     """What a plugin gets. `link` is its entry in /healthz (`plugin:<name>`): `up()` once it works, `down(why)`, `degraded(why)`;
-    numbers for people go into `link.facts`.
+    numbers for people go into `link.facts`. `folder`: its own, below the data folder; it is made by who writes there.
+    `machines`: None where no gateway runs (`Parts.stdio`).
     """
 
     config: C
@@ -116,6 +127,8 @@ class Context(Generic[C]):
     clock: Clock
     link: Link
     gateway_version: str
+    folder: Path = Path()
+    machines: Machines | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -19,7 +20,7 @@ from gateway.kernel.clock import Clock
 from gateway.kernel.errors import Invalid, NotFound, StartupError, Unavailable
 from gateway.kernel.health import Health, Link
 from gateway.kernel.supervise import keep_running
-from gateway.plugin_api import ALL, VERSION, Agents, Api, Config, Context, Mount, Parts, Plugin
+from gateway.plugin_api import ALL, VERSION, Agents, Api, Config, Context, Machines, Mount, Parts, Plugin
 from gateway.web.gate import Gate
 from gateway.web.routes import Scope
 
@@ -145,6 +146,8 @@ class Host:
         health: Health,
         rng: random.Random,
         version: str,
+        folders: Path,
+        machines: Callable[[str], Machines],
     ) -> None:
         self._clock = clock
         self._health = health
@@ -152,8 +155,9 @@ class Host:
         self._parts: dict[str, Parts] = {}
         for one in wanted(sections):
             link = health.link(LINK.format(one.name))
+            own = {"folder": folders / one.name, "machines": machines(one.name)}
             parts = _built(
-                one, partial(Context, api=api, agents=agents, clock=clock, link=link, gateway_version=version)
+                one, partial(Context, api=api, agents=agents, clock=clock, link=link, gateway_version=version, **own)
             )
             if isinstance(parts, Parts):
                 self._parts[one.name] = parts
