@@ -133,8 +133,8 @@ class Gateway:
         self._served: tuple[web.AppRunner, ...] = ()
         self._tasks: list[asyncio.Task[None]] = []
         given = (LocalAgents(self.mcp_keys, self._gate), clock, self.health, rng, __version__)
-        own = (settings.data_dir / "plugins", partial(speaking_over, self.machines, clock))
-        self._plugins = plugin_host.Host(settings.plugins, self._api, *given, *own)
+        lent = (settings.data_dir / "plugins", partial(speaking_over, self.machines, clock))
+        self._plugins = plugin_host.Host(settings.plugins, self._api, *given, *lent)
         self.health.watch(blobs(settings).problem)
         self.health.watch(lambda: self._tls.problem(clock.now()))
         if settings.http.allow_plain_lan:

@@ -17,8 +17,9 @@ from pydantic import BaseModel, ConfigDict
 from gateway.kernel.clock import Clock
 from gateway.kernel.errors import GatewayError, TooFast, Unauthorized, Unavailable
 from gateway.kernel.health import Link
+from gateway.kernel.supervise import first
 from gateway.mcp_keys.model import ALL, Agent, Usage
-from gateway.plugin_sources import Machines, Reading, Refusal, Source, Sources
+from gateway.plugin_sources import Machines, Quality, Reading, Refusal, Source, Sources
 from gateway.values import Duration, Port
 from gateway.web.fields import Field
 from gateway.web.inside import Outcome
@@ -44,6 +45,7 @@ __all__ = [
     "Parts",
     "Plugin",
     "Port",
+    "Quality",
     "Reading",
     "Refusal",
     "Request",
@@ -54,6 +56,7 @@ __all__ = [
     "Unauthorized",
     "Unavailable",
     "Usage",
+    "first",
 ]
 
 VERSION = 1  # of this interface; a plugin says which one it was written for

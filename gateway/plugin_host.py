@@ -155,10 +155,8 @@ class Host:
         self._parts: dict[str, Parts] = {}
         for one in wanted(sections):
             link = health.link(LINK.format(one.name))
-            own = {"folder": folders / one.name, "machines": machines(one.name)}
-            parts = _built(
-                one, partial(Context, api=api, agents=agents, clock=clock, link=link, gateway_version=version, **own)
-            )
+            made = partial(Context, api=api, agents=agents, clock=clock, link=link, gateway_version=version)
+            parts = _built(one, partial(made, folder=folders / one.name, machines=machines(one.name)))
             if isinstance(parts, Parts):
                 self._parts[one.name] = parts
             else:

@@ -16,7 +16,7 @@ from gateway.kernel import clock as time_
 from gateway.kernel.clock import Clock
 from gateway.kernel.errors import GatewayError, Unavailable
 from gateway.kernel.health import Link, State
-from gateway.kernel.supervise import keep_running
+from gateway.kernel.supervise import first, keep_running
 
 MESSAGE_MAX = 500  # characters of a refusal that are shown
 
@@ -151,10 +151,9 @@ class Sources:
             raise Unavailable("machines speak to a gateway that runs (`eryxon-gateway run`), not to this command")
         if not sources:
             self._link.off("no machine is named in its settings")
-        async with asyncio.TaskGroup() as each:
-            for device, (inputs, run) in sources.items():
-                each.create_task(self._kept(device, inputs, run, self._machines), name=self._links[device].name)
-            await asyncio.Event().wait()
+        machines = self._machines
+        # `first` cancels again what lost a cancellation, as asyncua does while it disconnects.
+        await first(_forever(), *(self._kept(device, *wanted, machines) for device, wanted in sources.items()))
 
     async def _kept(self, device: str, inputs: Iterable[str], run: Run, machines: Machines) -> None:
         link = self._links[device]
@@ -163,7 +162,7 @@ class Sources:
         except GatewayError as exc:  # the settings are wrong: trying again mends nothing
             link.down(exc.message)
             log.error("plugin.source_refused", link=link.name, error=exc.message)  # noqa: TRY400 -- no defect
-            return
+            await _forever()
         source = Source(device, machines, self._clock, link)
 
         async def once() -> None:
@@ -184,3 +183,7 @@ class Sources:
             self._link.degraded("; ".join(wrong)[:MESSAGE_MAX])
         else:
             self._link.down("; ".join(wrong)[:MESSAGE_MAX])
+
+
+async def _forever() -> None:
+    await asyncio.Event().wait()

@@ -11,6 +11,7 @@ LEVELS_MAX = 64
 ELEMENTS_MAX = 200_000
 TEXT_MAX = 10_000  # characters of one value; longer ones are cut, no rule takes them
 UNAVAILABLE = "UNAVAILABLE"
+_NUMBERS = ("instanceId", "firstSequence", "lastSequence", "nextSequence")  # of a Header
 _CONDITIONS = ("Normal", "Warning", "Fault", "Unavailable")
 
 
@@ -31,11 +32,13 @@ class Observation:
 @dataclass(frozen=True, slots=True)
 class Document:
     """`instance` changes when the agent starts anew and forgets what it had. `first` and `next` are sequence numbers: the oldest
-    that it has, the one to go on from. `errors`: codes, as OUT_OF_RANGE. `observations` in the order of their sequence.
+    that it has, the one to go on from; what is between that and `last` still waits. `errors`: codes, as OUT_OF_RANGE.
+    `observations` in the order of their sequence.
     """
 
     instance: int
     first: int
+    last: int
     next: int
     errors: tuple[str, ...]
     observations: tuple[Observation, ...]
@@ -99,19 +102,14 @@ class _Reading:
         header = self.header
         if header is None:
             raise Malformed("it has no Header")
-        numbers = {
-            name: _number(header, name) for name in ("instanceId", "firstSequence", "nextSequence") if name in header
-        }
-        if not self.errors and len(numbers) < 3:  # noqa: PLR2004 -- those three
-            raise Malformed("its Header lacks instanceId, firstSequence or nextSequence")
+        numbers = [_number(header, name) for name in _NUMBERS if name in header]
+        if self.errors:
+            return Document(0, 0, 0, 0, tuple(self.errors), ())
+        if len(numbers) < len(_NUMBERS):
+            raise Malformed(f"its Header lacks one of {', '.join(_NUMBERS)}")
         ordered = sorted(self.observations, key=lambda one: one.sequence)
-        return Document(
-            numbers.get("instanceId", 0),
-            numbers.get("firstSequence", 0),
-            numbers.get("nextSequence", 0),
-            tuple(self.errors),
-            tuple(ordered),
-        )
+        instance, first, last, next_ = numbers
+        return Document(instance, first, last, next_, (), tuple(ordered))
 
 
 def _number(attributes: dict[str, str], name: str) -> int:

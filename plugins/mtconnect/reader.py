@@ -5,9 +5,10 @@ told again and not booked again.
 """
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 
-from gateway.plugin_api import Clock, Context, Parts, Source, Sources, Unavailable
+from gateway.plugin_api import Clock, Context, Parts, Quality, Source, Sources, Unavailable
 from plugins.mtconnect.agent import AgentClient, connected
 from plugins.mtconnect.document import Document, Observation
 from plugins.mtconnect.position import Position, PositionFile
@@ -50,7 +51,7 @@ class Reader:
                 await self._book(source, document, position)
                 await source.reached()
                 source.link.up()
-                if not document.observations:
+                if document.next > document.last:
                     await self._clock.sleep(self._agent.every)
 
     async def _next(self, client: AgentClient, source: Source, position: Position | None) -> tuple[Document, Position]:
@@ -66,7 +67,7 @@ class Reader:
         if position is not None and document.instance != position.instance and document.first == BEGINS:
             # It started anew and still has everything since: nothing is missed, and nothing was seen yet.
             since = Position(document.instance, BEGINS)
-            return Document(document.instance, BEGINS, BEGINS, (), ()), since
+            return replace(document, next=BEGINS, observations=()), since
         if position is not None:
             source.link.facts["gaps"] += 1
             source.link.facts["last_gap"] = {"from": position.next, "to": document.first}
@@ -86,5 +87,5 @@ class Reader:
             self._kept_s = now_s
 
     async def _tell(self, source: Source, instance: int, one: Observation) -> None:
-        quality = "bad" if one.value is None else "good"
+        quality: Quality = "bad" if one.value is None else "good"
         await source.tell(self._inputs[one.item], one.value, one.at, quality, f"{instance}:{one.sequence}")
