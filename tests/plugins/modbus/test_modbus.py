@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from plc import HOST, SIZE, Plc
 from pydantic import ValidationError
+from tcp import serving
 from waiting import until
 from works import GOOD, STATES, furnished, killed_meanwhile
 
@@ -102,6 +103,18 @@ async def test_what_the_plc_refuses_is_named_and_the_rest_is_read(works, plc):
     await plc.count(3)
     await shop.counted(3)
     assert await shop.last("counter/scrap") is None
+
+
+async def test_a_plc_that_takes_the_call_and_says_nothing_is_down(works):
+    async with serving(silent) as port:
+        mute = Plc(port)
+        shop = await works(plugin=reading(mute, timeout="100ms"))
+        await shop.reads("modbus", "down")
+        await until(lambda: f"Modbus at {HOST}:{port}" in shop.machine("modbus")["error"], "why")
+
+
+async def silent(reader, _writer) -> None:
+    await reader.read()
 
 
 async def test_a_jump_is_refused_by_name_and_shown(works, plc):

@@ -1,5 +1,6 @@
 """Machine -> agent -> counter rule -> pieces: no gap and no double, whoever starts anew."""
 
+import json
 import shutil
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -8,6 +9,8 @@ import pytest
 from mtconnect_agent import HOST, Agent
 from waiting import until
 from works import GOOD, STATES, furnished, killed_meanwhile, open_works
+
+from gateway.plugin_machines import LocalMachines
 
 RESTARTS = 10
 SCRAP = {"device": "laser-1", "input": "tag/scrap", "rule": "edge", "report": "quantity_scrap", "flush": "50ms"}
@@ -73,6 +76,25 @@ async def test_the_gateway_is_killed_and_books_every_piece_once(tmp_path, agent)
 
     await killed_meanwhile(await furnished(tmp_path, reading(agent)), count)
     assert [what for what, _ in agent.asked].count("current") == 1, "after a restart it goes on from where it was"
+
+
+async def test_the_place_is_kept_behind_what_is_booked(works, agent, tmp_path, monkeypatch):
+    """Never before it: whatever ends us between the two, nothing is left out."""
+    place, take, early = tmp_path / "data" / "plugins" / "mtconnect" / "laser-1.json", LocalMachines.take, []
+
+    async def watched(machines, reading):
+        sequence = int(reading.id.partition(":")[2])
+        if place.exists() and json.loads(place.read_text())["next"] > sequence:
+            early.append(reading)
+        return await take(machines, reading)
+
+    monkeypatch.setattr(LocalMachines, "take", watched)
+    shop = await works(plugin=reading(agent))
+    for value in range(5):
+        agent.say(parts=value)
+        await shop.seen(value)
+    await until(lambda: place.exists() and json.loads(place.read_text())["next"] == 6, "the place")
+    assert early == []
 
 
 async def test_what_is_told_a_second_time_is_not_booked_a_second_time(tmp_path, agent):

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 from opcua_plc import ENCRYPTED, VENDOR, Plc, certificate
 from program import Program
+from tcp import serving
+from waiting import until
 from works import STATES, furnished, killed_meanwhile, open_works
 
 RESTARTS = 10
@@ -111,6 +113,19 @@ async def test_a_tag_that_is_not_there_is_named_and_the_rest_is_read(works, plc)
     assert ";s=Gone: BadNodeIdUnknown" in error
     await plc.count(7)
     await shop.counted(2)
+
+
+async def test_a_plc_that_takes_the_call_and_says_nothing_is_down(works):
+    async with serving(silent) as port:
+        shop = await works(plugin=reading(Plc(port), timeout="200ms"))
+        await until(
+            lambda: shop.machine("opcua_client").get("error") == f"opc.tcp://127.0.0.1:{port}: TimeoutError", "why"
+        )
+        assert shop.link("opcua_client").state == "down"
+
+
+async def silent(reader, _writer) -> None:
+    await reader.read()
 
 
 async def test_only_a_server_whose_certificate_was_approved_gets_the_password(plc, tmp_path):
