@@ -19,7 +19,7 @@ from gateway.kernel.errors import GatewayError, TooFast, Unauthorized, Unavailab
 from gateway.kernel.health import Link
 from gateway.kernel.supervise import first
 from gateway.mcp_keys.model import ALL, Agent, Usage
-from gateway.plugin_sources import Machines, Quality, Reading, Refusal, Source, Sources
+from gateway.plugin_readings import Machines, Quality, Reading, Refusal, Source, Sources
 from gateway.values import Duration, Port
 from gateway.web.fields import Field
 from gateway.web.inside import Outcome

@@ -53,9 +53,9 @@ MAY = {
     "timekeeping": TOOLS | {"catalog", "jobs", "operations", "batches", "transfer"},
     "systemd": {"kernel", "settings"},
     "opening": {"kernel", "settings"},
-    "plugin_sources": {"kernel"},
-    "plugin_machines": {"kernel", "machines", "plugin_sources"},
-    "plugin_api": WORK | {"mcp_keys", "plugin_sources", "values"},
+    "plugin_readings": {"kernel"},
+    "plugin_machines": {"kernel", "machines", "plugin_readings"},
+    "plugin_api": WORK | {"mcp_keys", "plugin_readings", "values"},
     "plugin_ports": WORK | {"mcp_keys", "plugin_api"},
     "plugin_host": WORK | {"plugin_api"},
     "admin": WORK

@@ -8,7 +8,7 @@ from machine_hall import COUNTER, STATES, Hall
 from gateway.kernel.db import Database
 from gateway.kernel.errors import Forbidden, Invalid, StorageFull, UnknownDevice
 from gateway.plugin_machines import LocalMachines, speaking_over
-from gateway.plugin_sources import Reading
+from gateway.plugin_readings import Reading
 
 EDGE = {"device": "laser-1", "input": "tag/bad", "rule": "edge", "report": "quantity_scrap"}
 STATE = {"device": "laser-1", "input": "state", "rule": "state_map", "map": STATES, "on_enter": {"fault": "pause"}}
