@@ -78,4 +78,4 @@ def _badge(reading: Reading) -> Badge:
     if isinstance(badge, bool) or not isinstance(badge, int | str) or not str(badge).strip():
         message = "badge is no text and no number"
         raise Invalid(message, [{"field": "badge", "message": message, "constraint": "TYPE_MISMATCH"}])
-    return Badge(reading.device, str(badge).strip(), values.switch(given.get("on", True), "on"))
+    return Badge(reading.device, str(badge).strip(), values.switch(given.get("on", True), "on"), reading.id)

@@ -69,11 +69,14 @@ class Machines(Protocol):
 
 
 class Source:
-    """One machine that a plugin reads. `link` is its entry under `devices` in the plugin's own in `/healthz`."""
+    """One machine that a plugin reads. `link` is its entry under `devices` in the plugin's own in `/healthz`; `totals` are the
+    facts there that count for all of them.
+    """
 
-    def __init__(self, device: str, machines: Machines, clock: Clock, link: Link) -> None:
+    def __init__(self, device: str, machines: Machines, clock: Clock, link: Link, totals: dict[str, Any]) -> None:
         self.device = device
         self.link = link
+        self._totals = totals
         self._machines = machines
         self._clock = clock
         self._online: bool | None = None
@@ -86,14 +89,15 @@ class Source:
         """Returns once it is booked, or refused and shown."""
         refusals = await self._machines.take(Reading(self.device, input_, value, at, quality, id_))
         facts = self.link.facts
-        facts["readings"] += 1
-        facts["refused"] += len(refusals)
+        for told in (facts, self._totals):
+            told["readings"] += 1
+            told["refused"] += len(refusals)
         for one in refusals:
             before = facts["last_refused"] or {}
             if (before.get("input"), before.get("code")) != (input_, one.code):
                 log.warning("plugin.refused", link=self.link.name, input=input_, code=one.code, what=one.message)
-            told = {"input": input_, "code": one.code, "message": one.message[:MESSAGE_MAX]}
-            facts["last_refused"] = {"at": time_.zulu(self._clock.now()), **told}
+            about = {"input": input_, "code": one.code, "message": one.message[:MESSAGE_MAX]}
+            facts["last_refused"] = {"at": time_.zulu(self._clock.now()), **about}
 
     async def tell_changed(self, input_: str, value: Any, quality: Quality = "good") -> None:
         """For values that are looked at again and again: only what is new since the connection was made."""
@@ -146,6 +150,7 @@ class Sources:
         reached and is called again, later and later. Never returns.
         """
         self._links = {device: _Shown(f"{self._link.name}:{device}", self._clock, self._tell) for device in sources}
+        self._link.facts |= {"readings": 0, "refused": 0}
         self._link.facts["devices"] = {device: one.facts for device, one in self._links.items()}
         if self._machines is None:
             raise Unavailable("machines speak to a gateway that runs (`eryxon-gateway run`), not to this command")
@@ -163,7 +168,7 @@ class Sources:
             link.down(exc.message)
             log.error("plugin.source_refused", link=link.name, error=exc.message)  # noqa: TRY400 -- no defect
             await _forever()
-        source = Source(device, machines, self._clock, link)
+        source = Source(device, machines, self._clock, link, self._link.facts)
 
         async def once() -> None:
             try:

@@ -66,7 +66,7 @@ class MachineCommands(Commands):
 
     async def badge(self, badge: Badge) -> None:
         """Somebody logs on at the machine, or off. Raises UnknownBadge."""
-        await self._db.write(_badge, self.stamp(), self._speaking(badge.device), badge)
+        await self._db.write(_badge_once, self.stamp(), self._speaking(badge.device), badge)
 
     async def online(self, device: str, *, online: bool) -> None:
         """What a device says of itself, or its last will."""
@@ -124,12 +124,14 @@ def _take_once(tx: Tx, stamp: Stamp, machine: Machine, reading: Reading, steps: 
         told.extend(_take(tx, stamp, machine, reading, steps))
         return Answer(200, "null")
 
-    receipt = None
-    if reading.id is not None and machine.changes_work(reading.input):
-        key = f"{reading.input}:{reading.id}"
-        receipt = Receipt(machine.cause + READINGS, key, request_hash(key))
-    receipts.once(tx, receipt, stamp, take)
+    known = reading.id if machine.changes_work(reading.input) else None
+    receipts.once(tx, _receipt(machine, reading.input, known), stamp, take)
     return tuple(told)
+
+
+def _receipt(machine: Machine, name: str, id_: str | None) -> Receipt | None:
+    key = f"{name}:{id_}"
+    return None if id_ is None else Receipt(machine.cause + READINGS, key, request_hash(key))
 
 
 def _take(tx: Tx, stamp: Stamp, machine: Machine, reading: Reading, steps: Sequence[Step]) -> tuple[Told, ...]:
@@ -142,6 +144,14 @@ def _take(tx: Tx, stamp: Stamp, machine: Machine, reading: Reading, steps: Seque
     after, told = readings.take(At(tx, stamp, machine, reading.occurred_at, timed, reading.kept), steps, row)
     save(tx, stamp, before, after)
     return tuple(told)
+
+
+def _badge_once(tx: Tx, stamp: Stamp, machine: Machine, badge: Badge) -> None:
+    def log_on(tx: Tx, stamp: Stamp) -> Answer:
+        _badge(tx, stamp, machine, badge)
+        return Answer(200, "null")
+
+    receipts.once(tx, _receipt(machine, BADGE, badge.id), stamp, log_on)
 
 
 def _badge(tx: Tx, stamp: Stamp, machine: Machine, badge: Badge) -> None:

@@ -75,11 +75,12 @@ class Cycle:
 
 @dataclass(frozen=True, slots=True)
 class Badge:
-    """Somebody held a badge to the reader; `on` False: he leaves."""
+    """Somebody held a badge to the reader; `on` False: he leaves. `id`: of this very moment, for those that can be told again."""
 
     device: str
     badge: str = field(repr=False)
     on: bool = True
+    id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

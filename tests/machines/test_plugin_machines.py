@@ -60,6 +60,17 @@ async def test_the_same_id_is_booked_once_also_after_a_restart_and_an_hour_later
     assert sorted(await hall.booked()) == [(0, 1, 0), (20, 0, 0)]
 
 
+async def test_a_badge_that_is_told_again_does_not_log_on_again(floor):
+    """A reader that shows the last badge for ever, and somebody who has left since."""
+    hall = Hall(floor)
+    await floor.db.write(lambda tx: tx.execute("UPDATE profiles SET employee_id = '4711' WHERE username = 'anna'"))
+    held = said("badge", "4711", id="1")
+    assert await codes(port(hall), held, said("badge", {"badge": "4711", "on": False}, id="2")) == []
+    await hall.pass_time(60)
+    assert await codes(port(hall), held) == []
+    assert await floor.query("SELECT 1 FROM machine_badges") == []
+
+
 async def test_ids_are_kept_for_what_changes_work_alone(floor):
     """A card wears: what only shows how something stands needs no receipt."""
     gauge = {"device": "laser-1", "input": "tag/load", "rule": "gauge"}

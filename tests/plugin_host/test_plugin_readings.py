@@ -77,7 +77,8 @@ async def test_one_that_is_away_broken_or_not_known_holds_up_no_other():
 
 async def test_what_is_the_same_is_told_once_for_each_connection_and_a_refusal_is_shown():
     clock, book = SystemClock(), Notebook(refuses=(Refusal("COUNTER_JUMP", "too many"),))
-    source = Source("laser-1", book, clock, Link("plugin:test:laser-1", clock))
+    totals = {"readings": 10, "refused": 1}
+    source = Source("laser-1", book, clock, Link("plugin:test:laser-1", clock), totals)
     for value, quality in ((1, "good"), (1, "good"), (2, "good"), (2, "bad"), (2, "bad")):
         await source.tell_changed("counter/good", value, quality)
     await source.lost()
@@ -87,6 +88,7 @@ async def test_what_is_the_same_is_told_once_for_each_connection_and_a_refusal_i
     assert book.said == [*told, ("laser-1", False), told[-1]]
     facts = source.link.facts
     assert (facts["readings"], facts["refused"], facts["last_refused"]["code"]) == (4, 4, "COUNTER_JUMP")
+    assert totals == {"readings": 14, "refused": 5}
 
 
 async def test_without_a_gateway_or_without_machines_it_says_so():
