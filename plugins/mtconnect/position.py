@@ -8,10 +8,13 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Of one agent. `next`: the sequence to go on from, of the agent's life `instance`."""
+    """Of one agent. `next`: the sequence to go on from, of the agent's life `instance`. `items`: those that the agent has and that
+    have been read up to there.
+    """
 
     instance: int
     next: int
+    items: tuple[str, ...] = ()
 
 
 class PositionFile:
@@ -24,7 +27,7 @@ class PositionFile:
     def load(self) -> Position | None:
         try:
             given = json.loads(self._path.read_text())
-            self.saved = Position(int(given["instance"]), int(given["next"]))
+            self.saved = Position(int(given["instance"]), int(given["next"]), tuple(given["items"]))
         except (OSError, ValueError, KeyError, TypeError):
             self.saved = None
         return self.saved

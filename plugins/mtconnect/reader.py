@@ -46,11 +46,13 @@ class Reader:
         async with connected(self._agent.timeout) as session:
             client = AgentClient(session, self._agent.url, self._inputs)
             position = await asyncio.to_thread(self._file.load)
+            if position is not None and self._inputs.keys() - position.items:
+                position = await self._look(client, source, position)
             while True:
                 document, position = await self._next(client, source, position)
                 await self._book(source, document, position)
                 await source.reached()
-                source.link.up()
+                self._show(source, position)
                 if document.next > document.last:
                     await self._clock.sleep(self._agent.every)
 
@@ -62,16 +64,37 @@ class Reader:
                 if document.errors:
                     raise Unavailable(f"the agent at {self._agent.url} refuses `sample`: {', '.join(document.errors)}")
                 if document.instance == position.instance:
-                    return document, Position(document.instance, document.next)
+                    return document, replace(position, next=document.next)
         document = await client.current()
+        items = self._among(document)
         if position is not None and document.instance != position.instance and document.first == BEGINS:
             # It started anew and still has everything since: nothing is missed, and nothing was seen yet.
-            since = Position(document.instance, BEGINS)
+            since = Position(document.instance, BEGINS, items)
             return replace(document, next=BEGINS, observations=()), since
         if position is not None:
             source.link.facts["gaps"] += 1
             source.link.facts["last_gap"] = {"from": position.next, "to": document.first}
-        return document, Position(document.instance, document.next)
+        return document, Position(document.instance, document.next, items)
+
+    async def _look(self, client: AgentClient, source: Source, position: Position) -> Position:
+        """The settings name items that we have not read yet: how they stand, before we go on from where the others are."""
+        document = await client.current()
+        if document.instance != position.instance:
+            return position  # `sample` will find that, and begin anew with all of them
+        for one in document.observations:
+            if one.item in self._inputs and one.item not in position.items:
+                await self._tell(source, document.instance, one)
+        return replace(position, items=self._among(document))
+
+    def _among(self, document: Document) -> tuple[str, ...]:
+        return tuple(sorted({one.item for one in document.observations} & self._inputs.keys()))
+
+    def _show(self, source: Source, position: Position) -> None:
+        missing = sorted(self._inputs.keys() - position.items)
+        if missing:
+            source.link.degraded(f"the agent has no data item {', '.join(missing)}: `probe` names those that it has")
+        else:
+            source.link.up()
 
     async def _book(self, source: Source, document: Document, position: Position) -> None:
         ours = [one for one in document.observations if one.item in self._inputs]

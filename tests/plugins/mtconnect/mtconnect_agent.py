@@ -7,6 +7,7 @@ from xml.sax.saxutils import quoteattr
 from aiohttp import web
 
 HOST = "127.0.0.1"
+ITEMS = ("parts", "exec", "system", "bad")
 NAMESPACE = "urn:mtconnect.org:MTConnectStreams:2.0"
 
 
@@ -23,6 +24,7 @@ class Agent:
         self._latest: dict[str, tuple[int, str, str, str]] = {}
         self._next = 1
         self._runner: web.AppRunner | None = None
+        self._begin()
 
     # ------------------------------------------------------------------ the machine
 
@@ -39,6 +41,11 @@ class Agent:
         """Everything is forgotten; sequences begin again."""
         self.instance += 1
         self._buffer, self._latest, self._next = [], {}, 1
+        self._begin()
+
+    def _begin(self) -> None:
+        """As every agent: it knows all its items, and nothing of them yet."""
+        self.say(**dict.fromkeys(ITEMS, "UNAVAILABLE"))
 
     # ------------------------------------------------------------------ the network
 

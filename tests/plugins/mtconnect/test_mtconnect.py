@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from mtconnect_agent import HOST, Agent
+from mtconnect_agent import HOST, ITEMS, Agent
 from waiting import until
 from works import GOOD, STATES, furnished, killed_meanwhile, open_works
 
@@ -15,7 +15,7 @@ from gateway.plugin_machines import LocalMachines
 RESTARTS = 10
 SCRAP = {"device": "laser-1", "input": "tag/scrap", "rule": "edge", "report": "quantity_scrap", "flush": "50ms"}
 SCRAPPED = "SELECT coalesce(sum(quantity_scrap), 0) FROM operation_quantities"
-ITEMS = ({"id": "parts", "to": "counter/good"}, {"id": "exec", "to": "state"})
+READ = ({"id": "parts", "to": "counter/good"}, {"id": "exec", "to": "state"})
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ async def agent() -> AsyncIterator[Agent]:
 
 def reading(agent: Agent, *more: dict) -> dict:
     url = f"http://{HOST}:{agent.port}/Mill"
-    read = {"device": "laser-1", "url": url, "every": "50ms", "timeout": "5s", "item": [*ITEMS, *more]}
+    read = {"device": "laser-1", "url": url, "every": "50ms", "timeout": "5s", "item": [*READ, *more]}
     return {"mtconnect": {"agent": [read]}}
 
 
@@ -60,7 +60,6 @@ async def test_an_agent_that_is_away_or_starts_anew_ten_times_loses_no_piece(wor
         await shop.reads("mtconnect", "down")
         if round_ % 2:
             agent.starts_anew()
-            agent.say(parts="UNAVAILABLE")
         for _ in range(3):
             agent.say(parts=(made := made + 1))
         await agent.on()
@@ -93,7 +92,7 @@ async def test_the_place_is_kept_behind_what_is_booked(works, agent, tmp_path, m
     for value in range(5):
         agent.say(parts=value)
         await shop.seen(value)
-    await until(lambda: place.exists() and json.loads(place.read_text())["next"] == 6, "the place")
+    await until(lambda: place.exists() and json.loads(place.read_text())["next"] == len(ITEMS) + 6, "the place")
     assert early == []
 
 
@@ -134,9 +133,26 @@ async def test_what_the_agent_has_forgotten_is_said_and_the_counter_makes_up_for
         await shop.seen(29)
         await shop.counted(24)
         facts = shop.machine("mtconnect")
-        assert (facts["gaps"], facts["last_gap"]) == (1, {"from": 2, "to": 16})
+        assert (facts["gaps"], facts["last_gap"]) == (1, {"from": len(ITEMS) + 2, "to": len(ITEMS) + 16})
     finally:
         await small.off()
+
+
+async def test_an_item_that_the_agent_does_not_have_is_named_and_one_that_is_added_is_read(tmp_path, agent):
+    folder, mappings = tmp_path / "data", (GOOD, STATES, SYSTEM)
+    agent.say(parts=5, exec="ACTIVE", system="Warning")
+    wrong, right = ({"id": one, "to": "tag/system"} for one in ("sytem", "system"))
+    async with open_works(folder, reading(agent, wrong), mappings) as shop:
+        await shop.reads("mtconnect", "degraded")
+        assert "the agent has no data item sytem" in shop.machine("mtconnect")["error"]
+        agent.say(parts=7)
+        await shop.counted(2)
+    agent.say(parts=8)
+    async with open_works(folder, reading(agent, right), mappings) as shop:
+        await shop.reads("mtconnect")
+        await shop.seen("WARNING", "tag/system")
+        await shop.counted(3)
+        assert await shop.last("counter/good") == 8
 
 
 @pytest.mark.parametrize(
