@@ -1,5 +1,6 @@
 """Reads each machine at its own pace. What it says is handed over when it is new; after each connect everything is."""
 
+import logging
 from collections.abc import Sequence
 from functools import partial
 
@@ -17,6 +18,8 @@ REFUSALS = {1: "illegal function", 2: "illegal data address", 3: "illegal data v
 
 
 def parts(context: Context[Settings]) -> Parts:
+    # What it logs as a warning is what we raise, show and try again.
+    logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
     config = context.config
     sources = Sources(context.machines, context.clock, context.link, retry_max_s=config.retry_max)
     read = {one.device: ([tag.to for tag in one.tag], partial(_read, context.clock, one)) for one in config.device}

@@ -1,8 +1,11 @@
 """Machines of one plugin: each is read, tried again and shown alone."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from waiting import until
@@ -11,6 +14,8 @@ from gateway.kernel.clock import SystemClock
 from gateway.kernel.errors import Invalid, Unavailable
 from gateway.kernel.health import Link
 from gateway.plugin_readings import Reading, Refusal, Source, Sources
+
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass
@@ -89,6 +94,14 @@ async def test_what_is_the_same_is_told_once_for_each_connection_and_a_refusal_i
     facts = source.link.facts
     assert (facts["readings"], facts["refused"], facts["last_refused"]["code"]) == (4, 4, "COUNTER_JUMP")
     assert totals == {"readings": 14, "refused": 5}
+
+
+def test_what_is_heavy_is_imported_only_when_it_is_switched_on():
+    """Looking at a plugin, as `plugins list` and `config check` do, costs nothing."""
+    look = "import sys; from gateway import plugin_host; [plugin_host.found(name) for name in plugin_host.known()]; "
+    look += "print(sorted({'asyncua', 'pymodbus', 'mcp'} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout == "[]\n"
 
 
 async def test_without_a_gateway_or_without_machines_it_says_so():
