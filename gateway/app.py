@@ -132,9 +132,10 @@ class Gateway:
         self._rng = rng
         self._served: tuple[web.AppRunner, ...] = ()
         self._tasks: list[asyncio.Task[None]] = []
-        given = (LocalAgents(self.mcp_keys, self._gate), clock, self.health, rng, __version__)
-        lent = (settings.data_dir / "plugins", partial(speaking_over, self.machines, clock))
-        self._plugins = plugin_host.Host(settings.plugins, self._api, *given, *lent)
+        agents = LocalAgents(self.mcp_keys, self._gate)
+        given = (self._api, agents, clock, self.health, rng, __version__, db, settings.data_dir)
+        lent = (settings.gateway.plugins_dir, partial(speaking_over, self.machines, clock))
+        self._plugins = plugin_host.Host(settings.plugins, *given, *lent)
         self.health.watch(blobs(settings).problem)
         self.health.watch(lambda: self._tls.problem(clock.now()))
         if settings.http.allow_plain_lan:
@@ -249,7 +250,7 @@ class Gateway:
         for name, run in self._links():
             supervised = keep_running(run, self.health.link(name), clock=self._clock, rng=self._rng)
             self._tasks.append(asyncio.create_task(supervised, name=name))
-        self._tasks += self._plugins.start()
+        self._tasks.append(asyncio.create_task(self._plugins.run(), name="plugins"))
 
     async def _stop_links(self) -> None:
         await asyncio.gather(*(stop(task, within_s=LINKS_END_S) for task in self._tasks))
@@ -358,7 +359,7 @@ def check(settings: Settings) -> None:
     Topics.of(settings, settings.gateway.id)
     SparkplugTopics.of(settings)
     machines(settings.uns)
-    plugin_host.check(settings.plugins)
+    plugin_host.check(settings.plugins, settings.gateway.plugins_dir)
 
 
 def _listeners(http: Http, tls: Tls) -> list[tuple[str, int, ssl.SSLContext | None]]:

@@ -3,10 +3,11 @@
 It declares, the host calls: `plugin = Plugin(Config, build)`. `build` is called once, only when `[plugins.<name>] enabled` is
 true, so a heavy library is imported there. What it returns runs in this process, supervised: a failure ends and restarts the plugin
 alone. There is no database handle and there are no secrets here: a plugin reads and changes what any client of the REST API
-can read and change, through the same routes, rules and receipts.
+can read and change, through the same routes, rules and receipts. It is trusted code all the same: nothing in our process is
+out of its reach, and while it does not let go of the event loop nobody else runs.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -15,12 +16,12 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict
 
 from gateway.kernel.clock import Clock
-from gateway.kernel.errors import GatewayError, TooFast, Unauthorized, Unavailable
+from gateway.kernel.errors import GatewayError, Refused, TooFast, Unauthorized, Unavailable
 from gateway.kernel.health import Link
 from gateway.kernel.supervise import first
 from gateway.mcp_keys.model import ALL, Agent, Usage
 from gateway.plugin_readings import Machines, Quality, Reading, Refusal, Source, Sources
-from gateway.values import Duration, Port
+from gateway.values import Duration, Names, Port
 from gateway.web.fields import Field
 from gateway.web.inside import Outcome
 from gateway.web.routes import Caller, Scope
@@ -36,11 +37,13 @@ __all__ = [
     "Config",
     "Context",
     "Duration",
+    "Event",
     "Field",
     "GatewayError",
     "Link",
     "Machines",
     "Mount",
+    "Names",
     "Outcome",
     "Parts",
     "Plugin",
@@ -48,6 +51,7 @@ __all__ = [
     "Quality",
     "Reading",
     "Refusal",
+    "Refused",
     "Request",
     "Scope",
     "Source",
@@ -55,6 +59,7 @@ __all__ = [
     "TooFast",
     "Unauthorized",
     "Unavailable",
+    "Upload",
     "Usage",
     "first",
 ]
@@ -71,11 +76,19 @@ class Config(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
+class Upload:
+    """A body that is no JSON, for a route that takes such a type: `text/csv`."""
+
+    content_type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """One call of the REST API, or of a report (`GET /reports/<name>`).
 
     `key` is its Idempotency-Key: the same call with the same key is carried out once. `occurred_at`: when it happened, for a
-    route that asks for that and a body that does not say.
+    route that asks for that and a body that does not say. `upload` instead of `body`.
     """
 
     method: str
@@ -84,6 +97,7 @@ class Request:
     body: Mapping[str, Any] | None = None
     key: str | None = None
     occurred_at: str | None = None
+    upload: Upload | None = None
 
 
 class Api(Protocol):
@@ -114,13 +128,33 @@ class Agents(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One entry of the journal: what happened, and which rows it touched. `id` is the same however often it is told.
+
+    `type` and `data` are None for changes that have no name. `changes`: `{"table", "id", "op", "version", "fields"}` of each row.
+    `origin`: the id of a gateway, or `cloud`. Instants are ISO 8601 in UTC.
+    """
+
+    seq: int
+    id: str
+    type: str | None
+    origin: str
+    occurred_at: str
+    recorded_at: str
+    data: Mapping[str, Any] | None
+    changes: Sequence[Mapping[str, Any]]
+
+
 C = TypeVar("C", bound=Config)
 
 
 @dataclass(frozen=True, slots=True)
 class Context(Generic[C]):
     """What a plugin gets. `link` is its entry in /healthz (`plugin:<name>`): `up()` once it works, `down(why)`, `degraded(why)`;
-    numbers for people go into `link.facts`. `folder`: its own, below the data folder; it is made by who writes there.
+    what people want to know goes into `link.facts`, and numbers of it into /metrics too.
+
+    `caller` is the plugin itself, for its calls of the API; `folder` is its own, for what it has to remember.
     `machines`: None where no gateway runs (`Parts.stdio`).
     """
 
@@ -130,7 +164,8 @@ class Context(Generic[C]):
     clock: Clock
     link: Link
     gateway_version: str
-    folder: Path = Path()
+    caller: Caller
+    folder: Path
     machines: Machines | None = None
 
 
@@ -151,12 +186,19 @@ class Parts:
     `run` is supervised: it raises Unavailable when the other side cannot be reached and is called again, sooner or later.
     `end` is called when the gateway stops: streams that are open close then. `stdio` serves a program that has started us on
     stdin and stdout (`eryxon-gateway mcp`), until that has had enough.
+
+    `on_events` gets what happens, at least once and in order, up to 100 at a time; one call at a time. When it raises Unavailable
+    the same ones come again, after a pause. When it raises Refused they come again one by one, and the one that is refused alone is
+    set aside for people (`queue list`). `events`: the types it wants, `*` and `job.*` among them; None: every change, also those
+    without a name. Its place in the journal is kept: it begins at the end, and goes on where it was.
     """
 
-    run: Callable[[], Awaitable[None]]
+    run: Callable[[], Awaitable[None]] | None = None
     mounts: tuple[Mount, ...] = ()
     end: Callable[[], None] | None = None
     stdio: Callable[[Agent], Awaitable[None]] | None = None
+    on_events: Callable[[Sequence[Event]], Awaitable[None]] | None = None
+    events: tuple[str, ...] | None = ("*",)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,8 @@
 
 import asyncio
 import difflib
-import importlib
 import json
-import pkgutil
+import os
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,17 +16,23 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from gateway.kernel.clock import Clock
-from gateway.kernel.errors import Invalid, NotFound, StartupError, Unavailable
+from gateway.kernel.db import Database
+from gateway.kernel.errors import Invalid, NotFound, StartupError
 from gateway.kernel.health import Health, Link
-from gateway.kernel.supervise import keep_running
-from gateway.plugin_api import ALL, VERSION, Agents, Api, Config, Context, Machines, Mount, Parts, Plugin
+from gateway.kernel.stalls import Stall, Stalls
+from gateway.kernel.supervise import stop
+from gateway.plugin_api import ALL, Agents, Api, Caller, Config, Context, Handler, Machines, Parts, Plugin
+from gateway.plugin_reader import PluginReader
+from gateway.plugin_runs import Supervised, remembering
+from gateway.plugin_sources import Sources, shipped
 from gateway.web.gate import Gate
 from gateway.web.routes import Scope
 
-PACKAGE = "plugins"
 LINK = "plugin:{}"  # in /healthz
 LENT = {"mcp_server": frozenset({"/mcp"})}  # root paths that a plugin may have
-CRASHES_MAX, CRASHES_S = 5, 600.0  # so many within that time: it is not started again
+FOLDER = "plugins"  # in the data folder: one for each plugin
+STOP_MAX_S = 3.0  # in which all have to end, what they left behind too
+STALL_TOLD_S = 600.0  # that a plugin kept the loop makes the whole degraded for so long
 
 log = structlog.get_logger(__name__)
 
@@ -44,51 +49,42 @@ class Loaded:
     error: str | None = None
 
 
-def known() -> list[str]:
-    """The names of those that are shipped."""
-    package = importlib.import_module(PACKAGE)
-    return sorted(one.name for one in pkgutil.iter_modules(package.__path__) if one.ispkg)
-
-
-def found(name: str) -> Plugin[Any]:
-    """Raises NotFound when there is none of that name, StartupError when it is for another version of us."""
-    if name not in known():
-        raise NotFound(f'there is no plugin "{name}"; known here: {", ".join(known()) or "none"}')
-    plugin: Plugin[Any] = importlib.import_module(f"{PACKAGE}.{name}").plugin
-    if plugin.version != VERSION:
-        raise StartupError(f"it was written for version {plugin.version} of gateway.plugin_api, this is {VERSION}")
-    return plugin
-
-
-def wanted(sections: Sections) -> list[Loaded]:
+def wanted(sections: Sections, plugins_dir: Path | None = None) -> list[Loaded]:
     """All that are switched on, and those of which nobody can tell."""
-    return [_loaded(name, section) for name, section in sections.items() if section.get("enabled", False) is not False]
+    return _loaded_of(sections, Sources(plugins_dir)) if _any(sections) else []
 
 
-def check(sections: Sections) -> None:
+def check(sections: Sections, plugins_dir: Path | None = None) -> None:
     """Raises StartupError, one line for each plugin whose settings are wrong."""
-    wrong = [f"[plugins.{one.name}] {one.error}" for one in wanted(sections) if one.error]
+    sources = Sources(plugins_dir)
+    wrong = [f"[plugins.{one.name}] {one.error}" for one in _loaded_of(sections, sources) if one.error]
+    if told := sources.problem():
+        wrong.insert(0, told)
     if wrong:
         raise StartupError("\n".join(wrong))
 
 
-def listed(sections: Sections, links: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """All shipped ones and all with settings. `links`: those of /healthz, none while the gateway does not run."""
-    errors = {one.name: one.error for one in wanted(sections)}
+def listed(
+    sections: Sections, links: Mapping[str, Mapping[str, Any]], plugins_dir: Path | None = None
+) -> list[dict[str, Any]]:
+    """All that there are and all with settings. `links`: those of /healthz, none while the gateway does not run."""
+    sources = Sources(plugins_dir)
+    errors = {one.name: one.error for one in _loaded_of(sections, sources)}
     found = []
-    for name in sorted({*known(), *sections}):
+    for name in sorted({*sources, *sections}):
         error = errors.get(name)
         link = links.get(LINK.format(name), {"state": "down" if error else "off", "error": error})
         told = {"state": link["state"], "error": link["error"], "since": link.get("since")}
-        found.append({"name": name, "enabled": name in errors, **told})
+        found.append({"name": name, "enabled": name in errors, "origin": sources.origin(name), **told})
     return found
 
 
 def allowed_tools(names: Sequence[str] | None) -> tuple[str, ...]:
     """The tools of all shipped plugins with these names; None: those that only read. Raises Invalid for one that there is not."""
     tools: dict[str, bool] = {}
-    for name in known():
-        tools |= found(name).tools
+    sources = Sources(None)
+    for name in shipped():
+        tools |= sources.plugin(name).tools
     if names is None:
         return tuple(name for name, reads in tools.items() if reads)
     for name in names:
@@ -102,18 +98,45 @@ def allowed_tools(names: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _loaded(name: str, section: Mapping[str, Any]) -> Loaded:
+def built(
+    name: str, sections: Sections, api: Api, agents: Agents, clock: Clock, link: Link, version: str, data: Path
+) -> Parts:
+    """One alone, switched on or not, for a command that needs it. Raises StartupError."""
+    one = _loaded(name, sections.get(name, {}), Sources(None))
+    given = partial(Context, api=api, agents=agents, clock=clock, link=link, gateway_version=version)
+    parts = _built(one, given, data)
+    if isinstance(parts, str):
+        raise StartupError(f"[plugins.{name}] {parts}")
+    return parts
+
+
+# ------------------------------------------------------------------ settings
+
+
+def _any(sections: Sections) -> bool:
+    return any(_on(section) for section in sections.values())
+
+
+def _on(section: Mapping[str, Any]) -> bool:
+    return section.get("enabled", False) is not False
+
+
+def _loaded_of(sections: Sections, sources: Sources) -> list[Loaded]:
+    return [_loaded(name, section, sources) for name, section in sections.items() if _on(section)]
+
+
+def _loaded(name: str, section: Mapping[str, Any], sources: Sources) -> Loaded:
     if section.get("enabled", True) is not True:
         return Loaded(name, error=f"enabled = {json.dumps(section['enabled'], default=str)}: true or false is wanted")
     given = {key: value for key, value in section.items() if key != "enabled"}
     try:
-        plugin = found(name)
+        plugin = sources.plugin(name)
         return Loaded(name, plugin, plugin.config.model_validate(given))
     except (NotFound, StartupError) as exc:
         return Loaded(name, error=exc.message)
     except ValidationError as exc:
         return Loaded(name, error="; ".join(_wrong(plugin, error) for error in exc.errors(include_url=False)))
-    except Exception as exc:
+    except (Exception, SystemExit) as exc:
         log.exception("plugin.not_loaded", plugin=name)
         return Loaded(name, error=f"it cannot be loaded: {type(exc).__name__}: {exc}")
 
@@ -125,13 +148,7 @@ def _wrong(plugin: Plugin[Any], error: Mapping[str, Any]) -> str:
     return f"{key}: {str(error['msg']).removeprefix('Value error, ')}"
 
 
-def built(name: str, sections: Sections, api: Api, agents: Agents, clock: Clock, link: Link, version: str) -> Parts:
-    """One alone, switched on or not, for a command that needs it. Raises StartupError."""
-    one = _loaded(name, sections.get(name, {}))
-    parts = _built(one, partial(Context, api=api, agents=agents, clock=clock, link=link, gateway_version=version))
-    if isinstance(parts, str):
-        raise StartupError(f"[plugins.{name}] {parts}")
-    return parts
+# ------------------------------------------------------------------ at work
 
 
 class Host:
@@ -146,88 +163,121 @@ class Host:
         health: Health,
         rng: random.Random,
         version: str,
-        folders: Path,
+        db: Database,
+        data: Path,
+        plugins_dir: Path | None,
         machines: Callable[[str], Machines],
     ) -> None:
         self._clock = clock
         self._health = health
         self._rng = rng
+        self._db = db
         self._parts: dict[str, Parts] = {}
-        for one in wanted(sections):
+        self._works: dict[str, Supervised] = {}
+        self._roots: dict[str, Path] = {}  # name -> folder or file of its code
+        self._stalled: dict[str, tuple[float, str]] = {}  # name -> until when it is told, what
+        if not _any(sections):
+            return
+        sources = Sources(plugins_dir)
+        health.watch(sources.problem)
+        health.watch(self._problem)
+        for one in _loaded_of(sections, sources):
             link = health.link(LINK.format(one.name))
-            made = partial(Context, api=api, agents=agents, clock=clock, link=link, gateway_version=version)
-            parts = _built(one, partial(made, folder=folders / one.name, machines=machines(one.name)))
+            given = partial(Context, api=api, agents=agents, clock=clock, link=link, gateway_version=version)
+            parts = _built(one, partial(given, machines=machines(one.name)), data)
             if isinstance(parts, Parts):
                 self._parts[one.name] = parts
+                self._works[one.name] = Supervised(self._runs(parts, link), link, clock, rng)
+                self._roots[one.name] = sources.root(one.name)
             else:
                 link.down(parts)
                 log.error("plugin.not_started", plugin=one.name, error=parts)
+
+    def _runs(self, parts: Parts, link: Link) -> list[Callable[[], Awaitable[None]]]:
+        runs = [] if parts.run is None else [parts.run]
+        if parts.on_events is not None:
+            given = (parts.on_events, parts.events, self._db, self._clock, link)
+            runs.append(PluginReader(*given, alone=parts.run is None).run)
+        return runs
 
     def add_to(self, app: web.Application, gate: Gate) -> None:
         """Their routes, and what ends their streams."""
         for name, parts in self._parts.items():
             for mount in parts.mounts:
                 path = mount.path if mount.path in LENT.get(name, ()) else f"/plugins/{name}{mount.path}"
+                handler = self._works[name].handler(mount.handler)
                 app.router.add_route(
-                    mount.method, path, mount.handler if mount.scope is None else _guarded(mount, mount.scope, gate)
+                    mount.method, path, handler if mount.scope is None else _guarded(handler, mount.scope, gate)
                 )
             if parts.end is not None:
                 app.on_shutdown.append(partial(_ended, parts.end))
 
-    def start(self) -> list[asyncio.Task[None]]:
-        return [
-            asyncio.create_task(self._kept(LINK.format(name), parts.run), name=LINK.format(name))
-            for name, parts in self._parts.items()
-        ]
-
-    async def _kept(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
-        link = self._health.link(name)
-        breaker = _Breaker(run, link, self._clock)
-        await keep_running(breaker.run, link, clock=self._clock, rng=self._rng)
-
-
-class _Breaker:
-    """Gives up on a plugin that crashes again and again, and says so. One that cannot reach somebody has not crashed."""
-
-    def __init__(self, run: Callable[[], Awaitable[None]], link: Link, clock: Clock) -> None:
-        self._run = run
-        self._link = link
-        self._clock = clock
-        self._crashed_s: list[float] = []
-
     async def run(self) -> None:
+        """All of them, until this is cancelled: then each has ended, and all that it has begun."""
+        if not self._works:
+            return
+        loop = asyncio.get_running_loop()
+        before = loop.get_task_factory()
+        loop.set_task_factory(remembering)
+        tasks = [asyncio.create_task(self._works[name].run(), name=LINK.format(name)) for name in self._works]
+        tasks.append(asyncio.create_task(Stalls(self._whose, self._over).run(), name="loop-watch"))
         try:
-            await self._run()
-        except Unavailable:
-            raise
-        except Exception as exc:
-            now_s = self._clock.monotonic()
-            self._crashed_s = [at_s for at_s in self._crashed_s if now_s - at_s < CRASHES_S] + [now_s]
-            if len(self._crashed_s) < CRASHES_MAX:
-                raise
-            log.exception("plugin.given_up", link=self._link.name)
-            why = f"it failed {CRASHES_MAX} times within {CRASHES_S / 60:.0f} minutes and is not started again"
-            self._link.down(f"{why}: {type(exc).__name__}: {exc}. Restart the gateway once that is mended")
+            await asyncio.wait(tasks)
+        finally:
+            await asyncio.gather(*(stop(task, within_s=STOP_MAX_S) for task in tasks))
+            loop.set_task_factory(before)
+
+    # ------------------------------------------------------------------ who keeps the loop
+
+    def _whose(self, file: str) -> str | None:
+        for name, root in self._roots.items():
+            if file == str(root) or file.startswith(f"{root}{os.sep}"):
+                return name
+        return None
+
+    def _over(self, stall: Stall) -> None:
+        if stall.owner is None:
+            return
+        link = self._health.link(LINK.format(stall.owner))
+        told = f"it kept everything else waiting for {stall.lasted_s:.1f} s, at {stall.place}"
+        link.facts["stalls"] = link.facts.get("stalls", 0) + 1
+        link.facts["stalled_at"] = stall.place
+        link.degraded(told)
+        self._stalled[stall.owner] = (self._clock.monotonic() + STALL_TOLD_S, told)
+
+    def _problem(self) -> str | None:
+        now_s = self._clock.monotonic()
+        told = [f"plugin {name}: {what}" for name, (until_s, what) in self._stalled.items() if until_s > now_s]
+        return "; ".join(told) or None
 
 
-def _built(one: Loaded, context: Callable[[Config], Context[Any]]) -> Parts | str:
-    """The plugin, or why there is none."""
+def _built(one: Loaded, context: Callable[..., Context[Any]], data: Path) -> Parts | str:
+    """The plugin, or why there is none. `data`: the gateway's data folder."""
     if one.plugin is None or one.config is None:
         return one.error or "it cannot be loaded"
     try:
-        return one.plugin.build(context(one.config))
+        caller = Caller(LINK.format(one.name), one.name, Scope.PLAN)
+        return one.plugin.build(context(one.config, caller=caller, folder=_folder(data, one.name)))
     except ImportError as exc:
         return f"a package is missing ({exc}): install eryxon-gateway[all]"
-    except Exception as exc:
+    except (Exception, SystemExit) as exc:
         log.exception("plugin.not_built", plugin=one.name)
         return f"{type(exc).__name__}: {exc}"
 
 
-def _guarded(mount: Mount, scope: Scope, gate: Gate) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+def _folder(data: Path, name: str) -> Path:
+    """Of its own, for nobody else's eyes."""
+    folder = data / FOLDER / name
+    for one in (data, folder.parent, folder):
+        one.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def _guarded(handler: Handler, scope: Scope, gate: Gate) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def handle(request: web.Request) -> web.StreamResponse:
         caller = await gate.caller(request, {})
         caller.require(scope)
-        return await mount.handler(request)
+        return await handler(request)
 
     return handle
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
-from gateway.kernel.errors import Busy, Unauthorized
+from gateway.kernel.errors import Busy, NotFound, Unauthorized
 from gateway.kernel.ids import NewId
 from gateway.mcp_keys.keys import McpKeys
 from gateway.mcp_keys.model import PREFIXES, Agent, Usage
@@ -15,7 +15,7 @@ from gateway.plugin_api import Request
 from gateway.web import errors
 from gateway.web.fields import Field, fields
 from gateway.web.gate import Gate
-from gateway.web.inside import Inner, Inside, Outcome
+from gateway.web.inside import BASE, Inner, Inside, Outcome
 from gateway.web.routes import Caller, Route, Scope
 
 SPACE = "plugin:{}"  # of the receipts: a key of one caller is none of another's
@@ -46,14 +46,22 @@ class LocalApi:
             SPACE.format(caller.key_id),
             occurred_at=request.occurred_at,
             fresh=request.key is None,
+            upload=(request.upload.content_type, request.upload.body) if request.upload else None,
         )
         held = replace(caller, scope=min(caller.scope, Scope.PLAN))
         try:
-            async with asyncio.timeout(self._request_max_s):
+            async with asyncio.timeout(None if self._patient(request) else self._request_max_s):
                 return await self._inside.run(inner, held, request_id)
         except TimeoutError:
             late = Busy(f"no answer within {self._request_max_s:g} s; a change may still be carried out: look first")
             return Outcome(errors.status_of(late), errors.envelope(late, request_id))
+
+    def _patient(self, request: Request) -> bool:
+        """An import takes as long as it takes, as over HTTP."""
+        try:
+            return self._inside.route(request.method, request.path.removeprefix(BASE).rstrip("/")).patient
+        except NotFound:
+            return False
 
 
 async def carried_out(api: LocalApi, caller: Caller, given: Mapping[str, Any]) -> dict[str, Any]:

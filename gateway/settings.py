@@ -47,8 +47,6 @@ CONFIGS = (
 PREFIX = "GATEWAY_"
 _SEARCHED = ("/usr/sbin", "/usr/local/sbin")  # not on every user's PATH
 _SECRETS = ("api_key", "password", "service_password", "anon_key", "webhook_secret", "publish_password")
-# Keys that this version takes and does not use yet: a configuration for a later one works here as well.
-_UNUSED = (("gateway", "plugins_dir"),)
 
 
 def load(path: Path | None = None, data: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
@@ -70,13 +68,17 @@ def load(path: Path | None = None, data: Path | None = None, environment: Mappin
         raise StartupError(
             "\n".join(_told(error, chosen, sources) for error in exc.errors(include_url=False))
         ) from None
-    absolute = settings.gateway.model_copy(update={"data_dir": settings.data_dir.expanduser().absolute()})
-    return settings.model_copy(update={"gateway": absolute})
+    folders = {name: found for name in ("data_dir", "plugins_dir") if (found := getattr(settings.gateway, name))}
+    absolute = {name: folder.expanduser().absolute() for name, folder in folders.items()}
+    return settings.model_copy(update={"gateway": settings.gateway.model_copy(update=absolute)})
 
 
 def unused(settings: Settings) -> list[str]:
-    """What is set and has no effect in this version, one sentence each."""
-    return [f"{'.'.join(where)}: not used by this version" for where in _UNUSED if _given(settings, where)]
+    """What is set and has no effect, one sentence each."""
+    sections = settings.plugins.items()
+    return [
+        f"plugins.{name}: enabled = true is missing, so it is off" for name, one in sections if "enabled" not in one
+    ]
 
 
 def supervisor() -> tuple[str, float]:
@@ -183,15 +185,3 @@ def _kinds(annotation: Any) -> Iterator[type]:
         yield annotation
     for inner in get_args(annotation):
         yield from _kinds(inner)
-
-
-def _given(settings: BaseModel, where: tuple[str, ...]) -> bool:
-    """Whether somebody has set it, to whatever."""
-    if where[0] not in settings.model_fields_set:
-        return False
-    inner = getattr(settings, where[0])
-    if where[1:]:
-        return _given(inner, where[1:])
-    if isinstance(inner, BaseModel):
-        return bool(inner.model_fields_set)  # a heading alone, as in the template, sets nothing
-    return bool(inner) if isinstance(inner, Mapping) else True

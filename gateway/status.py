@@ -1,7 +1,9 @@
 """How the gateway is doing, as one JSON object: `/healthz`, `/metrics` and `eryxon-gateway status` show the same."""
 
+import math
 import sqlite3
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 from gateway import __version__
@@ -12,8 +14,11 @@ from gateway.hub.entities import epoch
 from gateway.kernel import clock as time_
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database
-from gateway.kernel.health import Health
+from gateway.kernel.health import Health, Link
 from gateway.outbox import journal
+
+PLUGINS = "plugin:"  # how the links of plugins begin
+FACTS_MAX, FACT_MAX_CHARACTERS = 50, 1_000  # of one plugin
 
 
 class Status:
@@ -46,7 +51,7 @@ class Status:
         head, epoch, readers = await self._db.read(_facts)
         now = self._clock.now()
         links: dict[str, dict[str, Any]] = {
-            link.name: {"state": link.state, "since": link.since, "error": link.error, **link.facts}
+            link.name: {"state": link.state, "since": link.since, "error": link.error, **_shown(link)}
             for link in self._health
         }
         for name, facts in readers.items():
@@ -68,6 +73,22 @@ class Status:
         }
         more = {"gateways": await self._db.read(gateways.known), "problems": self._problems()}
         return told | {name: value for name, value in more.items() if value}
+
+
+def _shown(link: Link) -> dict[str, Any]:
+    """The facts of a link. What a plugin puts there may be anything, and must not be what /healthz fails on."""
+    facts = link.facts.copy()
+    if not link.name.startswith(PLUGINS):
+        return facts
+    return {
+        str(name): value if isinstance(value, str | int | None) or _finite(value) else str(value)[:FACT_MAX_CHARACTERS]
+        for name, value in islice(facts.items(), FACTS_MAX)
+        if name not in ("state", "since", "error")
+    }
+
+
+def _finite(value: Any) -> bool:
+    return isinstance(value, float) and math.isfinite(value)
 
 
 def _facts(connection: sqlite3.Connection) -> tuple[int, int, dict[str, dict[str, Any]]]:

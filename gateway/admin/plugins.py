@@ -7,4 +7,5 @@ from gateway.admin.box import Arguments, Box
 
 
 async def listed(box: Box, _given: Arguments) -> list[dict[str, Any]]:
-    return plugin_host.listed(box.settings.plugins, (await box.status())["links"])
+    links = (await box.status())["links"]
+    return plugin_host.listed(box.settings.plugins, links, box.settings.gateway.plugins_dir)

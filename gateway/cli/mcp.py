@@ -37,7 +37,8 @@ def mcp(place: Place, tools: str) -> None:
 
 async def _serve(settings: Settings, agent: Agent) -> None:
     clock, there = SystemClock(), _There(settings)
-    parts = plugin_host.built(PLUGIN, settings.plugins, there, there, clock, Link(PLUGIN, clock), __version__)
+    given = (there, there, clock, Link(PLUGIN, clock), __version__, settings.data_dir)
+    parts = plugin_host.built(PLUGIN, settings.plugins, *given)
     if parts.stdio is None:
         raise StartupError(f"the plugin {PLUGIN} does not serve on stdin and stdout")
     await parts.stdio(agent)

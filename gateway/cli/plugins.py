@@ -13,10 +13,11 @@ def plugins() -> None:
 @plugins.command("list")
 @leaf
 def list_(place: Place) -> None:
-    """Every plugin, whether it is switched on, and how it is doing."""
+    """Every plugin, whether it is switched on, how it is doing, and where it lies."""
     found = place.ask("plugins.list")
     lines = [
-        f"{one['name']:14}  {'on ' if one['enabled'] else 'off'}  {one['state']:8}  {one['error'] or ''}".rstrip()
+        f"{one['name']:14}  {'on ' if one['enabled'] else 'off'}  {one['state']:8}  {one['origin'] or 'nowhere'}"
+        f"{': ' if one['error'] else ''}{one['error'] or ''}"
         for one in found
     ]
     place.show(found, "\n".join(lines) or "no plugins")

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway.kernel.db import Tx
+from gateway.outbox import journal
+from gateway.outbox.event import Entry
 
 LISTED_MAX = 10_000
 _LIST = """
@@ -12,6 +14,12 @@ SELECT p.reader, p.seq, e.type, p.lane, p.aggregate, p.state, p.reason, p.reques
 FROM event_parked p JOIN events e ON e.seq = p.seq
 WHERE p.reader = coalesce(?, p.reader) ORDER BY p.reader, p.seq LIMIT ?
 """
+
+_OLDEST = """
+DELETE FROM event_parked WHERE reader = ?1 AND seq IN (
+  SELECT seq FROM event_parked WHERE reader = ?1 ORDER BY seq DESC LIMIT -1 OFFSET ?2)
+"""
+_RETRY = "SELECT seq FROM event_parked WHERE reader = ? AND state = 'retry' ORDER BY seq LIMIT ?"
 
 
 def listed(connection: sqlite3.Connection, reader: str | None = None) -> list[dict[str, Any]]:
@@ -29,6 +37,24 @@ def discard(tx: Tx, reader: str, seqs: Sequence[int] | None = None) -> int:
     gone = _each(tx, "DELETE FROM event_parked WHERE reader = ?", reader, seqs)
     tx.execute("UPDATE event_readers SET skipped = skipped + ? WHERE name = ?", (gone, reader))
     return gone
+
+
+def set_aside(tx: Tx, reader: str, entry: Entry, reason: str, now: str, parked_max: int) -> None:
+    """For a person to decide on. Beyond `parked_max` the oldest are given up, and count as skipped."""
+    journal.park(tx, reader, [entry], reason, now, state="parked")
+    gone = tx.execute(_OLDEST, (reader, parked_max)).rowcount
+    if gone:
+        tx.execute("UPDATE event_readers SET skipped = skipped + ? WHERE name = ?", (gone, reader))
+
+
+def to_retry(connection: sqlite3.Connection, reader: str, limit: int) -> list[Entry]:
+    """Those that somebody has asked for once more, in the order in which they happened."""
+    return journal.these(connection, [row[0] for row in connection.execute(_RETRY, (reader, limit))])
+
+
+def settle(tx: Tx, reader: str, seq: int) -> None:
+    """It has gone out after all."""
+    tx.execute("DELETE FROM event_parked WHERE reader = ? AND seq = ?", (reader, seq))
 
 
 def _each(tx: Tx, statement: str, reader: str, seqs: Sequence[int] | None) -> int:

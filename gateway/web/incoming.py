@@ -125,3 +125,30 @@ class Incoming:
     def _fits(self, size: int) -> None:
         if size > self._limit:
             raise TooLarge(f"the body is larger than {self._limit} bytes: send it in parts")
+
+
+class InHand(Incoming):
+    """A body that is all there already."""
+
+    def __init__(self, content_type: str, body: bytes, limit: int) -> None:
+        self._content_type = content_type
+        self._body = body
+        self._limit = limit
+
+    @property
+    def content_type(self) -> str:
+        return self._content_type
+
+    @property
+    def length(self) -> int:
+        return len(self._body)
+
+    async def whole(self) -> bytes:
+        self._announced()
+        return self._body
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        yield await self.whole()
+
+    async def file(self, name: str | None) -> Field:
+        raise Unsupported(f'there is no form with a field "{name}" here')

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
@@ -10,11 +10,12 @@ from urllib.parse import parse_qsl
 import structlog
 
 from gateway.kernel.db import Tx
-from gateway.kernel.errors import BadRequest, GatewayError, Invalid, NotFound
+from gateway.kernel.errors import BadRequest, GatewayError, Invalid, NotFound, Unsupported
 from gateway.outbox.event import encode
 from gateway.outbox.receipts import Receipt, request_hash
 from gateway.web import body as body_
 from gateway.web import errors
+from gateway.web.incoming import InHand
 from gateway.web.routes import Call, Caller, Raw, Route, Scope
 
 BASE = "/functions/v1"
@@ -42,6 +43,7 @@ class Inner:
     queued: Callable[[], None] | None = None
     fresh: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
+    upload: tuple[str, bytes] | None = None  # (content type, body) instead of `body`
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +90,26 @@ class Inside:
                 raise BadRequest(one.required)
         if not route.mutates:
             return await self._shown(route, Call(caller, request_id, query, named, inner.headers, False))
+        if inner.upload is not None:
+            return await self._uploaded(route, inner, Call(caller, request_id, query, named, inner.headers, False))
         given = _dated(route, inner)
         raw = b"" if given is None else encode(given).encode()
-        hashed = request_hash(inner.method, function, asked, raw, *_based(route, inner))
-        receipt = Receipt(inner.space, inner.key, hashed, inner.fresh, inner.guard, inner.origin, inner.queued)
+        receipt = _receipt(inner, request_hash(inner.method, function, asked, raw, *_based(route, inner)))
         body = None
         if route.body is not None and (raw or route.method != "POST" or not route.strict_method):
             body = body_.validate(route.body, given)
         known = (caller, request_id, query, named, inner.headers, False, body, receipt)
         return await self._shown(route, Call(*known, base_version=inner.base_version))
+
+    async def _uploaded(self, route: Route, inner: Inner, call: Call) -> Outcome:
+        """As over HTTP, the handler reads the body, and puts it into what makes a request the same."""
+        kind, body = inner.upload or ("", b"")
+        if kind not in route.takes:
+            raise Unsupported(f"{kind} cannot be read here: send {' or '.join((*route.takes, 'JSON'))}")
+        path, _, asked = inner.path.partition("?")
+        hashed = request_hash(inner.method, path.removeprefix(BASE).rstrip("/"), asked)
+        incoming = InHand(kind, body, route.body_max_bytes)
+        return await self._shown(route, replace(call, receipt=_receipt(inner, hashed), incoming=incoming))
 
     async def _shown(self, route: Route, call: Call) -> Outcome:
         answer = await route.handler(call)
@@ -113,6 +126,10 @@ class Inside:
             if route.method == method and (match := pattern.fullmatch(function)):
                 return route, match.groupdict()
         raise NotFound(f"{method} {function} is nothing that can be called from inside")
+
+
+def _receipt(inner: Inner, hashed: bytes) -> Receipt:
+    return Receipt(inner.space, inner.key, hashed, inner.fresh, inner.guard, inner.origin, inner.queued)
 
 
 def _by_json(route: Route) -> bool:

@@ -16,6 +16,7 @@ from gateway.web.auth import Keys
 from gateway.web.routes import Scope
 
 READY_MAX_S = 2.0  # in which the writer has to prove that it writes
+PLUGINS = "plugin:"  # how the links of plugins begin
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _DOCS = """<!doctype html><html lang="en"><meta charset="utf-8"><link rel="icon" href="data:,"><title>eryxon-gateway API</title>
 <link rel="stylesheet" href="/docs/swagger-ui.css"><div id="ui"></div>
@@ -179,8 +180,13 @@ def exposition(report: Mapping[str, Any], commits: int) -> bytes:
         "sockets_dropped": gauge("realtime_sockets_dropped", "Sockets closed since the start, too slow.", "link"),
         "offline": gauge("machines_offline", "Machines whose values count for nothing.", "part"),
     }
+    plugin = gauge("plugin_fact", "A number that a plugin tells of itself.", "plugin", "fact")
     for name, link in report["links"].items():
         up.labels(name).set(link["state"] == "up")
+        if name.startswith(PLUGINS):
+            for fact in link.keys() - facts.keys():
+                if isinstance(link[fact], int | float):
+                    plugin.labels(name.removeprefix(PLUGINS), fact).set(link[fact])
         for fact, shown in facts.items():
             if fact in link:
                 shown.labels(name).set(link[fact])

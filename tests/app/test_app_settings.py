@@ -235,17 +235,15 @@ def test_secrets_are_hidden_where_settings_are_shown_and_where_they_are_wrong(re
     assert "hush" not in refusal(CLOUD + 'timeout = "soon"\n')
 
 
-def test_what_this_version_does_not_use_is_said_once_it_is_set(read):
+def test_a_plugin_with_settings_that_is_not_switched_on_is_told(read):
+    text = "[plugins.x]\nenabled = false\nport = 1\n[plugins.y]\nport = 2\n[plugins.z]\nenabled = true\n"
     assert unused(read(CLOUD)) == []
-    assert (
-        unused(read("[uns]\npublish_names = true\n[retention]\njournal_days = 5\n[compat]\ntopic = 'upstream'\n")) == []
-    )
-    text = (
-        '[gateway]\nplugins_dir = "p"\n[webhooks]\nallow_http = false\n[retention]\nlog_days = 30\n'
-        '[plugins.x]\nenabled = false\n[[uns.device]]\nid = "m"\ncells = ["*"]\n'
-        '[[uns.mapping]]\ndevice = "m"\ninput = "tag/x"\nrule = "gauge"\n'
-    )
-    told = unused(read(text))
-    assert told == ["gateway.plugins_dir: not used by this version"]
-    assert unused(read(CLOUD + 'kind = "hub"\n')) == []
-    assert unused(read("", {"GATEWAY_GATEWAY__PLUGINS_DIR": "p"})) == ["gateway.plugins_dir: not used by this version"]
+    assert unused(read(text)) == ["plugins.y: enabled = true is missing, so it is off"]
+    assert unused(read("", {"GATEWAY_PLUGINS__Y__PORT": "2"})) == ["plugins.y: enabled = true is missing, so it is off"]
+
+
+def test_folders_of_the_configuration_are_absolute(read, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    found = read('[gateway]\ndata_dir = "d"\nplugins_dir = "p"\n').gateway
+    assert (found.data_dir, found.plugins_dir) == (tmp_path / "d", tmp_path / "p")
+    assert read("").gateway.plugins_dir is None

@@ -12,10 +12,10 @@ def test_check_says_that_all_is_in_order(program):
 
 
 def test_check_warns_of_what_is_set_and_not_used(program):
-    program.configure('plugins_dir = "p"\n[http]\nport = 8080\n')
-    said = program.ok("config", "check")
-    assert said.err == "warning: gateway.plugins_dir: not used by this version\n"
-    assert program.ok("config", "check", "--json").json["warnings"] == ["gateway.plugins_dir: not used by this version"]
+    program.configure("[plugins.mcp_server]\nallowed_hosts = ['box']\n")
+    told = "plugins.mcp_server: enabled = true is missing, so it is off"
+    assert program.ok("config", "check").err == f"warning: {told}\n"
+    assert program.ok("config", "check", "--json").json["warnings"] == [told]
 
 
 def test_check_refuses_what_run_would_refuse(program):
@@ -30,7 +30,7 @@ def test_check_asks_the_parts_themselves(program):
     for text, told in (
         ('[uns]\ntopic_pattern = "{site}"\n', "topic_pattern"),
         ('[http]\ntls_cert = "none.pem"\ntls_key = "none.pem"\n', "none.pem"),
-        ("[plugins.mcp_servr]\nenabled = true\n", 'there is no plugin "mcp_servr"; known here: mcp_server'),
+        ("[plugins.mcp_servr]\nenabled = true\n", 'there is no plugin "mcp_servr"; known here: '),
         ("[plugins.mcp_server]\nenabled = true\nport = 1\n", "unknown key port; known here: enabled, allowed_hosts"),
         ('[plugins.mcp_server]\nenabled = "yes"\n', 'enabled = "yes": true or false is wanted'),
     ):
