@@ -132,9 +132,8 @@ class Gateway:
         self._rng = rng
         self._served: tuple[web.AppRunner, ...] = ()
         self._tasks: list[asyncio.Task[None]] = []
-        agents = LocalAgents(self.mcp_keys, self._gate)
-        given = (self._api, agents, clock, self.health, rng, __version__, db, settings.data_dir)
-        lent = (settings.gateway.plugins_dir, partial(speaking_over, self.machines, clock))
+        given = (self._api, LocalAgents(self.mcp_keys, self._gate), clock, self.health, rng, __version__, db)
+        lent = (settings.data_dir, settings.gateway.plugins_dir, partial(speaking_over, self.machines, clock))
         self._plugins = plugin_host.Host(settings.plugins, *given, *lent)
         self.health.watch(blobs(settings).problem)
         self.health.watch(lambda: self._tls.problem(clock.now()))
