@@ -95,6 +95,11 @@ class Works:
         """What stands about the machine in the health entry of the plugin."""
         return self.link(plugin).facts.get("devices", {}).get("laser-1", {})
 
+    async def says(self, plugin: str, words: str, state: str = "down") -> None:
+        """Wait until these words say why it is down, or degraded."""
+        await until(lambda: words in (self.machine(plugin).get("error") or ""), words)
+        assert self.machine(plugin)["state"] == state
+
     async def reads(self, plugin: str, state: str = "up") -> None:
         await until(lambda: self.machine(plugin).get("state") == state, f"{plugin} to be {state}")
 

@@ -75,10 +75,7 @@ async def test_a_plc_that_goes_off_and_on_ten_times_loses_no_piece(works, plc):
     for round_ in range(RESTARTS):
         await plc.count(made := made + 3)
         await plc.off()
-        await shop.reads("modbus", "down")
-        assert (
-            "nobody answers Modbus" in shop.machine("modbus")["error"] or "Modbus at" in shop.machine("modbus")["error"]
-        )
+        await shop.says("modbus", f"Modbus at {HOST}:{plc.port}")
         made += 4  # while nobody looks
         await plc.count(made)
         await plc.on()
@@ -97,8 +94,7 @@ async def test_what_the_plc_refuses_is_named_and_the_rest_is_read(works, plc):
     """Beyond its addresses; a counter of which nobody knows the value is not booked."""
     beyond = {"to": "counter/scrap", "address": SIZE + 5}
     shop = await works(plugin=reading(plc, TAGS[0], beyond))
-    await shop.reads("modbus", "degraded")
-    assert shop.machine("modbus")["error"] == f"holding {SIZE + 5} to {SIZE + 5}: illegal data address"
+    await shop.says("modbus", f"holding {SIZE + 5} to {SIZE + 5}: illegal data address", "degraded")
     await shop.seen(0)
     await plc.count(3)
     await shop.counted(3)
@@ -109,8 +105,7 @@ async def test_a_plc_that_takes_the_call_and_says_nothing_is_down(works):
     async with serving(silent) as port:
         mute = Plc(port)
         shop = await works(plugin=reading(mute, timeout="100ms"))
-        await shop.reads("modbus", "down")
-        await until(lambda: f"Modbus at {HOST}:{port}" in shop.machine("modbus")["error"], "why")
+        await shop.says("modbus", f"Modbus at {HOST}:{port}")
 
 
 async def silent(reader, _writer) -> None:
@@ -136,8 +131,7 @@ async def test_settings_that_name_nobody_are_told(works, plc):
 
 async def test_an_input_without_a_mapping_is_told(works, plc):
     shop = await works(plugin=reading(plc, {"to": "tag/door", "address": 0, "table": "coil"}))
-    await shop.reads("modbus", "down")
-    assert shop.machine("modbus")["error"] == "no [[uns.mapping]] of laser-1 says what tag/door means"
+    await shop.says("modbus", "no [[uns.mapping]] of laser-1 says what tag/door means")
 
 
 @pytest.mark.parametrize(

@@ -143,8 +143,7 @@ async def test_an_item_that_the_agent_does_not_have_is_named_and_one_that_is_add
     agent.say(parts=5, exec="ACTIVE", system="Warning")
     wrong, right = ({"id": one, "to": "tag/system"} for one in ("sytem", "system"))
     async with open_works(folder, reading(agent, wrong), mappings) as shop:
-        await shop.reads("mtconnect", "degraded")
-        assert "the agent has no data item sytem" in shop.machine("mtconnect")["error"]
+        await shop.says("mtconnect", "the agent has no data item sytem", "degraded")
         agent.say(parts=7)
         await shop.counted(2)
     agent.say(parts=8)
@@ -170,8 +169,7 @@ async def test_an_item_that_the_agent_does_not_have_is_named_and_one_that_is_add
 async def test_an_answer_that_is_none_is_told(works, agent, status, body, said):
     agent.said = (status, body)
     shop = await works(plugin=reading(agent))
-    await shop.reads("mtconnect", "down")
-    assert said in shop.machine("mtconnect")["error"]
+    await shop.says("mtconnect", said)
     agent.said = None
     agent.say(parts=1)
     await shop.seen(1)
