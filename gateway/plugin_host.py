@@ -21,7 +21,7 @@ from gateway.kernel.errors import Invalid, NotFound, StartupError
 from gateway.kernel.health import Health, Link
 from gateway.kernel.stalls import Stall, Stalls
 from gateway.kernel.supervise import stop
-from gateway.plugin_api import ALL, Agents, Api, Caller, Config, Context, Handler, Machines, Parts, Plugin
+from gateway.plugin_api import ALL, Agents, Api, Caller, Config, Context, Handler, Machines, Mount, Parts, Plugin
 from gateway.plugin_reader import PluginReader
 from gateway.plugin_runs import Supervised, remembering
 from gateway.plugin_sources import Sources, shipped
@@ -204,13 +204,13 @@ class Host:
         """Their routes, and what ends their streams."""
         for name, parts in self._parts.items():
             for mount in parts.mounts:
-                path = mount.path if mount.path in LENT.get(name, ()) else f"/plugins/{name}{mount.path}"
+                path = _path(name, mount)
                 handler = self._works[name].handler(mount.handler)
                 app.router.add_route(
                     mount.method, path, handler if mount.scope is None else _guarded(handler, mount.scope, gate)
                 )
             if parts.end is not None:
-                app.on_shutdown.append(partial(_ended, parts.end))
+                app.on_shutdown.append(partial(_ended, name, parts.end))
 
     async def run(self) -> None:
         """All of them, until this is cancelled: then each has ended, and all that it has begun."""
@@ -257,12 +257,33 @@ def _built(one: Loaded, context: Callable[..., Context[Any]], data: Path) -> Par
         return one.error or "it cannot be loaded"
     try:
         caller = Caller(LINK.format(one.name), one.name, Scope.PLAN)
-        return one.plugin.build(context(one.config, caller=caller, folder=_folder(data, one.name)))
+        parts = one.plugin.build(context(one.config, caller=caller, folder=_folder(data, one.name)))
+        if not isinstance(parts, Parts):
+            return f"its build returned {type(parts).__name__}: Parts are wanted"
+        _check_routes(one.name, parts)
     except ImportError as exc:
-        return f"a package is missing ({exc}): install eryxon-gateway[all]"
+        return f"a package is missing ({exc}): install {'eryxon-gateway[all]' if one.name in shipped() else 'it'}"
     except (Exception, SystemExit) as exc:
         log.exception("plugin.not_built", plugin=one.name)
         return f"{type(exc).__name__}: {exc}"
+    return parts
+
+
+def _path(name: str, mount: Mount) -> str:
+    return mount.path if mount.path in LENT.get(name, ()) else f"/plugins/{name}{mount.path}"
+
+
+def _check_routes(name: str, parts: Parts) -> None:
+    """Raises what the router would: later that would be the whole gateway's error."""
+    router = web.UrlDispatcher()
+    for mount in parts.mounts:
+        if not mount.path.startswith("/"):
+            raise ValueError(f'the path of its route, "{mount.path}", does not begin with a /')
+        router.add_route(mount.method, _path(name, mount), _nowhere)
+
+
+async def _nowhere(_request: web.Request) -> web.StreamResponse:
+    raise web.HTTPNotFound
 
 
 def _folder(data: Path, name: str) -> Path:
@@ -282,5 +303,8 @@ def _guarded(handler: Handler, scope: Scope, gate: Gate) -> Callable[[web.Reques
     return handle
 
 
-async def _ended(end: Callable[[], None], _app: web.Application) -> None:
-    end()
+async def _ended(name: str, end: Callable[[], None], _app: web.Application) -> None:
+    try:
+        end()
+    except Exception:
+        log.exception("plugin.not_ended", plugin=name)

@@ -53,6 +53,8 @@ class Sources:
             return None
         try:
             mode = folder.stat().st_mode
+            if stat.S_ISDIR(mode):
+                next(folder.iterdir(), None)
         except OSError as exc:
             return (
                 f"[gateway] plugins_dir {folder} cannot be read ({exc.strerror}): make the folder, or leave the key out"
@@ -103,17 +105,20 @@ def _shipped() -> Iterator[Source]:
 
 def _dropped(folder: Path | None) -> Iterator[Source]:
     """Folders that can be imported. None at all from a folder that everybody can write to."""
-    if folder is None or not folder.is_dir() or folder.stat().st_mode & stat.S_IWOTH:
+    try:
+        found = [] if folder is None or folder.stat().st_mode & stat.S_IWOTH else sorted(folder.iterdir())
+    except OSError:  # `problem` says why
         return
-    for one in sorted(folder.iterdir()):
+    for one in found:
         if one.name.isidentifier() and (one / "__init__.py").is_file():
             yield Source(one.name, str(one), partial(_imported, one), MODULE.format(one.name))
 
 
 def _installed() -> Iterator[Source]:
     for point in importlib.metadata.entry_points(group=GROUP):
-        about = f"package {point.dist.name} {point.dist.version}" if point.dist else f"package of {point.module}"
-        yield Source(point.name, about, partial(_plugin_of, point.module, point.attr), point.module.partition(".")[0])
+        module, _, attribute = point.value.partition(":")
+        about = f"package {point.dist.name} {point.dist.version}" if point.dist else f"package of {module}"
+        yield Source(point.name, about, partial(_plugin_of, module, attribute), module.partition(".")[0])
 
 
 def _imported(folder: Path) -> Any:

@@ -40,6 +40,8 @@ def build(context):
             for _ in range(2):
                 outcome = await context.api.call(Request("POST", "/api-jobs", body=given, key=event.id), context.caller)
                 context.link.facts[f"status_{outcome.replayed}"] = outcome.status
+            odd = Request("POST", "/api-jobs", upload=Upload("text/plain", b"J-1"))
+            context.link.facts["odd"] = (await context.api.call(odd, context.caller)).status
             context.link.facts["denied"] = (await context.api.call(Request("GET", "/api-mcp-keys"), context.caller)).status
     return Parts(on_events=on_events, events=("job.created",))
 
@@ -176,5 +178,6 @@ async def test_it_acts_in_its_own_name_and_once(tmp_path, shipped):
         await until(lambda: "denied" in facts, "what it did")
         assert (facts["status_False"], facts["status_True"]) == (201, 201), "the same key, the same job"
         assert facts["denied"] == 403, "a planner, and no more"
+        assert facts["odd"] == 415, "not every route takes every type"
         assert {"J-1", "after J-1"} <= await desk.jobs()
         assert json.dumps(facts)

@@ -31,7 +31,9 @@ def build(context):
     async def run():
         context.link.facts["runs"] = context.link.facts.get("runs", 0) + 1
         raise ValueError("a bug")
-    return Parts(run)
+    async def greet(request):
+        return web.Response(text="hello")
+    return Parts(run, (Mount("GET", "/hello", greet),))
 
 plugin = Plugin(Settings, build)
 """
@@ -98,7 +100,33 @@ async def test_one_that_crashes_again_and_again_is_given_up_and_one_that_waits_i
         )
         assert (crashing.state, crashing.facts["runs"]) == ("down", CRASHES_MAX)
         assert away.error == "the PLC is away"
+        _, key = await gateway.keys.create(NewKey("reader", Scope.READ))
+        url = f"http://{gateway.addresses[0]}/plugins/crashing/hello"
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(url, headers={"Authorization": f"Bearer {key}"}) as answer,
+        ):
+            assert answer.status == 503
+            assert "plugin:crashing is not running: it failed 5 times" in (await answer.json())["error"]["message"]
         assert gateway.status.brief() == "ok", "the core does not mind"
+
+
+async def test_whatever_it_declares_the_gateway_starts_and_stops(tmp_path, shipped):
+    head = "async def run():\n    await asyncio.Event().wait()\n\ndef build(context):\n"
+    tail = "\n\nplugin = Plugin(Settings, build)\n"
+    shipped(
+        nothing=f"{head}    return None{tail}",
+        pathless=f'{head}    return Parts(run, (Mount("GET", "hello", run),)){tail}',
+        twice=f'{head}    return Parts(run, (Mount("GET", "/a", run), Mount("GET", "/a", run))){tail}',
+        endless=f"{head}    return Parts(run, end=lambda: 1 / 0){tail}",
+    )
+    sections = dict.fromkeys(("nothing", "pathless", "twice", "endless"), ON)
+    async with running(settings(tmp_path / "data", **sections)) as gateway:
+        found = links(gateway)
+        assert found["plugin:nothing"].error == "its build returned NoneType: Parts are wanted"
+        assert 'the path of its route, "hello", does not begin with a /' in found["plugin:pathless"].error
+        assert found["plugin:twice"].error.startswith("RuntimeError: ")
+        assert gateway.status.brief() == "ok"
 
 
 def test_settings_are_checked_by_name(shipped):
