@@ -48,6 +48,7 @@ from gateway.mcp_keys.keys import McpKeys
 from gateway.opening import opened
 from gateway.outbox import journal
 from gateway.outbox.event import Stamp
+from gateway.plugin_machines import speaking_over
 from gateway.plugin_ports import LocalAgents, LocalApi, carried_out
 from gateway.publishers.sender import Here
 from gateway.publishers.senders import senders
@@ -131,9 +132,9 @@ class Gateway:
         self._rng = rng
         self._served: tuple[web.AppRunner, ...] = ()
         self._tasks: list[asyncio.Task[None]] = []
-        agents = LocalAgents(self.mcp_keys, self._gate)
-        given = (self._api, agents, clock, self.health, rng, __version__, db)
-        self._plugins = plugin_host.Host(settings.plugins, *given, settings.data_dir, settings.gateway.plugins_dir)
+        given = (self._api, LocalAgents(self.mcp_keys, self._gate), clock, self.health, rng, __version__, db)
+        lent = (settings.data_dir, settings.gateway.plugins_dir, partial(speaking_over, self.machines, clock))
+        self._plugins = plugin_host.Host(settings.plugins, *given, *lent)
         self.health.watch(blobs(settings).problem)
         self.health.watch(lambda: self._tls.problem(clock.now()))
         if settings.http.allow_plain_lan:

@@ -18,7 +18,9 @@ from pydantic import BaseModel, ConfigDict
 from gateway.kernel.clock import Clock
 from gateway.kernel.errors import GatewayError, Refused, TooFast, Unauthorized, Unavailable
 from gateway.kernel.health import Link
+from gateway.kernel.supervise import first
 from gateway.mcp_keys.model import ALL, Agent, Usage
+from gateway.plugin_readings import Machines, Quality, Reading, Refusal, Source, Sources
 from gateway.values import Duration, Names, Port
 from gateway.web.fields import Field
 from gateway.web.inside import Outcome
@@ -39,20 +41,27 @@ __all__ = [
     "Field",
     "GatewayError",
     "Link",
+    "Machines",
     "Mount",
     "Names",
     "Outcome",
     "Parts",
     "Plugin",
     "Port",
+    "Quality",
+    "Reading",
+    "Refusal",
     "Refused",
     "Request",
     "Scope",
+    "Source",
+    "Sources",
     "TooFast",
     "Unauthorized",
     "Unavailable",
     "Upload",
     "Usage",
+    "first",
 ]
 
 VERSION = 1  # of this interface; a plugin says which one it was written for
@@ -146,6 +155,7 @@ class Context(Generic[C]):
     what people want to know goes into `link.facts`, and numbers of it into /metrics too.
 
     `caller` is the plugin itself, for its calls of the API; `folder` is its own, for what it has to remember.
+    `machines`: None where no gateway runs (`Parts.stdio`).
     """
 
     config: C
@@ -156,6 +166,7 @@ class Context(Generic[C]):
     gateway_version: str
     caller: Caller
     folder: Path
+    machines: Machines | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from gateway.kernel.errors import Invalid, NotFound, StartupError
 from gateway.kernel.health import Health, Link
 from gateway.kernel.stalls import Stall, Stalls
 from gateway.kernel.supervise import stop
-from gateway.plugin_api import ALL, Agents, Api, Caller, Config, Context, Handler, Mount, Parts, Plugin
+from gateway.plugin_api import ALL, Agents, Api, Caller, Config, Context, Handler, Machines, Mount, Parts, Plugin
 from gateway.plugin_reader import PluginReader
 from gateway.plugin_runs import Supervised, remembering
 from gateway.plugin_sources import Sources, shipped
@@ -166,6 +166,7 @@ class Host:
         db: Database,
         data: Path,
         plugins_dir: Path | None,
+        machines: Callable[[str], Machines],
     ) -> None:
         self._clock = clock
         self._health = health
@@ -183,7 +184,7 @@ class Host:
         for one in _loaded_of(sections, sources):
             link = health.link(LINK.format(one.name))
             given = partial(Context, api=api, agents=agents, clock=clock, link=link, gateway_version=version)
-            parts = _built(one, given, data)
+            parts = _built(one, partial(given, machines=machines(one.name)), data)
             if isinstance(parts, Parts):
                 self._parts[one.name] = parts
                 self._works[one.name] = Supervised(self._runs(parts, link), link, clock, rng)

@@ -356,6 +356,8 @@ class Settings(Section):
 
 
 def _hidden(section: Any) -> Any:
+    if isinstance(section, list):
+        return [_hidden(one) for one in section]
     if not isinstance(section, dict):
         return section
     secret = re.compile(r"secret|password|token|key$")

@@ -53,7 +53,9 @@ MAY = {
     "timekeeping": TOOLS | {"catalog", "jobs", "operations", "batches", "transfer"},
     "systemd": {"kernel", "settings"},
     "opening": {"kernel", "settings"},
-    "plugin_api": WORK | {"mcp_keys", "values"},
+    "plugin_readings": {"kernel"},
+    "plugin_machines": {"kernel", "machines", "plugin_readings"},
+    "plugin_api": WORK | {"mcp_keys", "plugin_readings", "values"},
     "plugin_ports": WORK | {"mcp_keys", "plugin_api"},
     "plugin_sources": {"kernel", "plugin_api"},
     "plugin_reader": TOOLS | {"plugin_api"},
@@ -92,6 +94,7 @@ MAY = {
         "machines",
         "mcp_keys",
         "plugin_host",
+        "plugin_machines",
         "plugin_ports",
         "reports",
         "uns",
@@ -179,6 +182,7 @@ def test_only_one_file_each_speaks_a_protocol():
         "gateway/cloud/client.py",
         "gateway/upstream/client.py",
         "gateway/webhooks/posting.py",
+        "plugins/mtconnect/agent.py",
         "gateway/admin/client.py",  # our own socket
     }
     assert saying(r"\bsqlite3\.connect\(") == {"gateway/kernel/connection.py"}

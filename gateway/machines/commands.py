@@ -1,5 +1,6 @@
 """What machines tell becomes rows: read, decide, save, record, in one transaction each. Every one of them may come twice."""
 
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -9,17 +10,18 @@ from gateway.kernel.db import Database, Tx
 from gateway.kernel.errors import Forbidden
 from gateway.kernel.ids import NewId
 from gateway.machines import cycles, readings, requests, states, store, targets
-from gateway.machines.model import CYCLE, Badge, Cycle, Quality, Reading, Request, Told
+from gateway.machines.model import BADGE, CYCLE, Badge, Cycle, Quality, Reading, Request, Told
 from gateway.machines.readings import At, Step, Taken
 from gateway.machines.registry import Machine, Machines
 from gateway.machines.store import MachineRow
-from gateway.outbox import journal
+from gateway.outbox import journal, receipts
 from gateway.outbox.command import Commands
 from gateway.outbox.event import Event, Stamp, row_lane
-from gateway.outbox.receipts import Answer
+from gateway.outbox.receipts import Answer, Receipt, request_hash
 
 SAME_BADGE = timedelta(seconds=3)
 READER = "reader"  # a role that only listens
+READINGS = ":reading"  # ids of readings, of cycles and of requests do not meet
 
 
 class MachineCommands(Commands):
@@ -31,6 +33,18 @@ class MachineCommands(Commands):
         super().__init__(db, clock, new_id, origin)
         self.machines = machines
         self.heard: dict[str, float] = {}
+
+    def over(self, way: str) -> "MachineCommands":
+        """For the same devices, as they speak over another way in."""
+        found = MachineCommands(self._db, self._clock, self._new_id, self._origin, self.machines.over(way))
+        found.heard = self.heard
+        return found
+
+    def require(self, device: str, name: str) -> None:
+        """Raises UnknownDevice, Forbidden, and Invalid for an input of which nothing says what it means."""
+        machine = self._speaker(device)
+        if name not in (CYCLE, BADGE):
+            readings.require(machine, name)
 
     async def take(self, reading: Reading) -> tuple[Told, ...]:
         """One value of a device. What of it was not done is told; the rest is. Raises Invalid."""
@@ -52,11 +66,13 @@ class MachineCommands(Commands):
 
     async def badge(self, badge: Badge) -> None:
         """Somebody logs on at the machine, or off. Raises UnknownBadge."""
-        await self._db.write(_badge, self.stamp(), self._speaking(badge.device), badge)
+        await self._db.write(_badge_once, self.stamp(), self._speaking(badge.device), badge)
 
     async def online(self, device: str, *, online: bool) -> None:
         """What a device says of itself, or its last will."""
-        await self._db.write(_online, self.stamp(), self._speaking(device), online)
+        machine = self._speaking(device)
+        if not online or not await self._db.read(_known_online, device):
+            await self._db.write(_online, self.stamp(), machine, online)
 
     async def request(self, request: Request) -> Answer:
         """Carried out, or answered as it was the first time. Raises what the same command raises over REST, and UnknownVerb,
@@ -72,16 +88,20 @@ class MachineCommands(Commands):
         return await self._once(receipt, requests.carry_out, machine, wish)
 
     async def _taken(self, machine: Machine, reading: Reading, steps: Sequence[Step]) -> tuple[Told, ...]:
-        told = await self._db.write(_take, self.stamp(), machine, reading, steps)
+        told = await self._db.write(_take_once, self.stamp(), machine, reading, steps)
         # Again: who looks once a second at those that told something must not have looked before it was committed.
         self.heard[machine.id] = self._clock.monotonic()
         return told
 
     def _speaking(self, device: str) -> Machine:
+        machine = self._speaker(device)
+        self.heard[device] = self._clock.monotonic()
+        return machine
+
+    def _speaker(self, device: str) -> Machine:
         machine = self.machines.get(device)
         if machine.device.role == READER:
             raise Forbidden(f'"{device}" has the role "reader": it may say nothing')
-        self.heard[device] = self._clock.monotonic()
         return machine
 
     def stamp(self) -> Stamp:
@@ -96,14 +116,42 @@ def save(tx: Tx, stamp: Stamp, before: MachineRow, after: MachineRow) -> None:
         journal.append(tx, stamp, [Event(row_lane(store.TABLE, after.id), f"machine:{after.id}", stamp.now, (change,))])
 
 
+def _take_once(tx: Tx, stamp: Stamp, machine: Machine, reading: Reading, steps: Sequence[Step]) -> tuple[Told, ...]:
+    """What only shows how something stands may be taken again; it needs no receipt."""
+    told: list[Told] = []
+
+    def take(tx: Tx, stamp: Stamp) -> Answer:
+        told.extend(_take(tx, stamp, machine, reading, steps))
+        return Answer(200, "null")
+
+    known = reading.id if machine.changes_work(reading.input) else None
+    receipts.once(tx, _receipt(machine, reading.input, known), stamp, take)
+    return tuple(told)
+
+
+def _receipt(machine: Machine, name: str, id_: str | None) -> Receipt | None:
+    key = f"{name}:{id_}"
+    return None if id_ is None else Receipt(machine.cause + READINGS, key, request_hash(key))
+
+
 def _take(tx: Tx, stamp: Stamp, machine: Machine, reading: Reading, steps: Sequence[Step]) -> tuple[Told, ...]:
     timed = states.timed(reading.occurred_at, stamp.now)
+    if reading.quality is Quality.UNCERTAIN:
+        timed = replace(timed, quality=Quality.UNCERTAIN)
     before = store.get(tx, machine.id)
     quality = states.quality(timed.quality, online=before.online, silent=False)
     row = replace(before, quality=quality, source_timestamp=timed.at, received_at=stamp.now)
     after, told = readings.take(At(tx, stamp, machine, reading.occurred_at, timed, reading.kept), steps, row)
     save(tx, stamp, before, after)
     return tuple(told)
+
+
+def _badge_once(tx: Tx, stamp: Stamp, machine: Machine, badge: Badge) -> None:
+    def log_on(tx: Tx, stamp: Stamp) -> Answer:
+        _badge(tx, stamp, machine, badge)
+        return Answer(200, "null")
+
+    receipts.once(tx, _receipt(machine, BADGE, badge.id), stamp, log_on)
 
 
 def _badge(tx: Tx, stamp: Stamp, machine: Machine, badge: Badge) -> None:
@@ -113,6 +161,11 @@ def _badge(tx: Tx, stamp: Stamp, machine: Machine, badge: Badge) -> None:
         store.log_off(tx, machine.id, operator_id)
     elif known is None or known[0] != operator_id or not stamp.now - known[1] < SAME_BADGE:
         store.log_on(tx, machine.id, operator_id, stamp.text)
+
+
+def _known_online(connection: sqlite3.Connection, device: str) -> bool:
+    row = store.get(connection, device)
+    return row.online is True and (row.quality is not Quality.BAD or row.received_at is None)
 
 
 def _online(tx: Tx, stamp: Stamp, machine: Machine, online: bool) -> None:  # noqa: FBT001 -- what it says of itself

@@ -8,6 +8,7 @@ from typing import Any
 
 STATE = "state"  # names of inputs, as far as they are fixed
 CYCLE = "cycle"
+BADGE = "badge"
 COUNTER = "counter/"
 TAG = "tag/"
 
@@ -46,7 +47,8 @@ class Verb(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Reading:
     """One value. `input`: `state`, `counter/<name>`, `tag/<name>`, or the topic of a mapping; `occurred_at`: by the device's
-    own clock; `kept`: it waited for us while we were away, and may be older than what we know.
+    own clock; `kept`: it waited for us while we were away, and may be older than what we know. `quality`: what its source
+    thinks of it; `id`: of this very value, for those that can be told again.
     """
 
     device: str
@@ -54,6 +56,8 @@ class Reading:
     value: Any
     occurred_at: datetime | None = None
     kept: bool = False
+    quality: Quality = Quality.GOOD
+    id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +75,12 @@ class Cycle:
 
 @dataclass(frozen=True, slots=True)
 class Badge:
-    """Somebody held a badge to the reader; `on` False: he leaves."""
+    """Somebody held a badge to the reader; `on` False: he leaves. `id`: of this very moment, for those that can be told again."""
 
     device: str
     badge: str = field(repr=False)
     on: bool = True
+    id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ def gather(tx: Tx, stamp: Stamp, machine: Machine, row: MachineRow, counted: Cou
     cells = targets.cells_of(tx, machine)
     found = targets.current(tx, cells, row.started_operation_id)
     known = gathered.get(tx, counted.key) or Gathered(counted.key, machine.cause, counted.field, cells)
-    known = replace(known, cells=cells)
+    known = replace(known, cells=cells, cause=machine.cause)
     if len(found) == 1:
         owner = For(found[0], targets.operator(tx, machine, stamp.now))
         due = stamp.now + timedelta(seconds=counted.flush_s)

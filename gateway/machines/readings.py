@@ -10,7 +10,7 @@ from typing import Any
 from gateway.kernel.db import Tx
 from gateway.kernel.errors import GatewayError, Invalid, InvalidTransition, NoActiveOperation
 from gateway.machines import counters, cycles, pieces, requests, states, store, values
-from gateway.machines.model import COUNTER, STATE, Cycle, Reading, State, Told, Verb
+from gateway.machines.model import COUNTER, STATE, Cycle, Quality, Reading, State, Told, Verb
 from gateway.machines.pieces import Counted
 from gateway.machines.registry import Machine, Source
 from gateway.machines.states import Timed
@@ -43,15 +43,37 @@ def steps(machine: Machine, reading: Reading) -> list[Step]:
     """Everything that follows from one value. Raises Invalid."""
     name = reading.input
     sources = machine.sources.get(name, ())
+    if reading.quality is Quality.BAD:
+        return _unbelieved(name, sources)
     made = [_MAKES[one.mapping.rule](one, values.at(reading.value, one.mapping.path, name)) for one in sources]
     if name == STATE and not any(one.mapping.rule == "state_map" for one in sources):
         made.append(_state(None, reading.value))
     elif name.startswith(COUNTER) and not sources:
         made.append(_showing(name, values.whole(reading.value, name)))
     if not made:
+        require(machine, name)
+    return made
+
+
+def require(machine: Machine, name: str) -> None:
+    """Raises Invalid when a value of this input says nothing."""
+    if name != STATE and not name.startswith(COUNTER) and name not in machine.sources:
         message = f"no [[uns.mapping]] of {machine.id} says what {name[:NAME_MAX]} means"
         raise Invalid(message, [{"field": "input", "message": message, "constraint": "UNKNOWN"}])
-    return made
+
+
+def _unbelieved(name: str, sources: Sequence[Source]) -> list[Step]:
+    """Nobody knows the value: nothing is counted, a state is unknown."""
+    made = [_state(one, State.UNKNOWN.value) if one.mapping.rule == "state_map" else _doubting(one) for one in sources]
+    return made or ([_state(None, State.UNKNOWN.value)] if name == STATE else [])
+
+
+def _doubting(source: Source) -> Step:
+    def doubt(at: At, row: MachineRow) -> Taken:
+        store.doubt(at.tx, row.id, source.key)
+        return row, []
+
+    return doubt
 
 
 def take(at: At, steps_: Sequence[Step], row: MachineRow) -> Taken:

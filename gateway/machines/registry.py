@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 from gateway.kernel.errors import StartupError, UnknownDevice
@@ -12,7 +12,7 @@ from gateway.machines.model import COUNTER, CYCLE, STATE, TAG, State
 from gateway.machines.values import word
 from gateway.sections import Device, Mapping_, Uns
 
-CAUSE = "mqtt:"  # how causes, receipts and callers of devices begin
+MQTT = "mqtt"  # the way in that a device's causes, receipts and callers name
 ANY_CELL = "*"
 CYCLE_FIELDS = ("quantity_good", "quantity_scrap")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -38,11 +38,12 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A device with everything that is set for it. `counted`: the fields that its mappings book."""
+    """A device with everything that is set for it. `counted`: the fields that its mappings book; `way`: how it speaks to us."""
 
     device: Device
     sources: Mapping[str, tuple[Source, ...]]  # by input or topic
     counted: frozenset[str]
+    way: str = MQTT
 
     @property
     def id(self) -> str:
@@ -50,11 +51,15 @@ class Machine:
 
     @property
     def cause(self) -> str:
-        return f"{CAUSE}{self.device.id}"
+        return f"{self.way}:{self.device.id}"
 
     def counts_each(self, name: str) -> bool:
         """Whether a message of this input or topic counts each time it comes, as nothing tells it from the one before."""
         return any(one.mapping.rule == CYCLE and one.mapping.allow_unidentified for one in self.sources.get(name, ()))
+
+    def changes_work(self, name: str) -> bool:
+        """Whether a value of this input may be booked, or move an operation, each time it is taken for a new one."""
+        return any(one.mapping.rule in ("counter_delta", "edge", CYCLE) for one in self.sources.get(name, ()))
 
     def state_mapping(self, state: State) -> Mapping_ | None:
         """Which of its mappings knows this state."""
@@ -79,6 +84,10 @@ class Machines:
         if found is None:
             raise UnknownDevice(f'no [[uns.device]] has the id "{device[:63]}"')
         return found
+
+    def over(self, way: str) -> "Machines":
+        """The same, as they speak over another way in."""
+        return Machines({name: replace(one, way=way) for name, one in self.by_id.items()}, self.topics)
 
     def __iter__(self) -> Iterator[Machine]:
         return iter(self.by_id.values())

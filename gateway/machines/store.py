@@ -35,7 +35,7 @@ _VALUES = "SELECT device, input, value FROM machine_values ORDER BY device, inpu
 _KEEP_VALUE = """
 INSERT OR REPLACE INTO machine_values (device, input, value, at, unsure, received_at) VALUES (?, ?, ?, ?, 0, ?)
 """
-_DOUBT = "UPDATE machine_values SET unsure = 1 WHERE device = ?"
+_DOUBT = "UPDATE machine_values SET unsure = 1 WHERE device = ?1 AND input = coalesce(?2, input)"
 _CELLS = """
 SELECT id, name FROM cells WHERE deleted_at IS NULL
 """
@@ -233,9 +233,9 @@ def keep_value(tx: Tx, device: str, key: str, value: Any, claimed: datetime | No
     tx.execute(_KEEP_VALUE, (device, key, encode(value), text(claimed), now))
 
 
-def doubt(tx: Tx, device: str) -> None:
-    """It was offline or silent: a counter that is to be rebased is, with its next value."""
-    tx.execute(_DOUBT, (device,))
+def doubt(tx: Tx, device: str, key: str | None = None) -> None:
+    """It was offline or silent, or one value was bad: a counter that is to be rebased is, with its next value."""
+    tx.execute(_DOUBT, (device, key))
 
 
 def values(connection: sqlite3.Connection) -> dict[str, dict[str, Any]]:

@@ -221,6 +221,7 @@ def test_secrets_are_hidden_where_settings_are_shown_and_where_they_are_wrong(re
         CLOUD
         + '[broker]\nmode = "external"\npassword = "hush1"\n[plugins.printer]\nenabled = true\napi_token = "hush2"\n'
         + '[plugins.printer.web]\nsecret_key = "hush3"\n'
+        + '[[plugins.printer.tray]]\npassword = "hush4"\n'
     )
     found = read(text)
     assert found.cloud.api_key.get_secret_value() == "ery_live_hush"
