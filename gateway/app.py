@@ -48,7 +48,7 @@ from gateway.mcp_keys.keys import McpKeys
 from gateway.opening import opened
 from gateway.outbox import journal
 from gateway.outbox.event import Stamp
-from gateway.plugin_ports import LocalAgents, LocalApi, carried_out
+from gateway.plugin_ports import LocalAgents, LocalApi, LocalJournal, carried_out
 from gateway.publishers.sender import Here
 from gateway.publishers.senders import senders
 from gateway.realtime.hub import LINK as REALTIME
@@ -132,7 +132,9 @@ class Gateway:
         self._served: tuple[web.AppRunner, ...] = ()
         self._tasks: list[asyncio.Task[None]] = []
         agents = LocalAgents(self.mcp_keys, self._gate)
-        self._plugins = plugin_host.Host(settings.plugins, self._api, agents, clock, self.health, rng, __version__)
+        folder = settings.data_dir / plugin_host.FOLDER
+        ports = plugin_host.Ports(self._api, agents, LocalJournal(db), clock, folder, __version__)
+        self._plugins = plugin_host.Host(settings.plugins, ports, self.health, rng)
         self.health.watch(blobs(settings).problem)
         self.health.watch(lambda: self._tls.problem(clock.now()))
         if settings.http.allow_plain_lan:

@@ -6,16 +6,19 @@ alone. There is no database handle and there are no secrets here: a plugin reads
 can read and change, through the same routes, rules and receipts.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict
 
 from gateway.kernel.clock import Clock
-from gateway.kernel.errors import GatewayError, TooFast, Unauthorized, Unavailable
+from gateway.kernel.disk import write_whole
+from gateway.kernel.errors import GatewayError, StartupError, TooFast, Unauthorized, Unavailable
 from gateway.kernel.health import Link
+from gateway.kernel.supervise import first
 from gateway.mcp_keys.model import ALL, Agent, Usage
 from gateway.web.fields import Field
 from gateway.web.inside import Outcome
@@ -31,8 +34,10 @@ __all__ = [
     "Clock",
     "Config",
     "Context",
+    "Entry",
     "Field",
     "GatewayError",
+    "Journal",
     "Link",
     "Mount",
     "Outcome",
@@ -40,10 +45,13 @@ __all__ = [
     "Plugin",
     "Request",
     "Scope",
+    "StartupError",
     "TooFast",
     "Unauthorized",
     "Unavailable",
     "Usage",
+    "first",
+    "write_whole",
 ]
 
 VERSION = 1  # of this interface; a plugin says which one it was written for
@@ -101,20 +109,50 @@ class Agents(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What stands in the journal: what happened, and the rows that it touched.
+
+    `type` and `data` are None for what has no name. `lane`: `job:<id>`, or `<table>:<id>` outside a job. A change has `table`, `id`
+    and `op` (insert, update, delete).
+    """
+
+    seq: int
+    lane: str
+    type: str | None
+    occurred_at: str
+    data: Mapping[str, Any] | None
+    changes: Sequence[Mapping[str, Any]]
+
+
+class Journal(Protocol):
+    """Everything that happens here, in order."""
+
+    async def head(self) -> int:
+        """The `seq` of the last entry; 0 in an empty journal."""
+        ...
+
+    def tail(self, since: int) -> AsyncIterator[Sequence[Entry]]:
+        """Pages of what comes after `since`, for ever; nobody remembers how far a plugin has read."""
+        ...
+
+
 C = TypeVar("C", bound=Config)
 
 
 @dataclass(frozen=True, slots=True)
 class Context(Generic[C]):
     """What a plugin gets. `link` is its entry in /healthz (`plugin:<name>`): `up()` once it works, `down(why)`, `degraded(why)`;
-    numbers for people go into `link.facts`.
+    numbers for people go into `link.facts`. `folder` is the plugin's own in the data folder; it may have to be made.
     """
 
     config: C
     api: Api
     agents: Agents
+    journal: Journal
     clock: Clock
     link: Link
+    folder: Path
     gateway_version: str
 
 
@@ -145,9 +183,14 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Plugin(Generic[C]):
-    """`tools`: what keys of agents can be held to, name -> does it only read?"""
+    """`tools`: what keys of agents can be held to, name -> does it only read?
+
+    `verbs`: what the command line does in the plugin's folder, whether the gateway runs or not, name -> function of the folder
+    and arguments by name; it raises StartupError.
+    """
 
     config: type[C]
     build: Callable[[Context[C]], Parts]
     version: int = VERSION
     tools: Mapping[str, bool] = field(default_factory=dict)
+    verbs: Mapping[str, Callable[..., Any]] = field(default_factory=dict)

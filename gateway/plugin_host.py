@@ -9,6 +9,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -19,11 +20,12 @@ from gateway.kernel.clock import Clock
 from gateway.kernel.errors import Invalid, NotFound, StartupError, Unavailable
 from gateway.kernel.health import Health, Link
 from gateway.kernel.supervise import keep_running
-from gateway.plugin_api import ALL, VERSION, Agents, Api, Config, Context, Mount, Parts, Plugin
+from gateway.plugin_api import ALL, VERSION, Agents, Api, Config, Context, Journal, Mount, Parts, Plugin
 from gateway.web.gate import Gate
 from gateway.web.routes import Scope
 
 PACKAGE = "plugins"
+FOLDER = "plugins"  # in the data folder
 LINK = "plugin:{}"  # in /healthz
 LENT = {"mcp_server": frozenset({"/mcp"})}  # root paths that a plugin may have
 CRASHES_MAX, CRASHES_S = 5, 600.0  # so many within that time: it is not started again
@@ -41,6 +43,22 @@ class Loaded:
     plugin: Plugin[Any] | None = None
     config: Config | None = None
     error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What every plugin gets; `folder` holds a folder for each of them."""
+
+    api: Api
+    agents: Agents
+    journal: Journal
+    clock: Clock
+    folder: Path
+    version: str
+
+    def context(self, name: str, config: Config, link: Link) -> Context[Any]:
+        given = (self.api, self.agents, self.journal, self.clock)
+        return Context(config, *given, link, self.folder / name, self.version)
 
 
 def known() -> list[str]:
@@ -124,10 +142,10 @@ def _wrong(plugin: Plugin[Any], error: Mapping[str, Any]) -> str:
     return f"{key}: {str(error['msg']).removeprefix('Value error, ')}"
 
 
-def built(name: str, sections: Sections, api: Api, agents: Agents, clock: Clock, link: Link, version: str) -> Parts:
+def built(name: str, sections: Sections, ports: Ports, link: Link) -> Parts:
     """One alone, switched on or not, for a command that needs it. Raises StartupError."""
     one = _loaded(name, sections.get(name, {}))
-    parts = _built(one, partial(Context, api=api, agents=agents, clock=clock, link=link, gateway_version=version))
+    parts = _built(one, ports, link)
     if isinstance(parts, str):
         raise StartupError(f"[plugins.{name}] {parts}")
     return parts
@@ -139,22 +157,17 @@ class Host:
     def __init__(
         self,
         sections: Sections,
-        api: Api,
-        agents: Agents,
-        clock: Clock,
+        ports: Ports,
         health: Health,
         rng: random.Random,
-        version: str,
     ) -> None:
-        self._clock = clock
+        self._clock = ports.clock
         self._health = health
         self._rng = rng
         self._parts: dict[str, Parts] = {}
         for one in wanted(sections):
             link = health.link(LINK.format(one.name))
-            parts = _built(
-                one, partial(Context, api=api, agents=agents, clock=clock, link=link, gateway_version=version)
-            )
+            parts = _built(one, ports, link)
             if isinstance(parts, Parts):
                 self._parts[one.name] = parts
             else:
@@ -208,12 +221,12 @@ class _Breaker:
             self._link.down(f"{why}: {type(exc).__name__}: {exc}. Restart the gateway once that is mended")
 
 
-def _built(one: Loaded, context: Callable[[Config], Context[Any]]) -> Parts | str:
+def _built(one: Loaded, ports: Ports, link: Link) -> Parts | str:
     """The plugin, or why there is none."""
     if one.plugin is None or one.config is None:
         return one.error or "it cannot be loaded"
     try:
-        return one.plugin.build(context(one.config))
+        return one.plugin.build(ports.context(one.name, one.config, link))
     except ImportError as exc:
         return f"a package is missing ({exc}): install eryxon-gateway[all]"
     except Exception as exc:

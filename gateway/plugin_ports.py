@@ -1,17 +1,20 @@
-"""What the host gives to plugins: the REST API without HTTP, and who comes to call tools. See `plugin_api`."""
+"""What the host gives to plugins: the REST API without HTTP, the journal, and who comes to call tools. See `plugin_api`."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+import json
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
+from gateway.kernel.db import Database
 from gateway.kernel.errors import Busy, Unauthorized
 from gateway.kernel.ids import NewId
 from gateway.mcp_keys.keys import McpKeys
 from gateway.mcp_keys.model import PREFIXES, Agent, Usage
-from gateway.plugin_api import Request
+from gateway.outbox import journal, reader
+from gateway.plugin_api import Entry, Request
 from gateway.web import errors
 from gateway.web.fields import Field, fields
 from gateway.web.gate import Gate
@@ -83,3 +86,27 @@ class LocalAgents:
 
     async def used(self, usage: Usage) -> None:
         await self._keys.used(usage)
+
+
+class LocalJournal:
+    """Of this gateway."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def head(self) -> int:
+        return await self._db.read(journal.head)
+
+    async def tail(self, since: int) -> AsyncIterator[Sequence[Entry]]:
+        async for entries in reader.tail(self._db, since):
+            yield [
+                Entry(
+                    one.seq,
+                    one.lane,
+                    one.type,
+                    one.occurred_at,
+                    None if one.data is None else json.loads(one.data),
+                    json.loads(one.changes),
+                )
+                for one in entries
+            ]

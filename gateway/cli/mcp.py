@@ -1,7 +1,7 @@
 """`mcp`: the tools for agents on stdin and stdout, for a program on this machine that starts us."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,12 +13,13 @@ from gateway.cli.inside import described_api
 from gateway.cli.leaf import Place, asked, leaf
 from gateway.kernel import logs
 from gateway.kernel.clock import SystemClock
-from gateway.kernel.errors import StartupError, Unauthorized
+from gateway.kernel.errors import StartupError, Unauthorized, Unavailable
 from gateway.kernel.health import Link
-from gateway.plugin_api import Agent, Caller, Field, Outcome, Request, Usage
+from gateway.plugin_api import Agent, Caller, Entry, Field, Outcome, Request, Usage
 from gateway.settings import Settings
 
 PLUGIN = "mcp_server"
+FOLLOWED_BY_NOBODY = "a command does not follow the journal"
 
 
 @click.command()
@@ -37,7 +38,8 @@ def mcp(place: Place, tools: str) -> None:
 
 async def _serve(settings: Settings, agent: Agent) -> None:
     clock, there = SystemClock(), _There(settings)
-    parts = plugin_host.built(PLUGIN, settings.plugins, there, there, clock, Link(PLUGIN, clock), __version__)
+    ports = plugin_host.Ports(there, there, there, clock, settings.data_dir / plugin_host.FOLDER, __version__)
+    parts = plugin_host.built(PLUGIN, settings.plugins, ports, Link(PLUGIN, clock))
     if parts.stdio is None:
         raise StartupError(f"the plugin {PLUGIN} does not serve on stdin and stdout")
     await parts.stdio(agent)
@@ -65,3 +67,9 @@ class _There:
 
     async def used(self, usage: Usage) -> None:
         await asked(self._settings, "mcp.used", asdict(usage))
+
+    async def head(self) -> int:
+        raise Unavailable(FOLLOWED_BY_NOBODY)
+
+    def tail(self, _since: int) -> AsyncIterator[Sequence[Entry]]:
+        raise Unavailable(FOLLOWED_BY_NOBODY)

@@ -1,0 +1,223 @@
+"""The life of the mirror: certificate, server, a first picture, and then whatever the journal says was touched.
+
+A second truth it never becomes: it reads by the REST API, writes by it, and when it fails the next run begins anew.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from asyncua import Server
+
+from gateway.plugin_api import Caller, Context, Entry, Request, Scope, StartupError, Unavailable, first
+from plugins.opcua_mirror import jobcontrol, server
+from plugins.opcua_mirror.desk import Desk
+from plugins.opcua_mirror.hall import Hall, Moved
+from plugins.opcua_mirror.jobcontrol import JobControl
+from plugins.opcua_mirror.methods import Methods
+from plugins.opcua_mirror.model import Cell, cell_of, job_of, moved
+from plugins.opcua_mirror.pki import WARN_DAYS, Pki
+from plugins.opcua_mirror.space import NAMESPACE, Space
+from plugins.opcua_mirror.users import Users
+
+if TYPE_CHECKING:
+    from plugins.opcua_mirror import Settings
+
+COALESCE_S = 0.25  # changes within that time are shown together
+TICK_S = 10.0
+LOOK_S = 1.0  # how often it is asked whether we are behind
+BEHIND_S = 5.0
+CELLS_AT_ONCE = 10  # in one reading: a large hall is read piece by piece
+JOBS_MAX = 200
+NAME = "opcua_mirror"
+
+log = structlog.get_logger(__name__)
+
+
+class Mirror:
+    def __init__(self, context: "Context[Settings]") -> None:
+        self._context = context
+        self._config = context.config
+        self._clock = context.clock
+        self._pki = Pki(context.folder)
+        self._users = Users(context.folder)
+        self._caller = Caller(f"plugin:{NAME}", NAME, Scope.READ)
+        self._cells: set[str] = set()  # touched, and not shown yet
+        self._jobs: set[str] = set()
+        self._moved: list[Moved] = []
+        self._news = asyncio.Event()
+        self._touched_s: float | None = None  # since when something waits
+
+    async def run(self) -> None:
+        """Raises Unavailable when the port is taken or the data cannot be read: it is tried again."""
+        since = await self._context.journal.head()
+        async with self._serving() as hall:
+            await first(self._listen(since), self._follow(hall), self._tick(hall), self._watch(hall))
+
+    @asynccontextmanager
+    async def _serving(self) -> AsyncIterator[Hall]:
+        """Listens only once everything is there to be seen."""
+        logging.getLogger("asyncua").setLevel(logging.WARNING)  # it tells of every request
+        try:
+            own = await asyncio.to_thread(self._pki.own, self._clock.now())
+        except StartupError as exc:
+            raise Unavailable(exc.message) from exc
+        config = self._config
+        door = server.Door(self._pki, self._users, self._clock, insecure_readonly=config.insecure_readonly)
+        made = await server.made(
+            door,
+            self._pki,
+            own.uri,
+            host=config.host,
+            port=config.port,
+            sign=config.sign,
+            insecure_readonly=config.insecure_readonly,
+            version=self._context.gateway_version,
+        )
+        hall, problem = await self._furnished(made)
+        try:
+            await made.start()
+        except OSError as exc:
+            raise Unavailable(f"{config.host}:{config.port} cannot be listened on: {exc}") from exc
+        try:
+            self._tell(hall, made, problem, own.ends - self._clock.now())
+            yield hall
+        finally:
+            await made.stop()
+
+    async def _furnished(self, made: Server) -> tuple[Hall, str | None]:
+        """With everything as it is now; and why there is no Job Control."""
+        problem = control = None
+        try:
+            file = jobcontrol.nodeset(self._config.nodeset_dir)
+            index = await jobcontrol.imported(made, file)
+            control = JobControl(made, index, self._config.locale)
+        except (FileNotFoundError, ValueError) as exc:
+            problem = f"Job Control: nodeset not found ({exc})"
+        desk = Desk(self._context.api, self._clock, self._look)
+        methods = Methods(desk, stop_means=self._config.stop_means, start_head=self._config.start_head)
+        space = Space(made, await made.register_namespace(NAMESPACE))
+        limits = {"list_max": self._config.job_list_max, "cells_max": self._config.max_cells_mirrored}
+        hall = Hall(made, space, methods, control, **limits)
+        await hall.prepare()
+        found = (await self._read("cell_ids"))["cells"]
+        for start in range(0, len(found), CELLS_AT_ONCE):
+            ids = found[start : start + CELLS_AT_ONCE]
+            await hall.show(await self._boards(ids, ()), ids, (), self._clock.now(), silent=True)
+        await self._show_jobs(hall, silent=True)
+        await self._show_status(hall)
+        return hall, problem
+
+    def _tell(self, hall: Hall, made: Server, problem: str | None, left: timedelta) -> None:
+        link = self._context.link
+        port = made.bserver.port if made.bserver else self._config.port
+        link.facts |= {"url": f"opc.tcp://{self._config.host}:{port}", "cells": len(hall.cells), "updates": 0}
+        problems = [problem] if problem else []
+        if self._config.insecure_readonly:
+            problems.append("insecure_readonly: anybody who reaches the port can read")
+        if left < timedelta(days=WARN_DAYS):
+            problems.append(f"the certificate ends in {left.days} days: eryxon-gateway opcua certs --renew")
+        if hall.skipped:
+            problems.append(
+                f"{hall.skipped} cells are not mirrored: max_cells_mirrored is {self._config.max_cells_mirrored}"
+            )
+        if not problems:
+            link.up()
+        else:
+            link.degraded("; ".join(problems))
+        log.info("opcua.listening", url=link.facts["url"], cells=len(hall.cells), job_control=problem is None)
+
+    # ------------------------------------------------------------------ what changes
+
+    async def _listen(self, since: int) -> None:
+        async for entries in self._context.journal.tail(since):
+            self._touch(entries)
+
+    def _touch(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            kind, _, row_id = entry.lane.partition(":")
+            if kind == "job":
+                self._jobs.add(row_id)
+            for change in entry.changes:
+                if change["table"] == "cells":
+                    self._cells.add(change["id"])
+            if (told := moved(entry.type, entry.data)) is not None:
+                self._moved.append((*told, entry.occurred_at))
+        if (self._cells or self._jobs) and self._touched_s is None:
+            self._touched_s = self._clock.monotonic()
+            self._news.set()
+
+    async def _follow(self, hall: Hall) -> None:
+        while True:
+            await self._news.wait()
+            await self._clock.sleep(COALESCE_S)
+            self._news.clear()
+            cells, jobs, told = self._cells, self._jobs, self._moved
+            self._cells, self._jobs, self._moved = set(), set(), []
+            waiting_since_s, self._touched_s = self._touched_s, None
+            try:
+                await self._refresh(hall, cells, jobs, told)
+            except BaseException:
+                self._touched_s = waiting_since_s
+                raise
+
+    async def _refresh(self, hall: Hall, cells: set[str], jobs: set[str], told: Sequence[Moved]) -> None:
+        cells = cells.union(*(hall.cells_of_job(job_id) for job_id in jobs))
+        written = 0
+        ids, of_jobs = sorted(cells), sorted(jobs)
+        for start in range(0, max(len(ids), len(of_jobs)), CELLS_AT_ONCE):
+            part = ids[start : start + CELLS_AT_ONCE]
+            found = await self._boards(part, of_jobs[start : start + CELLS_AT_ONCE])
+            written += await hall.show(found, part, told, self._clock.now())
+        if jobs:
+            written += await self._show_jobs(hall)
+        facts = self._context.link.facts
+        facts["cells"], facts["updates"] = len(hall.cells), facts["updates"] + written
+
+    async def _tick(self, hall: Hall) -> None:
+        while True:
+            await self._clock.sleep(TICK_S)
+            await hall.tick(self._clock.now())
+            await self._show_status(hall)
+
+    async def _watch(self, hall: Hall) -> None:
+        while True:
+            await self._clock.sleep(LOOK_S)
+            await hall.behind(self._clock.now(), behind=self._behind)
+
+    @property
+    def _behind(self) -> bool:
+        return self._touched_s is not None and self._clock.monotonic() - self._touched_s > BEHIND_S
+
+    # ------------------------------------------------------------------ reading
+
+    async def _look(self, cell_id: str) -> Cell | None:
+        return next((cell for cell in await self._boards([cell_id], ()) if cell.id == cell_id), None)
+
+    async def _boards(self, cell_ids: Sequence[str], jobs: Sequence[str]) -> list[Cell]:
+        query = {"cell_ids": ",".join(cell_ids), "jobs": ",".join(jobs)}
+        found = await self._read("boards", {name: value for name, value in query.items() if value})
+        return [cell_of(row) for row in found["cells"]]
+
+    async def _show_jobs(self, hall: Hall, *, silent: bool = False) -> int:
+        found = await self._read("open_jobs", {"limit": str(JOBS_MAX)})
+        return await hall.show_jobs([job_of(row) for row in found["jobs"]], self._clock.now(), silent=silent)
+
+    async def _show_status(self, hall: Hall) -> None:
+        standing = await self._read("sync_status")
+        version = self._context.gateway_version
+        await hall.show_status(standing, version, self._clock.now(), behind=self._behind)
+
+    async def _read(self, report: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """Raises Unavailable."""
+        outcome = await self._context.api.call(Request("GET", f"/reports/{report}", query or {}), self._caller)
+        answer = json.loads(outcome.body)
+        if not outcome.good:
+            raise Unavailable(f"{report}: {answer['error']['message']}")
+        found: dict[str, Any] = answer["data"]
+        return found
