@@ -115,12 +115,12 @@ class Door:
     def get_user(
         self, _iserver: Any, username: str | None = None, password: str | None = None, certificate: bytes | None = None
     ) -> Person | None:
-        """At ActivateSession; `certificate` is the channel's. Raises ServiceError."""
-        if certificate is not None and not self._pki.trusts(certificate, self._clock.now()):
+        """At ActivateSession; `certificate` is the channel's, empty on one without security. Raises ServiceError."""
+        if certificate and not self._pki.trusts(certificate, self._clock.now()):
             raise ServiceError(ua.StatusCodes.BadCertificateUntrusted)
         if username is None:
             return Person(None) if self._anybody else None
-        if certificate is None:
+        if not certificate:
             return None  # a password that has come in the clear
         return self._login(username, password or "")
 

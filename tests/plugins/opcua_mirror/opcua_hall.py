@@ -1,5 +1,6 @@
 """A gateway with the OPC UA mirror switched on, a hall with work in it, and clients who come with certificate and password."""
 
+import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
@@ -11,7 +12,7 @@ from typing import Any
 from asyncua import Client, ua
 from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
 from hall import HALL, LASER, SAW
-from waiting import until
+from waiting import WAIT_MAX_S, until
 
 from gateway.app import Gateway, running
 from gateway.outbox.event import Stamp
@@ -105,6 +106,19 @@ class Session:
 
         await until_async(look, f"{path} = {wanted!r}")
 
+    async def becomes_there(self, path: str, wanted: Any) -> None:
+        """Of a node that may not be there yet."""
+        await until_async(lambda: self._is(path, wanted), f"{path} = {wanted!r}")
+
+    async def is_gone(self, path: str) -> None:
+        await until_async(lambda: self._is(path, ua.uaerrors.BadNodeIdUnknown), f"the end of {path}")
+
+    async def _is(self, path: str, wanted: Any) -> bool:
+        try:
+            return await self.value(path) == wanted
+        except ua.UaStatusCodeError as exc:
+            return wanted is type(exc)
+
     async def call(self, object_path: str, method: Any, *arguments: ua.Variant) -> ua.CallMethodResult:
         """The whole result; `method`: a NodeId, or a name below the object."""
         wanted = method if isinstance(method, ua.NodeId) else ua.NodeId(f"{object_path}/{method}", self.index)
@@ -116,10 +130,6 @@ class Session:
 
 async def until_async(fact, what: str) -> None:
     """Like `until`, for a fact that has to be asked for."""
-    import asyncio
-
-    from waiting import WAIT_MAX_S
-
     try:
         async with asyncio.timeout(WAIT_MAX_S):
             while not await fact():
