@@ -53,7 +53,7 @@ def refused(code: int) -> ua.CallMethodResult:
     return _bad(code, ())
 
 
-def _wrong(one: Argument, variant: ua.Variant) -> int:
+def _wrong(one: Argument, variant: ua.Variant) -> Any:
     """A status code; 0: nothing is."""
     if variant.VariantType is ua.VariantType.Null or variant.Value is None:
         return 0 if one.nullable else ua.StatusCodes.BadTypeMismatch

@@ -47,7 +47,7 @@ def nodeset(folder: Path | None) -> Path:
 async def imported(server: Server, file: Path) -> int:
     """The index of its namespace."""
     await server.import_xml(str(file))
-    return await server.get_namespace_index(URI)
+    return int(await server.get_namespace_index(URI))
 
 
 class JobControl:

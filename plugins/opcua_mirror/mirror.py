@@ -56,6 +56,9 @@ class Mirror:
     async def run(self) -> None:
         """Raises Unavailable when the port is taken or the data cannot be read: it is tried again."""
         since = await self._context.journal.head()
+        self._take()
+        self._news.clear()
+        self._touched_s = None
         async with self._serving() as hall:
             await first(self._listen(since), self._follow(hall), self._tick(hall), self._watch(hall))
 
@@ -157,14 +160,15 @@ class Mirror:
             await self._news.wait()
             await self._clock.sleep(COALESCE_S)
             self._news.clear()
-            cells, jobs, told = self._cells, self._jobs, self._moved
-            self._cells, self._jobs, self._moved = set(), set(), []
-            waiting_since_s, self._touched_s = self._touched_s, None
-            try:
-                await self._refresh(hall, cells, jobs, told)
-            except BaseException:
-                self._touched_s = waiting_since_s
-                raise
+            cells, jobs, told = self._take()
+            began_s = self._clock.monotonic()
+            await self._refresh(hall, cells, jobs, told)
+            self._touched_s = began_s if self._news.is_set() else None
+
+    def _take(self) -> tuple[set[str], set[str], list[Moved]]:
+        taken = self._cells, self._jobs, self._moved
+        self._cells, self._jobs, self._moved = set(), set(), []
+        return taken
 
     async def _refresh(self, hall: Hall, cells: set[str], jobs: set[str], told: Sequence[Moved]) -> None:
         cells = cells.union(*(hall.cells_of_job(job_id) for job_id in jobs))

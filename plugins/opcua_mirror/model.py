@@ -123,7 +123,7 @@ def cell_of(row: Mapping[str, Any]) -> Cell:
     """`row`: a cell of the report `boards`."""
     operations = tuple(Operation(*(one[name] for name in _OPERATION)) for one in row["operations"])
     names = ("id", "name", "slug", "wip_limit", "queue_length", "wip_current")
-    return Cell(*(row[name] for name in names), operations)
+    return Cell(**{name: row[name] for name in names}, operations=operations)
 
 
 def job_of(row: Mapping[str, Any]) -> Job:

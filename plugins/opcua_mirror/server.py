@@ -82,7 +82,7 @@ _LOOKING = _ids(
 _CALLING = _LOOKING | _ids("Call")
 
 
-class Rules(PermissionRuleset):
+class Rules(PermissionRuleset):  # type: ignore[misc] # untyped, see pyproject.toml
     def check_validity(self, user: Any, action_type_id: ua.NodeId, body: Any) -> bool:  # noqa: ARG002 -- asyncua's form
         if not isinstance(user, Person):
             return False
@@ -146,7 +146,7 @@ class Door:
         return None
 
 
-class Guarded(InternalServer):
+class Guarded(InternalServer):  # type: ignore[misc] # untyped, see pyproject.toml
     """asyncua's inner server, with unguessable tokens, and no registry of other servers."""
 
     def __init__(self, door: Door) -> None:
@@ -163,7 +163,7 @@ class Guarded(InternalServer):
         session.auth_token = ua.NodeId(secrets.token_bytes(TOKEN_BYTES), 0, ua.NodeIdType.ByteString)
         super().register_external_session(session)
 
-    def decrypt_user_token(self, isession: Any, token: ua.UserNameIdentityToken) -> tuple[str, str]:
+    def decrypt_user_token(self, isession: Any, token: ua.UserNameIdentityToken) -> Any:
         self._door.address = str(isession.name[0]) if isinstance(isession.name, tuple) else ""
         return super().decrypt_user_token(isession, token)
 
@@ -177,7 +177,7 @@ class Guarded(InternalServer):
         await super().stop()
 
 
-class Subtypes(WhereClauseEvaluator):
+class Subtypes(WhereClauseEvaluator):  # type: ignore[misc] # untyped, see pyproject.toml
     """Walks up the types for `OfType`; remove it once asyncua does."""
 
     def _eval_el(self, index: int, event: Any) -> Any:
@@ -209,7 +209,7 @@ async def made(
     door: Door, pki: Pki, uri: str, *, host: str, port: int, sign: bool, insecure_readonly: bool, version: str
 ) -> Server:
     """Does not listen yet. `uri`: of the application, as our certificate has it."""
-    monitored_item_service.WhereClauseEvaluator = Subtypes  # type: ignore[misc] # it has no other place for it
+    monitored_item_service.WhereClauseEvaluator = Subtypes  # it has no other place for it
     server = Server(iserver=Guarded(door))
     server.limits = TransportLimits(
         max_recv_buffer=BUFFER_BYTES,

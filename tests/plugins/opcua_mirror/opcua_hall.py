@@ -46,7 +46,9 @@ class Floor:
     async def listening(self) -> None:
         await until(lambda: self.link.state in ("up", "degraded"), "the mirror")
 
-    def user(self, name: str, role: str = "operator", cells: tuple[str, ...] = (), operator_id: str | None = None) -> None:
+    def user(
+        self, name: str, role: str = "operator", cells: tuple[str, ...] = (), operator_id: str | None = None
+    ) -> None:
         self.passwords[name] = Users(self.folder).add(name, role, cells, operator_id)
 
     def trust(self) -> None:

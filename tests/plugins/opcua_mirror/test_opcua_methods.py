@@ -49,7 +49,9 @@ async def test_an_order_is_started_paused_resumed_and_stopped(floor):
     async with floor.session() as session:
         assert await returned(session, "Start", cut, "from the line") == DONE
         assert await status(floor, cut) == "in_progress"
-        assert await returned(session, "Start", saw, on=f"cell/{SAW}/JobOrderControl") == WRONG_STATE  # the cut is not done
+        assert (
+            await returned(session, "Start", saw, on=f"cell/{SAW}/JobOrderControl") == WRONG_STATE
+        )  # the cut is not done
         assert await returned(session, "Pause", cut.upper()) == DONE
         assert await returned(session, "Pause", cut) == DONE  # repeated by a client that has lost the answer
         assert await returned(session, "Stop", cut) == DONE  # out of the pause
@@ -93,7 +95,11 @@ async def test_wrong_arguments_never_reach_the_work(floor):
             ([text(cut), comments(), comments()], CODES.BadTooManyArguments, []),
             ([number(7), comments()], CODES.BadInvalidArgument, [CODES.BadTypeMismatch, 0]),
             ([text(cut), text("why")], CODES.BadInvalidArgument, [0, CODES.BadTypeMismatch]),
-            ([ua.Variant([cut], ua.VariantType.String), comments()], CODES.BadInvalidArgument, [CODES.BadTypeMismatch, 0]),
+            (
+                [ua.Variant([cut], ua.VariantType.String), comments()],
+                CODES.BadInvalidArgument,
+                [CODES.BadTypeMismatch, 0],
+            ),
             ([text("x" * 256), comments()], CODES.BadInvalidArgument, [CODES.BadOutOfRange, 0]),
             ([ua.Variant(), comments()], CODES.BadInvalidArgument, [CODES.BadTypeMismatch, 0]),
         ):
@@ -117,7 +123,13 @@ async def test_what_holds_an_order(floor):
     cut, _ = await floor.plan("J-6")
     async with floor.session() as session:
         assert await returned(session, "Start", cut) == DONE
-        issue = {"operation_id": cut, "title": "stuck", "description": "jam", "severity": "high", "causes_standstill": True}
+        issue = {
+            "operation_id": cut,
+            "title": "stuck",
+            "description": "jam",
+            "severity": "high",
+            "causes_standstill": True,
+        }
         await floor.ask("POST", "/api-issues", issue)
         assert await status(floor, cut) == "on_hold"
         assert await returned(session, "Resume", cut) == WRONG_STATE

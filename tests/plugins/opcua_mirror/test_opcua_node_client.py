@@ -42,7 +42,9 @@ class Scada:
 
     def events(self, place: str | None, kind: int, order: str) -> list[dict[str, Any]]:
         at = place or "server"
-        return [one for one in self.script.said if one.get("event") == at and (one["kind"], one["order"]) == (kind, order)]
+        return [
+            one for one in self.script.said if one.get("event") == at and (one["kind"], one["order"]) == (kind, order)
+        ]
 
 
 @contextlib.asynccontextmanager

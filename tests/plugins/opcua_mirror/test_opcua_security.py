@@ -107,7 +107,9 @@ async def test_a_certificate_that_is_only_shown_is_not_enough(floor, tmp_path):
             await client.open_secure_channel()
             policy = client.security_policy
             real = policy.host_certificate
-            policy.host_certificate = b"" if shown is None else pki_._load(shown.certificate).public_bytes(pki_.Encoding.DER)
+            policy.host_certificate = (
+                b"" if shown is None else pki_._load(shown.certificate).public_bytes(pki_.Encoding.DER)
+            )
             policy.asymmetric_cryptography.verify = lambda *_: None  # the server signs what it knows of the channel
             await client.create_session()
             policy.host_certificate = real
@@ -144,7 +146,9 @@ async def test_nobody_registers_servers(floor):
         await client.send_hello()
         await client.open_secure_channel()
         with pytest.raises(ERRORS.BadServiceUnsupported):
-            await client.uaclient.register_server(ua.RegisteredServer(ServerUri="urn:x", ServerNames=[ua.LocalizedText("x")]))
+            await client.uaclient.register_server(
+                ua.RegisteredServer(ServerUri="urn:x", ServerNames=[ua.LocalizedText("x")])
+            )
     finally:
         client.disconnect_socket()
 
