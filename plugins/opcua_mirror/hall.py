@@ -45,7 +45,12 @@ class Hall:
         self._states: dict[str, State] = {}  # operation -> the state that was told last
         self._lists: dict[str, tuple[Any, ...]] = {}  # node -> what its list was made of
         self._events = Events(server, control)
-        self.skipped = 0  # cells that there was no room for
+        self._without_room: set[str] = set()
+
+    @property
+    def skipped(self) -> int:
+        """Cells that there was no room for."""
+        return len(self._without_room)
 
     async def prepare(self) -> None:
         self._space.add_types()
@@ -74,6 +79,7 @@ class Hall:
         """`found`: of the cells `asked` about those that are there, and perhaps others. Tells how much was written."""
         written, added, gone = 0, [], []
         here = {cell.id: cell for cell in found}
+        self._without_room -= {*asked}
         for cell_id in [one for one in asked if one not in here and one in self.cells]:
             gone.append(self._space.node_id(nodes.cell(cell_id)))
             await self._remove(cell_id)
@@ -87,7 +93,7 @@ class Hall:
         for cell in here.values():
             if cell.id not in self.cells:
                 if len(self.cells) >= self._cells_max:
-                    self.skipped += 1
+                    self._without_room.add(cell.id)
                     continue
                 self._add(cell)
                 added.append(self._space.node_id(nodes.cell(cell.id)))

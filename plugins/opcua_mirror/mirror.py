@@ -52,6 +52,7 @@ class Mirror:
         self._moved: list[Moved] = []
         self._news = asyncio.Event()
         self._touched_s: float | None = None  # since when something waits
+        self._problems: list[str] = []
 
     async def run(self) -> None:
         """Raises Unavailable when the port is taken or the data cannot be read: it is tried again."""
@@ -117,23 +118,29 @@ class Mirror:
         return hall, problem
 
     def _tell(self, hall: Hall, made: Server, problem: str | None, left: timedelta) -> None:
-        link = self._context.link
         port = made.bserver.port if made.bserver else self._config.port
-        link.facts |= {"url": f"opc.tcp://{self._config.host}:{port}", "cells": len(hall.cells), "updates": 0}
-        problems = [problem] if problem else []
+        self._context.link.facts |= {"url": f"opc.tcp://{self._config.host}:{port}", "updates": 0}
+        self._problems = [problem] if problem else []
         if self._config.insecure_readonly:
-            problems.append("insecure_readonly: anybody who reaches the port can read")
+            self._problems.append("insecure_readonly: anybody who reaches the port can read")
         if left < timedelta(days=WARN_DAYS):
-            problems.append(f"the certificate ends in {left.days} days: eryxon-gateway opcua certs --renew")
+            self._problems.append(f"the certificate ends in {left.days} days: eryxon-gateway opcua certs --renew")
+        self._report(hall, 0)
+        log.info("opcua.listening", port=port, cells=len(hall.cells), job_control=problem is None)
+
+    def _report(self, hall: Hall, written: int) -> None:
+        """In /healthz."""
+        link = self._context.link
+        updates = link.facts["updates"] + written
+        link.facts |= {"cells": len(hall.cells), "skipped_cells": hall.skipped, "updates": updates}
+        problems = [*self._problems]
         if hall.skipped:
-            problems.append(
-                f"{hall.skipped} cells are not mirrored: max_cells_mirrored is {self._config.max_cells_mirrored}"
-            )
-        if not problems:
-            link.up()
-        else:
+            limit = self._config.max_cells_mirrored
+            problems.append(f"{hall.skipped} cells are not mirrored: max_cells_mirrored is {limit}")
+        if problems:
             link.degraded("; ".join(problems))
-        log.info("opcua.listening", url=link.facts["url"], cells=len(hall.cells), job_control=problem is None)
+        else:
+            link.up()
 
     # ------------------------------------------------------------------ what changes
 
@@ -180,8 +187,7 @@ class Mirror:
             written += await hall.show(found, part, told, self._clock.now())
         if jobs:
             written += await self._show_jobs(hall)
-        facts = self._context.link.facts
-        facts["cells"], facts["updates"] = len(hall.cells), facts["updates"] + written
+        self._report(hall, written)
 
     async def _tick(self, hall: Hall) -> None:
         while True:
