@@ -17,6 +17,10 @@ NAMESPACE = "http://eryxon.dev/UA/gateway/"
 TYPES = ("CellType", "OperationType", "JobType")
 _VARIANTS = {kind: ua.VariantType[kind.value[0]] for kind in Kind}
 _READ = {ua.AccessLevel.CurrentRead}
+_SAME = set(ua.AttributeIds) - {
+    *(ua.AttributeIds.NodeId, ua.AttributeIds.Value, ua.AttributeIds.BrowseName, ua.AttributeIds.DisplayName),
+    ua.AttributeIds.EventNotifier,
+}
 _FOLDER, _OBJECTS = ua.NodeId(ua.ObjectIds.FolderType), ua.NodeId(ua.ObjectIds.ObjectsFolder)
 _HAS, _PROPERTY = ua.NodeId(ua.ObjectIds.HasComponent), ua.NodeId(ua.ObjectIds.HasProperty)
 _ORGANIZES = ua.NodeId(ua.ObjectIds.Organizes)
@@ -33,6 +37,7 @@ class Space:
         self._below: dict[str, list[str]] = {}
         self._shown: dict[str, Any] = {}  # what stands there: written is what differs
         self._types: dict[str, ua.NodeId] = {}
+        self._same: dict[tuple[Any, str], Any] = {}  # attributes that nobody changes: thousands of nodes share them
 
     def node_id(self, node: str) -> ua.NodeId:
         return self._ids[node]
@@ -186,6 +191,10 @@ class Space:
     def _added(self, item: ua.AddNodesItem) -> ua.NodeId:
         made = self._server.iserver.node_mgt_service.add_nodes([item])[0]
         made.StatusCode.check()
+        attributes = self._aspace[made.AddedNodeId].attributes
+        for attribute in attributes.keys() & _SAME:
+            value = attributes[attribute]
+            attributes[attribute] = self._same.setdefault((attribute, str(value.value.Value)), value)
         return made.AddedNodeId
 
     def _keep(self, node: str, parent: str | None, made: ua.NodeId) -> None:
