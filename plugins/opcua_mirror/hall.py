@@ -12,7 +12,7 @@ from plugins.opcua_mirror.arguments import Argument
 from plugins.opcua_mirror.events import Events
 from plugins.opcua_mirror.jobcontrol import ASKED, LISTED, METHODS, PROVIDER, RECEIVER, RESPONSES, JobControl
 from plugins.opcua_mirror.methods import ACTION, ACTIONS, OUTCOME, REPORT, Methods
-from plugins.opcua_mirror.model import ABORTED, ENDED, Cell, Job, Operation, State, steps
+from plugins.opcua_mirror.model import ABORTED, ENDED, Cell, Job, Machine, Operation, State, steps
 from plugins.opcua_mirror.nodes import Kind, Node, Value
 from plugins.opcua_mirror.space import Space, instant
 
@@ -126,6 +126,20 @@ class Hall:
         self._jobs = here
         if (added or gone) and not silent:
             await self._events.nodes_changed([self._space.node_id(nodes.job(job.id)) for job in added], ids, now)
+        return written
+
+    async def show_machines(self, cell_id: str, found: Iterable[Machine], now: datetime) -> int:
+        """`found`: all of the cell."""
+        if cell_id not in self.cells:
+            return 0
+        here = {f"{nodes.machines(cell_id)}/{one.device}": one for one in found}
+        for node in self._space.below(nodes.machines(cell_id)):
+            if node not in here:
+                await self._space.remove(node)
+        written = 0
+        for one in here.values():
+            self._space.add(node for node in nodes.of_machine(cell_id, one) if node.id not in self._space)
+            written += await self._space.show(nodes.values_of_machine(cell_id, one), now)
         return written
 
     async def tick(self, now: datetime) -> int:

@@ -8,6 +8,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from plugins.opcua_mirror.desk import Desk
 from plugins.opcua_mirror.hall import Hall, Moved
 from plugins.opcua_mirror.jobcontrol import JobControl
 from plugins.opcua_mirror.methods import Methods
-from plugins.opcua_mirror.model import Cell, cell_of, job_of, moved
+from plugins.opcua_mirror.model import Cell, Machine, cell_of, job_of, machine_of, moved
 from plugins.opcua_mirror.pki import WARN_DAYS, Pki
 from plugins.opcua_mirror.space import NAMESPACE, Space
 from plugins.opcua_mirror.users import Users
@@ -35,6 +36,7 @@ BEHIND_S = 5.0
 CELLS_AT_ONCE = 10  # in one reading: a large hall is read piece by piece
 JOBS_MAX = 200
 NAME = "opcua_mirror"
+MACHINES = "machine_states"  # a table of the journal
 
 log = structlog.get_logger(__name__)
 
@@ -50,6 +52,8 @@ class Mirror:
         self._cells: set[str] = set()  # touched, and not shown yet
         self._jobs: set[str] = set()
         self._moved: list[Moved] = []
+        self._machines = False  # one of them has told something
+        self._devices: dict[str, frozenset[str]] = {}  # cell -> the machines in it
         self._news = asyncio.Event()
         self._touched_s: float | None = None  # since when something waits
         self._problems: list[str] = []
@@ -109,10 +113,11 @@ class Mirror:
         limits = {"list_max": self._config.job_list_max, "cells_max": self._config.max_cells_mirrored}
         hall = Hall(made, space, methods, control, **limits)
         await hall.prepare()
-        found = (await self._read("cell_ids"))["cells"]
+        found = (await self._read("/reports/cell_ids"))["cells"]
         for start in range(0, len(found), CELLS_AT_ONCE):
             ids = found[start : start + CELLS_AT_ONCE]
             await hall.show(await self._boards(ids, ()), ids, (), self._clock.now(), silent=True)
+        await self._place_machines(hall, found)
         await self._show_jobs(hall, silent=True)
         await self._show_status(hall)
         return hall, problem
@@ -156,10 +161,11 @@ class Mirror:
             for change in entry.changes:
                 if change["table"] == "cells":
                     self._cells.add(change["id"])
+                self._machines |= change["table"] == MACHINES
             if (told := moved(entry.type, entry.data)) is not None:
                 self._moved.append((*told, entry.occurred_at))
-        if (self._cells or self._jobs) and self._touched_s is None:
-            self._touched_s = self._clock.monotonic()
+        if self._cells or self._jobs or self._machines:
+            self._touched_s = self._touched_s or self._clock.monotonic()
             self._news.set()
 
     async def _follow(self, hall: Hall) -> None:
@@ -170,6 +176,11 @@ class Mirror:
             cells, jobs, told = self._take()
             began_s = self._clock.monotonic()
             await self._refresh(hall, cells, jobs, told)
+            if cells:
+                await self._place_machines(hall, cells)
+            elif self._machines:
+                await self._show_machines(hall)
+            self._machines = False
             self._touched_s = began_s if self._news.is_set() else None
 
     def _take(self) -> tuple[set[str], set[str], list[Moved]]:
@@ -198,11 +209,35 @@ class Mirror:
     async def _watch(self, hall: Hall) -> None:
         while True:
             await self._clock.sleep(LOOK_S)
+            await self._show_machines(hall)  # counters are not in the journal
             await hall.behind(self._clock.now(), behind=self._behind)
 
     @property
     def _behind(self) -> bool:
         return self._touched_s is not None and self._clock.monotonic() - self._touched_s > BEHIND_S
+
+    # ------------------------------------------------------------------ machines
+
+    async def _place_machines(self, hall: Hall, cell_ids: Iterable[str]) -> None:
+        """Which machines these cells have: what a caller sees who is held to the cell. Without machines nothing is asked."""
+        if not await self._seen_machines(self._caller):
+            return
+        for cell_id in cell_ids:
+            found = await self._seen_machines(replace(self._caller, cells=frozenset({cell_id})))
+            self._devices[cell_id] = frozenset(one.device for one in found)
+            await hall.show_machines(cell_id, found, self._clock.now())
+
+    async def _show_machines(self, hall: Hall) -> None:
+        if not any(self._devices.values()):
+            return
+        found = await self._seen_machines(self._caller)
+        for cell_id, devices in self._devices.items():
+            here = [one for one in found if one.device in devices]
+            await hall.show_machines(cell_id, here, self._clock.now())
+
+    async def _seen_machines(self, caller: Caller) -> list[Machine]:
+        found = await self._read("/api-machines", caller=caller)
+        return [machine_of(row) for row in found["machines"]]
 
     # ------------------------------------------------------------------ reading
 
@@ -211,23 +246,25 @@ class Mirror:
 
     async def _boards(self, cell_ids: Sequence[str], jobs: Sequence[str]) -> list[Cell]:
         query = {"cell_ids": ",".join(cell_ids), "jobs": ",".join(jobs)}
-        found = await self._read("boards", {name: value for name, value in query.items() if value})
+        found = await self._read("/reports/boards", {name: value for name, value in query.items() if value})
         return [cell_of(row) for row in found["cells"]]
 
     async def _show_jobs(self, hall: Hall, *, silent: bool = False) -> int:
-        found = await self._read("open_jobs", {"limit": str(JOBS_MAX)})
+        found = await self._read("/reports/open_jobs", {"limit": str(JOBS_MAX)})
         return await hall.show_jobs([job_of(row) for row in found["jobs"]], self._clock.now(), silent=silent)
 
     async def _show_status(self, hall: Hall) -> None:
-        standing = await self._read("sync_status")
+        standing = await self._read("/reports/sync_status")
         version = self._context.gateway_version
         await hall.show_status(standing, version, self._clock.now(), behind=self._behind)
 
-    async def _read(self, report: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
+    async def _read(
+        self, path: str, query: Mapping[str, str] | None = None, caller: Caller | None = None
+    ) -> dict[str, Any]:
         """Raises Unavailable."""
-        outcome = await self._context.api.call(Request("GET", f"/reports/{report}", query or {}), self._caller)
+        outcome = await self._context.api.call(Request("GET", path, query or {}), caller or self._caller)
         answer = json.loads(outcome.body)
         if not outcome.good:
-            raise Unavailable(f"{report}: {answer['error']['message']}")
+            raise Unavailable(f"{path}: {answer['error']['message']}")
         found: dict[str, Any] = answer["data"]
         return found

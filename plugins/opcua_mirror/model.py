@@ -116,6 +116,18 @@ class Job:
     parts_done: int
 
 
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """As `/api-machines` shows it. `quality`: good, uncertain, or bad when it is away."""
+
+    device: str
+    state: str
+    since: str | None
+    quality: str
+    program: str | None
+    counters: Mapping[str, Any]
+
+
 _OPERATION = tuple(one.name for one in fields(Operation))
 
 
@@ -128,6 +140,10 @@ def cell_of(row: Mapping[str, Any]) -> Cell:
 
 def job_of(row: Mapping[str, Any]) -> Job:
     return Job(*(row[one.name] for one in fields(Job)))
+
+
+def machine_of(row: Mapping[str, Any]) -> Machine:
+    return Machine(*(row[one.name] for one in fields(Machine)))
 
 
 def moved(kind: str | None, data: Mapping[str, Any] | None) -> tuple[str, State] | None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, NamedTuple
 
-from plugins.opcua_mirror.model import Cell, Job, Operation
+from plugins.opcua_mirror.model import Cell, Job, Machine, Operation
 
 ROOT, STATUS, CELLS, JOBS = "gw", "gw/status", "cells", "jobs"
 NEXT = 5  # slots of the queue that are shown
@@ -42,11 +42,12 @@ class Node(NamedTuple):
 
 
 class Value(NamedTuple):
-    """`at`: when it became so, as ISO text; None: now."""
+    """`at`: when it became so, as ISO text; None: now. `quality`: good, uncertain, or bad when its source is away."""
 
     kind: Kind
     value: Any
     at: str | None = None
+    quality: str = "good"
 
 
 Values = Mapping[str, Value]  # node id -> what stands there
@@ -154,6 +155,33 @@ def elapsed_of(one: Cell, now: datetime) -> Value:
     since = None if one.active is None else one.active.started_at
     passed = 0.0 if since is None else (now - datetime.fromisoformat(since)).total_seconds()
     return Value(Kind.DOUBLE, float(max(0, round(passed))))
+
+
+def machines(cell_id: str) -> str:
+    return f"{cell(cell_id)}/machine"
+
+
+def of_machine(cell_id: str, one: Machine) -> Iterator[Node]:
+    root = f"{machines(cell_id)}/{one.device}"
+    yield Node(machines(cell_id), cell(cell_id), "Machine")
+    yield Node(root, machines(cell_id), one.device, type="MachineType")
+    yield from (Node(f"{root}/{name}", root, name, value.kind) for name, value in _machine(one).items())
+
+
+def values_of_machine(cell_id: str, one: Machine) -> Values:
+    return {f"{machines(cell_id)}/{one.device}/{name}": value for name, value in _machine(one).items()}
+
+
+def _machine(one: Machine) -> dict[str, Value]:
+    """Of one that is away, only how long and that it is stays known."""
+    found = {
+        "State": Value(Kind.STRING, one.state, one.since, one.quality),
+        "Since": Value(Kind.DATETIME, one.since),
+        "Program": Value(Kind.STRING, one.program or "", quality=one.quality),
+        "Quality": Value(Kind.STRING, one.quality),
+    }
+    counted = ((name, value) for name, value in one.counters.items() if isinstance(value, int | float))
+    return found | {f"Counter{name}": Value(Kind.DOUBLE, float(value), quality=one.quality) for name, value in counted}
 
 
 def of_job(one: Job) -> Iterator[Node]:

@@ -14,7 +14,12 @@ from asyncua.server.address_space import NodeData
 from plugins.opcua_mirror.nodes import Kind, Node, Value, Values
 
 NAMESPACE = "http://eryxon.dev/UA/gateway/"
-TYPES = ("CellType", "OperationType", "JobType")
+TYPES = ("CellType", "OperationType", "JobType", "MachineType")
+_STATUS = {
+    "good": ua.StatusCodes.Good,
+    "uncertain": ua.StatusCodes.UncertainLastUsableValue,
+    "bad": ua.StatusCodes.BadNoCommunication,
+}
 _VARIANTS = {kind: ua.VariantType[kind.value[0]] for kind in Kind}
 _READ = {ua.AccessLevel.CurrentRead}
 _SAME = set(ua.AttributeIds) - {
@@ -41,6 +46,9 @@ class Space:
 
     def node_id(self, node: str) -> ua.NodeId:
         return self._ids[node]
+
+    def below(self, node: str) -> list[str]:
+        return [*self._below.get(node, ())]
 
     def get(self, node: str) -> ua.NodeId | None:
         return self._ids.get(node)
@@ -145,19 +153,22 @@ class Space:
         """Writes what has changed, and tells how much that was."""
         written = 0
         for node, value in values.items():
-            if self._shown.get(node, _NOTHING) != value.value:
-                self._shown[node] = value.value
-                await self.write(node, _variant(value), _at(value, now), now)
+            stands = (value.value, value.quality)
+            if self._shown.get(node, _NOTHING) != stands:
+                self._shown[node] = stands
+                await self.write(node, _variant(value), _at(value, now), now, _STATUS[value.quality])
                 written += 1
         return written
 
-    async def write(self, node: str, variant: ua.Variant, at: datetime, now: datetime) -> None:
+    async def write(
+        self, node: str, variant: ua.Variant, at: datetime, now: datetime, code: int = ua.StatusCodes.Good
+    ) -> None:
         """Whatever stood there, also a null."""
         made = self._ids[node]
         self._aspace[made].attributes[
             ua.AttributeIds.Value
         ].value = None  # else it compares the types, also with a null
-        value = ua.DataValue(variant, SourceTimestamp=at, ServerTimestamp=now)
+        value = ua.DataValue(variant, ua.StatusCode(code), SourceTimestamp=at, ServerTimestamp=now)
         status = await self._aspace.write_attribute_value(made, ua.AttributeIds.Value, value)
         status.check()
 

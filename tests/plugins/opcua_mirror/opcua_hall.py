@@ -141,7 +141,7 @@ async def until_async(fact, what: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def opened(folder: Path, **given: Any) -> AsyncIterator[Floor]:
+async def opened(folder: Path, uns: Any = None, **given: Any) -> AsyncIterator[Floor]:
     """`given`: keys of [plugins.opcua_mirror]."""
     data = folder / "data"
     settings = Settings.model_validate(
@@ -149,6 +149,7 @@ async def opened(folder: Path, **given: Any) -> AsyncIterator[Floor]:
             "gateway": {"id": "gw-test", "data_dir": data},
             "http": {"port": 0},
             "broker": {"mode": "off"},
+            "uns": uns or {},
             "plugins": {"opcua_mirror": {"enabled": True, "port": 0, **given}},
         }
     )

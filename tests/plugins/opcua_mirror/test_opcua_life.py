@@ -5,10 +5,11 @@ import socket
 
 import pytest
 from asyncua import ua
-from hall import LASER
+from hall import LASER, SAW
 from opcua_hall import opened
 from waiting import until
 
+from gateway.machines.model import Reading
 from plugins.opcua_mirror import jobcontrol
 from plugins.opcua_mirror.jobcontrol import FILE
 
@@ -65,6 +66,31 @@ async def test_more_cells_than_may_be_mirrored(tmp_path):
         await floor.ask("POST", "/api-cells", {"name": "Bending", "sequence": 3})
         await until(lambda: floor.link.facts.get("skipped_cells") == 2, "two that there is no room for")
         assert floor.link.state == "degraded"
+
+
+async def test_a_machine_is_shown_in_its_cell(tmp_path):
+    count = {"device": "laser-1", "input": "counter/good", "rule": "counter_delta", "report": "quantity_good"}
+    states = {"device": "laser-1", "input": "state", "rule": "state_map", "map": {"4": "running"}}
+    uns = {"device": [{"id": "laser-1", "cells": ["Laser"]}], "mapping": [count, states]}
+    async with opened(tmp_path, uns=uns) as floor:
+        await floor.listening()
+        floor.trust()
+        floor.user("vera", "viewer")
+        machine = f"cell/{LASER}/machine/laser-1"
+        machines = floor.gateway.machines
+        async with floor.session("vera") as session:
+            await machines.take(Reading("laser-1", "state", "4"))
+            await machines.take(Reading("laser-1", "counter/good", 17))
+            await session.becomes_there(f"{machine}/State", "running")
+            await session.becomes_there(f"{machine}/Countergood", 17.0)
+            await session.is_gone(f"cell/{SAW}/machine/laser-1/State")
+            await machines.online("laser-1", online=False)
+            await session.becomes(f"{machine}/Quality", "bad")
+            away = await session.node(f"{machine}/State").read_data_value(raise_on_bad_status=False)
+            assert away.StatusCode.value == ua.StatusCodes.BadNoCommunication
+            await machines.online("laser-1", online=True)
+            await machines.take(Reading("laser-1", "state", "4"))
+            await session.becomes_there(f"{machine}/State", "running")
 
 
 async def test_both_clients_agree_and_hear_the_same(tmp_path):
