@@ -6,9 +6,12 @@ from datetime import datetime
 import pytest
 from asyncua import ua
 from hall import LASER, SAW
+from opcua_hall import until_async
 from waiting import until
 
 from gateway import __version__
+from gateway.machines.model import Reading
+from plugins.opcua_mirror import jobcontrol
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -26,7 +29,7 @@ async def test_the_tree_is_that_of_the_contract(floor):
         laser = await names(session.node(f"cell/{LASER}"))
         assert laser == {
             *("Id", "Name", "Slug", "QueueLength", "WipCurrent", "WipLimit", "Active", "Next", "Actions"),
-            *("JobOrderControl", "JobOrderResults"),
+            *("JobOrderControl", "JobOrderResults", "Machine"),
         }
         receiver = await names(session.node(f"cell/{LASER}/JobOrderControl"))
         assert {"Start", "Stop", "Pause", "Resume", "JobOrderList", "EquipmentID"} <= receiver
@@ -123,3 +126,58 @@ async def test_the_status_tells_of_the_links(floor):
         told = await asyncio.gather(*(session.value(f"gw/status/{name}") for name in ("Version", "BrokerConnected")))
         assert told == [__version__, False]
         assert await session.value("gw/status/JournalBehind") is False
+
+
+async def test_a_machine_is_shown_in_its_cell(floor):
+    machine = f"cell/{LASER}/machine/laser-1"
+    machines = floor.gateway.machines
+    async with floor.session("vera") as session:
+        await machines.take(Reading("laser-1", "state", "4"))
+        await machines.take(Reading("laser-1", "counter/good", 17))
+        await session.becomes_there(f"{machine}/State", "running")
+        await session.becomes_there(f"{machine}/Countergood", 17.0)
+        await session.is_gone(f"cell/{SAW}/machine/laser-1/State")
+        await machines.online("laser-1", online=False)
+        await session.becomes(f"{machine}/Quality", "bad")
+        away = await session.node(f"{machine}/State").read_data_value(raise_on_bad_status=False)
+        assert away.StatusCode.value == ua.StatusCodes.BadNoCommunication
+        await machines.online("laser-1", online=True)
+        await machines.take(Reading("laser-1", "state", "4"))
+        await session.becomes_there(f"{machine}/State", "running")
+
+
+async def test_the_other_client_reads_and_hears_the_same(floor):
+    """asyncua's: typed lists after `load_data_type_definitions`, and events."""
+    cut, saw = await floor.plan("J-9")
+    heard: list = []
+
+    class Ear:
+        def event_notification(self, event):
+            heard.append(event)
+
+    async with floor.session() as session:
+        await session.client.load_data_type_definitions()
+        index = await session.client.get_namespace_index(jobcontrol.URI)
+        path = f"cell/{LASER}/JobOrderControl/JobOrderList"
+
+        async def listed() -> list:
+            return [one for one in await session.value(path) if one.JobOrder.JobOrderID == cut]
+
+        await until_async(listed, "the order")
+        (order,) = await listed()
+        assert [one.StateText.Text for one in order.State] == ["AllowedToStart", "Ready"]
+        subscription = await session.client.create_subscription(50, Ear())
+        await subscription.subscribe_events(evtypes=[ua.NodeId(jobcontrol.STATUS_EVENT, index)])
+        await floor.press("start", cut)
+        issue = {"operation_id": cut, "title": "jam", "description": "jam", "causes_standstill": True}
+        await floor.ask("POST", "/api-issues", {**issue, "severity": "high"})
+        await until(lambda: len(heard) >= 2, "two events")
+        assert [(one.JobState[-1].StateText.Text, one.Severity) for one in heard[:2]] == [
+            ("Running", 100),
+            ("Held", 500),
+        ]
+        assert heard[0].JobOrder.JobOrderID == heard[0].JobResponse.JobOrderID == cut
+        await floor.ask("DELETE", f"/api-operations?id={saw}")
+        await until(lambda: len(heard) >= 3, "that it is gone")
+        assert (heard[2].JobState[0].StateText.Text, heard[2].Severity) == ("Aborted", 700)
+        await subscription.delete()

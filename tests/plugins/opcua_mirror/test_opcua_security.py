@@ -4,7 +4,7 @@ import pytest
 from asyncua import Client, ua
 from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
 from hall import LASER
-from opcua_hall import CLIENT_TIMEOUT_S, opened
+from opcua_hall import CLIENT_TIMEOUT_S
 
 from gateway.kernel.clock import ManualClock
 from plugins.opcua_mirror import pki as pki_
@@ -151,26 +151,6 @@ async def test_nobody_registers_servers(floor):
             )
     finally:
         client.disconnect_socket()
-
-
-async def test_insecure_readonly_lets_anybody_look(tmp_path):
-    async with opened(tmp_path, insecure_readonly=True) as floor:
-        await floor.listening()
-        assert floor.link.state == "degraded"
-        assert "insecure_readonly" in floor.link.error
-        async with Client(floor.url, timeout=CLIENT_TIMEOUT_S) as client:
-            index = await client.get_namespace_index("http://eryxon.dev/UA/gateway/")
-            node = client.get_node(ua.NodeId("gw/status/Online", index))
-            assert await node.read_value() is True
-            for refused in (node.write_value(False), client.nodes.objects.call_method(ua.NodeId(1), ua.NodeId(2))):
-                with pytest.raises(ERRORS.BadUserAccessDenied):
-                    await refused
-        floor.user("olga")
-        client = Client(floor.url, timeout=CLIENT_TIMEOUT_S)
-        client.set_user("olga")
-        client.set_password(floor.passwords["olga"])
-        with pytest.raises(ERRORS.BadUserAccessDenied):  # no password without an encrypted channel
-            await client.connect()
 
 
 async def test_damaged_users_let_nobody_in(floor):
