@@ -1,7 +1,11 @@
-"""A TCP server on loopback that leaves nothing open behind it."""
+"""A TCP server on loopback that leaves nothing open behind it.
+
+asyncio's own forgets a connection that comes in the very moment in which it is closed.
+"""
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 HOST = "127.0.0.1"
@@ -11,24 +15,32 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 @contextlib.asynccontextmanager
 async def serving(serve: Serve, port: int = 0) -> AsyncIterator[int]:
     """Yields its port. At the end every connection is cut, and each `serve` has come to its end."""
-    under_way: set[asyncio.Task] = set()
+    loop = asyncio.get_running_loop()
+    taken: dict[socket.socket, asyncio.Task[None]] = {}
 
-    async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        this = asyncio.current_task()
-        under_way.add(this)
+    async def one(connection: socket.socket) -> None:
+        reader, writer = await asyncio.open_connection(sock=connection)
         try:
             await serve(reader, writer)
         finally:
-            under_way.discard(this)
             writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
-    server = await asyncio.start_server(one, HOST, port)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        await server.wait_closed()
-        for task in (last := [*under_way]):
-            task.cancel()
-        await asyncio.gather(*last, return_exceptions=True)
-        await asyncio.sleep(0)  # a transport's socket goes in the next round of the loop
+    def take() -> None:
+        connection, _ = listening.accept()
+        connection.setblocking(False)
+        taken[connection] = asyncio.create_task(one(connection))
+
+    with contextlib.closing(socket.create_server((HOST, port))) as listening:
+        listening.setblocking(False)
+        loop.add_reader(listening, take)
+        try:
+            yield listening.getsockname()[1]
+        finally:
+            loop.remove_reader(listening)
+            for task in taken.values():
+                task.cancel()
+            await asyncio.gather(*taken.values(), return_exceptions=True)
+            for connection in taken:
+                connection.close()

@@ -1,6 +1,7 @@
 """A client that does not read: it alone is sent away, the others get everything, and whoever writes does not notice."""
 
 import asyncio
+import socket
 import time
 
 import aiohttp
@@ -12,6 +13,14 @@ from gateway.realtime.line import Code, Line
 
 PARTS, OPERATIONS = 150, 20
 ROUNDS, COMMITS = 5, 40
+KERNEL_BYTES = 16_384
+
+
+def narrow(plaza, client) -> None:
+    """What the kernel would take for it by itself may be all that there is to tell."""
+    newest = [*plaza.hub._members][-1].line._transport.get_extra_info("socket")
+    newest.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BYTES)
+    client.socket.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, KERNEL_BYTES)
 
 
 async def order(floor) -> None:
@@ -22,6 +31,7 @@ async def order(floor) -> None:
 async def test_who_does_not_read_is_closed_with_1013_and_the_others_get_everything_in_order(plaza):
     clients = [await plaza.client() for _ in range(3)]
     stuck = await plaza.client()
+    narrow(plaza, stuck)
     for client in (*clients, stuck):
         await client.joined(changes("operations"))
         await client.system()
