@@ -10,7 +10,16 @@ from asyncua import Server, ua
 from plugins.opcua_mirror import jobcontrol, nodes
 from plugins.opcua_mirror.arguments import Argument
 from plugins.opcua_mirror.events import Events
-from plugins.opcua_mirror.jobcontrol import ASKED, LISTED, METHODS, PROVIDER, RECEIVER, RESPONSES, JobControl
+from plugins.opcua_mirror.jobcontrol import (
+    ASKED,
+    CURRENT_STATE,
+    LISTED,
+    METHODS,
+    PROVIDER,
+    RECEIVER,
+    RESPONSES,
+    JobControl,
+)
 from plugins.opcua_mirror.methods import ACTION, ACTIONS, OUTCOME, REPORT, Methods
 from plugins.opcua_mirror.model import ABORTED, ENDED, Cell, Job, Machine, Operation, State, steps
 from plugins.opcua_mirror.nodes import Kind, Node, Value
@@ -147,6 +156,15 @@ class Hall:
         running = (cell for cell in self.cells.values() if cell.active is not None)
         return await self._space.show({nodes.elapsed(cell.id): nodes.elapsed_of(cell, now) for cell in running}, now)
 
+    def outlived(self, ended_before: datetime) -> set[str]:
+        """Cells that still show an operation which was completed before then."""
+        return {
+            cell.id
+            for cell in self.cells.values()
+            for one in cell.operations
+            if one.completed_at is not None and not one.open and instant(one.completed_at) < ended_before
+        }
+
     async def show_status(self, standing: Mapping[str, Any], version: str, now: datetime, *, behind: bool) -> int:
         return await self._space.show(nodes.values_of_status(standing, version, behind=behind), now)
 
@@ -168,6 +186,7 @@ class Hall:
             for name, source in self._control.members(RECEIVER).items():
                 if name in LISTED or name in METHODS:
                     self._space.copy(source, f"{receiver}/{name}", receiver, call=self._call(name))
+            self._space.copy(CURRENT_STATE, f"{receiver}/CurrentState", receiver)
             provider = self._instance(root, nodes.RESULTS, self._control.id(PROVIDER), notifies=True)
             for name, source in self._control.members(PROVIDER).items():
                 if name == RESPONSES or name in ASKED:
@@ -219,6 +238,10 @@ class Hall:
         if self._differs(node, tuple(jobcontrol.response_key(one) for one in shown if one.begun)):
             await self._space.write(node, control.responses(shown), now, now)
             written += 1
+        state = None if cell.active is None else cell.active.state
+        if self._differs(f"{receiver}/CurrentState", (state,)):
+            for name, variant in control.current(state).items():
+                await self._space.write(f"{receiver}/{name}", variant, now, now)
         if self._differs(receiver, (cell.slug,)):
             for name, variant in control.fixed(cell.slug).items():
                 await self._space.write(f"{receiver}/{name}", variant, now, now)
@@ -244,13 +267,12 @@ class Hall:
         states = {operation_id: one.state for operation_id, (_, one) in current.items()}
         lost = {one: ABORTED for one in known if one not in current and before.get(one) not in (None, *_OVER)}
         at = {(operation_id, state): when for operation_id, state, when in moved}
-        told = [(operation_id, state) for operation_id, state, _ in moved]
+        told = [(one, state) for one, state, _ in moved if one in current or one in known]
         for operation_id, state in steps(before, told, {**states, **lost}):
             self._states[operation_id] = state
-            place = current.get(operation_id) or known.get(operation_id)
-            if place is None or silent or (before.get(operation_id) is None and state in _OVER):
+            if silent or (before.get(operation_id) is None and state in _OVER):
                 continue
-            cell, operation = place
+            cell, operation = current.get(operation_id) or known[operation_id]
             provider = self._space.get(f"{nodes.cell(cell.id)}/{nodes.RESULTS}")
             if provider is not None:
                 when = at.get((operation_id, state))

@@ -28,6 +28,7 @@ LISTED = (
 METHODS = ("Start", "Pause", "Resume", "Stop")  # the others are not offered: orders come from the MES
 ASKED = ("RequestJobResponseByJobOrderID", "RequestJobResponseByJobOrderState")
 RESPONSES = "JobOrderResponseList"
+CURRENT_STATE = ua.NodeId(ua.ObjectIds.FiniteStateMachineType_CurrentState)  # which a receiver has from its supertype
 PRIORITY_MAX = 32_767
 _HAS_COMPONENT = ua.NodeId(ua.ObjectIds.HasComponent)
 
@@ -140,6 +141,14 @@ class JobControl:
     def no_response(self) -> Any:
         """For an order that there is nothing to say about."""
         return ua.ISA95JobResponseDataType(JobResponseID="", Description=None, JobOrderID="", JobState=[])
+
+    def current(self, state: State | None) -> Mapping[str, ua.Variant]:
+        """Of a receiver: the state of the active order; there is none without one."""
+        if state is None:
+            return {"CurrentState": ua.Variant(), "CurrentState/Id": ua.Variant()}
+        node = self.members(RECEIVER)[state.name]
+        text = ua.Variant(self.text(state.name), ua.VariantType.LocalizedText)
+        return {"CurrentState": text, "CurrentState/Id": ua.Variant(node, ua.VariantType.NodeId)}
 
     def fixed(self, slug: str) -> Mapping[str, ua.Variant]:
         """What never changes in a receiver: it takes no orders."""

@@ -35,6 +35,7 @@ LOOK_S = 1.0  # how often it is asked whether we are behind
 BEHIND_S = 5.0
 CELLS_AT_ONCE = 10  # in one reading: a large hall is read piece by piece
 JOBS_MAX = 200
+ENDED_S = 600  # for so long a completed operation stays in the list
 NAME = "opcua_mirror"
 MACHINES = "machine_states"  # a table of the journal
 
@@ -205,6 +206,9 @@ class Mirror:
             await self._clock.sleep(TICK_S)
             await hall.tick(self._clock.now())
             await self._show_status(hall)
+            if over := hall.outlived(self._clock.now() - timedelta(seconds=ENDED_S)):
+                self._cells |= over
+                self._news.set()
 
     async def _watch(self, hall: Hall) -> None:
         while True:
@@ -245,7 +249,7 @@ class Mirror:
         return next((cell for cell in await self._boards([cell_id], ()) if cell.id == cell_id), None)
 
     async def _boards(self, cell_ids: Sequence[str], jobs: Sequence[str]) -> list[Cell]:
-        query = {"cell_ids": ",".join(cell_ids), "jobs": ",".join(jobs)}
+        query = {"cell_ids": ",".join(cell_ids), "jobs": ",".join(jobs), "ended_s": str(ENDED_S)}
         found = await self._read("/reports/boards", {name: value for name, value in query.items() if value})
         return [cell_of(row) for row in found["cells"]]
 

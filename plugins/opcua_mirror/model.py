@@ -74,6 +74,10 @@ class Operation:
         return self.status != NOT_STARTED
 
     @property
+    def open(self) -> bool:
+        return self.status != COMPLETED
+
+    @property
     def title(self) -> str:
         """For people, as `J-1042 / P-7 / Laser`."""
         return f"{self.job_number} / {self.part_number} / {self.operation_name}"

@@ -28,7 +28,7 @@ _SAME = set(ua.AttributeIds) - {
 }
 _FOLDER, _OBJECTS = ua.NodeId(ua.ObjectIds.FolderType), ua.NodeId(ua.ObjectIds.ObjectsFolder)
 _HAS, _PROPERTY = ua.NodeId(ua.ObjectIds.HasComponent), ua.NodeId(ua.ObjectIds.HasProperty)
-_ORGANIZES = ua.NodeId(ua.ObjectIds.Organizes)
+_ORGANIZES, _HAS_TYPE = ua.NodeId(ua.ObjectIds.Organizes), ua.NodeId(ua.ObjectIds.HasTypeDefinition)
 
 
 class Space:
@@ -98,7 +98,7 @@ class Space:
         item.NodeClass = ua.NodeClass.Method if is_method else ua.NodeClass.Variable
         item.ReferenceTypeId = _parent_reference(data)
         if not is_method:
-            item.TypeDefinition = ua.NodeId(ua.ObjectIds.BaseDataVariableType)
+            item.TypeDefinition = next(one.NodeId for one in data.references if one.ReferenceTypeId == _HAS_TYPE)
         made = self._added(item)
         self._keep(node, parent, made)
         for reference in data.references:

@@ -32,7 +32,7 @@ async def test_the_tree_is_that_of_the_contract(floor):
             *("JobOrderControl", "JobOrderResults", "Machine"),
         }
         receiver = await names(session.node(f"cell/{LASER}/JobOrderControl"))
-        assert {"Start", "Stop", "Pause", "Resume", "JobOrderList", "EquipmentID"} <= receiver
+        assert {"Start", "Stop", "Pause", "Resume", "JobOrderList", "EquipmentID", "CurrentState"} <= receiver
         assert not {"Store", "StoreAndStart", "Update", "Abort", "Cancel", "Clear", "RevokeStart"} & receiver
         assert await session.value("gw/status/Online") is True
         assert (await session.node(f"cell/{LASER}").read_display_name()).Text == "Laser"
@@ -169,6 +169,8 @@ async def test_the_other_client_reads_and_hears_the_same(floor):
         subscription = await session.client.create_subscription(50, Ear())
         await subscription.subscribe_events(evtypes=[ua.NodeId(jobcontrol.STATUS_EVENT, index)])
         await floor.press("start", cut)
+        current = f"cell/{LASER}/JobOrderControl/CurrentState"
+        await session.becomes(current, ua.LocalizedText("Running", "en"))
         issue = {"operation_id": cut, "title": "jam", "description": "jam", "causes_standstill": True}
         await floor.ask("POST", "/api-issues", {**issue, "severity": "high"})
         await until(lambda: len(heard) >= 2, "two events")
@@ -176,6 +178,7 @@ async def test_the_other_client_reads_and_hears_the_same(floor):
             ("Running", 100),
             ("Held", 500),
         ]
+        assert await session.value(current) is None  # nothing is active
         assert heard[0].JobOrder.JobOrderID == heard[0].JobResponse.JobOrderID == cut
         await floor.ask("DELETE", f"/api-operations?id={saw}")
         await until(lambda: len(heard) >= 3, "that it is gone")
