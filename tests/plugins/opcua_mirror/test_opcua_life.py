@@ -8,7 +8,7 @@ from hall import LASER
 from opcua_hall import CLIENT_TIMEOUT_S, Session, opened
 from waiting import until
 
-from plugins.opcua_mirror import jobcontrol
+from plugins.opcua_mirror import jobcontrol, mirror
 from plugins.opcua_mirror.jobcontrol import FILE
 
 
@@ -51,7 +51,9 @@ def test_another_nodeset_is_not_taken(tmp_path):
         jobcontrol.nodeset(tmp_path)
 
 
-async def test_a_taken_port_is_tried_again_and_bookings_go_on(tmp_path):
+async def test_a_taken_port_is_tried_again_and_bookings_go_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(mirror, "ENDED_S", 1)
+    monkeypatch.setattr(mirror, "TICK_S", 0.2)
     taken = socket.socket()
     taken.bind(("127.0.0.1", 0))
     taken.listen()
@@ -67,6 +69,8 @@ async def test_a_taken_port_is_tried_again_and_bookings_go_on(tmp_path):
         floor.user("olga")
         async with floor.session() as session:
             assert await session.value(f"cell/{LASER}/active/OperationId") == operation  # what happened meanwhile
+            await floor.press("complete", operation)
+            await session.becomes(f"cell/{LASER}/JobOrderControl/JobOrderList", [])  # what ended stays for a while
     with socket.socket() as free:
         free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         free.bind(("127.0.0.1", port))  # nothing is left of it
