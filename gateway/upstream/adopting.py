@@ -113,7 +113,8 @@ def _changed(
             change = adopt.update(tx, stamp, resource, {"id": one.id, **theirs}, values) if values else None
             if values and change is None:
                 return None, lane
-        known.base |= {name: value for name, value in theirs.items() if name in _agreed(one, theirs, found)}
+        agreed = _agreed(one, theirs, found)
+        known.base |= {name: value for name, value in theirs.items() if name in agreed}
     known.lane = known.lane or lane
     store.save(tx, known.packed(stamp.text))
     conflicts.settle(tx, stamp, one.table, one.id, conflicts.NOT_KEPT, "cloud")
