@@ -116,8 +116,10 @@ async def test_orders_methods_and_events(floor, tmp_path):
 
 async def test_nobody_comes_in_the_clear_or_without_a_name_and_a_viewer_only_looks(floor, tmp_path):
     async with scada(floor, tmp_path, None) as stranger:
-        assert (await stranger.does("insecure"))["error"]
-        assert (await stranger.does("open", user=None))["error"]
+        in_the_clear = (await stranger.does("insecure"))["error"]
+        assert "End point must exist" in in_the_clear
+        assert "securityMode = None" in in_the_clear
+        assert "Cannot find ANONYMOUS" in (await stranger.does("open", user=None))["error"]
         await stranger.does("close")
         assert "BadUserAccessDenied" in (await stranger.does("open", user="vera", password="wrong"))["error"]
         await stranger.does("close")

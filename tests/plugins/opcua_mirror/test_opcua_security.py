@@ -2,7 +2,7 @@
 
 import pytest
 from asyncua import Client, ua
-from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
+from asyncua.crypto.security_policies import SecurityPolicyAes256Sha256RsaPss, SecurityPolicyBasic256Sha256
 from hall import LASER
 from opcua_hall import CLIENT_TIMEOUT_S
 
@@ -63,6 +63,16 @@ async def test_no_endpoint_without_encryption(floor):
     with pytest.raises((ERRORS.BadSecurityPolicyRejected, ua.UaError)):
         async with Client(floor.url, timeout=CLIENT_TIMEOUT_S):
             pass
+
+
+async def test_the_stronger_policy_works_too(floor):
+    client = Client(floor.url, timeout=CLIENT_TIMEOUT_S)
+    client.application_uri = floor.client.own(NOW).uri
+    await client.set_security(SecurityPolicyAes256Sha256RsaPss, floor.client.certificate, floor.client.key)
+    client.set_user("vera")
+    client.set_password(floor.passwords["vera"])
+    async with client:
+        assert (await client.nodes.objects.read_browse_name()).Name == "Objects"
 
 
 async def test_an_unknown_application_is_turned_away_and_kept_for_people_to_look_at(floor, tmp_path):
