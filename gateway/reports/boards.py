@@ -30,15 +30,20 @@ _HELD = (
 _COUNTED = """(SELECT json_array(coalesce(sum(q.quantity_produced), 0), coalesce(sum(q.quantity_good), 0),
   coalesce(sum(q.quantity_scrap), 0), coalesce(sum(q.quantity_rework), 0))
   FROM operation_quantities q WHERE q.operation_id = o.id)"""
+# Named, because most of a cell is history: whatever SQLite thinks of the states, looking through all of it is wrong.
+_OPEN = """SELECT x.id FROM operations x INDEXED BY operations_by_cell_status WHERE x.cell_id = :cell_id AND x.deleted_at IS NULL
+  AND x.status IN ('not_started', 'in_progress', 'on_hold')"""
+_SHOWN = f"""{_OPEN} UNION ALL SELECT x.id FROM operations x INDEXED BY operations_by_cell_completed WHERE x.cell_id = :cell_id
+  AND x.deleted_at IS NULL AND x.status = 'completed' AND x.completed_at > :ended_after"""
 _OPERATIONS = f"""SELECT o.id, o.operation_name, o.status, o.sequence, p.id AS part_id, p.part_number, p.material, p.quantity,
   j.id AS job_id, j.job_number, j.status AS job_status, j.priority, {DUE} AS due_date, o.planned_start, o.planned_end,
   o.estimated_time, o.started_at, o.completed_at, o.actual_time_s, o.completion_percentage, o.updated_at,
   {_WAITS} AS waits, {_HELD} AS held, {_COUNTED} AS counted,
   (SELECT count(*) FROM time_entries t WHERE t.operation_id = o.id AND t.end_time IS NULL) AS operators
-  FROM {WORK} WHERE o.deleted_at IS NULL AND o.cell_id = :cell_id AND (o.status <> 'completed' OR o.completed_at > :ended_after)
+  FROM {WORK} WHERE o.id IN ({_SHOWN})
   ORDER BY o.sequence, {DUE} IS NULL, {DUE}, j.job_number, p.part_number, o.id LIMIT {OPERATIONS_MAX}"""
 _QUEUE = f"""SELECT coalesce(sum(o.status = 'not_started'), 0) AS queue_length, coalesce(sum(o.status = 'in_progress'), 0)
-  AS wip_current FROM {WORK} WHERE o.deleted_at IS NULL AND o.cell_id = :cell_id"""
+  AS wip_current FROM {WORK} WHERE o.id IN ({_OPEN})"""
 _JOBS = f"""SELECT j.id, j.job_number, j.status, {DUE} AS due_date, j.updated_at,
   (SELECT count(*) FROM parts p WHERE p.job_id = j.id AND p.deleted_at IS NULL) AS parts_total,
   (SELECT count(*) FROM parts p WHERE p.job_id = j.id AND p.deleted_at IS NULL AND p.status = 'completed') AS parts_done
