@@ -7,7 +7,7 @@ can read and change, through the same routes, rules and receipts. It is trusted 
 out of its reach, and while it does not let go of the event loop nobody else runs.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -16,7 +16,8 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict
 
 from gateway.kernel.clock import Clock
-from gateway.kernel.errors import GatewayError, Refused, TooFast, Unauthorized, Unavailable
+from gateway.kernel.disk import write_whole
+from gateway.kernel.errors import GatewayError, Refused, StartupError, TooFast, Unauthorized, Unavailable
 from gateway.kernel.health import Link
 from gateway.kernel.supervise import first
 from gateway.mcp_keys.model import ALL, Agent, Usage
@@ -40,6 +41,7 @@ __all__ = [
     "Event",
     "Field",
     "GatewayError",
+    "Journal",
     "Link",
     "Machines",
     "Mount",
@@ -56,12 +58,14 @@ __all__ = [
     "Scope",
     "Source",
     "Sources",
+    "StartupError",
     "TooFast",
     "Unauthorized",
     "Unavailable",
     "Upload",
     "Usage",
     "first",
+    "write_whole",
 ]
 
 VERSION = 1  # of this interface; a plugin says which one it was written for
@@ -133,17 +137,30 @@ class Event:
     """One entry of the journal: what happened, and which rows it touched. `id` is the same however often it is told.
 
     `type` and `data` are None for changes that have no name. `changes`: `{"table", "id", "op", "version", "fields"}` of each row.
-    `origin`: the id of a gateway, or `cloud`. Instants are ISO 8601 in UTC.
+    `lane`: `job:<id>`, or `<table>:<id>` outside a job. `origin`: the id of a gateway, or `cloud`. Instants are ISO 8601 in UTC.
     """
 
     seq: int
     id: str
+    lane: str
     type: str | None
     origin: str
     occurred_at: str
     recorded_at: str
     data: Mapping[str, Any] | None
     changes: Sequence[Mapping[str, Any]]
+
+
+class Journal(Protocol):
+    """For a live view: what happens from now on. What must not be missed comes by `Parts.on_events`."""
+
+    async def head(self) -> int:
+        """The `seq` of the last event; 0 in an empty journal."""
+        ...
+
+    def tail(self, since: int) -> AsyncIterator[Sequence[Event]]:
+        """Everything that comes after `since`, for ever, a page at a time; nobody remembers how far a plugin has read."""
+        ...
 
 
 C = TypeVar("C", bound=Config)
@@ -155,7 +172,7 @@ class Context(Generic[C]):
     what people want to know goes into `link.facts`, and numbers of it into /metrics too.
 
     `caller` is the plugin itself, for its calls of the API; `folder` is its own, for what it has to remember.
-    `machines`: None where no gateway runs (`Parts.stdio`).
+    `machines`, `journal`: None where no gateway runs (`Parts.stdio`).
     """
 
     config: C
@@ -167,6 +184,7 @@ class Context(Generic[C]):
     caller: Caller
     folder: Path
     machines: Machines | None = None
+    journal: Journal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,9 +221,14 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Plugin(Generic[C]):
-    """`tools`: what keys of agents can be held to, name -> does it only read?"""
+    """`tools`: what keys of agents can be held to, name -> does it only read?
+
+    `verbs`: what the command line does in the folder of a shipped plugin, whether the gateway runs or not: name -> function of the
+    folder, which may have to be made, and arguments by name. It raises StartupError.
+    """
 
     config: type[C]
     build: Callable[[Context[C]], Parts]
     version: int = VERSION
     tools: Mapping[str, bool] = field(default_factory=dict)
+    verbs: Mapping[str, Callable[..., Any]] = field(default_factory=dict)

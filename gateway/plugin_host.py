@@ -22,7 +22,7 @@ from gateway.kernel.health import Health, Link
 from gateway.kernel.stalls import Stall, Stalls
 from gateway.kernel.supervise import stop
 from gateway.plugin_api import ALL, Agents, Api, Caller, Config, Context, Handler, Machines, Mount, Parts, Plugin
-from gateway.plugin_reader import PluginReader
+from gateway.plugin_reader import LocalJournal, PluginReader
 from gateway.plugin_runs import Supervised, remembering
 from gateway.plugin_sources import Sources, shipped
 from gateway.web.gate import Gate
@@ -110,6 +110,11 @@ def built(
     return parts
 
 
+def carry_out(name: str, verb: str, data: Path, **given: Any) -> Any:
+    """A verb of a shipped plugin, in its folder. `data`: the gateway's data folder. Raises StartupError."""
+    return Sources(None).plugin(name).verbs[verb](data / FOLDER / name, **given)
+
+
 # ------------------------------------------------------------------ settings
 
 
@@ -178,13 +183,13 @@ class Host:
         self._stalled: dict[str, tuple[float, str]] = {}  # name -> until when it is told, what
         if not _any(sections):
             return
-        sources = Sources(plugins_dir)
+        sources, journal = Sources(plugins_dir), LocalJournal(db)
         health.watch(sources.problem)
         health.watch(self._problem)
         for one in _loaded_of(sections, sources):
             link = health.link(LINK.format(one.name))
             given = partial(Context, api=api, agents=agents, clock=clock, link=link, gateway_version=version)
-            parts = _built(one, partial(given, machines=machines(one.name)), data)
+            parts = _built(one, partial(given, machines=machines(one.name), journal=journal), data)
             if isinstance(parts, Parts):
                 self._parts[one.name] = parts
                 self._works[one.name] = Supervised(self._runs(parts, link), link, clock, rng)

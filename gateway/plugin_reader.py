@@ -1,8 +1,8 @@
-"""The journal for one plugin: a reader like any other way out, with its own place and what was set aside for it."""
+"""The journal for plugins: a reader like any other way out, with its own place and what was set aside for it; and a live tail."""
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import structlog
 
@@ -119,7 +119,21 @@ class PluginReader:
             await self._clock.sleep(LOOK_EVERY_S)
 
 
+class LocalJournal:
+    """Of this gateway: no place, nothing set aside."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def head(self) -> int:
+        return await self._db.read(journal.head)
+
+    async def tail(self, since: int) -> AsyncIterator[Sequence[Event]]:
+        async for entries in tail(self._db, since):
+            yield [_event(entry) for entry in entries]
+
+
 def _event(entry: Entry) -> Event:
     data = None if entry.data is None else json.loads(entry.data)
-    about = (entry.type, entry.origin, entry.occurred_at, entry.recorded_at)
+    about = (entry.lane, entry.type, entry.origin, entry.occurred_at, entry.recorded_at)
     return Event(entry.seq, entry.id, *about, data, json.loads(entry.changes))

@@ -16,6 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ROOT / "tools" / "lock"
 PACKAGE_LOCK = ROOT / "tools" / "npm" / "package-lock.json"
+NODESET = "opc.ua.isa95-jobcontrol.nodeset2.xml"
 
 
 @pytest.fixture
@@ -30,6 +31,12 @@ def assets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
     module = load("assets")
     monkeypatch.setattr(module, "WORK", tmp_path / "npm")
     monkeypatch.setattr(module, "VENDOR", tmp_path / "vendor")
+    monkeypatch.setattr(module, "NODESETS", tmp_path / "nodesets")
+    nodesets = tmp_path / "offered" / "node-opcua-nodesets"
+    (nodesets / "nodesets").mkdir(parents=True)
+    (nodesets / "package.json").write_text('{"version": "2.182.0", "license": "MIT"}')
+    for name in (f"nodesets/{NODESET}", f"nodesets/{NODESET}.ndjson.gz", "LICENSE"):
+        (nodesets / name).write_text(f"content of {name}")
     offered = tmp_path / "offered" / "swagger-ui-dist"
     offered.mkdir(parents=True)
     (offered / "package.json").write_text('{"version": "5.35.0", "license": "Apache-2.0"}')
@@ -230,8 +237,9 @@ def test_a_tool_that_fails_is_named_with_its_last_lines(setup: ModuleType) -> No
 # ---------------------------------------------------------------- browser libraries
 def test_fetched_files_are_listed_with_their_licence_and_hash(assets: ModuleType) -> None:
     assert not assets.ready()
-    assert assets.fetch() == 3
+    assert assets.fetch() == 5
     assert assets.ready()
+    assert {file.name for file in assets.NODESETS.iterdir()} == {NODESET, "LICENSE", "VENDOR.json"}
     listed = {entry["file"]: entry for entry in json.loads((assets.VENDOR / "VENDOR.json").read_text())["files"]}
     assert listed.keys() == {f"swagger-ui/{name}" for name in ("swagger-ui-bundle.js", "swagger-ui.css", "LICENSE")}
     for name, entry in listed.items():

@@ -1,4 +1,4 @@
-"""Browser libraries: fetched from their npm packages, checked by hash, never committed.
+"""Browser libraries and the nodeset of OPC UA: fetched from their npm packages, checked by hash, never committed.
 
 Two users: `tools/setup.py`, and the build hook at the end (wheel, editable install). Standard library only.
 `tools/npm/package-lock.json` pins every file by hash and names no address: npm asks the registry it is configured for.
@@ -22,6 +22,7 @@ NODE_DIR = ROOT / ".cache" / "node"
 WORK = ROOT / ".cache" / "npm"
 TESTS = ROOT / ".cache" / "npm-tests"  # what only tests want: other people's MQTT clients
 VENDOR = ROOT / "gateway" / "screens" / "static" / "vendor"
+NODESETS = ROOT / "plugins" / "opcua_mirror" / "nodesets"
 LIST = "VENDOR.json"
 OLDEST_NPM = 7  # the first that reads our lock format
 NPM_TIMEOUT_S = 600
@@ -30,6 +31,10 @@ NPM_TIMEOUT_S = 600
 WANTED: dict[str, tuple[tuple[str, ...], str]] = {
     "swagger-ui-dist": (("swagger-ui-bundle.js", "swagger-ui.css"), "swagger-ui"),
 }
+# The same, below NODESETS. The package holds a .ndjson.gz beside each: the name says .xml.
+WANTED_NODESETS: dict[str, tuple[tuple[str, ...], str]] = {
+    "node-opcua-nodesets": (("nodesets/opc.ua.isa95-jobcontrol.nodeset2.xml",), "."),
+}
 
 
 class AssetsUnavailable(Exception):
@@ -37,22 +42,40 @@ class AssetsUnavailable(Exception):
 
 
 def fetch() -> int:
-    """Makes VENDOR hold exactly what the lock says and returns the number of files; never leaves half a set."""
+    """Makes VENDOR and NODESETS hold exactly what the lock says and returns the number of files; never leaves half a set."""
     install(WORK, "--omit=dev")
-    part = VENDOR.with_name(VENDOR.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    taken = [entry for package in WANTED for entry in take(package, part)]
-    (part / LIST).write_text(json.dumps({"stamp": stamp(), "files": taken}, indent=1) + "\n", encoding="utf-8")
-    shutil.rmtree(VENDOR, ignore_errors=True)
-    part.rename(VENDOR)
-    return len(taken)
+    made = [(folder, _taken(folder, wanted)) for folder, wanted in _sets()]
+    for folder, _ in made:
+        shutil.rmtree(folder, ignore_errors=True)
+        _part(folder).rename(folder)
+    return sum(taken for _, taken in made)
 
 
 def ready() -> bool:
-    """VENDOR holds what the lock asks for: nothing to fetch."""
+    """Both hold what the lock asks for: nothing to fetch."""
+    return all(_ready(folder) for folder, _ in _sets())
+
+
+def _sets() -> list[tuple[Path, dict[str, tuple[tuple[str, ...], str]]]]:
+    return [(VENDOR, WANTED), (NODESETS, WANTED_NODESETS)]
+
+
+def _part(folder: Path) -> Path:
+    return folder.with_name(folder.name + ".part")
+
+
+def _taken(folder: Path, wanted: dict[str, tuple[tuple[str, ...], str]]) -> int:
+    part = _part(folder)
+    shutil.rmtree(part, ignore_errors=True)
+    taken = [entry for package, (patterns, below) in wanted.items() for entry in take(package, patterns, part, below)]
+    (part / LIST).write_text(json.dumps({"stamp": stamp(), "files": taken}, indent=1) + "\n", encoding="utf-8")
+    return len(taken)
+
+
+def _ready(folder: Path) -> bool:
     try:
-        made = json.loads((VENDOR / LIST).read_text(encoding="utf-8"))
-        return made["stamp"] == stamp() and all((VENDOR / entry["file"]).is_file() for entry in made["files"])
+        made = json.loads((folder / LIST).read_text(encoding="utf-8"))
+        return made["stamp"] == stamp() and all((folder / entry["file"]).is_file() for entry in made["files"])
     except (OSError, ValueError, KeyError, TypeError):  # missing, or cut off while it was written
         return False
 
@@ -107,9 +130,8 @@ def install(folder: Path, *options: str) -> None:
         raise AssetsUnavailable("npm could not fetch them: " + "; ".join(reasons[:3] or lines[-3:])[:400])
 
 
-def take(package: str, part: Path) -> list[dict[str, str]]:
+def take(package: str, patterns: tuple[str, ...], part: Path, below: str) -> list[dict[str, str]]:
     """Copies a package's wanted files and its licence; raises if a name has gone, as in a renamed release."""
-    patterns, folder = WANTED[package]
     source = WORK / "node_modules" / package
     about = json.loads((source / "package.json").read_text(encoding="utf-8"))
     taken = []
@@ -120,7 +142,7 @@ def take(package: str, part: Path) -> list[dict[str, str]]:
                 f"{package} {about['version']} has no file {pattern}; see WANTED in tools/assets.py"
             )
         for file in found:
-            name = f"{folder}/{file.relative_to(source)}"
+            name = (Path(below) / file.name).as_posix()
             (part / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, part / name)
             sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
@@ -150,4 +172,4 @@ else:
             except AssetsUnavailable as problem:
                 if version != "editable":  # a released wheel without its pages is a defect
                     raise
-                self.app.display_warning(f"the page /docs will stay empty: {problem}")
+                self.app.display_warning(f"the page /docs will stay empty, OPC UA without Job Control: {problem}")

@@ -17,6 +17,7 @@ _VERBS = {
     "machines": ("machines", "machines"),
     "uns": ("uns", "uns"),
     "tls": ("tls", "tls"),
+    "opcua": ("opcua", "opcua"),
     "export": ("transfer", "export"),
     "import": ("transfer", "import_"),
     "mcp": ("mcp", "mcp"),

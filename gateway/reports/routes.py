@@ -8,13 +8,21 @@ from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database
 from gateway.outbox.event import encode
 from gateway.outbox.receipts import Answer
-from gateway.reports import blockers, capacity, quality, scrap, sync, work
+from gateway.reports import blockers, boards, capacity, quality, scrap, sync, work
 from gateway.reports.model import Asked, Report, View
 from gateway.web import body
 from gateway.web.openapi import BodySchema
 from gateway.web.routes import Call, Cells, Parameter, Route, Scope
 
-REPORTS = (*work.REPORTS, *blockers.REPORTS, *capacity.REPORTS, *quality.REPORTS, *scrap.REPORTS, *sync.REPORTS)
+REPORTS = (
+    *work.REPORTS,
+    *blockers.REPORTS,
+    *boards.REPORTS,
+    *capacity.REPORTS,
+    *quality.REPORTS,
+    *scrap.REPORTS,
+    *sync.REPORTS,
+)
 
 Standing = Callable[[], Awaitable[Mapping[str, Any]]]  # see gateway/status.py
 

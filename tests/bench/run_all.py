@@ -15,6 +15,7 @@ BENCHES = (
     "bench_uns.py",
     "bench_realtime.py",
     "bench_webhooks.py",
+    "bench_opcua.py",
 )
 
 
