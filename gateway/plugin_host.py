@@ -110,7 +110,7 @@ def built(
     return parts
 
 
-def carry_out(name: str, verb: str, data: Path, **given: Any) -> Any:
+def carry_out(name: str, verb: str, data: Path, /, **given: Any) -> Any:
     """A verb of a shipped plugin, in its folder. `data`: the gateway's data folder. Raises StartupError."""
     return Sources(None).plugin(name).verbs[verb](data / FOLDER / name, **given)
 
