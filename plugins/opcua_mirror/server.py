@@ -10,6 +10,7 @@ What it lacks (2.1.0), and what is done about it here:
 * `OfType` in a filter is equality: here it is the type or one below it.
 """
 
+import asyncio
 import secrets
 import time
 from collections import OrderedDict
@@ -171,9 +172,15 @@ class Guarded(InternalServer):  # type: ignore[misc] # untyped, see pyproject.to
         raise ServiceError(ua.StatusCodes.BadServiceUnsupported)
 
     async def stop(self) -> None:
-        """Whoever has not logged out is logged out: asyncua leaves sessions, and their tasks, behind."""
+        """Whoever has not logged out is logged out: asyncua leaves sessions, and their tasks, behind. And it waits up to a second
+        for its clock, longer than a plugin may take.
+        """
         for session in [*self._external_sessions.values()]:
             await session.close_session(delete_subs=True)
+        if self.time_task is not None:
+            self.time_task.cancel()
+            await asyncio.wait([self.time_task])
+            self.time_task = None
         await super().stop()
 
 

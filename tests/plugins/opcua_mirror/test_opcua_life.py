@@ -8,8 +8,11 @@ from hall import LASER
 from opcua_hall import CLIENT_TIMEOUT_S, Session, opened
 from waiting import until
 
-from plugins.opcua_mirror import jobcontrol, mirror
+from gateway.kernel.clock import ManualClock
+from plugins.opcua_mirror import jobcontrol, mirror, server
 from plugins.opcua_mirror.jobcontrol import FILE
+from plugins.opcua_mirror.pki import Pki
+from plugins.opcua_mirror.users import Users
 
 
 async def test_what_is_missing_or_open_is_said_and_the_rest_works(tmp_path, monkeypatch):
@@ -49,6 +52,18 @@ def test_another_nodeset_is_not_taken(tmp_path):
     (tmp_path / FILE).write_text("<UANodeSet/>")
     with pytest.raises(ValueError, match="SHA-256"):
         jobcontrol.nodeset(tmp_path)
+
+
+async def test_it_ends_at_once(tmp_path):
+    """asyncua would wait for the next beat of its clock, and the host closes what takes so long."""
+    clock, pki = ManualClock(), Pki(tmp_path)
+    uri = pki.own(clock.now()).uri
+    door = server.Door(pki, Users(tmp_path), clock, insecure_readonly=False)
+    made = await server.made(door, pki, uri, host="127.0.0.1", port=0, sign=False, insecure_readonly=False, version="1")
+    await made.start()
+    beating = made.iserver.time_task
+    await made.stop()
+    assert beating.cancelled()
 
 
 async def test_a_taken_port_is_tried_again_and_bookings_go_on(tmp_path, monkeypatch):
