@@ -150,6 +150,8 @@ class Door:
 class Guarded(InternalServer):  # type: ignore[misc] # untyped, see pyproject.toml
     """asyncua's inner server, with unguessable tokens, and no registry of other servers."""
 
+    time_task: asyncio.Task[None] | None  # its clock
+
     def __init__(self, door: Door) -> None:
         super().__init__(user_manager=door)
         self._door = door
