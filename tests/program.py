@@ -5,13 +5,14 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import tcp
 
 ENDS_MAX_S = 60
 STOPS_MAX_S = 15
@@ -83,11 +84,7 @@ class Program:
     def key(self, scope: str = "admin") -> str:
         return self.ok("keys", "create", "--name", f"test {scope}", "--scope", scope).last
 
-    @staticmethod
-    def free_port() -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            return int(probe.getsockname()[1])
+    free_port = staticmethod(tcp.free_port)
 
     @contextlib.contextmanager
     def serving(self) -> Iterator[subprocess.Popen[str]]:

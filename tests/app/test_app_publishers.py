@@ -2,9 +2,9 @@
 
 import asyncio
 import json
-import socket
 
 from said import Said
+from tcp import free_port
 
 WAIT_MAX_S = 15
 
@@ -15,12 +15,6 @@ async def until(box, fact) -> dict:
         while not fact(links := (await box.health())["links"]):
             await asyncio.sleep(0.05)
         return links
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 async def made(box, **more) -> str:

@@ -5,7 +5,6 @@ import json
 import os
 import random
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -14,6 +13,10 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from tcp import free_port
 
 TENANT_ID = "00000000-0000-4000-8000-00000000d111"
 CLOUD_KEY = "ery_live_drill0000000000000000000000000"
@@ -26,12 +29,6 @@ GATEWAY = Path(sys.executable).parent / "eryxon-gateway"
 
 def say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def fetch(url: str, body: dict | None = None, key: str | None = None) -> dict | list | str | None:

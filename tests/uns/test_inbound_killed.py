@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import pytest
 from devices import BEAM, EVERYTHING, Device
 from program import Program
-from tcp import serving
-from uns_hall import HOST, ROOT, Foreign, free_port, listening, until
+from tcp import free_port, serving
+from uns_hall import HOST, ROOT, Foreign, listening, until
 
 from gateway.demo import factory
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import aiomqtt
 import pytest
-from tcp import serving
-from uns_hall import HOST, ROOT, WAIT_MAX_S, free_port, listening, operation, program, tool, until
+from tcp import free_port, serving
+from uns_hall import HOST, ROOT, WAIT_MAX_S, listening, operation, program, tool, until
 
 from gateway.kernel.clock import SystemClock
 from gateway.kernel.errors import Unavailable

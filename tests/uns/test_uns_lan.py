@@ -9,8 +9,8 @@ import subprocess
 import aiomqtt
 import pytest
 from getting_in import DEVICES, let_in, pid
-from tcp import serving
-from uns_hall import HOST, ROOT, free_port, listening, program, until
+from tcp import free_port, serving
+from uns_hall import HOST, ROOT, listening, program, until
 
 from gateway.kernel.clock import SystemClock
 from gateway.tls import MQTT, RENEW_DAYS, Tls

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from getting_in import DEVICES, client
-from uns_hall import HOST, free_port, program, until
+from tcp import free_port
+from uns_hall import HOST, program, until
 
 from gateway.kernel.clock import SystemClock
 from gateway.kernel.errors import Unavailable

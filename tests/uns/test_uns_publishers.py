@@ -5,8 +5,8 @@ import itertools
 
 import pytest
 from publishing import LOGS, PATH, Publishers
-from tcp import serving
-from uns_hall import free_port, listening, until
+from tcp import free_port, serving
+from uns_hall import listening, until
 
 from gateway.kernel.errors import StorageFailed
 from gateway.publishers import sender, senders, store

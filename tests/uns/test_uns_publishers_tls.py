@@ -4,7 +4,8 @@ import json
 
 import pytest
 from publishing import PATH, Publishers, certificates
-from uns_hall import HOST, free_port, until
+from tcp import free_port
+from uns_hall import HOST, until
 
 from gateway.publishers import sender, senders
 

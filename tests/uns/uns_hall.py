@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import aiomqtt
+from tcp import free_port
 
 from gateway.catalog.commands import RowCommands
 from gateway.catalog.tables import CELLS
@@ -118,12 +119,6 @@ async def until(fact, name: str = "") -> Any:
             return found
     except TimeoutError:
         raise AssertionError(f"waited in vain for {name or fact}") from None
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return probe.getsockname()[1]
 
 
 class Hall:
