@@ -19,7 +19,7 @@ HEALTH = "_gateway/gw-test/health"
 # A gateway's namespace in a process of its own: only that can be killed.
 ALONE = """
 import asyncio, json, sys
-sys.path.insert(0, sys.argv[1])
+sys.path[:0] = [sys.argv[1], sys.argv[1] + "/.."]
 from pathlib import Path
 from gateway.kernel.clock import SystemClock
 from uns_hall import Hall, database
