@@ -10,7 +10,6 @@ import random
 import shutil
 import signal
 import sqlite3
-import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-from gateway import __version__, examples, housekeeping, identity, plugin_host, systemd
+from gateway import __version__, examples, housekeeping, identity, listening, systemd
 from gateway.admin import server
 from gateway.admin.box import CALLER, Box
 from gateway.admin.server import LocalKeys
@@ -34,7 +33,6 @@ from gateway.identity import Identity
 from gateway.kernel import interpreter
 from gateway.kernel.clock import Clock, SystemClock, text
 from gateway.kernel.db import Database, Tx
-from gateway.kernel.errors import StartupError
 from gateway.kernel.health import Health
 from gateway.kernel.ids import NewId, uuid7
 from gateway.kernel.secrets import Secrets
@@ -48,19 +46,20 @@ from gateway.mcp_keys.keys import McpKeys
 from gateway.opening import opened
 from gateway.outbox import journal
 from gateway.outbox.event import Stamp
-from gateway.plugin_machines import speaking_over
-from gateway.plugin_ports import LocalAgents, LocalApi, carried_out
+from gateway.plugin_host import host as plugins
+from gateway.plugin_host.machines import speaking_over
+from gateway.plugin_host.ports import LocalAgents, LocalApi, carried_out
 from gateway.publishers.sender import Here
 from gateway.publishers.senders import senders
 from gateway.realtime.hub import LINK as REALTIME
 from gateway.realtime.hub import SOCKETS_SHARE, Hub
 from gateway.realtime.routes import Realtime
-from gateway.settings import Cloud, Http, Settings
+from gateway.settings import Cloud, Settings
 from gateway.sparkplug.node import LINK as SPARKPLUG
 from gateway.sparkplug.node import EdgeNode
 from gateway.status import Status
 from gateway.timekeeping import Timekeeping
-from gateway.tls import HTTP, Tls
+from gateway.tls import Tls
 from gateway.uns.broker import Broker
 from gateway.uns.door import Door
 from gateway.uns.payloads import Source, Standing
@@ -79,7 +78,6 @@ from gateway.web.routes import Route, Scope
 from gateway.web.server import application, runner
 from gateway.webhooks.senders import Senders as Webhooks
 
-BACKLOG = 1024  # connections that the kernel keeps while we are busy
 REQUESTS_END_S = 4.0  # in which requests on their way may finish when we stop
 LINKS_END_S = 4.0  # in which the ways out have to let go; a Mosquitto that does not is killed after 3.5 s
 # Their names in /healthz.
@@ -134,7 +132,7 @@ class Gateway:
         self._tasks: list[asyncio.Task[None]] = []
         given = (self._api, LocalAgents(self.mcp_keys, self._gate), clock, self.health, rng, __version__, db)
         lent = (settings.data_dir, settings.gateway.plugins_dir, partial(speaking_over, self.machines, clock))
-        self._plugins = plugin_host.Host(settings.plugins, *given, *lent)
+        self._plugins = plugins.Host(settings.plugins, *given, *lent)
         self.health.watch(blobs(settings).problem)
         self.health.watch(lambda: self._tls.problem(clock.now()))
         if settings.http.allow_plain_lan:
@@ -175,10 +173,10 @@ class Gateway:
         self._served = (served, local)
         await served.setup()
         await local.setup()
-        for host, port, context in _listeners(self.settings.http, self._tls):
+        for host, port, context in listening.places(self.settings.http, self._tls):
             known = len(served.addresses)
-            await _listen(served, host, port, context)
-            fresh = [_address(*address[:2]) for address in served.addresses[known:]]
+            await listening.listen(served, host, port, context)
+            fresh = [listening.address(*address[:2]) for address in served.addresses[known:]]
             self.addresses += fresh
             self.urls += [f"{'https' if context else 'http'}://{address}" for address in fresh]
         await server.listen(local, self.settings.data_dir)
@@ -354,41 +352,11 @@ def _renewed(clock: Clock, tx: Tx, highest: int, unsent: int) -> int | None:
 
 def check(settings: Settings) -> None:
     """What only the parts themselves know about their settings. Raises StartupError."""
-    _listeners(settings.http, Tls(settings.data_dir))
+    listening.places(settings.http, Tls(settings.data_dir))
     Topics.of(settings, settings.gateway.id)
     SparkplugTopics.of(settings)
     machines(settings.uns)
-    plugin_host.check(settings.plugins, settings.gateway.plugins_dir)
-
-
-def _listeners(http: Http, tls: Tls) -> list[tuple[str, int, ssl.SSLContext | None]]:
-    found: list[tuple[str, int, ssl.SSLContext | None]] = [(http.host, http.port, None)]
-    certificate, key = http.tls_cert, http.tls_key
-    if certificate is None and tls.there(HTTP):
-        own = tls.pair(HTTP)
-        certificate, key = own.certificate, own.key
-    if certificate and key:
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        try:
-            context.load_cert_chain(certificate, key)
-        except (OSError, ssl.SSLError) as exc:
-            why = f"the certificate {certificate} or its key {key} cannot be used: {exc}"
-            raise StartupError(f"{why}; set [http] tls_cert and tls_key, or run `eryxon-gateway tls renew`") from None
-        found.append((http.tls_host, http.tls_port, context))
-    return found
-
-
-async def _listen(served: web.AppRunner, host: str, port: int, context: ssl.SSLContext | None) -> None:
-    try:
-        await web.TCPSite(served, host, port, backlog=BACKLOG, ssl_context=context).start()
-    except OSError as exc:
-        raise StartupError(
-            f"{host}:{port} cannot be listened on ({exc.strerror}): set another port in [http]"
-        ) from None
-
-
-def _address(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    plugins.check(settings.plugins, settings.gateway.plugins_dir)
 
 
 def _has_keys(connection: sqlite3.Connection) -> bool:

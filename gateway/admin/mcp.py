@@ -2,16 +2,16 @@
 
 from typing import Any
 
-from gateway import plugin_host
 from gateway.admin.box import Arguments, Box
 from gateway.mcp_keys.model import NewMcpKey, Usage
+from gateway.plugin_host import host
 
 
 async def create_key(box: Box, given: Arguments) -> dict[str, Any]:
     """name, tools (names or `*`; None: those that only read), rate_limit (calls a minute). Raises Invalid for a tool that there
     is not.
     """
-    tools = plugin_host.allowed_tools(given["tools"])
+    tools = host.allowed_tools(given["tools"])
     key_id, key = await box.mcp_keys.create(NewMcpKey(given["name"], tools, given["rate_limit"]))
     told = {"id": key_id, "name": given["name"], "allowed_tools": tools, "rate_limit": given["rate_limit"]}
     return {**told, "key": key}

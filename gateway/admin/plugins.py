@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from gateway import plugin_host
 from gateway.admin.box import Arguments, Box
+from gateway.plugin_host import host
 
 
 async def listed(box: Box, _given: Arguments) -> list[dict[str, Any]]:
     links = (await box.status())["links"]
-    return plugin_host.listed(box.settings.plugins, links, box.settings.gateway.plugins_dir)
+    return host.listed(box.settings.plugins, links, box.settings.gateway.plugins_dir)

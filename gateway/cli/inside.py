@@ -9,7 +9,7 @@ from gateway.hub.stream import Feed
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database
 from gateway.kernel.ids import NewId
-from gateway.plugin_ports import LocalApi, carried_out
+from gateway.plugin_host.ports import LocalApi, carried_out
 from gateway.reports.routes import reports
 from gateway.settings import Settings
 from gateway.web.auth import Keys

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from gateway import __version__, plugin_host
+from gateway import __version__
 from gateway.admin.box import CALLER
 from gateway.cli.inside import described_api
 from gateway.cli.leaf import Place, asked, leaf
@@ -16,6 +16,7 @@ from gateway.kernel.clock import SystemClock
 from gateway.kernel.errors import StartupError, Unauthorized
 from gateway.kernel.health import Link
 from gateway.plugin_api import Agent, Caller, Field, Outcome, Request, Usage
+from gateway.plugin_host import host
 from gateway.settings import Settings
 
 PLUGIN = "mcp_server"
@@ -31,14 +32,14 @@ def mcp(place: Place, tools: str) -> None:
     settings = place.settings()
     logs.configure("warning", settings.log.format)
     names = None if tools == "read" else [one.strip() for one in tools.split(",") if one.strip()]
-    agent = Agent(Caller(CALLER.key_id, "stdio", CALLER.scope), frozenset(plugin_host.allowed_tools(names)))
+    agent = Agent(Caller(CALLER.key_id, "stdio", CALLER.scope), frozenset(host.allowed_tools(names)))
     asyncio.run(_serve(settings, agent))
 
 
 async def _serve(settings: Settings, agent: Agent) -> None:
     clock, there = SystemClock(), _There(settings)
     given = (there, there, clock, Link(PLUGIN, clock), __version__, settings.data_dir)
-    parts = plugin_host.built(PLUGIN, settings.plugins, *given)
+    parts = host.built(PLUGIN, settings.plugins, *given)
     if parts.stdio is None:
         raise StartupError(f"the plugin {PLUGIN} does not serve on stdin and stdout")
     await parts.stdio(agent)

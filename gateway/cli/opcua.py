@@ -4,8 +4,8 @@ from typing import Any
 
 import click
 
-from gateway import plugin_host
 from gateway.cli.leaf import Place, leaf
+from gateway.plugin_host import host
 
 PLUGIN = "opcua_mirror"
 
@@ -78,7 +78,7 @@ def remove(place: Place, name: str) -> None:
 
 
 def _do(place: Place, verb: str, **given: Any) -> Any:
-    return plugin_host.carry_out(PLUGIN, verb, place.settings().data_dir, **given)
+    return host.carry_out(PLUGIN, verb, place.settings().data_dir, **given)
 
 
 def _line(one: dict[str, Any]) -> str:

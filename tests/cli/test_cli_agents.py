@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gateway.cli import main
-from gateway.plugin_host import allowed_tools
+from gateway.plugin_host.host import allowed_tools
 
 READING = list(allowed_tools(None))
 

@@ -7,8 +7,8 @@ from machine_hall import COUNTER, STATES, Hall
 
 from gateway.kernel.db import Database
 from gateway.kernel.errors import Forbidden, Invalid, StorageFull, UnknownDevice
-from gateway.plugin_machines import LocalMachines, speaking_over
-from gateway.plugin_readings import Reading
+from gateway.plugin_api.readings import Reading
+from gateway.plugin_host.machines import LocalMachines, speaking_over
 
 EDGE = {"device": "laser-1", "input": "tag/bad", "rule": "edge", "report": "quantity_scrap"}
 STATE = {"device": "laser-1", "input": "state", "rule": "state_map", "map": STATES, "on_enter": {"fault": "pause"}}
@@ -145,7 +145,7 @@ async def test_while_the_disk_takes_nothing_a_reading_waits(floor, monkeypatch):
         return await write(db, *given)
 
     monkeypatch.setattr(Database, "write", full)
-    monkeypatch.setattr("gateway.plugin_machines.AGAIN_S", 0)
+    monkeypatch.setattr("gateway.plugin_host.machines.AGAIN_S", 0)
     monkeypatch.setattr(floor.clock, "sleep", _no_time)
     assert await codes(machines, said("counter/good", 5)) == []
     assert len(tries) == 3

@@ -17,8 +17,8 @@ from gateway.kernel.clock import SystemClock
 from gateway.mcp_keys.model import NewMcpKey
 from gateway.outbox.event import Stamp
 from gateway.plugin_api import Request
-from gateway.plugin_host import allowed_tools
-from gateway.plugin_ports import LocalAgents
+from gateway.plugin_host.host import allowed_tools
+from gateway.plugin_host.ports import LocalAgents
 from gateway.settings import Settings
 from gateway.transfer.commands import bring_in, planned
 from gateway.web.auth import NewKey

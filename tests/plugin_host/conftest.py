@@ -6,7 +6,7 @@ import textwrap
 import pytest
 
 import plugins
-from gateway.plugin_sources import MODULE
+from gateway.plugin_host.sources import MODULE
 
 HEAD = """
 import asyncio

@@ -115,7 +115,7 @@ async def test_it_goes_on_where_it_was(tmp_path, shipped):
 
 
 async def test_what_it_refuses_is_set_aside_and_tried_again_when_asked_for(tmp_path, shipped, monkeypatch):
-    monkeypatch.setattr("gateway.plugin_reader.LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr("gateway.plugin_host.reader.LOOK_EVERY_S", 0.05)
     shipped(taker=TAKER)
     async with running(settings(tmp_path / "data", taker=ON)) as gateway, aiohttp.ClientSession() as session:
         await until_registered(gateway, "plugin:taker")

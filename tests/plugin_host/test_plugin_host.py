@@ -7,11 +7,11 @@ import pytest
 from hosted import ON, links, settings
 from waiting import WAIT_MAX_S, until
 
-from gateway import plugin_host
 from gateway.app import running
 from gateway.kernel.clock import ManualClock
 from gateway.kernel.errors import Invalid
-from gateway.plugin_runs import CRASHES_MAX
+from gateway.plugin_host import host
+from gateway.plugin_host.runs import CRASHES_MAX
 from gateway.web.auth import NewKey
 from gateway.web.routes import Scope
 
@@ -75,7 +75,7 @@ async def test_each_fails_alone_and_says_why(tmp_path, shipped):
         async with session.get(url, headers={"Authorization": f"Bearer {key}"}) as answer:
             assert (answer.status, await answer.text()) == (200, "moin moin ")
 
-        rows = {row["name"]: row for row in plugin_host.listed(sections, (await gateway.status.full())["links"])}
+        rows = {row["name"]: row for row in host.listed(sections, (await gateway.status.full())["links"])}
         assert (rows["greeter"]["enabled"], rows["greeter"]["state"], rows["greeter"]["error"]) == (True, "up", None)
         assert (rows["mcp_server"]["enabled"], rows["mcp_server"]["state"]) == (False, "off")
         assert rows["missing"]["state"] == "down"
@@ -131,16 +131,16 @@ async def test_whatever_it_declares_the_gateway_starts_and_stops(tmp_path, shipp
 
 def test_settings_are_checked_by_name(shipped):
     shipped(greeter=GREETER)
-    (one,) = plugin_host.wanted({"greeter": {"enabled": True, "greting": "x", "times": "many"}})
+    (one,) = host.wanted({"greeter": {"enabled": True, "greting": "x", "times": "many"}})
     assert one.error.startswith("times: Input should be a valid integer")
     assert one.error.endswith("; unknown key greting; known here: enabled, greeting, times")
-    assert plugin_host.wanted({"greeter": {"greting": "x"}, "other": {"enabled": False}}) == []
+    assert host.wanted({"greeter": {"greting": "x"}, "other": {"enabled": False}}) == []
 
 
 def test_tools_are_known_by_name():
-    reading = plugin_host.allowed_tools(None)
+    reading = host.allowed_tools(None)
     assert "fetch_jobs" in reading
     assert "start_job" not in reading
-    assert plugin_host.allowed_tools(["*"]) == ("*",)
+    assert host.allowed_tools(["*"]) == ("*",)
     with pytest.raises(Invalid, match='there is no tool "strat_job": did you mean start_job'):
-        plugin_host.allowed_tools(["fetch_jobs", "strat_job"])
+        host.allowed_tools(["fetch_jobs", "strat_job"])

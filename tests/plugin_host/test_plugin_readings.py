@@ -13,7 +13,7 @@ from waiting import until
 from gateway.kernel.clock import SystemClock
 from gateway.kernel.errors import Invalid, Unavailable
 from gateway.kernel.health import Link
-from gateway.plugin_readings import Reading, Refusal, Source, Sources
+from gateway.plugin_api.readings import Reading, Refusal, Source, Sources
 
 ROOT = Path(__file__).parents[2]
 

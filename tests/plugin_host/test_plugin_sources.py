@@ -7,9 +7,9 @@ import pytest
 from hosted import ON, links, settings
 from waiting import until
 
-from gateway import plugin_host
 from gateway.app import running
 from gateway.kernel.errors import StartupError
+from gateway.plugin_host import host
 from gateway.web.auth import NewKey
 from gateway.web.routes import Scope
 
@@ -70,7 +70,7 @@ async def test_one_from_a_folder_and_one_from_a_package_run(tmp_path, own, insta
         url = f"http://{gateway.addresses[0]}/plugins/greeter/hello"
         async with session.get(url, headers={"Authorization": f"Bearer {key}"}) as answer:
             assert await answer.text() == "moin"
-        rows = {row["name"]: row for row in plugin_host.listed(sections, {}, own)}
+        rows = {row["name"]: row for row in host.listed(sections, {}, own)}
         assert rows["greeter"]["origin"] == str(own / "greeter")
         assert rows["scales"]["origin"] == "package acme-scales 1.2"
         assert rows["mcp_server"]["origin"] == "shipped"
@@ -82,7 +82,7 @@ async def test_one_from_a_folder_and_one_from_a_package_run(tmp_path, own, insta
 
 def test_two_of_one_name_are_an_error_that_names_both(own, installed):
     installed("acme-greeter", "greeter", "acme_greeter", PLAIN)
-    (one,) = plugin_host.wanted({"greeter": ON}, own)
+    (one,) = host.wanted({"greeter": ON}, own)
     assert one.error == (
         f'two plugins are called "greeter": {own / "greeter"} and package acme-greeter 1.2. Give one of them another name'
     )
@@ -90,7 +90,7 @@ def test_two_of_one_name_are_an_error_that_names_both(own, installed):
 
 def test_one_called_like_a_shipped_one_is_an_error_too(own, written):
     written(own, mcp_server=PLAIN)
-    (one,) = plugin_host.wanted({"mcp_server": ON}, own)
+    (one,) = host.wanted({"mcp_server": ON}, own)
     assert f"shipped and {own / 'mcp_server'}" in one.error
 
 
@@ -98,10 +98,7 @@ def test_what_is_no_plugin(own, written, installed):
     installed("acme-nothing", "nothing", "acme_nothing", NONE)
     installed("acme-broken", "broken", "acme_broken", "import a_library_that_nobody_has\n")
     written(own, seven=NONE, half=GREETER)
-    found = {
-        one.name: one.error
-        for one in plugin_host.wanted(dict.fromkeys(("nothing", "broken", "seven", "half"), ON), own)
-    }
+    found = {one.name: one.error for one in host.wanted(dict.fromkeys(("nothing", "broken", "seven", "half"), ON), own)}
     assert found["nothing"] == "package acme-nothing 1.2: its `plugin` is no gateway.plugin_api.Plugin but int"
     assert found["broken"].startswith("it cannot be loaded: ModuleNotFoundError")
     assert found["seven"].startswith(f"{own / 'seven'}: its `plugin` is no")
@@ -110,11 +107,11 @@ def test_what_is_no_plugin(own, written, installed):
 
 def test_a_folder_that_cannot_be_used_is_told(tmp_path, own):
     with pytest.raises(StartupError, match=r"plugins_dir .*/nowhere cannot be read \(No such file or directory\)"):
-        plugin_host.check({}, tmp_path / "nowhere")
+        host.check({}, tmp_path / "nowhere")
     with pytest.raises(StartupError, match="is no folder"):
-        plugin_host.check({}, own / "readme.txt")
-    plugin_host.check({"greeter": ON}, own)
+        host.check({}, own / "readme.txt")
+    host.check({"greeter": ON}, own)
     own.chmod(0o777)
     with pytest.raises(StartupError, match="can be written by everybody, and what is there is run: chmod o-w") as told:
-        plugin_host.check({"greeter": ON}, own)
+        host.check({"greeter": ON}, own)
     assert 'there is no plugin "greeter"' in told.value.message, "nothing of it was imported"

@@ -10,7 +10,7 @@ from mtconnect_agent import HOST, ITEMS, Agent
 from waiting import until
 from works import GOOD, STATES, furnished, killed_meanwhile, open_works
 
-from gateway.plugin_machines import LocalMachines
+from gateway.plugin_host.machines import LocalMachines
 
 RESTARTS = 10
 SCRAP = {"device": "laser-1", "input": "tag/scrap", "rule": "edge", "report": "quantity_scrap", "flush": "50ms"}

@@ -1,4 +1,4 @@
-"""What the host gives to plugins that read machines: the commands that MQTT devices have, too. See `plugin_readings`."""
+"""What the host gives to plugins that read machines: the commands that MQTT devices have, too. See `plugin_api.readings`."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from gateway.machines import values
 from gateway.machines.commands import MachineCommands
 from gateway.machines.model import BADGE, CYCLE, Badge, Cycle, Quality, Told
 from gateway.machines.model import Reading as Value
-from gateway.plugin_readings import Reading, Refusal
+from gateway.plugin_api.readings import Reading, Refusal
 
 AGAIN_S = 0.25  # between two tries while the database takes nothing
 _CYCLE = ("id", "good", "scrap", "program", "duration_s")

@@ -22,9 +22,9 @@ from gateway.kernel.health import Health, Link
 from gateway.kernel.stalls import Stall, Stalls
 from gateway.kernel.supervise import stop
 from gateway.plugin_api import ALL, Agents, Api, Caller, Config, Context, Handler, Machines, Mount, Parts, Plugin
-from gateway.plugin_reader import LocalJournal, PluginReader
-from gateway.plugin_runs import Supervised, remembering
-from gateway.plugin_sources import Sources, shipped
+from gateway.plugin_host.reader import LocalJournal, PluginReader
+from gateway.plugin_host.runs import Supervised, remembering
+from gateway.plugin_host.sources import Sources, shipped
 from gateway.web.gate import Gate
 from gateway.web.routes import Scope
 

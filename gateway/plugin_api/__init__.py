@@ -21,7 +21,7 @@ from gateway.kernel.errors import GatewayError, Refused, StartupError, TooFast, 
 from gateway.kernel.health import Link
 from gateway.kernel.supervise import first
 from gateway.mcp_keys.model import ALL, Agent, Usage
-from gateway.plugin_readings import Machines, Quality, Reading, Refusal, Source, Sources
+from gateway.plugin_api.readings import Machines, Quality, Reading, Refusal, Source, Sources
 from gateway.values import Duration, Names, Port
 from gateway.web.fields import Field
 from gateway.web.inside import Outcome

@@ -1,0 +1,42 @@
+"""Where HTTP is served: plain, and with TLS once there is a certificate."""
+
+import ssl
+
+from aiohttp import web
+
+from gateway.kernel.errors import StartupError
+from gateway.settings import Http
+from gateway.tls import HTTP, Tls
+
+BACKLOG = 1024  # connections that the kernel keeps while we are busy
+
+
+def places(http: Http, tls: Tls) -> list[tuple[str, int, ssl.SSLContext | None]]:
+    """Host, port, TLS or not: what the settings and the certificates ask for. Raises StartupError."""
+    found: list[tuple[str, int, ssl.SSLContext | None]] = [(http.host, http.port, None)]
+    certificate, key = http.tls_cert, http.tls_key
+    if certificate is None and tls.there(HTTP):
+        own = tls.pair(HTTP)
+        certificate, key = own.certificate, own.key
+    if certificate and key:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        try:
+            context.load_cert_chain(certificate, key)
+        except (OSError, ssl.SSLError) as exc:
+            why = f"the certificate {certificate} or its key {key} cannot be used: {exc}"
+            raise StartupError(f"{why}; set [http] tls_cert and tls_key, or run `eryxon-gateway tls renew`") from None
+        found.append((http.tls_host, http.tls_port, context))
+    return found
+
+
+async def listen(served: web.AppRunner, host: str, port: int, context: ssl.SSLContext | None) -> None:
+    try:
+        await web.TCPSite(served, host, port, backlog=BACKLOG, ssl_context=context).start()
+    except OSError as exc:
+        raise StartupError(
+            f"{host}:{port} cannot be listened on ({exc.strerror}): set another port in [http]"
+        ) from None
+
+
+def address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
