@@ -137,7 +137,7 @@ export class TerminalApp extends LitElement {
     this.sessions.addEventListener("change", () => this.#speak(this.sessions.active?.language));
     this.outbox.addEventListener("unsent", ({ detail }) => detail.status === 0 && this.store.probe());
     this.outbox.addEventListener("refused", ({ detail }) => this.toast(t("attention.refused", { why: detail.command.reason.message }), "red"));
-    this.outbox.addEventListener("login", () => this.toast(t("attention.login"), "amber"));
+    this.outbox.addEventListener("login", ({ detail }) => this.#asked(detail.code));
     this.outbox.addEventListener("done", ({ detail: { command, result } }) => {
       const issue_id = result?.result?.issue_id;
       if (issue_id && command.payload.photos > 0) this.photos.follow(command.id, issue_id, command.payload.photos);
@@ -193,6 +193,12 @@ export class TerminalApp extends LitElement {
     await this.db.delete("kept", "identity").catch(() => {}); // it is told so once more
     this.toast(t("pair.ended", { code }), "red");
     this.go("#/pair");
+  }
+
+  /** The gateway did not take a command for want of who sends it. */
+  #asked(code) {
+    if (code === "TERMINAL_UNKNOWN") this.store.unpaired(code);
+    else this.toast(t("attention.login"), "amber");
   }
 
   async #terminal() {
