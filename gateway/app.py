@@ -55,8 +55,8 @@ from gateway.realtime.hub import LINK as REALTIME
 from gateway.realtime.hub import SOCKETS_SHARE, Hub
 from gateway.realtime.routes import Realtime
 from gateway.screens.assets import Assets
-from gateway.screens.pages import Screens
 from gateway.screens.live import LINK as TERMINALS
+from gateway.screens.pages import Screens
 from gateway.screens.terminal_api import terminal_api
 from gateway.settings import Cloud, Settings
 from gateway.sparkplug.node import LINK as SPARKPLUG
