@@ -18,7 +18,7 @@ export class Store extends EventTarget {
    * @param {{db: import("./db.js").Db, api: import("shared/api.js").Api, clock: import("./clock.js").Clock,
    *   outbox: import("./outbox.js").Outbox, sessions: import("./sessions.js").Sessions}} given
    *
-   * Events besides: "up", "down" (the gateway), "unpaired" {code}, "terminal", "overruled" {card, by}.
+   * Events besides: "up", "down" (the gateway), "unpaired" {code}, "terminal", "identify", "overruled" {name, by}.
    */
   constructor({ db, api, clock, outbox, sessions }) {
     super();
@@ -174,9 +174,13 @@ export class Store extends EventTarget {
       if (build) this.build = build;
       this.touched();
     });
-    on("terminal", ({ terminal }) => {
-      if (!terminal || terminal.revoked_at) this.unpaired(UNKNOWN);
-      else this.terminal = terminal;
+    on("terminal", ({ terminal, identify }) => {
+      if (!terminal) {
+        this.unpaired(UNKNOWN);
+        return;
+      }
+      this.terminal = terminal;
+      if (identify) this.dispatchEvent(new Event("identify"));
       this.touched();
       this.dispatchEvent(new Event("terminal"));
     });
