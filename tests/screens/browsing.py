@@ -10,6 +10,8 @@ from playwright.async_api import Browser, BrowserContext, Page
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 SHOWN_MAX_MS = 30_000
 WIDE = {"width": 1280, "height": 800}
+# What a test looks at: `app` in the page's console.
+APP = "Object.defineProperty(window, 'app', { get: () => document.querySelector('terminal-app') })"
 SMALL = {"width": 800, "height": 480}
 
 
@@ -44,4 +46,5 @@ async def opened(browser: Browser, **options) -> Watched:
     """A context of its own: nothing of another test's is kept in it."""
     context = await browser.new_context(**{"viewport": WIDE, "locale": "en-GB", **options})
     context.set_default_timeout(SHOWN_MAX_MS)
+    await context.add_init_script(APP)
     return Watched(await context.new_page(), context)

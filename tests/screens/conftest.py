@@ -34,6 +34,7 @@ async def hall(tmp_path_factory, furnished):
     folder = tmp_path_factory.mktemp("hall")
     shutil.copy(furnished, folder)
     async with serving(folder) as hall:
+        await hall.pins()
         yield hall
 
 

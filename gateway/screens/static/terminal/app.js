@@ -3,13 +3,13 @@
  * the `app` that views get.
  *
  * A view is `views/<name>.js` with `render(app)`. It may also export `leave(app)` (another view comes), `scan(app, text)` (true: it
- * was meant for it), `header(app)` (the left part of the header) and `primary(app)` (what the foot pedal presses).
+ * was meant for it), `header(app)` (the left part of the header), `back(app)` (where its way back leads, if not to the queue) and
+ * `primary(app)` (what the foot pedal presses).
  */
 
 import { LitElement, html, nothing } from "lit";
 import { Api } from "shared/api.js";
 import { confirm, dialogOpen, openDialog } from "shared/dialog.js";
-import { icon } from "shared/icon.js";
 import { LANGUAGES, fetchWords, speak, spoken, t } from "shared/i18n.js";
 import { Toasts } from "shared/toast.js";
 import { act } from "./core/acting.js";
@@ -22,13 +22,11 @@ import { Reporting } from "./core/reporting.js";
 import { Scanner } from "./core/scanner.js";
 import { Sessions } from "./core/sessions.js";
 import { Store } from "./core/store.js";
+import * as frame from "./parts/frame.js";
 import { scanned } from "./parts/scans.js";
-import "./parts/badge.js";
-import "./parts/clock.js";
 
 const BUILD = document.querySelector('meta[name="build"]').content;
 const BOARD = "/terminal/board";
-const WITHOUT_OPERATOR = new Set(["login", "pair", "board"]);
 const VIEWS = ["pair", "login", "queue", "operation", "quantity", "issue", "checklist", "documents", "activity", "attention", "board"];
 const TIMERS = "parts/timers";
 const TAP_AGAIN_MS = 400; // a second tap on the same control within is a tremor
@@ -55,10 +53,11 @@ export class TerminalApp extends LitElement {
 
   // ---------------------------------------------------------------- what views use
 
-  /** {name, id}: where we are. */
+  /** {name, id, rest}: where we are; `rest` is what a view makes of it. */
   get route() {
-    const [name, id] = location.hash.replace(/^#\/?/, "").split("/");
-    return { name: location.pathname === BOARD ? "board" : name || "queue", id: id ? decodeURIComponent(id) : null };
+    const [name, id, rest] = location.hash.replace(/^#\/?/, "").split("/");
+    const said = (part) => (part ? decodeURIComponent(part) : null);
+    return { name: location.pathname === BOARD ? "board" : name || "queue", id: said(id), rest: said(rest) };
   }
 
   go(hash) {
@@ -116,10 +115,10 @@ export class TerminalApp extends LitElement {
     this.photos = new Photos({ db: this.db, put: (issue_id, n, blob) => this.api.put(`/issues/${issue_id}/photos/${n}`, blob) });
     this.scanner = new Scanner(window);
     this.reporting = new Reporting(this);
-    this.leader = new Leader();
     this.#listen();
     this.#theme();
-    if (this.leader.leads) await this.#lead();
+    if (this.route.name === "board") await this.#board();
+    else this.#elect();
     this.requestUpdate();
   }
 
@@ -128,7 +127,6 @@ export class TerminalApp extends LitElement {
     for (const one of [this.store, this.outbox, this.sessions, this.db, this.photos]) one.addEventListener("change", draw);
     addEventListener("hashchange", () => this.#moved());
     addEventListener("click", (event) => this.#steady(event), { capture: true });
-    this.leader.addEventListener("change", () => (this.leader.leads ? this.#lead() : this.#follow()));
     this.api.addEventListener("build", ({ detail }) => {
       this.build = detail;
       draw();
@@ -145,12 +143,25 @@ export class TerminalApp extends LitElement {
     });
     this.store.addEventListener("up", () => {
       this.photos.flush();
-      this.#loadAgain();
+      this.loadAgain();
     });
     this.store.addEventListener("identify", () => this.#identify());
     this.store.addEventListener("terminal", () => this.#terminal());
     this.store.addEventListener("unpaired", ({ detail }) => this.#unpaired(detail.code));
     this.store.addEventListener("overruled", ({ detail }) => this.toast(detail.by ? t("common.overruled_by", detail) : t("common.overruled", detail), "amber"));
+  }
+
+  #elect() {
+    const leader = new Leader();
+    leader.addEventListener("change", () => (leader.leads ? this.#lead() : this.#follow()));
+    if (leader.leads) this.#lead(); // nobody can be asked
+  }
+
+  /** A board on the wall only shows: it may stand beside a terminal, and sends nothing. */
+  async #board() {
+    this.shows = "work";
+    this.#keepShell();
+    if (this.identity) await this.store.start(this.identity.terminal);
   }
 
   /** This tab works; others only say so. */
@@ -173,8 +184,8 @@ export class TerminalApp extends LitElement {
   }
 
   async #paired() {
-    this.outbox.running = true;
     await this.store.start(this.identity.terminal);
+    if (this.route.name === "board") return;
     this.reporting.start();
     setTimeout(() => this.#loadAhead(), LOADS_AHEAD_MS);
   }
@@ -184,6 +195,7 @@ export class TerminalApp extends LitElement {
     this.identity = identity;
     await this.db.put("kept", identity, "identity").catch(() => {}); // then it is asked for again after a reload
     await this.#terminal();
+    this.outbox.running = true;
     await this.#paired();
     this.go("#/login");
   }
@@ -292,23 +304,25 @@ export class TerminalApp extends LitElement {
   }
 
   /** There may be a gateway again. */
-  #loadAgain() {
+  loadAgain() {
     for (const [path, view] of this.views) if (view === false) this.views.delete(path);
     this.requestUpdate();
   }
 
   render() {
     if (this.shows === "starting") return nothing;
-    if (this.shows === "elsewhere") return this.#elsewhere();
+    if (this.shows === "elsewhere") return frame.elsewhere();
     const name = this.#name();
     const path = `views/${name}`;
     const view = this.views.get(path);
     this.current = view || null;
+    const timers = this.views.get(TIMERS);
     if (view === undefined) this.#load(path);
+    if (timers === undefined && this.sessions.active) this.#load(TIMERS);
     return html`
-      ${this.#header(name)} ${this.#bars()}
-      <main class="main" tabindex="-1">${view ? view.render(this) : view === false ? this.#missing() : nothing}</main>
-      ${this.#footer(name)}
+      ${frame.header(this, name)} ${frame.bars(this)}
+      <main class="main" tabindex="-1">${view ? view.render(this) : view === false ? frame.missing(this) : nothing}</main>
+      ${frame.footer(this, name, timers)}
     `;
   }
 
@@ -321,56 +335,6 @@ export class TerminalApp extends LitElement {
     return VIEWS.includes(name) ? name : "queue";
   }
 
-  #header(name) {
-    const { active } = this.sessions;
-    const left = this.current?.header?.(this) ?? html`<h1 class="grow header-title">${t(`${name}.title`)}</h1>`;
-    const back = () => this.go("#/queue");
-    const leads_back = !WITHOUT_OPERATOR.has(name) && name !== "queue";
-    return html`
-      <header class="header">
-        ${leads_back ? html`<button class="button" @click=${back}>${icon("arrow-left")} <span>${t("common.queue")}</span></button>` : nothing}
-        ${left}
-        <terminal-badge .app=${this}></terminal-badge>
-        ${active && name !== "board" ? this.#operator(active) : nothing}
-        <terminal-clock .clock=${this.clock}></terminal-clock>
-      </header>
-    `;
-  }
-
-  #operator(active) {
-    return html`<button class="button operator" @click=${() => this.go("#/login")} aria-label=${t("common.operator", { name: active.name })}>
-      ${icon("user")} <span>${active.name}</span>
-    </button>`;
-  }
-
-  #bars() {
-    const bars = [];
-    if (!this.db.durable) bars.push(html`<div class="bar red" role="alert">${icon("hard-drive")} <span>${t("common.not_stored")}</span></div>`);
-    if (this.outdated && this.outbox.waiting.length === 0) bars.push(this.#newVersion());
-    if (this.sessions.read_only) bars.push(html`<div class="bar amber" role="status">${icon("lock")} <span>${t("common.read_only")}</span></div>`);
-    return bars;
-  }
-
-  #newVersion() {
-    return html`<div class="bar amber" role="status">
-      ${icon("refresh-cw")} <span class="grow">${t("common.new_version")}</span>
-      <button class="button" @click=${() => location.reload()}>${t("common.reload")}</button>
-    </div>`;
-  }
-
-  /** The running timers, once somebody works here. */
-  #footer(name) {
-    if (WITHOUT_OPERATOR.has(name)) return nothing;
-    const timers = this.views.get(TIMERS);
-    if (timers === undefined) this.#load(TIMERS);
-    return html`<footer class="footer">${timers ? timers.render(this) : nothing}</footer>`;
-  }
-
-  #missing() {
-    return html`<p class="bar amber">${icon("triangle-alert")} <span class="grow">${t("common.view_missing")}</span>
-      <button class="button" @click=${() => this.#loadAgain()}>${t("common.again")}</button></p>`;
-  }
-
   /** Somebody on the operations page wants to know which screen this is. */
   #identify() {
     openDialog({
@@ -378,10 +342,6 @@ export class TerminalApp extends LitElement {
       content: (close) => html`<h1>${this.store.terminal?.name}</h1><p>${t("common.identify")}</p>
         <div class="dialog-buttons"><button class="button primary" @click=${() => close()}>${t("common.ok")}</button></div>`,
     });
-  }
-
-  #elsewhere() {
-    return html`<main class="main centred"><h1>${t("common.elsewhere")}</h1><p>${t("common.elsewhere_what")}</p></main>`;
   }
 
   firstUpdated() {

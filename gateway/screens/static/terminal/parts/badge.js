@@ -33,7 +33,7 @@ export function moment(at, now) {
 }
 
 class TerminalBadge extends LitElement {
-  static properties = { app: { attribute: false } };
+  static properties = { app: { attribute: false }, language: {} };
 
   createRenderRoot() {
     return this;

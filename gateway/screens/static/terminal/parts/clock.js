@@ -5,7 +5,7 @@ const LOOKS_MS = 1_000;
 
 /** The gateway's time, to the minute. */
 class TerminalClock extends LitElement {
-  static properties = { clock: { attribute: false } };
+  static properties = { clock: { attribute: false }, language: {} };
 
   createRenderRoot() {
     return this;
