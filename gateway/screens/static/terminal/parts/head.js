@@ -1,0 +1,6 @@
+import { html, nothing } from "lit";
+
+/** The left part of the header: what this is, and of which operation. */
+export function head(title, card, of = card && `${card.job_number} · ${card.sequence} ${card.name}`) {
+  return html`<h1 class="grow header-title">${title}${of ? html`<span class="header-of">${of}</span>` : nothing}</h1>`;
+}
