@@ -54,6 +54,8 @@ from gateway.publishers.senders import senders
 from gateway.realtime.hub import LINK as REALTIME
 from gateway.realtime.hub import SOCKETS_SHARE, Hub
 from gateway.realtime.routes import Realtime
+from gateway.screens.assets import Assets
+from gateway.screens.pages import Screens
 from gateway.settings import Cloud, Settings
 from gateway.sparkplug.node import LINK as SPARKPLUG
 from gateway.sparkplug.node import EdgeNode
@@ -120,6 +122,7 @@ class Gateway:
         self._api = LocalApi(self._inside, new_id, request_max_s=limits.request_timeout)
         self._door = Door(settings, clock)
         self._tls = Tls(settings.data_dir)
+        self._assets = Assets()
         known = machines(settings.uns)
         self.machines = MachineCommands(db, clock, new_id, settings.gateway.id, known)
         self.addresses: list[str] = []
@@ -150,6 +153,7 @@ class Gateway:
         app = application(self.routes, keys, self._limiter, self._new_id, self.settings.http.cors_origins)
         documents = {"/openapi.json": self._openapi, "/asyncapi.json": self._asyncapi}
         Pages(self.db, keys, self.status, documents, VENDOR, self._tls.ca.certificate).add_to(app)
+        Screens(self._assets).add_to(app)
         Realtime(self._realtime, Gate(keys, self._limiter), self._clock, self.settings.http.cors_origins).add_to(app)
         self._plugins.add_to(app, self._gate)
         return app
