@@ -11,7 +11,7 @@ export function routing(card, { routing: steps, next_cell }) {
     <ol class="routing">
       ${steps.map(
         (step) => html`<li class="step step-${step.status}" aria-current=${step.id === card.id ? "step" : "false"}>
-          ${icon(STEP_ICONS[step.status], t(`card.status_${step.status}`))}
+          ${icon(STEP_ICONS[step.status], t(`common.status_${step.status}`))}
           <span><strong>${step.sequence} ${step.name}</strong><span class="step-cell">${step.cell_name}</span></span>
         </li>`,
       )}
