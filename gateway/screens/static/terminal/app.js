@@ -3,7 +3,8 @@
  * the `app` that views get.
  *
  * A view is `views/<name>.js` with `render(app)`. It may also export `leave(app)` (another view comes), `scan(app, text)` (true: it
- * was meant for it), `header(app)` (the left part of the header) and `primary(app)` (what the foot pedal presses).
+ * was meant for it), `header(app)` (the left part of the header), `back(app)` (where its way back leads, if not to the queue) and
+ * `primary(app)` (what the foot pedal presses).
  */
 
 import { LitElement, html, nothing } from "lit";
@@ -54,10 +55,11 @@ export class TerminalApp extends LitElement {
 
   // ---------------------------------------------------------------- what views use
 
-  /** {name, id}: where we are. */
+  /** {name, id, rest}: where we are; `rest` is what a view makes of it. */
   get route() {
-    const [name, id] = location.hash.replace(/^#\/?/, "").split("/");
-    return { name: location.pathname === BOARD ? "board" : name || "queue", id: id ? decodeURIComponent(id) : null };
+    const [name, id, rest] = location.hash.replace(/^#\/?/, "").split("/");
+    const said = (part) => (part ? decodeURIComponent(part) : null);
+    return { name: location.pathname === BOARD ? "board" : name || "queue", id: said(id), rest: said(rest) };
   }
 
   go(hash) {
@@ -305,11 +307,11 @@ export class TerminalApp extends LitElement {
   #header(name, view) {
     const { active } = this.sessions;
     const left = view?.header?.(this) ?? html`<h1 class="grow header-title">${t(`${name}.title`)}</h1>`;
-    const back = () => this.go("#/queue");
+    const back = view?.back?.(this);
     const leads_back = !WITHOUT_OPERATOR.has(name) && name !== "queue";
     return html`
       <header class="header">
-        ${leads_back ? html`<button class="button" @click=${back}>${icon("arrow-left")} <span>${t("common.queue")}</span></button>` : nothing}
+        ${leads_back ? html`<a class="button" href=${back ?? "#/queue"}>${icon("arrow-left")} <span>${t(back ? "common.back" : "common.queue")}</span></a>` : nothing}
         ${left}
         <terminal-badge .app=${this}></terminal-badge>
         ${active && name !== "board" ? this.#operator(active) : nothing}

@@ -20,8 +20,8 @@ export function routing(card, { routing: steps, next_cell }) {
   `);
 }
 
-function nextCell({ name, load, wip_limit }) {
-  return wip_limit ? t("operation.next_cell_of", { name, load: load ?? 0, limit: wip_limit }) : t("operation.next_cell", { name });
+function nextCell({ name, wip, wip_limit }) {
+  return wip_limit ? t("operation.next_cell_of", { name, in_work: wip, limit: wip_limit }) : t("operation.next_cell", { name });
 }
 
 export function checklist(card, { substeps }) {

@@ -25,18 +25,38 @@ export function blockersOf(card, { detail, cards, cells, policy, operatorId }) {
     const values = { cell: next.name, in_work: next.wip, limit: next.wip_limit };
     found.push({ kind: NEXT_FULL, may_confirm: !next.enforce_wip_limit, values });
   }
-  const other = runningOf(cards, operatorId).find((one) => one.id !== card.id);
-  if (other) {
-    const values = { job: other.job_number, part: other.part_number, name: other.name };
-    found.push({ kind: TIMER, may_confirm: true, values, other });
-  }
-  return found;
+  const other = otherOf(cards, card, operatorId);
+  return other ? [...found, timer(other)] : found;
 }
 
 /** Cards on which the timer of this operator runs. */
 export function runningOf(cards, operatorId) {
   return cards.filter((card) => stateOf(card) === "running" && timerOf(card, operatorId)?.paused === false);
 }
+
+/**
+ * What resuming a card carries: the other timer of this operator stops for it, once he has agreed. Null when he has not.
+ * @returns {Promise<{pause_other?: string} | null>}
+ */
+export async function leaving(app, card) {
+  const other = otherOf(app.store.operations(), card, app.store.session?.operator_id);
+  return other ? cleared([timer(other)]) : {};
+}
+
+/** Goes on with a card. */
+export async function resume(app, card) {
+  const payload = await leaving(app, card);
+  if (payload) app.act({ type: "resume", operation_id: card.id, payload });
+}
+
+const otherOf = (cards, card, operatorId) => runningOf(cards, operatorId).find((one) => one.id !== card.id);
+
+const timer = (other) => ({
+  kind: TIMER,
+  may_confirm: true,
+  values: { job: other.job_number, part: other.part_number, name: other.name },
+  other,
+});
 
 function earlierSteps(card, detail) {
   const open = (detail?.routing ?? []).filter((one) => one.sequence < card.sequence && one.status !== "completed");

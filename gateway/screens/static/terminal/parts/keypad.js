@@ -33,9 +33,9 @@ export class KeyPad extends LitElement {
 
   render() {
     return html`<div class="keypad" role="group" aria-label=${t("keypad.label")}>
-      ${["7", "8", "9"].map((key) => this.#key(key))} ${this.#key("-1", "keypad-step")}
+      ${["1", "2", "3"].map((key) => this.#key(key))} ${this.#key("-1", "keypad-step")}
       ${["4", "5", "6"].map((key) => this.#key(key))} ${this.#key("+1", "keypad-step")}
-      ${["1", "2", "3"].map((key) => this.#key(key))} ${this.#key("+5", "keypad-step")}
+      ${["7", "8", "9"].map((key) => this.#key(key))} ${this.#key("+5", "keypad-step")}
       ${this.#sign("clear", "x")} ${this.#key("0")} ${this.#sign("back", "arrow-left", "key-wide")}
       ${this.left === undefined ? nothing : this.#all()}
     </div>`;

@@ -17,6 +17,11 @@ const RADIX = 10;
 /** @returns {Tally} */
 export const empty = (good = 0) => ({ good, rework: 0, scrap: {}, field: "good", reason: "", fresh: true });
 
+/** What a command carried, to be changed. @returns {Tally} */
+export function again({ good = 0, scrap = [], rework = 0 }) {
+  return { ...empty(good), rework, scrap: Object.fromEntries(scrap.map((one) => [one.reason_id, one.quantity])) };
+}
+
 export const scrapOf = (tally) => Object.values(tally.scrap).reduce((sum, one) => sum + one, 0);
 export const totalOf = (tally) => tally.good + tally.rework + scrapOf(tally);
 

@@ -1,6 +1,7 @@
 import { LitElement, html } from "lit";
 import { t } from "shared/i18n.js";
 import { icon } from "shared/icon.js";
+import { resume } from "./blockers.js";
 import { ICONS, clockOf, elapsedS, stateOf, timerOf } from "./state.js";
 
 const TICK_MS = 1000;
@@ -70,7 +71,7 @@ export class TimerBar extends LitElement {
       type="button"
       class="button"
       ?disabled=${held}
-      @click=${() => this.app.act({ type: "resume", operation_id: card.id, payload: {} })}
+      @click=${() => resume(this.app, card)}
     >
       ${icon("play")}<span>${t("timers.resume")}</span>
     </button>`;

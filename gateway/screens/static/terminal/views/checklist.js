@@ -3,7 +3,7 @@ import { day, t, time } from "shared/i18n.js";
 import { icon } from "shared/icon.js";
 import { askWords } from "../parts/ask.js";
 import { Detail } from "../parts/detail.js";
-import { head } from "../parts/head.js";
+import { head, toOperation } from "../parts/head.js";
 import { View } from "../parts/view.js";
 
 const UNDO_S = 8;
@@ -78,3 +78,5 @@ customElements.define("checklist-view", ChecklistView);
 export const render = (app) => html`<checklist-view .app=${app} .operationId=${app.route.id} .language=${app.speaks}></checklist-view>`;
 
 export const header = (app) => head(t("checklist.title"), app.store.operation(app.route.id));
+
+export const back = toOperation;

@@ -3,7 +3,7 @@ import { t } from "shared/i18n.js";
 import { icon } from "shared/icon.js";
 import { iconOf } from "../parts/belongings.js";
 import { Detail } from "../parts/detail.js";
-import { head } from "../parts/head.js";
+import { head, toOperation } from "../parts/head.js";
 import "../parts/page-image.js";
 import { View } from "../parts/view.js";
 
@@ -78,3 +78,5 @@ export const render = (app) =>
   html`<documents-view .app=${app} .operationId=${app.route.id} .documentId=${app.route.rest} .language=${app.speaks}></documents-view>`;
 
 export const header = (app) => head(t("documents.title"), app.store.operation(app.route.id));
+
+export const back = toOperation;

@@ -2,7 +2,7 @@ import { html, nothing } from "lit";
 import { live } from "lit/directives/live.js";
 import { t } from "shared/i18n.js";
 import { icon } from "shared/icon.js";
-import { head } from "../parts/head.js";
+import { head, toOperation } from "../parts/head.js";
 import { PHOTOS_MAX, scaled } from "../parts/photos.js";
 import { left } from "../parts/state.js";
 import { View } from "../parts/view.js";
@@ -37,7 +37,16 @@ class IssueView extends View {
     this.#opened = asked;
     this.#forget();
     const text = this.about === SHORTFALL ? t("issue.shortfall", { n: left(card), planned: card.planned, unit: card.unit }) : "";
-    Object.assign(this, { category: null, severity: "medium", text, stops: false, ncr: "", affected: "", photos: [] });
+    Object.assign(this, { category: null, severity: "medium", text, stops: false, ncr: "", affected: "", photos: [] }, this.#refused());
+  }
+
+  /** What was refused and is to be changed. Its photos are asked for again. */
+  #refused() {
+    const { changing, store } = this.app;
+    if (changing?.type !== "issue" || changing.operation_id !== this.operationId) return {};
+    const { category_id, severity, description, stops_work, ncr_type, affected_quantity } = changing.payload;
+    const category = store.categories.find((one) => one.id === category_id) ?? null;
+    return { category, severity, text: description, stops: stops_work, ncr: ncr_type ?? "", affected: String(affected_quantity ?? "") };
   }
 
   disconnectedCallback() {
@@ -179,3 +188,5 @@ export const render = (app) =>
   html`<issue-view .app=${app} .operationId=${app.route.id} .about=${app.route.rest} .language=${app.speaks}></issue-view>`;
 
 export const header = (app) => head(t("issue.title"), app.store.operation(app.route.id));
+
+export const back = toOperation;

@@ -3,7 +3,7 @@ import { day, number, span, t, time } from "shared/i18n.js";
 import { icon } from "shared/icon.js";
 import { askWords } from "../parts/ask.js";
 import * as belongings from "../parts/belongings.js";
-import { blockersOf, cleared } from "../parts/blockers.js";
+import { blockersOf, cleared, leaving, resume } from "../parts/blockers.js";
 import { Detail } from "../parts/detail.js";
 import { head } from "../parts/head.js";
 import { ICONS, dayOf, others, stateOf, timerOf, urgency } from "../parts/state.js";
@@ -117,7 +117,7 @@ class OperationView extends View {
     return html`
       ${belongings.routing(card, detail)} ${belongings.checklist(card, detail)} ${belongings.documents(card, detail)}
       ${belongings.issues(detail)} ${belongings.booked(detail)}
-      <button type="button" class="button" @click=${() => this.#remark(card)}>${icon("message-square")} <span>${t("operation.handoff")}</span></button>
+      <button type="button" class="button to-handoff" @click=${() => this.#remark(card)}>${icon("message-square")} <span>${t("operation.handoff")}</span></button>
     `;
   }
 
@@ -151,7 +151,8 @@ class OperationView extends View {
     if (name === "report") return app.go(`#/quantity/${card.id}`);
     if (name === "issue") return app.go(`#/issue/${card.id}`);
     if (name === "finish") return this.#finish(card, detail);
-    if (name === "pause" || name === "resume") return app.act({ type: name, operation_id: card.id, payload: {} });
+    if (name === "pause") return app.act({ type: name, operation_id: card.id, payload: {} });
+    if (name === "resume") return resume(app, card);
     if (name === "unhold") return this.#unhold(card);
     return this.#begin(name, card, detail);
   }
@@ -178,7 +179,8 @@ class OperationView extends View {
 
   async #unhold(card) {
     const reason = await askWords({ title: t("operation.unhold_title"), label: t("operation.unhold_why"), yes: t("operation.do_resume") });
-    if (reason) this.app.act({ type: "resume", operation_id: card.id, payload: { reason } });
+    const payload = reason && (await leaving(this.app, card));
+    if (payload) this.app.act({ type: "resume", operation_id: card.id, payload: { ...payload, reason } });
   }
 
   async #remark(card) {

@@ -2,7 +2,7 @@ import { html, nothing } from "lit";
 import { number, t } from "shared/i18n.js";
 import { icon } from "shared/icon.js";
 import { ask } from "../parts/ask.js";
-import { head } from "../parts/head.js";
+import { head, toOperation } from "../parts/head.js";
 import "../parts/keypad.js";
 import { left, produced, stateOf } from "../parts/state.js";
 import * as tally from "../parts/tally.js";
@@ -24,7 +24,9 @@ class QuantityView extends View {
     if (!card || this.#opened === asked) return;
     this.#opened = asked;
     this.every = false;
-    this.counted = tally.empty(this.finishing ? left(card) : 0); // who finishes has usually made what was planned
+    const { changing } = this.app;
+    if (changing?.operation_id === this.operationId && changing.payload.scrap) this.counted = tally.again(changing.payload);
+    else this.counted = tally.empty(this.finishing ? left(card) : 0); // who finishes has usually made what was planned
   }
 
   render() {
@@ -32,7 +34,7 @@ class QuantityView extends View {
     const card = app.store.operation(this.operationId);
     if (!card) return html`<p class="empty">${t("operation.unknown")}</p>`;
     return html`
-      <section class="quantity">
+      <section class="quantity ${this.counted.field === "scrap" && this.counted.reason ? "quantity-reason" : ""}">
         <div class="quantity-fields">
           ${tally.FIELDS.map((field) => this.#field(field))} ${this.#against(card)} ${this.#confirm(card)}
         </div>
@@ -183,7 +185,8 @@ class QuantityView extends View {
 
 customElements.define("quantity-view", QuantityView);
 
-const finishing = (app) => app.route.rest === FINISH;
+/** Asked for by the address, or because a Finish that was refused is to be changed. */
+const finishing = (app) => app.route.rest === FINISH || (app.changing?.type === FINISH && app.changing.operation_id === app.route.id);
 
 export const render = (app) =>
   html`<quantity-view .app=${app} .operationId=${app.route.id} .finishing=${finishing(app)} .language=${app.speaks}></quantity-view>`;
@@ -199,3 +202,5 @@ export function scan(app, text) {
 }
 
 export const primary = (app) => app.querySelector(".quantity .primary")?.click();
+
+export const back = toOperation;
