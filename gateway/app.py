@@ -88,7 +88,6 @@ LINKS_END_S = 4.0  # in which the ways out have to let go; a Mosquitto that does
 # Their names in /healthz.
 BROKER, HOUSEKEEPING, CLOCK, CLOUD_KEYS, PUBLISHERS = "broker", "housekeeping", "clock", "cloud-keys", "mqtt-publishers"
 WEBHOOKS = "webhooks"
-BUILD = __version__  # of the terminal's page
 FIRST_KEY = "first-admin-key"  # a file in the data folder, for its owner only
 VENDOR = Path(__file__).parent / "screens" / "static" / "vendor"
 
@@ -121,7 +120,8 @@ class Gateway:
         sockets = int(limits.connections * SOCKETS_SHARE)
         self._realtime = Hub(db, clock, self.health.link(REALTIME), sockets)
         self.terminals = Terminals(db, clock, new_id)
-        shown = (self.terminals, self.health.link(TERMINALS), self.status.full, self._limiter, lambda: BUILD)
+        files = self._assets = Assets()
+        shown = (self.terminals, self.health.link(TERMINALS), self.status.full, self._limiter, lambda: files.build)
         self._terminal_api = terminal_api(settings, db, clock, new_id, *shown)
         self.routes = api_routes(settings, db, self.keys, clock, new_id, self._feed, ring)
         self._gate = Gate(self.keys, self._limiter)
@@ -129,7 +129,6 @@ class Gateway:
         self._api = LocalApi(self._inside, new_id, request_max_s=limits.request_timeout)
         self._door = Door(settings, clock)
         self._tls = Tls(settings.data_dir)
-        self._assets = Assets()
         known = machines(settings.uns)
         self.machines = MachineCommands(db, clock, new_id, settings.gateway.id, known)
         self.addresses: list[str] = []

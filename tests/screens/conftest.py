@@ -9,7 +9,6 @@ from browsing import chromium, opened
 from playwright.async_api import async_playwright
 from station import serving
 
-
 HERE = Path(__file__).parent
 
 

@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from browsing import Watched
+from hall import LASER
+from playwright.async_api import Page
 from said import Said
 
 from gateway.app import Gateway, running
 from gateway.kernel.clock import SystemClock
 from gateway.settings import Settings
+from gateway.terminals.model import NewTerminal
 from gateway.web.auth import NewKey
 from gateway.web.routes import Scope
 
@@ -58,3 +62,43 @@ async def serving(folder: Path, port: int = 0, **sections: Any) -> AsyncIterator
     ):
         _, key = await gateway.keys.create(NewKey("test", Scope.ADMIN))
         yield Hall(gateway, session, key)
+
+
+PIN = "2468"
+
+
+@dataclass
+class Screen:
+    """A page of the terminal, and somebody in front of it."""
+
+    hall: Hall
+    watched: Watched
+
+    @property
+    def page(self) -> Page:
+        return self.watched.page
+
+    async def pair(self, name: str = "Laser 1", cell_id: str | None = LASER, **wanted: Any) -> None:
+        code, _ = await self.hall.gateway.terminals.code(NewTerminal(name, cell_id, **wanted))
+        await self.page.goto(f"{self.hall.url}/terminal/")
+        await self.page.fill("input[name=code]", code)
+        await self.page.click("form button")
+        await self.page.wait_for_selector(".person")
+
+    async def type_pin(self, pin: str) -> None:
+        for digit in pin:
+            await self.page.click(f".pin-key:text-is('{digit}')")
+        await self.page.click(".pin-ok")
+
+    async def login(self, name: str = "Anna", pin: str = PIN) -> None:
+        """The first time a PIN is chosen, as it may be just after pairing."""
+        await self.page.click(f".person:has-text('{name}')")
+        await self.type_pin(pin)
+        asked = self.page.locator("text=Choose a PIN")
+        if await asked.or_(self.page.locator(".operator")).first.is_visible() and await asked.is_visible():
+            await self.type_pin(pin)
+            await self.type_pin(pin)
+        await self.page.wait_for_selector(f".operator:has-text('{name}')")
+
+    async def badge(self) -> str:
+        return await self.page.locator("terminal-badge .badge-text").inner_text()

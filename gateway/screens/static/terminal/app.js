@@ -31,6 +31,7 @@ const BUILD = document.querySelector('meta[name="build"]').content;
 const BOARD = "/terminal/board";
 const WITHOUT_OPERATOR = new Set(["login", "pair", "board"]);
 const VIEWS = ["pair", "login", "queue", "operation", "quantity", "issue", "checklist", "documents", "activity", "attention", "board"];
+const TIMERS = "parts/timers";
 const TAP_AGAIN_MS = 400; // a second tap on the same control within is a tremor
 const LOADS_AHEAD_MS = 1_500;
 
@@ -139,12 +140,16 @@ export class TerminalApp extends LitElement {
     this.sessions.addEventListener("change", () => this.#speak(this.sessions.active?.language));
     this.outbox.addEventListener("unsent", ({ detail }) => detail.status === 0 && this.store.probe());
     this.outbox.addEventListener("refused", ({ detail }) => this.toast(t("attention.refused", { why: detail.command.reason.message }), "red"));
-    this.outbox.addEventListener("login", () => this.toast(t("attention.login"), "amber"));
+    this.outbox.addEventListener("login", ({ detail }) => this.#asked(detail.code));
     this.outbox.addEventListener("done", ({ detail: { command, result } }) => {
       const issue_id = result?.result?.issue_id;
       if (issue_id && command.payload.photos > 0) this.photos.follow(command.id, issue_id, command.payload.photos);
     });
-    this.store.addEventListener("up", () => this.photos.flush());
+    this.store.addEventListener("up", () => {
+      this.photos.flush();
+      this.#loadAgain();
+    });
+    this.store.addEventListener("identify", () => this.#identify());
     this.store.addEventListener("terminal", () => this.#terminal());
     this.store.addEventListener("unpaired", ({ detail }) => this.#unpaired(detail.code));
     this.store.addEventListener("overruled", ({ detail }) => this.toast(detail.by ? t("common.overruled_by", detail) : t("common.overruled", detail), "amber"));
@@ -195,6 +200,12 @@ export class TerminalApp extends LitElement {
     await this.db.delete("kept", "identity").catch(() => {}); // it is told so once more
     this.toast(t("pair.ended", { code }), "red");
     this.go("#/pair");
+  }
+
+  /** The gateway did not take a command for want of who sends it. */
+  #asked(code) {
+    if (code === "TERMINAL_UNKNOWN") this.store.unpaired(code);
+    else this.toast(t("attention.login"), "amber");
   }
 
   async #terminal() {
@@ -251,7 +262,7 @@ export class TerminalApp extends LitElement {
   /** Views that come later, and the other languages: there may be no gateway then. */
   async #loadAhead() {
     for (const language of LANGUAGES) await fetchWords(language).catch(() => {}); // asked for again when wanted
-    for (const name of VIEWS) if (name !== "board") await this.#view(name);
+    for (const name of VIEWS) if (name !== "board") await this.#load(`views/${name}`);
   }
 
   /** Only where the browser lets it: not on a plain LAN address. */
@@ -269,15 +280,22 @@ export class TerminalApp extends LitElement {
 
   // ---------------------------------------------------------------- drawing
 
-  async #view(name) {
-    if (this.views.has(name)) return;
-    this.views.set(name, null);
+  /** Loads a module of the page once: null while it is on its way, false when it cannot be had. */
+  async #load(path) {
+    if (this.views.has(path)) return;
+    this.views.set(path, null);
     try {
-      this.views.set(name, await import(`./views/${name}.js`));
+      this.views.set(path, await import(`./${path}.js`));
     } catch (error) {
-      this.views.delete(name);
-      console.warn(`the view ${name} cannot be had`, error.message);
+      this.views.set(path, false);
+      console.warn(`${path} cannot be had`, error.message);
     }
+    this.requestUpdate();
+  }
+
+  /** There may be a gateway again. */
+  #loadAgain() {
+    for (const [path, view] of this.views) if (view === false) this.views.delete(path);
     this.requestUpdate();
   }
 
@@ -285,12 +303,13 @@ export class TerminalApp extends LitElement {
     if (this.shows === "starting") return nothing;
     if (this.shows === "elsewhere") return this.#elsewhere();
     const name = this.#name();
-    const view = this.views.get(name);
-    this.current = view ?? null;
-    if (view === undefined) this.#view(name);
+    const path = `views/${name}`;
+    const view = this.views.get(path);
+    this.current = view || null;
+    if (view === undefined) this.#load(path);
     return html`
-      ${this.#header(name, view)} ${this.#bars()}
-      <main class="main" tabindex="-1">${view ? view.render(this) : nothing}</main>
+      ${this.#header(name)} ${this.#bars()}
+      <main class="main" tabindex="-1">${view ? view.render(this) : view === false ? this.#missing() : nothing}</main>
       ${this.#footer(name)}
     `;
   }
@@ -304,10 +323,10 @@ export class TerminalApp extends LitElement {
     return VIEWS.includes(name) ? name : "queue";
   }
 
-  #header(name, view) {
+  #header(name) {
     const { active } = this.sessions;
-    const left = view?.header?.(this) ?? html`<h1 class="grow header-title">${t(`${name}.title`)}</h1>`;
-    const back = view?.back?.(this);
+    const left = this.current?.header?.(this) ?? html`<h1 class="grow header-title">${t(`${name}.title`)}</h1>`;
+    const back = this.current?.back?.(this);
     const leads_back = !WITHOUT_OPERATOR.has(name) && name !== "queue";
     return html`
       <header class="header">
@@ -344,9 +363,23 @@ export class TerminalApp extends LitElement {
   /** The running timers, once somebody works here. */
   #footer(name) {
     if (WITHOUT_OPERATOR.has(name)) return nothing;
-    const timers = this.views.get("../parts/timers");
-    if (timers === undefined) this.#view("../parts/timers");
+    const timers = this.views.get(TIMERS);
+    if (timers === undefined) this.#load(TIMERS);
     return html`<footer class="footer">${timers ? timers.render(this) : nothing}</footer>`;
+  }
+
+  #missing() {
+    return html`<p class="bar amber">${icon("triangle-alert")} <span class="grow">${t("common.view_missing")}</span>
+      <button class="button" @click=${() => this.#loadAgain()}>${t("common.again")}</button></p>`;
+  }
+
+  /** Somebody on the operations page wants to know which screen this is. */
+  #identify() {
+    openDialog({
+      label: t("common.identify"),
+      content: (close) => html`<h1>${this.store.terminal?.name}</h1><p>${t("common.identify")}</p>
+        <div class="dialog-buttons"><button class="button primary" @click=${() => close()}>${t("common.ok")}</button></div>`,
+    });
   }
 
   #elsewhere() {

@@ -11,13 +11,14 @@ const KEPT_MS = 15_000;
 const HIDDEN_MS = 200; // a hidden page has no frames
 const DETAILS_MAX = 60;
 const ALL = "all";
+const UNKNOWN = "TERMINAL_UNKNOWN"; // never paired, or not any more
 
 export class Store extends EventTarget {
   /**
    * @param {{db: import("./db.js").Db, api: import("shared/api.js").Api, clock: import("./clock.js").Clock,
    *   outbox: import("./outbox.js").Outbox, sessions: import("./sessions.js").Sessions}} given
    *
-   * Events besides: "up", "down" (the gateway), "unpaired" {code}, "terminal", "overruled" {card, by}.
+   * Events besides: "up", "down" (the gateway), "unpaired" {code}, "terminal", "identify", "overruled" {name, by}.
    */
   constructor({ db, api, clock, outbox, sessions }) {
     super();
@@ -134,13 +135,13 @@ export class Store extends EventTarget {
 
   async #open(signal) {
     if (this.stale) await this.#refresh();
-    return this.api.open("GET", `/stream?since=${this.seq}&cell=${encodeURIComponent(this.cell)}`, { signal });
+    return this.api.open("GET", `/stream?since=${this.seq}&epoch=${this.epoch}&cell=${encodeURIComponent(this.cell)}`, { signal });
   }
 
   async #refresh() {
     const cell = this.cell;
     const snapshot = await this.api.get(`/snapshot?cell=${encodeURIComponent(cell)}`).catch((error) => {
-      if (error.status === 401) this.#unpaired(error);
+      if (error.code === UNKNOWN) this.unpaired(error.code);
       throw error;
     });
     if (cell !== this.cell) throw new Error("another cell meanwhile");
@@ -151,12 +152,12 @@ export class Store extends EventTarget {
   }
 
   #take(snapshot) {
-    const { seq, build, terminal, policy, gateway, cells, operators, scrap_reasons, issue_categories, link, operations } = snapshot;
-    Object.assign(this, { seq, build, terminal, policy, gateway, cells, operators, reasons: scrap_reasons, categories: issue_categories });
+    const { seq, epoch, build, terminal, policy, gateway, cells, operators, scrap_reasons, issue_categories, link, operations } = snapshot;
+    Object.assign(this, { seq, epoch, build, terminal, policy, gateway, cells, operators, reasons: scrap_reasons, categories: issue_categories });
     this.link.cloud = link?.cloud ?? {};
     this.cards = new Map(operations.map((card) => [card.id, card]));
     this.ready = true;
-    if (policy?.auto_lock_s) this.signed.lock_s = policy.auto_lock_s;
+    if (policy?.lock_after_s) this.signed.lock_s = policy.lock_after_s;
     this.touched();
     this.dispatchEvent(new Event("terminal"));
   }
@@ -173,9 +174,13 @@ export class Store extends EventTarget {
       if (build) this.build = build;
       this.touched();
     });
-    on("terminal", ({ terminal }) => {
-      if (!terminal || terminal.revoked_at) this.#unpaired({ code: "TERMINAL_REVOKED" });
-      else this.terminal = terminal;
+    on("terminal", ({ terminal, identify }) => {
+      if (!terminal) {
+        this.unpaired(UNKNOWN);
+        return;
+      }
+      this.terminal = terminal;
+      if (identify) this.dispatchEvent(new Event("identify"));
       this.touched();
       this.dispatchEvent(new Event("terminal"));
     });
@@ -183,7 +188,7 @@ export class Store extends EventTarget {
       this.stale = true;
       this.stream.restart();
     });
-    on("refused", (error) => error.status === 401 && this.#unpaired(error));
+    on("refused", (error) => error.code === UNKNOWN && this.unpaired(error.code));
   }
 
   #linked(state) {
@@ -199,11 +204,24 @@ export class Store extends EventTarget {
   }
 
   #rows({ seq, operations = [], gone = [] }) {
-    for (const card of operations) this.#put(card);
+    for (const card of operations) {
+      this.#compare(card);
+      this.#put(card);
+    }
     for (const id of gone) this.cards.delete(id);
     if (seq > this.seq) this.seq = seq;
     this.touched();
     this.#keep(KEPT_MS);
+  }
+
+  /** Somebody else was quicker: what waits here does not lead to what the gateway says. */
+  #compare(card) {
+    const own = this.outbox.waiting.some((one) => one.operation_id === card.id && one !== this.outbox.sending);
+    const known = this.cards.get(card.id);
+    if (!own || !known || known.status === card.status) return;
+    if (this.operation(card.id).status === card.status) return; // our own, whose answer was lost
+    const by = card.on_it.map((one) => one.name).join(", ");
+    this.dispatchEvent(new CustomEvent("overruled", { detail: { name: card.name, by } }));
   }
 
   #answered({ command, result }) {
@@ -222,7 +240,8 @@ export class Store extends EventTarget {
     this.cards.set(card.id, card);
   }
 
-  #unpaired({ code }) {
+  /** The gateway does not let this screen in. */
+  unpaired(code) {
     this.stop();
     this.dispatchEvent(new CustomEvent("unpaired", { detail: { code } }));
   }
@@ -239,10 +258,10 @@ export class Store extends EventTarget {
 
   async #write() {
     this.keeping = null;
-    const { seq, build, terminal, policy, gateway, cells, operators, reasons, categories, link, cell } = this;
+    const { seq, epoch, build, terminal, policy, gateway, cells, operators, reasons, categories, link, cell } = this;
     const rows = { operations: [...this.cards.values()], link: { cloud: link.cloud } };
     const lists = { cells, operators, scrap_reasons: reasons, issue_categories: categories };
-    const snapshot = { seq, build, terminal, policy, gateway, ...lists, ...rows };
+    const snapshot = { seq, epoch, build, terminal, policy, gateway, ...lists, ...rows };
     await this.db.put("kept", snapshot, `snapshot:${cell}`).catch(() => {}); // the red bar says that nothing is kept
     await this.db.put("kept", this.clock.offset_ms, "offset_ms").catch(() => {}); // as above
   }

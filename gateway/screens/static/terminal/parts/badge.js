@@ -110,7 +110,8 @@ function waits(n, oldest_s) {
 function kept(link, outbox, db) {
   if (!db.durable) return "badge.kept_nowhere";
   if (outbox.waiting.length > 0) return "badge.kept_screen";
-  return link.cloud?.pending ? "badge.kept_gateway" : "badge.kept_both";
+  const passed_on = link.cloud?.state === "up" && !link.cloud.pending;
+  return passed_on ? "badge.kept_both" : "badge.kept_gateway";
 }
 
 customElements.define("terminal-badge", TerminalBadge);

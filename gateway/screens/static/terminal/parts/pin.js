@@ -78,7 +78,7 @@ class TerminalPin extends LitElement {
         ${KEYS.map(key)}
         <button class="button pin-key" data-repeats aria-label=${t("login.back")} @click=${() => this.#back()}>${icon("arrow-left")}</button>
         ${key("0")}
-        <button class="button pin-key pin-ok" ?disabled=${this.busy || length < DIGITS_MIN} @click=${() => this.#done()}>${t("common.ok")}</button>
+        <button class="button pin-key pin-ok" data-repeats ?disabled=${this.busy || length < DIGITS_MIN} @click=${() => this.#done()}>${t("common.ok")}</button>
       </div>
     `;
   }

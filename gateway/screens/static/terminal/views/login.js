@@ -99,7 +99,8 @@ function choose(app, who) {
     return;
   }
   clearInterval(ticking);
-  Object.assign(state, fresh(), { who });
+  const setting = who.operator?.has_pin === false && !who.session && !app.store.policy?.badge_only;
+  Object.assign(state, fresh(), { who, setting });
   app.requestUpdate();
 }
 
