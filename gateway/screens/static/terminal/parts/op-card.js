@@ -73,7 +73,7 @@ export class OpCard extends LitElement {
   #people() {
     const working = this.card.on_it.filter((one) => !one.paused);
     if (!working.length) return nothing;
-    return html`<span class="op-card-people">${icon("user")} ${working.map((one) => one.name).join(", ")}</span>`;
+    return html`<span class="op-card-people">${icon("user")} <span>${working.map((one) => one.name).join(", ")}</span></span>`;
   }
 }
 
