@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from browsing import chromium, opened
+from browsing import ARGUMENTS, chromium, opened
 from playwright.async_api import async_playwright
-from station import serving
+from station import Screen, serving
 
 HERE = Path(__file__).parent
 
@@ -23,7 +23,7 @@ def pytest_collection_modifyitems(items):
 async def browser():
     path = chromium()
     async with async_playwright() as started:
-        browser = await started.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        browser = await started.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser
         await browser.close()
 
@@ -48,3 +48,13 @@ async def watched(browser, page_options):
     watched = await opened(browser, **page_options)
     yield watched
     await watched.context.close()
+    assert watched.complaints() == []
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def screen(hall, watched):
+    """A paired terminal at the laser, with Anna at work."""
+    screen = Screen(hall, watched)
+    await screen.pair()
+    await screen.login()
+    return screen

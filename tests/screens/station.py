@@ -1,6 +1,7 @@
 """A gateway that serves the pages, and the people of the hall."""
 
 import contextlib
+import itertools
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from gateway.web.routes import Scope
 
 ANSWER_MAX_S = 20
 PIN = "2468"
+NUMBERS = itertools.count(1)  # of jobs
 REQUESTS = 100_000  # a minute: tests are quicker than people
 
 
@@ -48,6 +50,25 @@ class Hall:
         pins = self.gateway._terminal_api._station.pins
         for row in await self.rows("SELECT id, full_name, role FROM profiles"):
             await pins.set(Person(row["id"], row["full_name"], None, row["role"]), PIN)
+
+    async def operations(self, number: int = 1, cell_id: str = LASER) -> list[str]:
+        """Ids of fresh ones, each of a part of its own; nobody is at work on anything else."""
+        for row in await self.rows("SELECT DISTINCT operation_id FROM time_entries WHERE end_time IS NULL"):
+            body = {"operation_id": row["operation_id"], "action": "complete"}
+            await self.send("POST", "/api-operation-lifecycle", body)
+        job = f"J-{next(NUMBERS)}"
+        operation = {"sequence": 10, "cell_id": cell_id, "estimated_time": 30}
+        parts = [
+            {"part_number": f"{job}-P{n}", "quantity": 10, "operations": [{**operation, "operation_name": f"Cut {n}"}]}
+            for n in range(number)
+        ]
+        said = await self.send("POST", "/api-jobs", {"job_number": job, "parts": parts})
+        return [one["operations"][0]["id"] for one in said.data["job"]["parts"]]
+
+    async def carried_out(self) -> list[str]:
+        """Ids of the commands of all terminals, in the order in which they were."""
+        rows = await self.rows("SELECT key FROM receipts WHERE space LIKE 'terminal:%' ORDER BY id")
+        return [row["key"] for row in rows]
 
     async def rows(self, sql: str, *values: Any) -> list[dict[str, Any]]:
         """What stands in the database."""
@@ -77,6 +98,7 @@ class Screen:
 
     hall: Hall
     watched: Watched
+    url: str = ""  # the hall's own
 
     @property
     def page(self) -> Page:
@@ -84,7 +106,7 @@ class Screen:
 
     async def pair(self, name: str = "Laser 1", cell_id: str | None = LASER, **wanted: Any) -> None:
         code, _ = await self.hall.gateway.terminals.code(NewTerminal(name, cell_id, **wanted))
-        await self.page.goto(f"{self.hall.url}/terminal/")
+        await self.page.goto(f"{self.url or self.hall.url}/terminal/")
         await self.page.fill("input[name=code]", code)
         await self.page.click("form button")
         await self.page.wait_for_selector(".person")
@@ -98,6 +120,28 @@ class Screen:
         await self.page.click(f".person:has-text('{name}')")
         await self.type_pin(pin)
         await self.page.wait_for_selector(f".operator:has-text('{name}')")
+
+    async def knows(self, *ids: str) -> None:
+        """It shows these operations."""
+        await self.page.wait_for_function("ids => ids.every(id => app.store?.operation(id))", arg=[*ids])
+
+    async def tap(self, kind: str, operation_id: str, payload: Any = None, **options: Any) -> str | None:
+        """What a button does. Its command's id once it is safe; None when it was not done."""
+        command = {"type": kind, "operation_id": operation_id, "payload": payload or {}}
+        acted = "async ([command, options]) => (await app.act(command, options)).id ?? null"
+        return await self.page.evaluate(acted, [command, options])
+
+    async def card(self, operation_id: str) -> Any:
+        """As it is shown."""
+        return await self.page.evaluate("id => app.store.operation(id)", operation_id)
+
+    async def sent(self) -> None:
+        """Nothing waits here any more."""
+        await self.page.wait_for_function("() => app.outbox.waiting.length === 0")
+
+    async def state(self, name: str) -> None:
+        """The badge says so: online, no_gateway, attention ..."""
+        await self.page.wait_for_selector(f"terminal-badge [data-state={name}]")
 
     async def badge(self) -> str:
         return await self.page.locator("terminal-badge .badge-text").inner_text()
