@@ -9,7 +9,7 @@ from work import at_work, order
 async def desk(browser, hall):
     async with at_work(browser, hall) as desk:
         yield desk
-        assert desk.watched.real_complaints() == []
+        assert desk.watched.complaints() == []
 
 
 async def test_an_order_is_worked_off(desk, hall):
@@ -18,6 +18,7 @@ async def test_an_order_is_worked_off(desk, hall):
     await desk.do("start")
     await desk.do("pause")
     await desk.do("resume")
+    await desk.stands(cut, "in_progress")
     await desk.do("report")
     await desk.key("4")
     await desk.field("scrap")
@@ -25,8 +26,10 @@ async def test_an_order_is_worked_off(desk, hall):
     await desk.key("+1")
     await desk.confirm()
     await desk.do("finish")
+    await desk.arrives("quantity")
     assert await desk.page.locator(".count-good .number").inner_text() == "4"  # what the plan still wants
     await desk.confirm()
+    await desk.arrives("queue")
     await desk.settle()
     [operation] = await hall.rows("SELECT * FROM operations WHERE id = ?", cut)
     assert (operation["status"], operation["completed_at"] is not None) == ("completed", True)
@@ -58,6 +61,7 @@ async def test_what_stands_in_the_way_is_told_at_start(desk, hall):
     first, _, third = await order(hall, "W-2", steps=("Cut", "Saw", "Engrave"))
     await desk.open(first)
     await desk.do("start")
+    await desk.stands(first, "in_progress")
     await desk.open(third)
     await desk.do("start")
     assert "An earlier step is open" in await desk.told()
@@ -73,6 +77,7 @@ async def test_what_stands_in_the_way_is_told_at_start(desk, hall):
     states = await hall.rows("SELECT id, status FROM operations WHERE id IN (?, ?)", first, third)
     assert {one["id"]: one["status"] for one in states} == {first: "on_hold", third: "in_progress"}
     await desk.do("pause")
+    await desk.stands(third, "on_hold")
     await desk.settle()
 
 
@@ -83,9 +88,9 @@ async def test_more_than_planned_is_confirmed_with_the_numbers(desk, hall):
     await desk.confirm()
     assert "5 good, 3 pc planned: 2 too many" in await desk.told()
     await desk.answer("Cancel")
-    await desk.key("−1")
-    await desk.key("−1")
+    await desk.key("−1", "−1")
     await desk.confirm()
+    await desk.arrives("operation")
     await desk.settle()
     assert await _good(hall, cut) == [3]
 
@@ -104,7 +109,7 @@ async def test_less_than_planned_asks_what_becomes_of_the_rest(desk, hall):
     await desk.confirm()
     assert "4 made, 10 pc planned: 6 missing" in await desk.told()
     await desk.answer("Keep open")
-    await desk.page.wait_for_selector("queue-view")
+    await desk.arrives("queue")
     await desk.settle()
     assert await _good(hall, cut) == [4]
     [operation] = await hall.rows("SELECT status FROM operations WHERE id = ?", cut)
@@ -114,14 +119,15 @@ async def test_less_than_planned_asks_what_becomes_of_the_rest(desk, hall):
     await desk.key("1")
     await desk.confirm()
     await desk.answer("Report shortfall")
-    await desk.page.wait_for_selector("issue-view")
-    assert await desk.page.input_value("issue-view textarea") == "5 pc of 10 missing:"
+    await desk.arrives("issue")
+    assert await desk.page.input_value("issue-view textarea") == "5 pc of 10 missing: "
     await desk.settle()
 
     await desk.open(cut, "quantity", "/finish")
     await desk.key("2")
     await desk.confirm()
     await desk.answer("Finish anyway")
+    await desk.arrives("queue")
     await desk.settle()
     assert await _good(hall, cut) == [4, 1, 2]
     [operation] = await hall.rows("SELECT status FROM operations WHERE id = ?", cut)
@@ -137,7 +143,7 @@ async def test_what_scrap_explains_is_not_asked_about(desk, hall):
     await desk.field("scrap")
     await desk.tap_on(".reason:has-text('Scratched')")
     await desk.confirm()
-    await desk.page.wait_for_selector("queue-view")
+    await desk.arrives("queue")
     await desk.settle()
     [row] = await hall.rows("SELECT quantity_good, quantity_scrap FROM operation_quantities WHERE operation_id = ?", cut)
     assert tuple(row.values()) == (1, 1)
@@ -160,11 +166,13 @@ async def test_a_second_tap_at_once_is_a_tremor(desk, hall):
     cut, _ = await order(hall, "W-7")
     await desk.open(cut)
     await desk.page.dblclick("[data-action=start]")
+    await desk.stands(cut, "in_progress")
     await desk.settle()
     assert await desk.page.locator("[data-action=finish]").is_visible()
     entries = await hall.rows("SELECT id FROM time_entries WHERE operation_id = ?", cut)
     assert len(entries) == 1
     await desk.do("pause")
+    await desk.stands(cut, "on_hold")
     await desk.settle()
 
 

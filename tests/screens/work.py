@@ -10,6 +10,8 @@ from hall import LASER, SAW
 from playwright.async_api import Browser, Locator
 from station import Hall, Screen
 
+LATER = "app.tapped = null"  # people take longer from tap to tap than a tremor does
+
 
 @dataclass
 class Desk(Screen):
@@ -20,6 +22,7 @@ class Desk(Screen):
     async def tap_on(self, what: str | Locator) -> None:
         """One touch."""
         self.taps += 1
+        await self.page.evaluate(LATER)
         await (self.page.locator(what) if isinstance(what, str) else what).click()
 
     async def do(self, action: str) -> None:
@@ -29,7 +32,8 @@ class Desk(Screen):
     async def open(self, operation_id: str, view: str = "operation", rest: str = "") -> None:
         await self.knows(operation_id)
         await self.page.evaluate("hash => app.go(hash)", f"#/{view}/{operation_id}{rest}")
-        await self.page.wait_for_selector(f"{view}-view")
+        shown = "([view, id]) => document.querySelector(`${view}-view`)?.operationId === id"
+        await self.page.wait_for_function(shown, arg=[view, operation_id])
 
     async def key(self, *keys: str) -> None:
         for key in keys:
@@ -50,19 +54,14 @@ class Desk(Screen):
         """The dialog that is open."""
         return await self.page.locator("dialog[open]").inner_text()
 
+    async def arrives(self, view: str) -> None:
+        """Something was done, and the screen is somewhere else."""
+        await self.page.wait_for_selector(f"{view}-view")
+
     async def settle(self) -> None:
         """No window for undo is open any more, and everything is sent."""
         await self.page.evaluate("app.outbox.release()")
         await self.sent()
-
-    async def card(self, operation_id: str) -> Any:
-        return await self.page.evaluate("id => app.store.operation(id)", operation_id)
-
-    async def knows(self, *ids: str) -> None:
-        await self.page.wait_for_function("ids => ids.every(id => app.store?.operation(id))", arg=[*ids])
-
-    async def sent(self) -> None:
-        await self.page.wait_for_function("() => app.outbox.waiting.length === 0")
 
     async def stands(self, operation_id: str, state: str) -> None:
         """The screen shows it so."""
