@@ -119,7 +119,14 @@ class Gateway:
         sockets = int(limits.connections * SOCKETS_SHARE)
         self._realtime = Hub(db, clock, self.health.link(REALTIME), sockets)
         self.terminals = Terminals(db, clock, new_id)
-        shown = (self.terminals, self.health.link(TERMINALS), self.status.full, self._limiter, lambda: BUILD)
+        shown = (
+            self.terminals,
+            blobs(settings),
+            self.health.link(TERMINALS),
+            self.status.full,
+            self._limiter,
+            lambda: BUILD,
+        )
         self._terminal_api = terminal_api(settings, db, clock, new_id, *shown)
         self.routes = api_routes(settings, db, self.keys, clock, new_id, self._feed, ring, self.terminals)
         self._gate = Gate(self.keys, self._limiter)
