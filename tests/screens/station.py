@@ -17,7 +17,7 @@ from said import Said
 from gateway.app import Gateway, running
 from gateway.kernel.clock import SystemClock
 from gateway.settings import Settings
-from gateway.terminals.model import NewTerminal, Person
+from gateway.terminals.model import NewTerminal, Person, Pin
 from gateway.web.auth import NewKey
 from gateway.web.routes import Scope
 
@@ -49,7 +49,7 @@ class Hall:
         """Everybody has one."""
         pins = self.gateway._terminal_api._station.pins
         for row in await self.rows("SELECT id, full_name, role FROM profiles"):
-            await pins.set(Person(row["id"], row["full_name"], None, row["role"]), PIN)
+            await pins.set(Person(row["id"], row["full_name"], None, row["role"]), Pin(PIN))
 
     async def operations(self, number: int = 1, cell_id: str = LASER) -> list[str]:
         """Ids of fresh ones, each of a part of its own; nobody is at work on anything else."""
