@@ -3,14 +3,15 @@
 import contextlib
 import itertools
 import json
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import aiohttp
 from browsing import Watched
-from hall import LASER
+from hall import ANNA, BEN, LASER, SAW
 from playwright.async_api import Page
 from said import Said
 
@@ -30,6 +31,11 @@ REQUESTS = 100_000  # a minute: tests are quicker than people
 @dataclass
 class Hall:
     """A gateway that runs, and somebody with an admin key."""
+
+    LASER: ClassVar = LASER
+    SAW: ClassVar = SAW
+    ANNA: ClassVar = ANNA
+    BEN: ClassVar = BEN
 
     gateway: Gateway
     session: aiohttp.ClientSession
@@ -64,6 +70,18 @@ class Hall:
         ]
         said = await self.send("POST", "/api-jobs", {"job_number": job, "parts": parts})
         return [one["operations"][0]["id"] for one in said.data["job"]["parts"]]
+
+    async def press(self, operation_id: str, *verbs: str, operator_id: str = ANNA) -> None:
+        """By somebody elsewhere."""
+        for verb in verbs:
+            body = {"operation_id": operation_id, "action": verb, "operator_id": operator_id}
+            said = await self.send("POST", "/api-operation-lifecycle", body)
+            assert said.status == 200, said.text
+
+    async def employee(self, operator_id: str, number: str) -> None:
+        """It is what his badge says."""
+        statement = "UPDATE profiles SET employee_id = ? WHERE id = ?"
+        await self.gateway.db.write(lambda tx: tx.execute(statement, (number, operator_id)) and None)
 
     async def carried_out(self) -> list[str]:
         """Ids of the commands of all terminals, in the order in which they were."""
@@ -130,6 +148,18 @@ class Screen:
         command = {"type": kind, "operation_id": operation_id, "payload": payload or {}}
         acted = "async ([command, options]) => (await app.act(command, options)).id ?? null"
         return await self.page.evaluate(acted, [command, options])
+
+    async def scan(self, text: str, *, apart_ms: float = 5, end: str = "Enter") -> None:
+        """As a scanner types it. The keys carry their own times: how quick this machine is does not matter."""
+        devtools = await self.watched.context.new_cdp_session(self.page)
+        at_s = time.time()
+        for key in [*text, end]:
+            at_s += apart_ms / 1000
+            shown = {"text": key} if len(key) == 1 else {"text": "\r"} if key == "Enter" else {}
+            for kind in ("keyDown", "keyUp"):
+                named = {"type": kind, "key": key, "timestamp": at_s, **(shown if kind == "keyDown" else {})}
+                await devtools.send("Input.dispatchKeyEvent", named)
+        await devtools.detach()
 
     async def card(self, operation_id: str) -> Any:
         """As it is shown."""
