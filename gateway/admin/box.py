@@ -9,6 +9,7 @@ from gateway.kernel.db import Database
 from gateway.kernel.ids import NewId
 from gateway.mcp_keys.keys import McpKeys
 from gateway.settings import Settings
+from gateway.terminals.pairing import Terminals
 from gateway.uns.door import Door
 from gateway.web.auth import Keys
 from gateway.web.routes import Caller, Scope
@@ -30,4 +31,5 @@ class Box:
     status: Callable[[], Awaitable[dict[str, Any]]]
     door: Door
     mcp_keys: McpKeys
+    terminals: Terminals
     call: Callable[[Arguments], Awaitable[dict[str, Any]]]

@@ -30,6 +30,10 @@ _VERBS = {
     "uns.devices.list": ("uns", "devices"),
     "machines.list": ("machines", "listed"),
     "machines.acknowledge": ("machines", "acknowledge"),
+    "terminals.pair": ("terminals", "pair"),
+    "terminals.list": ("terminals", "listed"),
+    "terminals.revoke": ("terminals", "revoke"),
+    "terminals.pin": ("terminals", "pin"),
 }
 
 

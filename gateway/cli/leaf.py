@@ -27,6 +27,7 @@ from gateway.mcp_keys.keys import McpKeys
 from gateway.opening import opened
 from gateway.outbox.event import Stamp
 from gateway.settings import Settings, load
+from gateway.terminals.pairing import Terminals
 from gateway.uns.door import Door
 from gateway.web.auth import Keys
 
@@ -116,7 +117,8 @@ async def boxed(settings: Settings) -> AsyncIterator[Box]:
                 return await called(settings, db, keys, clock, new_id, status, given)
 
             mcp_keys = McpKeys(db, clock, new_id)
-            yield Box(settings, db, keys, clock, new_id, status, Door(settings, clock), mcp_keys, call)
+            made = (settings, db, keys, clock, new_id, status, Door(settings, clock), mcp_keys)
+            yield Box(*made, Terminals(db, clock, new_id), call)
     except StartupError as exc:
         if "is in use by process" in exc.message:  # it runs, and its socket does not answer
             raise NotRunning(exc.message) from exc

@@ -21,7 +21,9 @@ from gateway.terminals.touched import Told
 
 LINK = "terminals"  # in /healthz
 STREAMS_SHARE = 0.2  # of all connections
-STREAMS_OF_ONE_MAX = 4  # of one terminal: a board beside the page, and one that has not noticed yet that it is dead
+STREAMS_OF_ONE_MAX = (
+    4  # of one terminal: a board beside the page, and what is not known to be dead yet; the oldest gives way
+)
 ENTRIES_MAX = 200  # of the journal, read at once
 TICK_S = 0.05  # what is committed meanwhile goes out together
 QUEUE_MAX_BYTES = 1024 * 1024  # that wait for one stream
@@ -109,7 +111,7 @@ class Live:
         self._full = full
         self._build = build
         self._streams_max = streams_max
-        self._streams: set[Stream] = set()
+        self._streams: dict[Stream, None] = {}  # in the order in which they came
         self._since: int | None = None  # how far the journal has been told; None: nobody listens
         self._wanted = asyncio.Event()
         self._closing = False
@@ -123,17 +125,17 @@ class Live:
         """Raises Busy."""
         if self._closing:
             raise Busy("the gateway is stopping: connect again in a moment")
-        own = sum(one.terminal.id == stream.terminal.id for one in self._streams)
-        if own >= STREAMS_OF_ONE_MAX:
-            raise Busy(f"{own} streams of this terminal are open: close some")
+        own = [one for one in self._streams if one.terminal.id == stream.terminal.id]
+        for old in own[: 1 - STREAMS_OF_ONE_MAX]:
+            old.end()
         if len(self._streams) >= self._streams_max:
             raise Busy(f"{len(self._streams)} streams of terminals are open: close some")
-        self._streams.add(stream)
+        self._streams[stream] = None
         self._tell_health()
         try:
             yield
         finally:
-            self._streams.discard(stream)
+            self._streams.pop(stream, None)
             self._dropped += stream.dropped
             self._tell_health()
 
@@ -155,7 +157,7 @@ class Live:
         self._wanted.set()
 
     def moved(self, terminal_id: str, terminal: Terminal | None) -> None:
-        """It has another name or cell, or may not connect any more."""
+        """As a `Watcher`."""
         for stream in self._streams:
             if stream.terminal.id == terminal_id:
                 told = None if terminal is None else terminal.told
@@ -163,16 +165,11 @@ class Live:
                 if terminal is None or terminal.cell_id != stream.terminal.cell_id:
                     stream.end()  # it comes back, and may see other cells then
 
-    def identify(self, terminal_id: str) -> int:
-        """Its screens show that they are meant; how many."""
-        meant = [one for one in self._streams if one.terminal.id == terminal_id]
-        for stream in meant:
-            stream.push(event("terminal", encode({"terminal": stream.terminal.told, "identify": True})))
-        return len(meant)
-
-    def online(self) -> frozenset[str]:
-        """The terminals that are connected now."""
-        return frozenset(one.terminal.id for one in self._streams)
+    def meant(self, terminal: Terminal) -> None:
+        """As a `Watcher`."""
+        for stream in self._streams:
+            if stream.terminal.id == terminal.id:
+                stream.push(event("terminal", encode({"terminal": terminal.told, "identify": True})))
 
     def close(self) -> None:
         """Everybody is sent away, nobody is let in any more."""
