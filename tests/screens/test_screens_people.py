@@ -24,7 +24,7 @@ async def test_a_code_works_once_and_a_wrong_one_is_said(hall, watched):
     await watched.page.click("form button")
     await watched.page.wait_for_selector(f"{SAID}:has-text('6 letters and digits')")
     await watched.page.fill("input[name=code]", "ABCDEF")
-    await watched.page.click("form button")
+    await watched.page.press("input[name=code]", "Enter")
     await watched.page.wait_for_selector(f"{SAID}:not(:empty):not(:has-text('6 letters'))")
     await screen.pair("Saw 1", None)
     assert await watched.page.title() == "Saw 1"
@@ -48,9 +48,8 @@ async def test_the_first_pin_is_chosen_twice_just_after_pairing(hall, paired):
 
 async def test_the_digits_of_a_keyboard_work_and_never_stand_in_the_page(paired):
     await paired.page.click(".person:has-text('Anna')")
-    for digit in PIN:
-        await paired.page.keyboard.press(digit)
-    assert await paired.page.locator(".pin-dot.full").count() == len(PIN)
+    await paired.scan(PIN, apart_ms=150, end="Shift")
+    await paired.page.wait_for_function("n => document.querySelectorAll('.pin-dot.full').length === n", arg=len(PIN))
     assert PIN not in await paired.page.content()
     await paired.page.keyboard.press("Enter")
     await paired.page.wait_for_selector(".operator:has-text('Anna')")
@@ -168,10 +167,10 @@ async def test_a_terminal_that_is_revoked_while_it_is_watched_goes_at_once(hall,
 async def test_a_badge_alone_is_enough_where_the_site_says_so(browser, tmp_path, furnished):
     shutil.copy(furnished, tmp_path)
     async with serving(tmp_path, terminal={"badge_only": True}) as hall:
-        await hall.employee(hall.BEN, "E77")
+        await hall.employee(hall.BEN, "E7701")
         watched = await opened(browser)
         screen = Screen(hall, watched)
         await screen.pair()
-        await screen.scan("E77")
+        await screen.scan("E7701")
         await watched.page.wait_for_selector(".operator:has-text('Ben')")
         await watched.context.close()
