@@ -169,6 +169,9 @@ class Screen:
         """Nothing waits here any more."""
         await self.page.wait_for_function("() => app.outbox.waiting.length === 0")
 
+    async def show(self, view: str) -> None:
+        await self.page.evaluate("hash => app.go(hash)", f"#/{view}")
+
     async def state(self, name: str) -> None:
         """The badge says so: online, no_gateway, attention ..."""
         await self.page.wait_for_selector(f"terminal-badge [data-state={name}]")
