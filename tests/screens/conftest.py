@@ -51,10 +51,25 @@ async def watched(browser, page_options):
     assert watched.complaints() == []
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def screen(hall, watched):
-    """A paired terminal at the laser, with Anna at work."""
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def kept(browser, hall):
+    """What is stored on a terminal at the laser, paired by its code, with Anna at work."""
+    watched = await opened(browser)
     screen = Screen(hall, watched)
     await screen.pair()
     await screen.login()
-    return screen
+    await screen.page.wait_for_function("async () => Boolean((await app.db.get('kept', 'sessions'))?.active_id)")
+    yield await watched.context.storage_state(indexed_db=True)
+    await watched.context.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def screen(hall, browser, kept):
+    """That terminal, switched on again."""
+    watched = await opened(browser, storage_state=kept)
+    screen = Screen(hall, watched)
+    await screen.page.goto(f"{hall.url}/terminal/")
+    await screen.state("online")
+    yield screen
+    await watched.context.close()
+    assert watched.complaints() == []

@@ -38,14 +38,21 @@ async def test_an_order_is_worked_off(desk, hall):
     pauses = await hall.rows("SELECT * FROM time_entry_pauses WHERE time_entry_id = ?", entries[0]["id"])
     assert [one["resumed_at"] is not None for one in pauses] == [True]
     quantities = await hall.rows("SELECT * FROM operation_quantities WHERE operation_id = ? ORDER BY recorded_at", cut)
-    counted = [(one["quantity_good"], one["quantity_scrap"], one["quantity_rework"], one["recorded_by"]) for one in quantities]
+    counted = [
+        (one["quantity_good"], one["quantity_scrap"], one["quantity_rework"], one["recorded_by"]) for one in quantities
+    ]
     assert counted == [(4, 2, 0, ANNA), (4, 0, 0, ANNA)]
     reasons = await hall.rows(
         "SELECT scrap_reason_id, quantity FROM operation_quantity_scrap_reasons WHERE operation_quantity_id = ?",
         quantities[0]["id"],
     )
     assert [tuple(one.values()) for one in reasons] == [(BURR, 2)]
-    told = [one["type"] for one in await hall.rows("SELECT type FROM events WHERE data LIKE ? AND type LIKE '%.%' ORDER BY seq", f"%{cut}%")]
+    told = [
+        one["type"]
+        for one in await hall.rows(
+            "SELECT type FROM events WHERE data LIKE ? AND type LIKE '%.%' ORDER BY seq", f"%{cut}%"
+        )
+    ]
     assert [one for one in told if one.startswith(("operation.", "production."))] == [
         "operation.started",
         "operation.paused",
@@ -96,7 +103,9 @@ async def test_more_than_planned_is_confirmed_with_the_numbers(desk, hall):
 
 
 async def _good(hall, operation_id: str) -> list[int]:
-    rows = await hall.rows("SELECT quantity_good FROM operation_quantities WHERE operation_id = ? ORDER BY id", operation_id)
+    rows = await hall.rows(
+        "SELECT quantity_good FROM operation_quantities WHERE operation_id = ? ORDER BY id", operation_id
+    )
     return [one["quantity_good"] for one in rows]
 
 
@@ -145,7 +154,9 @@ async def test_what_scrap_explains_is_not_asked_about(desk, hall):
     await desk.confirm()
     await desk.arrives("queue")
     await desk.settle()
-    [row] = await hall.rows("SELECT quantity_good, quantity_scrap FROM operation_quantities WHERE operation_id = ?", cut)
+    [row] = await hall.rows(
+        "SELECT quantity_good, quantity_scrap FROM operation_quantities WHERE operation_id = ?", cut
+    )
     assert tuple(row.values()) == (1, 1)
     [operation] = await hall.rows("SELECT status FROM operations WHERE id = ?", cut)
     assert operation["status"] == "completed"

@@ -75,7 +75,9 @@ class Desk(Screen):
 
 
 @contextlib.asynccontextmanager
-async def at_work(browser: Browser, hall: Hall, name: str = "Anna", *, pairing: Any = None, **page: Any) -> AsyncIterator[Desk]:
+async def at_work(
+    browser: Browser, hall: Hall, name: str = "Anna", *, pairing: Any = None, **page: Any
+) -> AsyncIterator[Desk]:
     """A paired screen in front of its queue; `pairing` as for a new terminal."""
     watched = await opened(browser, **page)
     watched.context.set_default_timeout(5000)  # DEV
@@ -86,13 +88,21 @@ async def at_work(browser: Browser, hall: Hall, name: str = "Anna", *, pairing: 
     await watched.context.close()
 
 
-async def order(hall: Hall, number: str, planned: int = 10, steps: tuple[str, ...] = ("Cut", "Saw"), **more: Any) -> list[str]:
+async def order(
+    hall: Hall, number: str, planned: int = 10, steps: tuple[str, ...] = ("Cut", "Saw"), **more: Any
+) -> list[str]:
     """A job of one part, at the laser and then at the saw. Returns its operations."""
     cells = (LASER, SAW)
     operations = [
         {"operation_name": name, "sequence": 10 * place, "cell_id": cells[(place - 1) % 2], "estimated_time": 30}
         for place, name in enumerate(steps, 1)
     ]
-    part = {"part_number": f"{number}-P1", "material": "Steel S235", "quantity": planned, "operations": operations, **more}
+    part = {
+        "part_number": f"{number}-P1",
+        "material": "Steel S235",
+        "quantity": planned,
+        "operations": operations,
+        **more,
+    }
     said = await hall.send("POST", "/api-jobs", {"job_number": number, "customer": "Veldkamp", "parts": [part]})
     return [one["id"] for one in said.data["job"]["parts"][0]["operations"]]

@@ -1,5 +1,5 @@
 /**
- * Words of the pages. `t("queue.empty", {cell})`; a value is text with {names}, or forms by number:
+ * Words of the pages. `t("badge.clock", {span})`; a value is text with {names}, or forms by number:
  * {"one": "{n} tap", "other": "{n} taps"}, chosen by `n`. Dates and numbers by Intl, 24 hours.
  */
 
