@@ -33,14 +33,14 @@ async def test_a_change_of_one_terminal_is_seen_at_the_other(hall):
 async def test_whatever_the_way_in_the_card_follows(hall):
     first, second = await hall.job()
     terminal = await hall.terminal()
-    async with terminal.listening("?since=0") as ear:
-        await until(lambda: ear.card(first))
+    seq = (await terminal.get("/snapshot"))["seq"]
+    async with terminal.listening(f"?since={seq}") as ear:
 
         async def shows(change, fact):
             method, path, body = change
             reply = await hall.send(method, path, body)
             assert reply.status in (200, 201), reply.body
-            await until(lambda: fact(ear.card(first)), f"{path} {body}")
+            await until(lambda: (card := ear.card(first)) and fact(card), f"{path} {body}")
             return reply.data
 
         count = {"operation_id": first, "quantity_good": 7}
@@ -58,7 +58,7 @@ async def test_whatever_the_way_in_the_card_follows(hall):
         await shows(("PATCH", f"/api-parts?id={part}", {"is_bullet_card": True}), lambda card: card["rush"])
         await shows(("PATCH", f"/api-jobs?id={job}", {"customer": "Acme"}), lambda card: card["customer"] == "Acme")
         await shows(("PATCH", f"/api-operations?id={first}", {"sequence": 3}), lambda card: card["sequence"] == 3)
-        await until(lambda: not ear.card(second)["waits"])
+        await until(lambda: (card := ear.card(second)) and not card["waits"])
         batch = {"batch_number": "B", "batch_type": "general", "cell_id": LASER, "operation_ids": [first]}
         await shows(("POST", "/api-batches", batch), lambda card: card["batch_id"])
 
@@ -180,10 +180,11 @@ async def test_what_happens_while_it_catches_up_is_not_lost(hall):
     first, _ = await hall.job()
     terminal = await hall.terminal()
     anna = await terminal.sign_in(ANNA)
+    seq = (await terminal.get("/snapshot"))["seq"]
     ears = []
 
     async def listen():
-        async with terminal.listening("?since=0") as ear:
+        async with terminal.listening(f"?since={seq}") as ear:
             ears.append(ear)
             await until(lambda: (card := ear.card(first)) and card["good"] == 20)
 
