@@ -54,10 +54,9 @@ _ENDED = f"""SELECT x.id FROM operations x INDEXED BY operations_by_cell_complet
   AND x.status = 'completed' LIMIT {ENDED_MAX}"""  # noqa: S608 -- constants only
 _LIST = _SELECT.format(f"SELECT id FROM ({_OPEN}) UNION ALL SELECT id FROM ({_ENDED})") + _ORDER  # noqa: S608 -- constants only
 _THESE = _SELECT.format("SELECT value FROM json_each(:ids)") + _ORDER
-_LATER = """
+_BESIDE = """
 SELECT s.id FROM operations o JOIN operations s ON s.part_id = o.part_id
-WHERE o.id IN (SELECT value FROM json_each(:ids)) AND s.sequence > o.sequence AND s.deleted_at IS NULL
-  AND s.status <> 'completed'
+WHERE o.id IN (SELECT value FROM json_each(:ids)) AND s.deleted_at IS NULL AND s.status <> 'completed'
 """
 
 _PDF, _CAD, _IMAGES = (
@@ -78,9 +77,9 @@ def these(connection: sqlite3.Connection, ids: Iterable[str]) -> list[Card]:
     return [_card(row) for row in connection.execute(_THESE, {"ids": encode([*ids])})]
 
 
-def later(connection: sqlite3.Connection, ids: Iterable[str]) -> list[str]:
-    """The open operations behind these in the same parts: whether they wait hangs on these."""
-    return [row[0] for row in connection.execute(_LATER, {"ids": encode([*ids])})]
+def beside(connection: sqlite3.Connection, ids: Iterable[str]) -> list[str]:
+    """The open operations of the same parts: whether they wait may hang on these."""
+    return [row[0] for row in connection.execute(_BESIDE, {"ids": encode([*ids])})]
 
 
 def kind_of(path: str) -> str:

@@ -116,7 +116,7 @@ def read(connection: sqlite3.Connection, touched: Touched, seq: int) -> Told | N
     for table, row_ids in touched.below.items():
         ids.update(row[0] for row in connection.execute(_BELOW[table], {"ids": encode(sorted(row_ids))}))
     if touched.ordered:
-        ids.update(cards.later(connection, touched.ordered))
+        ids.update(cards.beside(connection, touched.ordered))
     if len(ids) > CARDS_MAX:
         return None
     found = cards.these(connection, ids)

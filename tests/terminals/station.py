@@ -51,6 +51,10 @@ class Hall:
     async def get(self, path: str) -> Any:
         return (await self.send("GET", path)).data
 
+    async def get_health(self) -> Any:
+        async with self.session.get(self.url + "/healthz", headers={"Authorization": f"Bearer {self.key}"}) as answer:
+            return await answer.json()
+
     async def job(self, number: str = "J-1", *cells: str, quantity: int = 10, **more: Any) -> list[str]:
         """A job with one part, an operation in each of these cells (the laser and the saw if none is named); their ids."""
         steps = [

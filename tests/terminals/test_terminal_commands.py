@@ -55,7 +55,9 @@ async def test_a_whole_order(hall):
     assert (card["status"], card["worked_s"], card["on_it"]) == ("completed", 700, [])
     assert (card["good"], card["scrap"], card["rework"]) == (10, 3, 1)
     assert await hall.query("SELECT time_type, duration_s FROM time_entries") == [("setup", 700)]
-    booked = await hall.query("SELECT quantity_good, quantity_scrap, recorded_by FROM operation_quantities ORDER BY id")
+    booked = await hall.query(
+        "SELECT quantity_good, quantity_scrap, recorded_by FROM operation_quantities ORDER BY rowid"
+    )
     assert booked == [(4, 3, ANNA), (6, 0, ANNA)]
     assert await hall.query("SELECT sum(quantity), count(*) FROM operation_quantity_scrap_reasons") == [(3, 2)]
     kinds = [kind for kind in await hall.events() if kind.startswith(("operation.", "production."))]
