@@ -42,6 +42,10 @@ class Desk(Screen):
     async def field(self, name: str) -> None:
         await self.tap_on(f".count-{name}")
 
+    async def counted(self, pieces: int, field: str = "good") -> None:
+        """The keypad has come to so many."""
+        await self.page.wait_for_selector(f".count-{field} .number:text-is('{pieces}')")
+
     async def confirm(self) -> None:
         """The big button of the view."""
         await self.tap_on("main .primary")

@@ -3,7 +3,7 @@
  * a time, and removed only on a final answer. Nothing is dropped unless a person discards it.
  *
  * A command: {n, id, type, operation_id, payload, session, operator_id, tapped_at, offset_ms, state, reason?, asks_login?}; `state` is
- * "waiting", "held" (its undo window is open) or "refused" (`reason`: {status, code, message, details, request_id}).
+ * "waiting", "held" (its undo window is open), "undone" for the moment until it is gone, or "refused" (`reason`: {status, code, message, details, request_id}).
  */
 
 import { uuid } from "./uuid.js";
@@ -116,6 +116,7 @@ export class Outbox extends EventTarget {
     const command = this.#find(id);
     if (command?.state !== "held") return false;
     clearTimeout(this.timers.get(id));
+    command.state = "undone"; // at once: what is tapped next ends every window that is still open
     await this.#remove(command);
     return true;
   }

@@ -32,16 +32,30 @@ export function checklist(card, { substeps }) {
   `);
 }
 
-export function documents(card, { documents: files }) {
-  if (!files.length) return nothing;
+export function documents(card, { documents: files, cnc }) {
+  if (!files.length && !cnc) return nothing;
   return section("documents", "file-text", html`
     <div class="row">
-      ${files.map((file) => html`<a class="button" href="#/documents/${card.id}/${file.id}">${icon(iconOf(file))} ${file.name}</a>`)}
+      ${files.map((file) => html`<a class="button" href=${paper(card, file)}>${icon(iconOf(file))} <span>${file.name}</span></a>`)}
+      ${cnc ? html`<span class="cnc">${icon("file-code")} ${t("card.cnc")} <strong>${cnc}</strong></span>` : nothing}
     </div>
   `);
 }
 
-export const iconOf = ({ kind }) => ({ drawing: "image", pdf: "file-text", cnc: "file-code", step: "package" })[kind] ?? "file-text";
+export const paper = (card, file) => `#/documents/${card.id}/${encodeURIComponent(file.id)}`;
+
+const KIND_ICONS = { image: "image", pdf: "file-text", cad: "package" };
+export const iconOf = ({ kind }) => KIND_ICONS[kind] ?? "file-text";
+
+/** What has to be at hand. */
+export function tools({ tools: needed = [] }) {
+  if (!needed.length) return nothing;
+  return section("tools", "wrench", html`
+    <ul class="booked">
+      ${needed.map((one) => html`<li><span>${one.name}</span>${one.location ? html`<span class="quiet">${icon("map-pin")} ${one.location}</span>` : nothing}</li>`)}
+    </ul>
+  `);
+}
 
 /** Who has worked on it, and when. Open entries have no end. */
 export function booked({ time: entries, quantities }) {

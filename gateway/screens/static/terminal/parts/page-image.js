@@ -1,4 +1,4 @@
-import { LitElement, html, nothing } from "lit";
+import { LitElement, html } from "lit";
 import { t } from "shared/i18n.js";
 
 /** One page of a document as a picture. It is asked for with the terminal's key, which an address alone does not carry. */
@@ -29,7 +29,11 @@ export class PageImage extends LitElement {
     this.#forget();
     this.missing = false;
     try {
-      const picture = await this.app.picture(url);
+      const { api } = this.app;
+      // A page never changes under its address: once seen, it is there without a gateway too.
+      const answer = await fetch(api.base + url, { headers: api.headers(), cache: "force-cache" });
+      if (!answer.ok) throw new Error(`${answer.status} for ${url}`);
+      const picture = await answer.blob();
       if (url === this.url) this.shown = URL.createObjectURL(picture);
     } catch {
       if (url === this.url) this.missing = true;

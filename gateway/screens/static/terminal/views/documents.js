@@ -1,7 +1,7 @@
 import { html, nothing } from "lit";
 import { language, t } from "shared/i18n.js";
 import { icon } from "shared/icon.js";
-import { iconOf } from "../parts/belongings.js";
+import { iconOf, paper } from "../parts/belongings.js";
 import { Detail } from "../parts/detail.js";
 import { head, toOperation } from "../parts/head.js";
 import "../parts/page-image.js";
@@ -42,15 +42,16 @@ class DocumentsView extends View {
   #list(card, files, shown) {
     return html`<nav class="row" aria-label=${t("documents.title")}>
       ${files.map(
-        (one) => html`<a class="button" href="#/documents/${card.id}/${encodeURIComponent(one.id)}" aria-current=${one === shown ? "page" : "false"}>
+        (one) => html`<a class="button" href=${paper(card, one)} aria-current=${one === shown ? "page" : "false"}>
           ${icon(iconOf(one))} <span>${one.name}</span>
         </a>`,
       )}
     </nav>`;
   }
 
-  #tools({ pages }) {
-    if (!pages) return nothing;
+  #tools(file) {
+    const pages = pagesOf(file);
+    if (!pages || !file.url) return nothing;
     const button = (name, drawing, disabled, act) =>
       html`<button type="button" class="button" aria-label=${t(`documents.${name}`)} ?disabled=${disabled} data-repeats @click=${act}>${icon(drawing)}</button>`;
     return html`<div class="row">
@@ -64,13 +65,16 @@ class DocumentsView extends View {
 
   #shown(file) {
     if (!file.url) return html`<p class="empty">${t("documents.missing")}</p>`;
-    if (!file.pages) return html`<p class="empty">${t("documents.file_only")}</p>`;
+    if (!pagesOf(file)) return html`<p class="empty">${t("documents.file_only")}</p>`;
     const url = file.url.replace("{page}", this.page);
     return html`<div class="paper" tabindex="0" role="region" aria-label=${file.name}>
       <page-image .app=${this.app} .url=${url} .name=${file.name} .zoom=${this.zoom}></page-image>
     </div>`;
   }
 }
+
+/** How many there are to look at: a picture is one. */
+const pagesOf = ({ kind, pages }) => pages ?? (kind === "image" ? 1 : 0);
 
 customElements.define("documents-view", DocumentsView);
 

@@ -116,7 +116,7 @@ class OperationView extends View {
   #below(card, detail) {
     return html`
       ${belongings.routing(card, detail)} ${belongings.checklist(card, detail)} ${belongings.documents(card, detail)}
-      ${belongings.issues(detail)} ${belongings.booked(detail)}
+      ${belongings.tools(detail)} ${belongings.issues(detail)} ${belongings.booked(detail)}
       <button type="button" class="button to-handoff" @click=${() => this.#remark(card)}>${icon("message-square")} <span>${t("operation.handoff")}</span></button>
     `;
   }

@@ -41,7 +41,8 @@ class QueueView extends View {
 
   #keeps(card, about) {
     if (![...this.filters].every((name) => FILTERS[name].keeps(card, about))) return false;
-    return !this.text || SEARCHED.some((name) => String(card[name] ?? "").toLowerCase().includes(this.text));
+    const wanted = this.text.trim().toLowerCase();
+    return !wanted || SEARCHED.some((name) => String(card[name] ?? "").toLowerCase().includes(wanted));
   }
 
   #tools() {
@@ -52,7 +53,7 @@ class QueueView extends View {
         .value=${this.text}
         placeholder=${t("queue.search")}
         aria-label=${t("queue.search")}
-        @input=${({ target }) => (this.text = target.value.trim().toLowerCase())}
+        @input=${({ target }) => (this.text = target.value)}
       />
       ${Object.entries(FILTERS).map(
         ([name, filter]) => html`<button
@@ -106,7 +107,7 @@ class QueueView extends View {
   /** Why there is nothing: a filter, work that is all done, or none released. */
   #empty(all) {
     const { store } = this.app;
-    const filtered = this.text || this.filters.size;
+    const filtered = this.text.trim() || this.filters.size;
     const cell = store.cells.find((one) => one.id === store.cell)?.name ?? t("queue.all_cells");
     const why = filtered ? "filtered" : all.length ? "all_done" : "nothing";
     const forget = () => Object.assign(this, { filters: new Set(), text: "" });
