@@ -3,7 +3,8 @@
  * a time, and removed only on a final answer. Nothing is dropped unless a person discards it.
  *
  * A command: {n, id, type, operation_id, payload, session, operator_id, tapped_at, offset_ms, state, reason?, asks_login?}; `state` is
- * "waiting", "held" (its undo window is open), "undone" for the moment until it is gone, or "refused" (`reason`: {status, code, message, details, request_id}).
+ * "waiting", "held" (its undo window is open), "undone" (until it is gone) or "refused" (`reason`: {status, code, message, details,
+ * request_id}).
  */
 
 import { uuid } from "./uuid.js";
@@ -36,7 +37,7 @@ export class Outbox extends EventTarget {
 
   /** Those not sent yet, held ones among them, in order. */
   get waiting() {
-    return this.commands.filter((one) => one.state !== "refused");
+    return this.commands.filter((one) => one.state === "waiting" || one.state === "held");
   }
 
   get refused() {
@@ -117,6 +118,13 @@ export class Outbox extends EventTarget {
     if (command?.state !== "held") return false;
     clearTimeout(this.timers.get(id));
     command.state = "undone"; // at once: what is tapped next ends every window that is still open
+    try {
+      await this.db.delete("commands", command.n);
+    } catch {
+      command.state = "waiting"; // still on the disk: a reload would send it
+      this.flush();
+      return false;
+    }
     await this.#remove(command);
     return true;
   }
