@@ -5,7 +5,7 @@ import shutil
 import pytest_asyncio
 from browsing import opened
 from hall import ANNA, CEM
-from station import PIN, Screen, serving
+from terminal_screen import PIN, Screen, serving
 
 SAID = "p[role=alert]"
 

@@ -4,7 +4,7 @@ import pytest
 import pytest_asyncio
 from hall import ANNA, CEM
 from javascript import MODULES
-from station import NUMBERS
+from terminal_screen import NUMBERS
 from work import at_work, order
 
 AXE = MODULES / "axe-core" / "axe.min.js"
@@ -58,7 +58,12 @@ async def work(hall):
     shown, _ = await order(hall, f"L-{number}-1", planned=1200, notes="First part to the office.")
     await order(hall, f"L-{number}-2", steps=("Cut with a very long name that nobody would choose", "Saw", "Engrave"))
     held, _ = await order(hall, f"L-{number}-3")
-    issue = {"operation_id": held, "title": "Scratches on the visible side", "description": "Ask", "causes_standstill": True}
+    issue = {
+        "operation_id": held,
+        "title": "Scratches on the visible side",
+        "description": "Ask",
+        "causes_standstill": True,
+    }
     assert (await hall.send("POST", "/api-issues", {**issue, "severity": "high"})).status == 201
     busy, _ = await order(hall, f"L-{number}-4")
     await change(hall, busy, "start", CEM)
@@ -80,7 +85,9 @@ async def change(hall, operation_id: str, action: str, operator_id: str) -> None
 async def show(desk, view: str, operation_id: str) -> None:
     part = view not in ("queue", "activity", "attention", "login")
     await desk.page.evaluate("hash => app.go(hash)", f"#/{view}/{operation_id}" if part else f"#/{view}")
-    await desk.page.wait_for_function("view => app.route.name === view && app.current && document.querySelector('main > *')", arg=view)
+    await desk.page.wait_for_function(
+        "view => app.route.name === view && app.current && document.querySelector('main > *')", arg=view
+    )
     if part:
         await desk.page.wait_for_selector(f"{view}-view > *")
 

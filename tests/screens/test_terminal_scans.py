@@ -40,7 +40,9 @@ async def test_a_scan_into_a_field_opens_the_operation_and_leaves_the_field_as_i
     await desk.knows(cut)
     await desk.page.fill(".queue-search", "plate")
     await desk.page.focus(".queue-search")
-    await desk.page.evaluate("() => { window.said = []; document.querySelector('.queue-search').addEventListener('input', e => said.push(e.target.value)); }")
+    await desk.page.evaluate(
+        "() => { window.said = []; document.querySelector('.queue-search').addEventListener('input', e => said.push(e.target.value)); }"
+    )
     await scan(desk, cut)
     await desk.arrives("operation")
     assert (await desk.page.evaluate("said"))[-1] == "plate"

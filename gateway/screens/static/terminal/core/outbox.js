@@ -159,11 +159,20 @@ export class Outbox extends EventTarget {
     if (!command || command === this.sending) return;
     const { reason, type, operation_id, payload, operator_name, tapped_at } = command;
     const entry = { id, type, operation_id, payload, operator_name, tapped_at, reason, by, at: new Date(this.clock.now()).toISOString() };
-    const before = (await this.db.get("kept", "discarded")) ?? [];
-    await this.db.put("kept", [...before, entry].slice(-DISCARDED_MAX), "discarded");
+    await this.db.put("kept", [...(await this.discarded()), entry].slice(-DISCARDED_MAX), "discarded");
     await this.#remove(command);
     this.dispatchEvent(new CustomEvent("discarded", { detail: entry }));
     this.flush();
+  }
+
+  /** What people gave up on this screen, the latest last; `told`: the gateway has it in its log. */
+  async discarded() {
+    return (await this.db.get("kept", "discarded")) ?? [];
+  }
+
+  async discardTold(id) {
+    const entries = (await this.discarded()).map((one) => (one.id === id ? { ...one, told: true } : one));
+    await this.db.put("kept", entries, "discarded").catch(() => {}); // told twice, then
   }
 
   /** Somebody has logged in: what the gateway did not take for want of a session goes with the new one of the same person. */
