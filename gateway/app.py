@@ -54,7 +54,9 @@ from gateway.publishers.senders import senders
 from gateway.realtime.hub import LINK as REALTIME
 from gateway.realtime.hub import SOCKETS_SHARE, Hub
 from gateway.realtime.routes import Realtime
+from gateway.screens.assets import Assets
 from gateway.screens.live import LINK as TERMINALS
+from gateway.screens.pages import Screens
 from gateway.screens.terminal_api import terminal_api
 from gateway.settings import Cloud, Settings
 from gateway.sparkplug.node import LINK as SPARKPLUG
@@ -86,7 +88,6 @@ LINKS_END_S = 4.0  # in which the ways out have to let go; a Mosquitto that does
 # Their names in /healthz.
 BROKER, HOUSEKEEPING, CLOCK, CLOUD_KEYS, PUBLISHERS = "broker", "housekeeping", "clock", "cloud-keys", "mqtt-publishers"
 WEBHOOKS = "webhooks"
-BUILD = __version__  # of the terminal's page
 FIRST_KEY = "first-admin-key"  # a file in the data folder, for its owner only
 VENDOR = Path(__file__).parent / "screens" / "static" / "vendor"
 
@@ -119,14 +120,9 @@ class Gateway:
         sockets = int(limits.connections * SOCKETS_SHARE)
         self._realtime = Hub(db, clock, self.health.link(REALTIME), sockets)
         self.terminals = Terminals(db, clock, new_id)
-        shown = (
-            self.terminals,
-            blobs(settings),
-            self.health.link(TERMINALS),
-            self.status.full,
-            self._limiter,
-            lambda: BUILD,
-        )
+        files = self._assets = Assets()
+        health, told = self.health.link(TERMINALS), self.status.full
+        shown = (self.terminals, blobs(settings), health, told, self._limiter, lambda: files.build)
         self._terminal_api = terminal_api(settings, db, clock, new_id, *shown)
         self.routes = api_routes(settings, db, self.keys, clock, new_id, self._feed, ring, self.terminals)
         self._gate = Gate(self.keys, self._limiter)
@@ -164,6 +160,7 @@ class Gateway:
         app = application(self.routes, keys, self._limiter, self._new_id, self.settings.http.cors_origins)
         documents = {"/openapi.json": self._openapi, "/asyncapi.json": self._asyncapi}
         Pages(self.db, keys, self.status, documents, VENDOR, self._tls.ca.certificate).add_to(app)
+        Screens(self._assets).add_to(app)
         Realtime(self._realtime, Gate(keys, self._limiter), self._clock, self.settings.http.cors_origins).add_to(app)
         self._terminal_api.add_to(app)
         self._plugins.add_to(app, self._gate)
