@@ -46,7 +46,6 @@ MAY = {
     "erp": WORK | {"catalog", "jobs", "operations", "transfer"},
     "hub": WORK | {"catalog", "jobs", "files", "transfer"},
     "realtime": WORK | {"catalog", "hub"},
-    "screens": WORK,
     "upstream": TOOLS | {"catalog", "cloud", "files", "hub", "jobs", "operations"},
     "status": TOOLS | {"cloud", "hub"},
     "identity": TOOLS,
