@@ -80,7 +80,6 @@ async def at_work(
 ) -> AsyncIterator[Desk]:
     """A paired screen in front of its queue; `pairing` as for a new terminal."""
     watched = await opened(browser, **page)
-    watched.context.set_default_timeout(5000)  # DEV
     desk = Desk(hall, watched)
     await desk.pair(**(pairing or {}))
     await desk.login(name)

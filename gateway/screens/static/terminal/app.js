@@ -330,7 +330,7 @@ export class TerminalApp extends LitElement {
     if (timers === undefined && this.sessions.active) this.#load(TIMERS);
     return html`
       ${frame.header(this, name)} ${frame.bars(this)}
-      <main class="main" tabindex="-1">${view ? view.render(this) : view === false ? frame.missing(this) : nothing}</main>
+      <main class="main" tabindex=${name === "board" ? "0" : "-1"}>${view ? view.render(this) : view === false ? frame.missing(this) : nothing}</main>
       ${frame.footer(this, name, timers)}
     `;
   }
