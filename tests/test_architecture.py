@@ -22,6 +22,7 @@ MAY = {
     "values": set(),
     "sections": {"values"},
     "settings": {"kernel", "sections", "values"},
+    "configuration": {"kernel", "settings"},
     "catalog": WORK,
     "jobs": WORK | {"catalog"},
     "operations": WORK | {"catalog", "jobs"},
@@ -56,8 +57,14 @@ MAY = {
     "listening": {"kernel", "settings", "tls"},
     "plugin_api": WORK | {"mcp_keys", "values"},
     "plugin_host": WORK | {"machines", "mcp_keys", "plugin_api"},
+    "ops": WORK | {"configuration", "settings", "uns"},
+    "screens": WORK | {"admin", "mcp_keys", "ops", "transfer"},
+    "uplinks": TOOLS | {"api", "cloud", "identity", "settings", "upstream"},
     "admin": WORK
     | {
+        "cloud",
+        "configuration",
+        "ops",
         "settings",
         "status",
         "catalog",
@@ -98,12 +105,16 @@ MAY = {
         "sparkplug",
         "tls",
         "transfer",
-        "upstream",
+        "configuration",
+        "ops",
+        "screens",
+        "uplinks",
     },
     "demo": {"kernel", "uns"},
     "cli": WORK
     | FRAME
     | {"settings", "opening", "admin", "api", "app", "transfer", "demo", "tls", "uns", "values", "hub"}
+    | {"configuration", "ops", "screens"}
     | {"mcp_keys", "plugin_api", "plugin_host", "reports"},
     "__main__": {"cli"},
     "__init__": set(),
