@@ -310,12 +310,13 @@ async def running(
     *,
     clock: Clock | None = None,
     rng: random.Random | None = None,
-    source: tuple[Path | None, Path | None] = (None, None),
+    source: tuple[Path | None, Path | None] | None = None,
     tail: Tail | None = None,
 ) -> AsyncIterator[Gateway]:
     """A gateway that serves. Raises StartupError. Leaving it stops everything in order.
 
-    `source`: the configuration and the data folder that were named on the command line; `tail` gets what is logged.
+    `source`: the configuration and the data folder that were named on the command line, None: the settings come from no file;
+    `tail` gets what is logged.
     """
     clock, rng = SteadyClock(clock or SystemClock()), rng or random.Random()  # noqa: S311 -- jitter, no secret
     new_id = uuid7(clock)
@@ -325,7 +326,7 @@ async def running(
         if own.cloned:
             log.warning("gateway.cloned", epoch=own.epoch, what="this data folder was last used on another machine")
         await sweep(db, blobs(settings), stamp)
-        configuration = Configuration(*source, check)
+        configuration = Configuration(*(source or (None, None)), check, read=source is not None)
         async with Gateway(settings, db, clock, new_id, rng, own, configuration, tail).run() as gateway:
             yield gateway
 
@@ -334,7 +335,7 @@ async def serve(
     settings: Settings,
     *,
     announce: Callable[[Gateway], None],
-    source: tuple[Path | None, Path | None] = (None, None),
+    source: tuple[Path | None, Path | None] | None = None,
     tail: Tail | None = None,
 ) -> None:
     """Run until SIGTERM or SIGINT. `announce` is called once requests are answered; the others as in `running`."""

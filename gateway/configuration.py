@@ -17,7 +17,7 @@ from gateway.settings import CONFIGS, Settings, flat, in_force, load, origins, p
 
 TEXT_MAX_CHARACTERS = 200_000
 CHANGES_MAX = 50
-DEFAULT = "default"
+DEFAULT, GIVEN = "default", "given by the program"
 NOT_SHOWN = "***"
 _KEY = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 
@@ -26,11 +26,15 @@ Check = Callable[[Settings], None]
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """`path` and `data` as on the command line, None where nothing was named; `check` raises StartupError."""
+    """`path` and `data` as on the command line, None where nothing was named; `check` raises StartupError.
+
+    `read` false: what runs was not read from a file (the demo): there is nothing to compare with, nor to write into.
+    """
 
     path: Path | None
     data: Path | None
     check: Check
+    read: bool = True
 
     @property
     def file(self) -> Path:
@@ -39,6 +43,9 @@ class Configuration:
 
     def shown(self, running: Settings) -> dict[str, Any]:
         """Every value with its origin, secrets hidden; `restart`: keys that a restart would change."""
+        if not self.read:
+            values = [{"key": key, "value": value, "origin": GIVEN} for key, value in flat(running.shown())]
+            return {"file": None, "there": False, "values": values, "restart": [], "error": None}
         came = origins(self.path, self.data)
         values = [
             {"key": key, "value": value, "origin": next(_origins(key, came), DEFAULT)}
@@ -74,6 +81,8 @@ class Configuration:
 
         `written` false: the file cannot be written; `paste` is what has to stand in it.
         """
+        if not self.read:
+            raise Invalid("what runs here was not read from a file: `eryxon-gateway run --config FILE` reads one")
         self._settable(changes)
         text = self._with(changes)
         told = self.checked(text)

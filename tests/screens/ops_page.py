@@ -43,7 +43,7 @@ class Visitor:
             self.csrf = said.data["csrf"]
         return said
 
-    async def verb(self, name: str, **given: Any) -> Any:
+    async def verb(self, name: str, /, **given: Any) -> Any:
         return (await self.send("POST", f"/verbs/{name}", given)).data
 
 
@@ -55,7 +55,7 @@ def visitor(gateway: Gateway) -> Visitor:
 
 
 @contextlib.asynccontextmanager
-async def serving(folder, clock=None, source=(None, None), **sections: Any) -> AsyncIterator[Visitor]:
+async def serving(folder, clock=None, source=None, **sections: Any) -> AsyncIterator[Visitor]:
     """A gateway, and somebody who has not signed in."""
     given: dict[str, Any] = {
         "gateway": {"id": "gw-test", "data_dir": folder},
