@@ -210,6 +210,8 @@ class Gateway:
     def _links(self) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
         links: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         if self._cloud is not None:
+            if isinstance(self._cloud, CloudLink):
+                self._switch.on_again = self._cloud.budget.knock_now
             both = [self.health.link(name) for name in (UP, DOWN)]
             links.append((UP, partial(self._switch.hold, self._cloud.run, both)))
             if isinstance(self._cloud, CloudLink):

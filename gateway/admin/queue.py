@@ -57,6 +57,12 @@ async def pause(box: Box, given: Arguments) -> dict[str, Any]:
     return asdict(await box.switch.pause(box.by.name, _reason(given)))
 
 
+async def now(box: Box, _given: Arguments) -> dict[str, Any]:
+    """Try the cloud link now, however long it would have waited after a failure."""
+    box.switch.again()
+    return {}
+
+
 async def resume(box: Box, _given: Arguments) -> dict[str, Any]:
     await box.switch.resume(box.by.name)
     return {"paused": None}

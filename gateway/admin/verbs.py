@@ -22,6 +22,8 @@ _VERBS = {
     "queue.discard": ("queue", "discard"),
     "queue.waiting": ("queue", "waiting"),
     "queue.look": ("queue", "look"),
+    "queue.compare": ("compare", "compare"),
+    "queue.now": ("queue", "now"),
     "queue.pause": ("queue", "pause"),
     "queue.resume": ("queue", "resume"),
     "replay": ("replays", "ask"),
@@ -50,6 +52,7 @@ _VERBS = {
     "ops.overview": ("ops", "overview"),
     "ops.history": ("ops", "history_"),
     "ops.actions": ("ops", "actions"),
+    "ops.about": ("about", "about"),
 }
 
 

@@ -74,6 +74,13 @@ def pause(place: Place, reason: str) -> None:
 
 @queue.command()
 @leaf
+def now(place: Place) -> None:
+    """Try the cloud now, however long the link would have waited after a failure."""
+    place.show(place.ask("queue.now"), "the cloud link tries again now")
+
+
+@queue.command()
+@leaf
 def resume(place: Place) -> None:
     """Let the cloud link go on."""
     place.show(place.ask("queue.resume"), "the cloud link goes on")

@@ -35,6 +35,7 @@ class Switch:
         self._clock = clock
         self.paused: Paused | None = None
         self._turned = asyncio.Event()
+        self.on_again: Callable[[], None] = _nothing  # ends the pauses of the link
 
     async def load(self) -> None:
         kept = await self._db.read(state.get, KEY)
@@ -72,9 +73,18 @@ class Switch:
                     )
                 await turned.wait()
 
+    def again(self) -> None:
+        """Whatever it waits for: it begins anew."""
+        self.on_again()
+        self._turn()
+
     def _turn(self) -> None:
         turned, self._turned = self._turned, asyncio.Event()
         turned.set()
+
+
+def _nothing() -> None:
+    """A link without pauses of its own."""
 
 
 async def _wait(event: asyncio.Event) -> None:
