@@ -56,11 +56,16 @@ from gateway.publishers.senders import senders
 from gateway.realtime.hub import LINK as REALTIME
 from gateway.realtime.hub import SOCKETS_SHARE, Hub
 from gateway.realtime.routes import Realtime
+from gateway.screens.assets import Assets
+from gateway.screens.live import LINK as TERMINALS
 from gateway.screens.ops import OperationsPage
+from gateway.screens.pages import Screens
+from gateway.screens.terminal_api import terminal_api
 from gateway.settings import Settings
 from gateway.sparkplug.node import LINK as SPARKPLUG
 from gateway.sparkplug.node import EdgeNode
 from gateway.status import Status
+from gateway.terminals.pairing import Terminals
 from gateway.timekeeping import Timekeeping
 from gateway.tls import Tls
 from gateway.uns.broker import Broker
@@ -124,6 +129,10 @@ class Gateway:
         self._feed = Feed(db)
         sockets = int(limits.connections * SOCKETS_SHARE)
         self._realtime = Hub(db, clock, self.health.link(REALTIME), sockets)
+        self.terminals = Terminals(db, clock, new_id)
+        files = self._assets = Assets()
+        shown = (self.terminals, self.health.link(TERMINALS), self.status.full, self._limiter, lambda: files.build)
+        self._terminal_api = terminal_api(settings, db, clock, new_id, *shown)
         self.routes = api_routes(settings, db, self.keys, clock, new_id, self._feed, ring)
         self._gate = Gate(self.keys, self._limiter)
         self.mcp_keys = McpKeys(db, clock, new_id)
@@ -163,7 +172,9 @@ class Gateway:
         app = application(self.routes, keys, self._limiter, self._new_id, self.settings.http.cors_origins)
         documents = {"/openapi.json": self._openapi, "/asyncapi.json": self._asyncapi}
         Pages(self.db, keys, self.status, documents, VENDOR, self._tls.ca.certificate).add_to(app)
+        Screens(self._assets).add_to(app)
         Realtime(self._realtime, Gate(keys, self._limiter), self._clock, self.settings.http.cors_origins).add_to(app)
+        self._terminal_api.add_to(app)
         self._plugins.add_to(app, self._gate)
         return app
 
@@ -201,6 +212,7 @@ class Gateway:
         self._feed.end()
         if self._ops is not None:
             self._ops.end()
+        self._terminal_api.live.close()
         await self._realtime.close()
         await asyncio.gather(*(one.cleanup() for one in self._served))
         (self.settings.data_dir / SOCKET).unlink(missing_ok=True)
@@ -233,6 +245,7 @@ class Gateway:
                 node = EdgeNode(self.db, broker, self._clock, own, *given)
                 links.append((SPARKPLUG, node.run))
         links.append((REALTIME, self._realtime.run))
+        links.append((TERMINALS, self._terminal_api.live.run))
         links.append((MACHINES, Watch(self.db, self._clock, self.machines, self.health.link(MACHINES)).run))
         topics = Topics.of(self.settings, self.settings.gateway.id)
         here = Here(self.db, self._clock, self._new_id, topics, Secrets(self.settings.data_dir))
@@ -298,6 +311,7 @@ class Gateway:
             await self.keys.load()
             await self.mcp_keys.load()
             await self._switch.load()
+            await self.terminals.load()
             await self._first_key()
             self._start_links()
             yield self

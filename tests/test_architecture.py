@@ -35,6 +35,10 @@ MAY = {
     "mcp_keys": WORK | {"catalog"},
     "reports": WORK | {"catalog"},
     "files": WORK | {"catalog", "jobs", "operations"},
+    "terminals": WORK | {"catalog", "jobs", "operations", "issues", "files"},
+    "screens": WORK
+    | {"catalog", "operations", "issues", "files", "hub", "sections", "terminals"}
+    | {"admin", "mcp_keys", "ops", "transfer"},
     "tls": {"kernel"},
     "machines": WORK | {"catalog", "jobs", "operations", "issues", "sections"},
     "uns": WORK | {"settings", "machines", "replays", "tls", "values"},
@@ -58,7 +62,6 @@ MAY = {
     "plugin_api": WORK | {"mcp_keys", "values"},
     "plugin_host": WORK | {"machines", "mcp_keys", "plugin_api"},
     "ops": WORK | {"configuration", "settings", "uns"},
-    "screens": WORK | {"admin", "mcp_keys", "ops", "transfer"},
     "uplinks": TOOLS | {"api", "cloud", "identity", "settings", "upstream"},
     "admin": WORK
     | {
@@ -103,6 +106,7 @@ MAY = {
         "realtime",
         "webhooks",
         "sparkplug",
+        "terminals",
         "tls",
         "transfer",
         "configuration",

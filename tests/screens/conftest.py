@@ -1,0 +1,50 @@
+"""One Chromium for all tests of the pages; a gateway of its own for each file, in the same loop."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from browsing import chromium, opened
+from playwright.async_api import async_playwright
+from station import serving
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items):
+    """A browser belongs to one loop: all that use it run there."""
+    for item in items:
+        if item.path.is_relative_to(HERE) and pytest_asyncio.is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser():
+    path = chromium()
+    async with async_playwright() as started:
+        browser = await started.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def hall(tmp_path_factory, furnished):
+    """A gateway with a furnished hall."""
+    folder = tmp_path_factory.mktemp("hall")
+    shutil.copy(furnished, folder)
+    async with serving(folder) as hall:
+        await hall.pins()
+        yield hall
+
+
+@pytest.fixture
+def page_options():
+    return {}
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def watched(browser, page_options):
+    watched = await opened(browser, **page_options)
+    yield watched
+    await watched.context.close()
