@@ -4,11 +4,12 @@ import uPlot from "uplot";
 
 const HEIGHT_PX = 220;
 const ROWS_MAX = 60;
+const WHOLE = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6];
 const COLOURS = ["--brand", "--amber"];
 
 /** A plot, and the same as a table: a canvas says nothing to who does not see it. `points`: {at, ...}, `series`: their names. */
 class OpsPlot extends LitElement {
-  static properties = { label: {}, points: {}, series: {}, words: {}, as_table: { state: true } };
+  static properties = { label: {}, points: {}, hours: {}, series: {}, words: {}, as_table: { state: true } };
 
   createRenderRoot() {
     return this;
@@ -51,7 +52,7 @@ class OpsPlot extends LitElement {
 
   /** Another language or theme draws it anew. */
   #look() {
-    return `${document.documentElement.lang} ${document.documentElement.dataset.theme} ${this.words}`;
+    return `${document.documentElement.lang} ${document.documentElement.dataset.theme} ${this.hours} ${this.points.length < 3} ${this.words}`;
   }
 
   #options(place) {
@@ -62,8 +63,8 @@ class OpsPlot extends LitElement {
       width: place.clientWidth,
       height: HEIGHT_PX,
       cursor: { drag: { x: false, y: false } },
-      scales: { y: { range: (_plot, _low, high) => [0, Math.max(1, high)] } },
-      axes: [{ ...axis, values: (_plot, ticks) => ticks.map((at) => time(at * 1000)) }, { ...axis, size: 60 }],
+      scales: { x: { range: () => this.#span() }, y: { range: (_plot, _low, high) => [0, Math.max(1, high)] } },
+      axes: [{ ...axis, values: (_plot, ticks) => ticks.map((at) => time(at * 1000)) }, { ...axis, size: 60, incrs: WHOLE }],
       series: [
         { label: t("ops.sync.when"), value: (_plot, at) => (at ? `${day(at * 1000)} ${time(at * 1000)}` : "–") },
         ...this.series.map((name, place) => ({
@@ -75,6 +76,12 @@ class OpsPlot extends LitElement {
         })),
       ],
     };
+  }
+
+  /** The hours up to now, however few of them were measured. */
+  #span() {
+    const now = Date.now() / 1000;
+    return [now - this.hours * 3600, now];
   }
 
   #summary() {

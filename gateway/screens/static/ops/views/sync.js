@@ -59,12 +59,14 @@ export default class Sync extends View {
       <ops-plot
         .label=${t("ops.sync.backlog")}
         .points=${points}
+        .hours=${this.history.hours}
         .series=${["pending", "parked"]}
         .words=${[t("ops.overview.waiting"), t("ops.overview.set_aside")]}
       ></ops-plot>
       <ops-plot
         .label=${t("ops.sync.throughput")}
         .points=${points}
+        .hours=${this.history.hours}
         .series=${["sent", "recorded"]}
         .words=${[t("ops.overview.sent"), t("ops.sync.recorded")]}
       ></ops-plot>
