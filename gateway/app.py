@@ -133,7 +133,7 @@ class Gateway:
         files = self._assets = Assets()
         shown = (self.terminals, self.health.link(TERMINALS), self.status.full, self._limiter, lambda: files.build)
         self._terminal_api = terminal_api(settings, db, clock, new_id, *shown)
-        self.routes = api_routes(settings, db, self.keys, clock, new_id, self._feed, ring)
+        self.routes = api_routes(settings, db, self.keys, clock, new_id, self._feed, ring, self.terminals)
         self._gate = Gate(self.keys, self._limiter)
         self.mcp_keys = McpKeys(db, clock, new_id)
         self._api = LocalApi(self._inside, new_id, request_max_s=limits.request_timeout)
@@ -190,7 +190,7 @@ class Gateway:
         """Plain HTTP, TLS when there is a certificate, and the socket in the data folder."""
         call = partial(carried_out, self._api, CALLER)
         made = (self.settings, self.db, self.keys, self._clock, self._new_id, self.status.full, self._door)
-        box = Box(*made, self.mcp_keys, call, self._source, self._switch, self._tail)
+        box = Box(*made, self.mcp_keys, self.terminals, call, self._source, self._switch, self._tail)
         self._ops = OperationsPage(box, self._inside)
         public = self._application(self.keys)
         self._ops.add_to(public)

@@ -45,7 +45,7 @@ MAY = {
     "sparkplug": TOOLS | {"settings", "machines", "uns"},
     "cloud": TOOLS | {"catalog", "jobs", "operations", "files"},
     "conflicts": WORK | {"catalog", "jobs", "operations", "cloud"},
-    "transfer": WORK | {"catalog", "jobs", "operations", "issues", "batches", "webhooks", "publishers"},
+    "transfer": WORK | {"catalog", "jobs", "operations", "issues", "batches", "webhooks", "publishers"} | {"terminals"},
     "erp": WORK | {"catalog", "jobs", "operations", "transfer"},
     "hub": WORK | {"catalog", "jobs", "files", "transfer"},
     "realtime": WORK | {"catalog", "hub"},
@@ -79,10 +79,11 @@ MAY = {
         "mcp_keys",
         "plugin_host",
         "replays",
+        "terminals",
     },
     "api": WORK
     | {"examples", "settings", "catalog", "jobs", "operations", "files", "issues", "batches", "webhooks", "keys", "erp"}
-    | {"transfer", "hub", "conflicts", "inbound", "machines", "publishers", "uns", "mcp_keys", "replays"},
+    | {"transfer", "hub", "conflicts", "inbound", "machines", "publishers", "uns", "mcp_keys", "replays", "terminals"},
     "app": WORK
     | FRAME
     | {
@@ -119,7 +120,7 @@ MAY = {
     | FRAME
     | {"settings", "opening", "admin", "api", "app", "transfer", "demo", "tls", "uns", "values", "hub"}
     | {"configuration", "ops", "screens"}
-    | {"mcp_keys", "plugin_api", "plugin_host", "reports"},
+    | {"mcp_keys", "plugin_api", "plugin_host", "reports", "terminals"},
     "__main__": {"cli"},
     "__init__": set(),
     "plugins": {"plugin_api"},

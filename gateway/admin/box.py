@@ -12,6 +12,7 @@ from gateway.kernel.logs import Tail
 from gateway.mcp_keys.keys import McpKeys
 from gateway.ops.switch import Switch
 from gateway.settings import Settings
+from gateway.terminals.pairing import Terminals
 from gateway.uns.door import Door
 from gateway.web.auth import Keys
 from gateway.web.routes import Caller, Scope
@@ -35,6 +36,7 @@ class Box:
     status: Callable[[], Awaitable[dict[str, Any]]]
     door: Door
     mcp_keys: McpKeys
+    terminals: Terminals
     call: Callable[[Arguments], Awaitable[dict[str, Any]]]
     configuration: Configuration
     switch: Switch

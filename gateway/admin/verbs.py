@@ -53,6 +53,10 @@ _VERBS = {
     "ops.history": ("ops", "history_"),
     "ops.actions": ("ops", "actions"),
     "ops.about": ("about", "about"),
+    "terminals.pair": ("terminals", "pair"),
+    "terminals.list": ("terminals", "listed"),
+    "terminals.revoke": ("terminals", "revoke"),
+    "terminals.pin": ("terminals", "pin"),
 }
 
 

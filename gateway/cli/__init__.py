@@ -15,6 +15,7 @@ _VERBS = {
     "replay": ("data", "replay"),
     "conflicts": ("conflicts", "conflicts"),
     "machines": ("machines", "machines"),
+    "terminals": ("terminals", "terminals"),
     "uns": ("uns", "uns"),
     "tls": ("tls", "tls"),
     "opcua": ("opcua", "opcua"),

@@ -29,6 +29,7 @@ from gateway.opening import opened
 from gateway.ops.switch import Switch
 from gateway.outbox.event import Stamp
 from gateway.settings import Settings, load
+from gateway.terminals.pairing import Terminals
 from gateway.uns.door import Door
 from gateway.web.auth import Keys
 
@@ -126,8 +127,9 @@ async def boxed(settings: Settings, source: Source = (None, None)) -> AsyncItera
                 return await called(settings, db, keys, clock, new_id, status, given)
 
             mcp_keys = McpKeys(db, clock, new_id)
-            made = (settings, db, keys, clock, new_id, status, Door(settings, clock), mcp_keys, call)
-            yield Box(*made, Configuration(*source, check), Switch(db, clock))
+            made = (settings, db, keys, clock, new_id, status, Door(settings, clock), mcp_keys)
+            kept = (Configuration(*source, check), Switch(db, clock))
+            yield Box(*made, Terminals(db, clock, new_id), call, *kept)
     except StartupError as exc:
         if "is in use by process" in exc.message:  # it runs, and its socket does not answer
             raise NotRunning(exc.message) from exc

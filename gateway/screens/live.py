@@ -155,7 +155,7 @@ class Live:
         self._wanted.set()
 
     def moved(self, terminal_id: str, terminal: Terminal | None) -> None:
-        """It has another name or cell, or may not connect any more."""
+        """As a `Watcher`."""
         for stream in self._streams:
             if stream.terminal.id == terminal_id:
                 told = None if terminal is None else terminal.told
@@ -163,16 +163,11 @@ class Live:
                 if terminal is None or terminal.cell_id != stream.terminal.cell_id:
                     stream.end()  # it comes back, and may see other cells then
 
-    def identify(self, terminal_id: str) -> int:
-        """Its screens show that they are meant; how many."""
-        meant = [one for one in self._streams if one.terminal.id == terminal_id]
-        for stream in meant:
-            stream.push(event("terminal", encode({"terminal": stream.terminal.told, "identify": True})))
-        return len(meant)
-
-    def online(self) -> frozenset[str]:
-        """The terminals that are connected now."""
-        return frozenset(one.terminal.id for one in self._streams)
+    def meant(self, terminal: Terminal) -> None:
+        """As a `Watcher`."""
+        for stream in self._streams:
+            if stream.terminal.id == terminal.id:
+                stream.push(event("terminal", encode({"terminal": terminal.told, "identify": True})))
 
     def close(self) -> None:
         """Everybody is sent away, nobody is let in any more."""

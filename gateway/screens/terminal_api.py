@@ -187,7 +187,7 @@ def terminal_api(
 ) -> TerminalApi:
     """`link`: its entry in /healthz; `full` tells all of that."""
     live = Live(db, clock, link, full, build, int(settings.limits.connections * STREAMS_SHARE))
-    terminals.watch(live.moved)
+    terminals.watch(live)
     return TerminalApi(station(settings, db, clock, new_id, terminals), live, limiter, build)
 
 

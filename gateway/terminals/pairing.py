@@ -4,15 +4,15 @@ import asyncio
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
 from gateway.kernel.clock import Clock, text
 from gateway.kernel.db import Database
-from gateway.kernel.errors import TerminalUnknown, Unavailable
+from gateway.kernel.errors import NotFound, TerminalUnknown, Unavailable
 from gateway.kernel.ids import NewId
 from gateway.terminals import store
 from gateway.terminals.model import NewTerminal, Terminal
@@ -26,22 +26,31 @@ KEY_BYTES = 32
 TRIES = Rate(per_minute=10, burst=10)  # of one address to guess a code
 BEARER = "Bearer "
 
+
 log = structlog.get_logger(__name__)
 
 
-class Terminals:
-    """`watch` it to learn of what becomes of one: a name, a cell, the end (None)."""
+class Watcher(Protocol):
+    """Who is told of what becomes of terminals."""
 
+    def moved(self, terminal_id: str, terminal: Terminal | None) -> None:
+        """It has another name or cell; None: it may not connect any more."""
+
+    def meant(self, terminal: Terminal) -> None:
+        """Its screen is to show that it is the one."""
+
+
+class Terminals:
     def __init__(self, db: Database, clock: Clock, new_id: NewId) -> None:
         self._db = db
         self._clock = clock
         self._new_id = new_id
         self._known: dict[str, tuple[str, Terminal]] | None = None  # id -> (hash of its key, it); not read yet
         self._tries = Buckets(TRIES, clock)
-        self._watchers: list[Callable[[str, Terminal | None], None]] = []
+        self._watchers: list[Watcher] = []
         self._loading = asyncio.Lock()
 
-    def watch(self, told: Callable[[str, Terminal | None], None]) -> None:
+    def watch(self, told: Watcher) -> None:
         self._watchers.append(told)
 
     async def load(self) -> None:
@@ -54,7 +63,7 @@ class Terminals:
                 now = self._known.get(one_id)
                 if now is None or now[1] != old:
                     for told in self._watchers:
-                        told(one_id, now[1] if now else None)
+                        told.moved(one_id, now[1] if now else None)
 
     def identify(self, authorization: str | None) -> Terminal:
         """Raises TerminalUnknown; Unavailable before they have been read."""
@@ -101,6 +110,18 @@ class Terminals:
         await self._db.write(store.revoke, terminal_id, text(self._clock.now()))
         await self.load()
         log.info("terminal.revoked", terminal_id=terminal_id)
+
+    def of(self, terminal_id: str) -> Terminal:
+        """Raises NotFound."""
+        if self._known is None or terminal_id not in self._known:
+            raise NotFound(f'no terminal that may connect has the id "{terminal_id}"')
+        return self._known[terminal_id][1]
+
+    def mean(self, terminal_id: str) -> None:
+        """Its screen shows that it is the one, if it is there. Raises NotFound."""
+        terminal = self.of(terminal_id)
+        for told in self._watchers:
+            told.meant(terminal)
 
     def seen(self, terminal: Terminal, told: Mapping[str, Any]) -> None:
         """How it says that it stands: for people, so written when there is time."""

@@ -1,6 +1,6 @@
 """What each tap does, over HTTP: rows, time, journal."""
 
-from station import ANNA, BEN, LASER, SAW
+from station import ANNA, SAW
 
 
 async def test_start_books_the_operators_time_and_tells_it_in_the_journal(hall):

@@ -1,6 +1,5 @@
 """What a terminal is told as it happens: cards, resuming, a new snapshot, the heartbeat, and who does not listen."""
 
-from station import ANNA, BEN, LASER, SAW
 from waiting import until
 
 

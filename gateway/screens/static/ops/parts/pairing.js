@@ -19,11 +19,11 @@ export async function pair(app, { name = "" } = {}) {
   if (!given) return false;
   let made = null;
   const body = { name: given.name, ...(given.cell_id ? { cell_id: given.cell_id } : {}) };
-  if (!(await app.act(async () => (made = (await app.fn("POST", "/api-terminals", body)).pairing)))) return false;
+  if (!(await app.act(async () => (made = await app.fn("POST", "/api-terminals", body))))) return false;
   const address = `${location.origin}/terminal/#/pair/${made.code}`;
   await tell({
     title: t("ops.terminals.code_for", { name: given.name }),
-    text: t("ops.terminals.code_what", { address: `${location.origin}/terminal/`, left: span(made.expires_in_s ?? 900) }),
+    text: t("ops.terminals.code_what", { address: `${location.origin}/terminal/`, left: span((new Date(made.expires_at) - Date.now()) / 1000) }),
     secret: made.code,
     more: html`<img class="ops-qr" src=${`/ops/api/qr?text=${encodeURIComponent(address)}`} alt=${t("ops.terminals.qr")} />`,
   });

@@ -42,17 +42,17 @@ export default class Terminals extends View {
     });
     if (!given) return;
     const body = { ...given, cell_id: given.cell_id || null };
-    await this.act(() => this.app.fn("PATCH", `/api-terminals?id=${one.id}`, body), t("ops.done"));
+    await this.act(() => this.app.fn("PATCH", `/api-terminals/${one.id}`, body), t("ops.done"));
   }
 
   async revoke(one) {
     const given = await ask({
       title: t("ops.terminals.revoke_one", { name: one.name }),
-      text: t("ops.terminals.revoke_what", { n: one.waiting ?? 0 }),
+      text: t("ops.terminals.revoke_what", { n: one.seen.waiting ?? 0 }),
       yes: t("ops.terminals.revoke"),
       danger: true,
     });
-    if (given) await this.act(() => this.app.fn("DELETE", `/api-terminals?id=${one.id}`), t("ops.terminals.revoked", { name: one.name }));
+    if (given) await this.act(() => this.app.fn("DELETE", `/api-terminals/${one.id}`), t("ops.terminals.revoked", { name: one.name }));
   }
 
   async let_in(device, verb) {
@@ -70,6 +70,19 @@ export default class Terminals extends View {
     }
   }
 
+  async pin() {
+    const given = await ask({
+      title: t("ops.terminals.pin"),
+      text: t("ops.terminals.pin_what"),
+      yes: t("ops.terminals.pin"),
+      fields: html`
+        ${input("operator", t("ops.terminals.operator"), { required: true, about: t("ops.terminals.operator_about") })}
+        ${input("pin", "PIN", { type: "password", required: true })}
+      `,
+    });
+    if (given) await this.act(() => this.app.verb("terminals.pin", given), t("ops.terminals.pin_set", { operator: given.operator }));
+  }
+
   cell(id) {
     return this.cells.find((one) => one.id === id)?.name ?? t("ops.terminals.every_cell");
   }
@@ -79,6 +92,7 @@ export default class Terminals extends View {
     return html`
       <div class="row">
         <button class="button primary" @click=${() => this.pair()}>${icon("qr-code")} ${t("ops.terminals.pair")}</button>
+        <button class="button" @click=${() => this.pin()}>${icon("lock")} ${t("ops.terminals.pin")}</button>
       </div>
       ${table(t("ops.terminals.stations"), heads, this.terminals.map((one) => this.terminal(one)), t("ops.terminals.none"))}
       <h2>${t("ops.devices.title")}</h2>
@@ -87,22 +101,27 @@ export default class Terminals extends View {
   }
 
   terminal(one) {
-    const on = one.reload_protection;
+    const { build, reload_protection: on, waiting, battery } = one.seen;
+    const state_of = one.active ? (one.online ? "online" : "offline") : "revoked_now";
     return html`<tr>
-      <td>${one.name}</td>
+      <td>${one.name}<br /><span class="quiet">${t(`ops.terminals.${state_of}`)}</span></td>
       <td>${this.cell(one.cell_id)}</td>
       <td>${one.last_seen_at ? when(one.last_seen_at) : t("ops.terminals.not_yet")}</td>
-      <td>${one.build ?? "–"}</td>
+      <td>${build ?? "–"}</td>
       <td>${on === null || on === undefined ? "–" : t(on ? "ops.terminals.reload_on" : "ops.terminals.reload_off")}</td>
-      <td>${number(one.waiting ?? 0)}</td>
-      <td>${one.battery === null || one.battery === undefined ? "–" : `${number(Math.round(one.battery * 100))} %`}</td>
-      <td>
-        <div class="row">
-          <button class="button" @click=${() => this.change(one)}>${t("ops.change")}</button>
-          <button class="button" @click=${() => this.revoke(one)}>${t("ops.terminals.revoke")}</button>
-        </div>
-      </td>
+      <td>${number(waiting ?? 0)}</td>
+      <td>${battery === null || battery === undefined ? "–" : `${number(Math.round(battery * 100))} %`}</td>
+      <td>${one.active ? this.buttons(one) : nothing}</td>
     </tr>`;
+  }
+
+  buttons(one) {
+    const mean = () => this.act(() => this.app.fn("POST", `/api-terminals/${one.id}/identify`), t("ops.terminals.identified", { name: one.name }));
+    return html`<div class="row">
+      ${one.online ? html`<button class="button" @click=${mean}>${t("ops.terminals.identify")}</button>` : nothing}
+      <button class="button" @click=${() => this.change(one)}>${t("ops.change")}</button>
+      <button class="button" @click=${() => this.revoke(one)}>${t("ops.terminals.revoke")}</button>
+    </div>`;
   }
 
   device_table() {
