@@ -59,7 +59,7 @@ async def test_verbs_are_those_of_the_command_line(here):
     made = await here.verb("keys.create", name="erp", scope="plan")
     assert made["key"].startswith("ery_live_")
     await here.verb("keys.revoke", key=made["id"])
-    assert [(one["name"], one["active"]) for one in await here.verb("keys.list")][0] == ("erp", False)
+    assert next((one["name"], one["active"]) for one in await here.verb("keys.list")) == ("erp", False)
     assert (await here.send("POST", "/verbs/no.such", {})).status == 404
     said = await here.send("POST", "/verbs/keys.create", {"nme": "x"})
     assert (said.status, "do not fit the verb" in said.error["message"]) == (400, True)
