@@ -131,7 +131,8 @@ class Gateway:
         self._realtime = Hub(db, clock, self.health.link(REALTIME), sockets)
         self.terminals = Terminals(db, clock, new_id)
         files = self._assets = Assets()
-        shown = (self.terminals, self.health.link(TERMINALS), self.status.full, self._limiter, lambda: files.build)
+        health, told = self.health.link(TERMINALS), self.status.full
+        shown = (self.terminals, blobs(settings), health, told, self._limiter, lambda: files.build)
         self._terminal_api = terminal_api(settings, db, clock, new_id, *shown)
         self.routes = api_routes(settings, db, self.keys, clock, new_id, self._feed, ring, self.terminals)
         self._gate = Gate(self.keys, self._limiter)

@@ -7,7 +7,7 @@ from gateway.kernel.clock import zulu
 from gateway.kernel.secrets import Secrets
 from gateway.keys.store import operator_id
 from gateway.terminals import store
-from gateway.terminals.model import NewTerminal
+from gateway.terminals.model import NewTerminal, Pin
 from gateway.terminals.pins import Pins
 
 
@@ -33,5 +33,5 @@ async def revoke(box: Box, given: Arguments) -> dict[str, Any]:
 async def pin(box: Box, given: Arguments) -> dict[str, Any]:
     """operator (id, user name or employee number), pin. Raises NotFound, Invalid."""
     person = await box.db.read(store.person, await box.db.read(operator_id, given["operator"]))
-    await Pins(box.db, box.clock, Secrets(box.settings.data_dir)).set(person, given["pin"])
+    await Pins(box.db, box.clock, Secrets(box.settings.data_dir)).set(person, Pin(given["pin"]))
     return {"operator_id": person.id, "name": person.name}

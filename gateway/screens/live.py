@@ -21,7 +21,9 @@ from gateway.terminals.touched import Told
 
 LINK = "terminals"  # in /healthz
 STREAMS_SHARE = 0.2  # of all connections
-STREAMS_OF_ONE_MAX = 4  # of one terminal: a board beside the page, and one that has not noticed yet that it is dead
+STREAMS_OF_ONE_MAX = (
+    4  # of one terminal: a board beside the page, and what is not known to be dead yet; the oldest gives way
+)
 ENTRIES_MAX = 200  # of the journal, read at once
 TICK_S = 0.05  # what is committed meanwhile goes out together
 QUEUE_MAX_BYTES = 1024 * 1024  # that wait for one stream
@@ -109,7 +111,7 @@ class Live:
         self._full = full
         self._build = build
         self._streams_max = streams_max
-        self._streams: set[Stream] = set()
+        self._streams: dict[Stream, None] = {}  # in the order in which they came
         self._since: int | None = None  # how far the journal has been told; None: nobody listens
         self._wanted = asyncio.Event()
         self._closing = False
@@ -123,17 +125,17 @@ class Live:
         """Raises Busy."""
         if self._closing:
             raise Busy("the gateway is stopping: connect again in a moment")
-        own = sum(one.terminal.id == stream.terminal.id for one in self._streams)
-        if own >= STREAMS_OF_ONE_MAX:
-            raise Busy(f"{own} streams of this terminal are open: close some")
+        own = [one for one in self._streams if one.terminal.id == stream.terminal.id]
+        for old in own[: 1 - STREAMS_OF_ONE_MAX]:
+            old.end()
         if len(self._streams) >= self._streams_max:
             raise Busy(f"{len(self._streams)} streams of terminals are open: close some")
-        self._streams.add(stream)
+        self._streams[stream] = None
         self._tell_health()
         try:
             yield
         finally:
-            self._streams.discard(stream)
+            self._streams.pop(stream, None)
             self._dropped += stream.dropped
             self._tell_health()
 

@@ -2,55 +2,55 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import Any, TypeVar
+from typing import Any
 
 from aiohttp import web
-from pydantic import BaseModel
 
+from gateway.files.blobs import Blobs
 from gateway.hub.entities import epoch
 from gateway.kernel.clock import Clock, zulu
 from gateway.kernel.db import Database
-from gateway.kernel.errors import BadRequest, CellNotAllowed, TerminalUnknown
+from gateway.kernel.errors import BadRequest, TerminalUnknown
 from gateway.kernel.health import Link
 from gateway.kernel.ids import NewId
-from gateway.outbox.event import encode
 from gateway.screens import terminal_bodies as bodies
-from gateway.screens.live import CLOUD, STREAMS_SHARE, Cells, Full, Live, Stream
+from gateway.screens.live import CLOUD, STREAMS_SHARE, Full, Live, Stream
 from gateway.screens.station import Station, station
+from gateway.screens.terminal_answers import answer, answered, cells, number, place, sent
+from gateway.screens.terminal_reading import Reading
 from gateway.sections import Settings
 from gateway.terminals import rules, snapshot
-from gateway.terminals.model import Command, Session, Terminal
+from gateway.terminals.model import Command, Pin, Session, Terminal
 from gateway.terminals.pairing import Terminals
 from gateway.web import body, listing
-from gateway.web.incoming import Incoming
 from gateway.web.limits import Limiter
 from gateway.web.routes import Parameter
 
 PATH = "/terminal/api"
 BUILD = "X-Build"
-ALL = "all"  # instead of a cell
-BODY_MAX_BYTES = 256 * 1024
 WRITE_MAX_S = 15.0  # in which a terminal has to take what it is sent; its own patience is as long
 _CELL, _SINCE, _EPOCH = Parameter("cell"), Parameter("since"), Parameter("epoch")
 _SSE = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
-Model = TypeVar("Model", bound=BaseModel)
 Handler = Callable[[web.Request, Terminal], Awaitable[web.StreamResponse]]
 
 
 class TerminalApi:
     """`build`: of the page's files, `limiter`: as for keys."""
 
-    def __init__(self, station: Station, live: Live, limiter: Limiter, build: Callable[[], str]) -> None:
+    def __init__(
+        self, station: Station, live: Live, limiter: Limiter, build: Callable[[], str], photo_max_bytes: int
+    ) -> None:
         self.live = live
         self._station = station
+        self._reading = Reading(station, photo_max_bytes)
         self._limiter = limiter
         self._build = build
 
     def add_to(self, app: web.Application) -> None:
-        route = app.router.add_route
+        route, reading = app.router.add_route, self._reading
         route("POST", f"{PATH}/pair", self._pair)
         for method, path, handler in (
             ("GET", "/snapshot", self._snapshot),
@@ -61,6 +61,12 @@ class TerminalApi:
             ("POST", "/pins", self._set_pin),
             ("POST", "/commands", self._command),
             ("POST", "/seen", self._seen),
+            ("GET", "/operations/{id}", reading.operation),
+            ("GET", "/operations/{id}/documents/{file}", reading.document),
+            ("GET", "/operations/{id}/documents/{file}/pages/{page}", reading.page),
+            ("GET", "/find", reading.find),
+            ("GET", "/activity", reading.activity),
+            ("PUT", "/issues/{id}/photos/{n}", reading.photo),
         ):
             route(method, PATH + path, self._known(handler))
         app.on_response_prepare.append(self._named)
@@ -86,42 +92,43 @@ class TerminalApi:
     # ------------------------------------------------------------------ pairing, people
 
     async def _pair(self, request: web.Request) -> web.Response:
-        sent = await _sent(request, bodies.Pair)
-        about = sent.about.model_dump(exclude_none=True)
-        key, terminal = await self._station.terminals.pair(sent.code, about, request.remote or "")
-        return _answer({"key": key, "terminal": terminal.told}, status=201)
+        given = await sent(request, bodies.Pair)
+        about = given.about.model_dump(exclude_none=True)
+        key, terminal = await self._station.terminals.pair(given.code, about, request.remote or "")
+        return answer({"key": key, "terminal": terminal.told}, status=201)
 
     async def _sign_in(self, request: web.Request, terminal: Terminal) -> web.Response:
-        sent = await _sent(request, bodies.SignIn)
-        session = await self._station.sessions.begin(terminal, sent.operator_id, sent.badge, sent.pin)
-        return _answer({"session": _session(session)}, status=201)
+        given = await sent(request, bodies.SignIn)
+        session = await self._station.sessions.begin(terminal, given.operator_id, given.badge, _pin(given.pin))
+        return answer({"session": _session(session)}, status=201)
 
     async def _unlock(self, request: web.Request, terminal: Terminal) -> web.Response:
-        sent = await _sent(request, bodies.Unlock)
-        session = await self._station.sessions.unlock(terminal, request.match_info["id"], sent.pin)
-        return _answer({"session": _session(session)})
+        given = await sent(request, bodies.Unlock)
+        session = await self._station.sessions.unlock(terminal, request.match_info["id"], _pin(given.pin))
+        return answer({"session": _session(session)})
 
     async def _sign_out(self, request: web.Request, terminal: Terminal) -> web.Response:
         await self._station.sessions.end(terminal, request.match_info["id"])
         return web.Response(status=204)
 
     async def _set_pin(self, request: web.Request, terminal: Terminal) -> web.Response:
-        sent = await _sent(request, bodies.SetPin)
-        await self._station.sessions.set_pin(terminal, sent.operator_id, sent.pin, sent.session)
+        given = await sent(request, bodies.SetPin)
+        await self._station.sessions.set_pin(terminal, given.operator_id, Pin(given.pin), given.session)
         return web.Response(status=204)
 
     async def _seen(self, request: web.Request, terminal: Terminal) -> web.Response:
-        sent = await _sent(request, bodies.Seen)
-        self._station.terminals.seen(terminal, sent.model_dump(exclude_none=True))
+        given = await sent(request, bodies.Seen)
+        self._station.terminals.seen(terminal, given.model_dump(exclude_none=True))
         return web.Response(status=204)
 
     # ------------------------------------------------------------------ the work
 
     async def _snapshot(self, request: web.Request, terminal: Terminal) -> web.Response:
         listing.known(request.query, (_CELL,))
-        station, cells = self._station, self._cells(request, terminal)
+        station = self._station
+        chosen = cells(request, terminal, station.policy)
         box, now = await station.pins.box(), station.clock.now()
-        one = next(iter(cells)) if cells is not None and len(cells) == 1 else None
+        one = next(iter(chosen)) if chosen is not None and len(chosen) == 1 else None
         seen = station.policy.cells(terminal)
         told = await station.db.read(snapshot.taken, one, seen, box, now)
         more = {
@@ -132,27 +139,27 @@ class TerminalApi:
             "policy": _policy(station),
             "link": {CLOUD: await self.live.standing()},
         }
-        return _answer({**told, **more})
+        return answer({**told, **more})
 
     async def _command(self, request: web.Request, terminal: Terminal) -> web.Response:
-        tap = await _sent(request, bodies.Tap)
+        tap = await sent(request, bodies.Tap)
         key = request.headers.get("Idempotency-Key", tap.id)
         if key.lower() != tap.id:
             raise BadRequest(f'the Idempotency-Key is "{key[:100]}", the command\'s id {tap.id}: they are the same')
-        payload = body.validate(bodies.PAYLOADS[tap.type], tap.payload).model_dump()
+        payload = body.validate(bodies.PAYLOADS[tap.type], tap.payload).model_dump(mode="json")
         named = (tap.id, tap.type, tap.operation_id, payload, tap.session)
         answer = await self._station.commands.carry_out(terminal, Command(*named, tap.age_ms, tap.tapped_at))
         headers = {"Idempotency-Key": tap.id} | ({"Idempotency-Replayed": "true"} if answer.replayed else {})
-        return _answered(answer.data, answer.status, headers)
+        return answered(answer.data, answer.status, headers)
 
     async def _stream(self, request: web.Request, terminal: Terminal) -> web.StreamResponse:
         """Server-sent events until somebody goes. Raises Busy, BadRequest, CellNotAllowed before anything is answered."""
         listing.known(request.query, (_CELL, _SINCE, _EPOCH))
-        since = _number(request, "since") or _place(request.headers.get("Last-Event-ID"))
-        of, here = _number(request, "epoch"), await self._station.db.read(epoch)
+        since = number(request, "since") or place(request.headers.get("Last-Event-ID"))
+        of, here = number(request, "epoch"), await self._station.db.read(epoch)
         if of is not None and of != here:
             since = -1  # of another box: nothing can be told from there
-        stream = Stream(terminal, self._cells(request, terminal))
+        stream = Stream(terminal, cells(request, terminal, self._station.policy))
         with self.live.entered(stream):
             response = web.StreamResponse(headers=_SSE)
             await response.prepare(request)
@@ -164,15 +171,6 @@ class TerminalApi:
             request.transport.abort()
         return response
 
-    def _cells(self, request: web.Request, terminal: Terminal) -> Cells:
-        """Those that are asked for, of those that it may see. Raises CellNotAllowed."""
-        seen, asked = self._station.policy.cells(terminal), request.query.get("cell") or ALL
-        if asked == ALL:
-            return seen
-        if seen is not None and asked not in seen:
-            raise CellNotAllowed("this terminal sees the cell that it stands in, no other", {"cell_id": asked})
-        return frozenset((asked,))
-
 
 def terminal_api(
     settings: Settings,
@@ -180,6 +178,7 @@ def terminal_api(
     clock: Clock,
     new_id: NewId,
     terminals: Terminals,
+    blobs: Blobs,
     link: Link,
     full: Full,
     limiter: Limiter,
@@ -188,25 +187,13 @@ def terminal_api(
     """`link`: its entry in /healthz; `full` tells all of that."""
     live = Live(db, clock, link, full, build, int(settings.limits.connections * STREAMS_SHARE))
     terminals.watch(live)
-    return TerminalApi(station(settings, db, clock, new_id, terminals), live, limiter, build)
+    return TerminalApi(
+        station(settings, db, clock, new_id, terminals, blobs), live, limiter, build, settings.limits.image_bytes
+    )
 
 
-# ------------------------------------------------------------------ sending and being sent
-
-
-async def _sent(request: web.Request, model: type[Model]) -> Model:
-    """Raises BadRequest, Invalid, TooLarge."""
-    raw = await Incoming(request, BODY_MAX_BYTES).whole()
-    return body.validate(model, body.parse(raw or b"{}"))
-
-
-def _answer(data: Mapping[str, Any], *, status: int = 200) -> web.Response:
-    return _answered(encode(data), status)
-
-
-def _answered(data: str, status: int, headers: Mapping[str, str] | None = None) -> web.Response:
-    text = f'{{"success":true,"data":{data}}}'.encode()
-    return web.Response(body=text, status=status, content_type="application/json", headers=headers)
+def _pin(digits: str | None) -> Pin | None:
+    return None if digits is None else Pin(digits)
 
 
 def _session(session: Session) -> dict[str, Any]:
@@ -225,20 +212,6 @@ def _policy(station: Station) -> dict[str, Any]:
         "handoff_max": rules.HANDOFF_MAX,
         "photos_max": rules.PHOTOS_MAX,
     }
-
-
-def _number(request: web.Request, name: str) -> int | None:
-    """Raises BadRequest."""
-    text = request.query.get(name)
-    if text is None:
-        return None
-    if (found := _place(text)) is None:
-        raise BadRequest(f'{name} is "{text[:100]}": a number is wanted')
-    return found
-
-
-def _place(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else None  # noqa: PLR2004 -- 64 bits
 
 
 async def _write(response: web.StreamResponse, piece: bytes, stream: Stream) -> None:

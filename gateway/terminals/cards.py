@@ -84,13 +84,13 @@ def later(connection: sqlite3.Connection, ids: Iterable[str]) -> list[str]:
 
 
 def kind_of(path: str) -> str:
-    """`pdf`, `cad`, `image` or `file`, by how its name ends."""
+    """`pdf`, `step` (anything drawn in space or for a machine), `drawing` or `file`, by how its name ends."""
     name = path.lower()
     if name.endswith(_PDF):
         return "pdf"
     if name.endswith(_CAD):
-        return "cad"
-    return "image" if name.endswith(_IMAGES) else "file"
+        return "step"
+    return "drawing" if name.endswith(_IMAGES) else "file"
 
 
 def _card(row: sqlite3.Row) -> Card:
@@ -103,9 +103,9 @@ def _card(row: sqlite3.Row) -> Card:
     card |= {"held": json.loads(card["held"]) if card["held"] else None, "on_it": json.loads(card["on_it"])}
     card |= {"good": good, "scrap": scrap, "rework": rework}
     card["documents"] = {
-        "drawing": len(images) + files.count("image"),
+        "drawing": len(images) + files.count("drawing"),
         "pdf": files.count("pdf"),
-        "cad": files.count("cad"),
+        "step": files.count("step"),
         "cnc": card.pop("cnc_program_name"),
         "drawing_no": card.pop("drawing_no"),
         "steps": steps,

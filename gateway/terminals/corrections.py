@@ -54,7 +54,9 @@ def _quantity(tx: Tx, stamp: Stamp, act: Act, row_id: str, by: Person) -> Mappin
 def _entry(tx: Tx, stamp: Stamp, act: Act, row_id: str, by: Person) -> Mapping[str, Any]:
     before = dict(rows_.fetch(tx, TIME_ENTRIES, row_id))
     _require_of(before, act)
-    given = {name: time_.text(act.payload[name]) for name in _TIMES if act.payload.get(name) is not None}
+    given: dict[str, Any] = {
+        name: time_.text(time_.parse(act.payload[name])) for name in _TIMES if act.payload.get(name) is not None
+    }
     if act.payload.get("duration") is not None:
         given["duration"] = act.payload["duration"]
     was = {name: before[name] for name in (*_TIMES, "duration_s")}

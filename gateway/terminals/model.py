@@ -88,6 +88,13 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
+class Pin:
+    """As somebody has typed it. Nothing shows it, a traceback neither."""
+
+    digits: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """One person, signed in at one terminal."""
 

@@ -19,7 +19,7 @@ from gateway.kernel.db import Database, Tx
 from gateway.kernel.errors import PinLocked, PinNotSet, PinWrong
 from gateway.kernel.secrets import Secrets
 from gateway.terminals import rules, store
-from gateway.terminals.model import Person
+from gateway.terminals.model import Person, Pin
 from gateway.web.limits import Buckets, Rate
 
 # About 50 ms and 16 MiB on a small box.
@@ -47,7 +47,7 @@ class Pins:
         self._few = asyncio.Semaphore(AT_ONCE_MAX)
         self._attempts = Buckets(ATTEMPTS, clock)
 
-    async def check(self, person: Person, pin: str, terminal_id: str) -> None:
+    async def check(self, person: Person, pin: Pin, terminal_id: str) -> None:
         """Raises PinNotSet, PinLocked, PinWrong, TooFast."""
         self._attempts.take(terminal_id)
         box = await self.box()
@@ -58,7 +58,7 @@ class Pins:
             raise PinWrong(f"wrong PIN, {kept.attempts_left} left", {"attempts_left": kept.attempts_left})
         await self._db.write(store.count_attempt, person.id, 0, None)
 
-    async def set(self, person: Person, pin: str) -> None:
+    async def set(self, person: Person, pin: Pin) -> None:
         """Raises Invalid."""
         rules.check_pin(pin)
         salt = secrets.token_bytes(SALT_BYTES)
@@ -70,12 +70,12 @@ class Pins:
         """The name of this box, as it stands beside its PINs."""
         return (await asyncio.to_thread(self._box.derived, _NAME)).hex()
 
-    async def _verifier(self, pin: str, salt: bytes) -> bytes:
+    async def _verifier(self, pin: Pin, salt: bytes) -> bytes:
         async with self._few:
             return await asyncio.to_thread(self._made, pin, salt)
 
-    def _made(self, pin: str, salt: bytes) -> bytes:
-        secret = hmac.digest(self._box.derived(_PURPOSE), pin.encode(errors="replace"), "sha256")
+    def _made(self, pin: Pin, salt: bytes) -> bytes:
+        secret = hmac.digest(self._box.derived(_PURPOSE), pin.digits.encode(errors="replace"), "sha256")
         cost = {"n": SCRYPT_N, "r": SCRYPT_R, "p": SCRYPT_P, "maxmem": SCRYPT_MAX_BYTES}
         return hashlib.scrypt(secret, salt=salt, dklen=VERIFIER_BYTES, **cost)
 

@@ -14,7 +14,7 @@ from gateway.kernel.ids import is_uuid
 from gateway.outbox.event import encode
 from gateway.outbox.receipts import Answer
 from gateway.terminals import rules, store
-from gateway.terminals.model import NewTerminal
+from gateway.terminals.model import NewTerminal, Pin
 from gateway.terminals.pairing import Terminals
 from gateway.terminals.pins import Pins
 from gateway.web import listing
@@ -133,7 +133,7 @@ def routes(db: Database, clock: Clock, terminals: Terminals, pins: Pins) -> list
     async def set_pin(call: Call) -> Answer:
         _admitted(call)
         given = call.body.given()
-        await pins.set(await db.read(store.person, given["operator_id"]), given["pin"])
+        await pins.set(await db.read(store.person, given["operator_id"]), Pin(given["pin"]))
         return Answer(200, '{"message":"PIN set"}')
 
     one = f"{PATH}/{{terminal_id}}"

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gateway.kernel.errors import ConfirmationNeeded, Invalid, SessionEnded
-from gateway.terminals.model import Command, Session
+from gateway.terminals.model import Command, Pin, Session
 
 PIN_DIGITS_MIN, PIN_DIGITS_MAX = 4, 6
 WRONG_MAX = 5  # PINs in a row
@@ -49,9 +49,9 @@ def live(session: Session, now: datetime) -> bool:
     return session.ended_at is None and now < session.started_at + SESSION
 
 
-def check_pin(pin: str) -> None:
+def check_pin(pin: Pin) -> None:
     """Raises Invalid, which never shows it."""
-    if _PIN.fullmatch(pin) is None:
+    if _PIN.fullmatch(pin.digits) is None:
         raise _wrong("pin", f"a PIN has {PIN_DIGITS_MIN} to {PIN_DIGITS_MAX} digits")
 
 

@@ -9,7 +9,7 @@ from gateway.kernel.db import Database, Tx
 from gateway.kernel.errors import Conflict, Forbidden, OperatorUnknown, PinWrong, SessionEnded
 from gateway.kernel.ids import NewId
 from gateway.terminals import rules, store
-from gateway.terminals.model import Person, Policy, Session, Terminal
+from gateway.terminals.model import Person, Pin, Policy, Session, Terminal
 from gateway.terminals.pins import Pins
 
 
@@ -21,7 +21,7 @@ class Sessions:
         self._pins = pins
         self._policy = policy
 
-    async def begin(self, terminal: Terminal, operator_id: str | None, badge: str | None, pin: str | None) -> Session:
+    async def begin(self, terminal: Terminal, operator_id: str | None, badge: str | None, pin: Pin | None) -> Session:
         """Raises OperatorUnknown, OperatorInactive, PinNotSet, PinWrong, PinLocked, TooFast, Conflict."""
         if badge is not None:
             person = await self._db.read(store.of_badge, badge)
@@ -35,7 +35,7 @@ class Sessions:
         await self._db.write(_begin, session)
         return session
 
-    async def unlock(self, terminal: Terminal, session_id: str, pin: str | None) -> Session:
+    async def unlock(self, terminal: Terminal, session_id: str, pin: Pin | None) -> Session:
         """The same person is back. Raises SessionEnded, and what `begin` does about the PIN."""
         session = await self._db.read(store.session, terminal.id, session_id)
         if not rules.live(session, self._clock.now()):
@@ -46,7 +46,7 @@ class Sessions:
     async def end(self, terminal: Terminal, session_id: str) -> None:
         await self._db.write(store.end_session, terminal.id, session_id, time_.text(self._clock.now()))
 
-    async def set_pin(self, terminal: Terminal, operator_id: str, pin: str, session_id: str | None) -> None:
+    async def set_pin(self, terminal: Terminal, operator_id: str, pin: Pin, session_id: str | None) -> None:
         """By a supervisor; soon after pairing by anybody, for people who have none yet.
 
         Raises OperatorUnknown, OperatorInactive, Invalid, Forbidden, SessionEnded.
@@ -62,7 +62,7 @@ class Sessions:
             raise Forbidden(f"{person.name} has a PIN already: a supervisor can set another one")
         await self._pins.set(person, pin)
 
-    async def _proven(self, person: Person, pin: str | None, terminal: Terminal) -> None:
+    async def _proven(self, person: Person, pin: Pin | None, terminal: Terminal) -> None:
         if pin is None:
             raise PinWrong("the PIN is missing", {"attempts_left": rules.WRONG_MAX})
         await self._pins.check(person, pin, terminal.id)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from browsing import chromium, opened
+from browsing import ARGUMENTS, chromium, opened
 from playwright.async_api import async_playwright
-from station import serving
+from station import Screen, serving
 
 HERE = Path(__file__).parent
 
@@ -23,7 +23,7 @@ def pytest_collection_modifyitems(items):
 async def browser():
     path = chromium()
     async with async_playwright() as started:
-        browser = await started.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        browser = await started.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser
         await browser.close()
 
@@ -48,3 +48,28 @@ async def watched(browser, page_options):
     watched = await opened(browser, **page_options)
     yield watched
     await watched.context.close()
+    assert watched.complaints() == []
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def kept(browser, hall):
+    """What is stored on a terminal at the laser, paired by its code, with Anna at work."""
+    watched = await opened(browser)
+    screen = Screen(hall, watched)
+    await screen.pair()
+    await screen.login()
+    await screen.page.wait_for_function("async () => Boolean((await app.db.get('kept', 'sessions'))?.active_id)")
+    yield await watched.context.storage_state(indexed_db=True)
+    await watched.context.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def screen(hall, browser, kept):
+    """That terminal, switched on again."""
+    watched = await opened(browser, storage_state=kept)
+    screen = Screen(hall, watched)
+    await screen.page.goto(f"{hall.url}/terminal/")
+    await screen.state("online")
+    yield screen
+    await watched.context.close()
+    assert watched.complaints() == []

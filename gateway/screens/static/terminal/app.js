@@ -251,9 +251,10 @@ export class TerminalApp extends LitElement {
     this.updateComplete.then(() => this.querySelector("main")?.focus({ preventScroll: true }));
   }
 
+  /** Fingers tremble, keyboards do not: those of a key have no `detail`. */
   #steady(event) {
     const control = event.target.closest?.("button, a, [role=button]");
-    if (!control || control.dataset.repeats !== undefined) return;
+    if (event.detail === 0 || !control || control.dataset.repeats !== undefined) return;
     const again = control === this.tapped && event.timeStamp - this.tapped_ms < TAP_AGAIN_MS;
     this.tapped = control;
     this.tapped_ms = event.timeStamp;

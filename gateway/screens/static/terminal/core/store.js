@@ -40,7 +40,10 @@ export class Store extends EventTarget {
     this.details = new Map();
     this.stream = new Stream({ open: (signal) => this.#open(signal) });
     this.#listen();
-    outbox.addEventListener("change", () => this.touched());
+    outbox.addEventListener("change", () => {
+      this.touched();
+      if (this.keeping) this.#keep(0); // what is tapped is about rows that a reload has to find
+    });
     outbox.addEventListener("done", ({ detail }) => this.#answered(detail));
     sessions.addEventListener("change", () => this.touched());
   }
@@ -198,7 +201,7 @@ export class Store extends EventTarget {
     if (state === "up") {
       this.link.heard_at = this.clock.now();
       this.outbox.wake();
-    }
+    } else if (this.keeping) this.#keep(0);
     this.touched();
     this.dispatchEvent(new Event(state));
   }

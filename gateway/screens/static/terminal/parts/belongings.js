@@ -1,5 +1,5 @@
 import { html, nothing } from "lit";
-import { number, span, t, time } from "shared/i18n.js";
+import { span, t, time } from "shared/i18n.js";
 import { icon } from "shared/icon.js";
 import { ICONS } from "./state.js";
 

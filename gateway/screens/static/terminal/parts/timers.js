@@ -1,5 +1,5 @@
 import { LitElement, html } from "lit";
-import { t } from "shared/i18n.js";
+import { language, t } from "shared/i18n.js";
 import { icon } from "shared/icon.js";
 import { resume } from "./blockers.js";
 import { ICONS, clockOf, elapsedS, stateOf, timerOf } from "./state.js";
@@ -102,4 +102,4 @@ export function timersOf(cards, me) {
 
 customElements.define("timer-bar", TimerBar);
 
-export const render = (app) => html`<timer-bar .app=${app} .language=${app.speaks}></timer-bar>`;
+export const render = (app) => html`<timer-bar .app=${app} .language=${language()}></timer-bar>`;

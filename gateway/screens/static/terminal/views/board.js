@@ -1,6 +1,6 @@
 import { html, nothing } from "lit";
 import { repeat } from "lit/directives/repeat.js";
-import { number, t } from "shared/i18n.js";
+import { language, number, t } from "shared/i18n.js";
 import "../parts/op-card.js";
 import { SECTIONS, dayOf, hours, inOrder, left, remainingS, stateOf } from "../parts/state.js";
 import { View } from "../parts/view.js";
@@ -38,7 +38,7 @@ class BoardView extends View {
 
 customElements.define("board-view", BoardView);
 
-export const render = (app) => html`<board-view .app=${app} .language=${app.speaks}></board-view>`;
+export const render = (app) => html`<board-view .app=${app} .language=${language()}></board-view>`;
 
 export const header = (app) => {
   const cell = app.store.cells.find((one) => one.id === app.store.cell);

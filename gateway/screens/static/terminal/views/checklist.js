@@ -1,5 +1,5 @@
 import { html, nothing } from "lit";
-import { day, t, time } from "shared/i18n.js";
+import { day, language, t, time } from "shared/i18n.js";
 import { icon } from "shared/icon.js";
 import { askWords } from "../parts/ask.js";
 import { Detail } from "../parts/detail.js";
@@ -75,7 +75,7 @@ class ChecklistView extends View {
 
 customElements.define("checklist-view", ChecklistView);
 
-export const render = (app) => html`<checklist-view .app=${app} .operationId=${app.route.id} .language=${app.speaks}></checklist-view>`;
+export const render = (app) => html`<checklist-view .app=${app} .operationId=${app.route.id} .language=${language()}></checklist-view>`;
 
 export const header = (app) => head(t("checklist.title"), app.store.operation(app.route.id));
 

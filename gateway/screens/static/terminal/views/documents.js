@@ -1,5 +1,5 @@
 import { html, nothing } from "lit";
-import { t } from "shared/i18n.js";
+import { language, t } from "shared/i18n.js";
 import { icon } from "shared/icon.js";
 import { iconOf } from "../parts/belongings.js";
 import { Detail } from "../parts/detail.js";
@@ -75,7 +75,7 @@ class DocumentsView extends View {
 customElements.define("documents-view", DocumentsView);
 
 export const render = (app) =>
-  html`<documents-view .app=${app} .operationId=${app.route.id} .documentId=${app.route.rest} .language=${app.speaks}></documents-view>`;
+  html`<documents-view .app=${app} .operationId=${app.route.id} .documentId=${app.route.rest} .language=${language()}></documents-view>`;
 
 export const header = (app) => head(t("documents.title"), app.store.operation(app.route.id));
 

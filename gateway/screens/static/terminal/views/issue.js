@@ -1,6 +1,6 @@
 import { html, nothing } from "lit";
 import { live } from "lit/directives/live.js";
-import { t } from "shared/i18n.js";
+import { language, t } from "shared/i18n.js";
 import { icon } from "shared/icon.js";
 import { head, toOperation } from "../parts/head.js";
 import { PHOTOS_MAX, scaled } from "../parts/photos.js";
@@ -185,7 +185,7 @@ class IssueView extends View {
 customElements.define("issue-view", IssueView);
 
 export const render = (app) =>
-  html`<issue-view .app=${app} .operationId=${app.route.id} .about=${app.route.rest} .language=${app.speaks}></issue-view>`;
+  html`<issue-view .app=${app} .operationId=${app.route.id} .about=${app.route.rest} .language=${language()}></issue-view>`;
 
 export const header = (app) => head(t("issue.title"), app.store.operation(app.route.id));
 

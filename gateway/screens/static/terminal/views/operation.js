@@ -1,5 +1,5 @@
 import { html, nothing } from "lit";
-import { day, number, span, t, time } from "shared/i18n.js";
+import { day, language, number, span, t, time } from "shared/i18n.js";
 import { icon } from "shared/icon.js";
 import { askWords } from "../parts/ask.js";
 import * as belongings from "../parts/belongings.js";
@@ -191,7 +191,7 @@ class OperationView extends View {
 
 customElements.define("operation-view", OperationView);
 
-export const render = (app) => html`<operation-view .app=${app} .operationId=${app.route.id} .language=${app.speaks}></operation-view>`;
+export const render = (app) => html`<operation-view .app=${app} .operationId=${app.route.id} .language=${language()}></operation-view>`;
 
 export function header(app) {
   const card = app.store.operation(app.route.id);

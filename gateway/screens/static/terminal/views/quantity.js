@@ -1,5 +1,5 @@
 import { html, nothing } from "lit";
-import { number, t } from "shared/i18n.js";
+import { language, number, t } from "shared/i18n.js";
 import { icon } from "shared/icon.js";
 import { ask } from "../parts/ask.js";
 import { head, toOperation } from "../parts/head.js";
@@ -189,7 +189,7 @@ customElements.define("quantity-view", QuantityView);
 const finishing = (app) => app.route.rest === FINISH || (app.changing?.type === FINISH && app.changing.operation_id === app.route.id);
 
 export const render = (app) =>
-  html`<quantity-view .app=${app} .operationId=${app.route.id} .finishing=${finishing(app)} .language=${app.speaks}></quantity-view>`;
+  html`<quantity-view .app=${app} .operationId=${app.route.id} .finishing=${finishing(app)} .language=${language()}></quantity-view>`;
 
 export const header = (app) =>
   head(t(finishing(app) ? "quantity.finish_title" : "quantity.report_title"), app.store.operation(app.route.id));

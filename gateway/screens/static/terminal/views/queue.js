@@ -1,6 +1,6 @@
 import { html, nothing } from "lit";
 import { repeat } from "lit/directives/repeat.js";
-import { number, t } from "shared/i18n.js";
+import { language, number, t } from "shared/i18n.js";
 import { icon } from "shared/icon.js";
 import "../parts/op-card.js";
 import { SECTIONS, dayOf, hours, inOrder, left, remainingS, stateOf, timerOf, urgency } from "../parts/state.js";
@@ -119,7 +119,7 @@ class QueueView extends View {
 
 customElements.define("queue-view", QueueView);
 
-export const render = (app) => html`<queue-view .app=${app} .language=${app.speaks}></queue-view>`;
+export const render = (app) => html`<queue-view .app=${app} .language=${language()}></queue-view>`;
 
 /** Whose work is shown: another cell is one tap away, and remembered. */
 export const header = (app) => html`
