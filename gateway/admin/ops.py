@@ -7,7 +7,7 @@ from gateway.admin.box import Arguments, Box
 from gateway.admin.repairs import problems
 from gateway.kernel import clock as time_
 from gateway.kernel.errors import BadRequest
-from gateway.ops import access, history, standing, store
+from gateway.ops import access, history, store
 from gateway.ops.overview import overview as told
 
 
@@ -20,12 +20,11 @@ async def overview(box: Box, _given: Arguments) -> dict[str, Any]:
     """See `ops.overview.overview`; with every link, and the disk."""
     report = await box.status()
     peak = await box.db.read(store.peak)
-    forgotten = await box.db.read(standing.forgotten, box.clock.now())
     ignored = await box.db.read(store.ignored, time_.text(box.clock.now()))
     found = [one for one in await problems(box) if one.id not in ignored]
     disk = shutil.disk_usage(box.settings.data_dir)
     return {
-        **told(report, peak, forgotten, len(found)),
+        **told(report, peak, len(found)),
         **{name: report[name] for name in ("gateway", "version", "epoch", "journal_head", "clock_trusted", "links")},
         "now": time_.zulu(box.clock.now()),
         "disk": {"free_bytes": disk.free, "total_bytes": disk.total},

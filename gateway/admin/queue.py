@@ -44,6 +44,11 @@ async def waiting(box: Box, given: Arguments) -> list[dict[str, Any]]:
     return await box.db.read(store.waiting, given["reader"], int(given.get("after") or 0), limit)
 
 
+async def tables(box: Box, _given: Arguments) -> list[dict[str, Any]]:
+    """How far the cloud is known, table by table: {table, rows, seen_at, unsettled}."""
+    return await box.db.read(store.cloud_tables)
+
+
 async def look(box: Box, given: Arguments) -> dict[str, Any]:
     """seq: one entry of the journal."""
     found = await box.db.read(store.entry, int(given["seq"]))

@@ -21,6 +21,7 @@ _VERBS = {
     "queue.retry": ("queue", "retry"),
     "queue.discard": ("queue", "discard"),
     "queue.waiting": ("queue", "waiting"),
+    "queue.tables": ("queue", "tables"),
     "queue.look": ("queue", "look"),
     "queue.compare": ("compare", "compare"),
     "queue.now": ("queue", "now"),

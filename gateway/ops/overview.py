@@ -8,9 +8,9 @@ from gateway.ops.switch import PAUSED
 UP, DOWN, WEBHOOK = "cloud", "cloud-pull", "webhook:"
 
 
-def overview(report: Mapping[str, Any], peak: int, forgotten: int, repairs: int) -> dict[str, Any]:
-    """`report` as `/healthz` shows it; `peak`: the most that waited since nothing did; `forgotten`: pauses that somebody has
-    left running; `repairs`: found problems that nobody ignores.
+def overview(report: Mapping[str, Any], peak: int, repairs: int) -> dict[str, Any]:
+    """`report` as `/healthz` shows it; `peak`: the most that waited since nothing did; `repairs`: found problems that nobody
+    ignores.
     """
     link = report["links"].get(UP, {})
     pending = int(link.get("pending") or 0)
@@ -25,7 +25,7 @@ def overview(report: Mapping[str, Any], peak: int, forgotten: int, repairs: int)
             "percent": None if not pending or peak < pending else round(100 * (peak - pending) / peak),
         },
         "to_receive": report["links"].get(DOWN),
-        "needs_you": [one for one in _needs(report, link, forgotten, repairs) if one["count"]],
+        "needs_you": [one for one in _needs(report, link, repairs) if one["count"]],
         "status": report["status"],
         "problems": report.get("problems", []),
     }
@@ -44,7 +44,7 @@ def _state(link: Mapping[str, Any], pending: int) -> str:
     return "sending" if pending else "current"
 
 
-def _needs(report: Mapping[str, Any], link: Mapping[str, Any], forgotten: int, repairs: int) -> list[dict[str, Any]]:
+def _needs(report: Mapping[str, Any], link: Mapping[str, Any], repairs: int) -> list[dict[str, Any]]:
     links = report["links"]
     letters = sum(int(one.get("dead_letters") or 0) for name, one in links.items() if name.startswith(WEBHOOK))
     return [
@@ -52,6 +52,5 @@ def _needs(report: Mapping[str, Any], link: Mapping[str, Any], forgotten: int, r
         {"what": "conflicts", "count": int(link.get("conflicts") or 0)},
         {"what": "dead_letters", "count": letters},
         {"what": "quarantined", "count": int(links.get("machines", {}).get("quarantined") or 0)},
-        {"what": "forgotten", "count": forgotten},
         {"what": "repairs", "count": repairs},
     ]

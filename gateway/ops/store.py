@@ -39,6 +39,10 @@ WHERE e.seq > (SELECT position FROM event_readers WHERE name = :reader)
   AND NOT EXISTS (SELECT 1 FROM event_parked p WHERE p.reader = :reader AND p.seq = e.seq)
 ORDER BY e.seq LIMIT :limit
 """
+_TABLES = """
+SELECT table_name AS "table", count(*) AS rows, max(seen_at) AS seen_at, count(unsettled_until) AS unsettled
+FROM cloud_rows WHERE deleted = 0 GROUP BY table_name ORDER BY table_name
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,11 @@ def waiting(connection: sqlite3.Connection, reader: str, after: int, limit: int)
     """What is still to be sent, the oldest first."""
     asked = {"reader": reader, "after": after, "limit": limit}
     return [_shown(row) for row in connection.execute(_WAITING, asked)]
+
+
+def cloud_tables(connection: sqlite3.Connection) -> list[dict[str, Any]]:
+    """What is known of the cloud's rows. `unsettled`: what became of a request is not known yet."""
+    return [dict(row) for row in connection.execute(_TABLES)]
 
 
 def entry(connection: sqlite3.Connection, seq: int) -> dict[str, Any] | None:

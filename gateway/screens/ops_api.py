@@ -28,7 +28,20 @@ CSRF = "X-CSRF-Token"
 SPACE = "ops:{}"  # of the receipts
 QR_MAX_CHARACTERS = 500
 # Verbs that only look: nothing to remember about them.
-_LOOKS = (".list", ".show", ".check", ".diff", ".test", ".waiting", ".look", ".compare", ".counts", ".row", "status")
+_LOOKS = (
+    ".list",
+    ".show",
+    ".check",
+    ".diff",
+    ".test",
+    ".waiting",
+    ".tables",
+    ".look",
+    ".compare",
+    ".counts",
+    ".row",
+    "status",
+)
 
 Handler = Callable[[web.Request, Session], Awaitable[web.StreamResponse]]
 

@@ -154,3 +154,6 @@ async def test_the_cloud_link_stops_and_goes_on_and_a_restart_does_not_end_that(
         await here.verb("queue.resume")
         await until(lambda: any(row["job_number"] == "J-PAUSED" for row in standing.rows("jobs")), "what waited")
         assert (await here.verb("status"))["links"]["cloud"]["paused"] is None
+        known = {one["table"]: one for one in await here.verb("queue.tables")}
+        assert known["jobs"]["rows"] >= 1
+        assert await here.verb("queue.now") == {}

@@ -6,13 +6,12 @@ export const PLACES = {
   conflicts: "letters",
   dead_letters: "letters",
   quarantined: "terminals",
-  forgotten: "repairs",
   repairs: "repairs",
 };
 
 /** How many things in that place of the menu need somebody. */
 export function needed(overview, place) {
-  const found = overview?.needs_you.filter((one) => PLACES[one.what] === place && one.what !== "forgotten") ?? [];
+  const found = overview?.needs_you.filter((one) => PLACES[one.what] === place) ?? [];
   return found.reduce((sum, one) => sum + one.count, 0);
 }
 

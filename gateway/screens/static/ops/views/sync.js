@@ -26,6 +26,7 @@ export default class Sync extends View {
       this.app.look(),
     ]);
     if (asked === this.hours) this.history = history;
+    this.tables ??= await this.app.verb("queue.tables");
     this.waiting = waiting;
   }
 
@@ -72,6 +73,8 @@ export default class Sync extends View {
       ></ops-plot>
       <h2>${t("ops.sync.ways")}</h2>
       ${this.ways(overview?.links ?? {})} ${this.queue(overview?.links ?? {})}
+      <h2>${t("ops.sync.tables")}</h2>
+      ${this.known()}
     `;
   }
 
@@ -95,6 +98,19 @@ export default class Sync extends View {
     );
     const heads = ["way", "state", "waiting", "oldest", "set_aside", "sent", "error"].map((one) => t(`ops.head.${one}`));
     return table(t("ops.sync.ways"), heads, rows, t("ops.sync.no_ways"));
+  }
+
+  known() {
+    const rows = this.tables.map(
+      (one) => html`<tr>
+        <td class="ops-mono">${one.table}</td>
+        <td>${number(one.rows)}</td>
+        <td>${when(one.seen_at)}</td>
+        <td>${number(one.unsettled)}</td>
+      </tr>`,
+    );
+    const heads = ["table", "rows", "confirmed", "unsettled"].map((one) => t(`ops.head.${one}`));
+    return table(t("ops.sync.tables"), heads, rows, t("ops.sync.no_tables"));
   }
 
   queue(links) {
