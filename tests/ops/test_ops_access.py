@@ -2,11 +2,13 @@
 
 import pytest
 from ops_page import PASSWORD, admin_key, serving, signed_in, visitor
+from tcp import free_port
 
 from gateway.kernel import state
-from gateway.kernel.clock import ManualClock
+from gateway.kernel.clock import ManualClock, SystemClock
 from gateway.ops import access, passwords
 from gateway.ops.access import IDLE_MAX_S, SESSION_MAX_S, WRONG_MAX, WRONG_WITHIN_S, Access
+from gateway.tls import HTTP, Tls
 from gateway.web.auth import NewKey
 from gateway.web.routes import Scope
 
@@ -68,6 +70,16 @@ async def test_the_code_of_the_first_run_sets_the_password_once(here):
     async with other.session:
         assert (await other.enter(password=PASSWORD)).status == 200
         assert (await other.enter(password=PASSWORD + "!")).status == 401
+
+
+async def test_over_tls_the_cookie_stays_there(tmp_path):
+    Tls(tmp_path).issue(HTTP, SystemClock().now())
+    async with serving(tmp_path, http={"port": 0, "tls_host": "127.0.0.1", "tls_port": free_port()}) as here:
+        url = next(url for url in here.gateway.urls if url.startswith("https:"))
+        given = {"key": await admin_key(here.gateway)}
+        async with here.session.post(f"{url}/ops/api/session", json=given, ssl=False) as answer:
+            assert answer.status == 200
+            assert "Secure" in answer.headers["Set-Cookie"]
 
 
 async def test_only_hashes_are_kept(here):

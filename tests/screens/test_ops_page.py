@@ -11,6 +11,7 @@ import structlog
 from browsing import opened
 from ops_browser import MENU, Desk, park, parked
 from ops_page import PASSWORD, serving, signed_in
+from tcp import free_port
 
 from gateway.kernel import logs
 from gateway.ops import access
@@ -27,7 +28,7 @@ async def here(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ops")
     secrets = {
         "cloud": {"kind": "off", "url": "https://x.example/functions/v1", "api_key": f"ery_live_{CANARY}"},
-        "broker": {"mode": "off", "password": CANARY},
+        "broker": {"mode": "managed", "port": free_port(), "password": CANARY},
         "plugins": {"label_printer": {"token": CANARY}},
         "uns": {"device": [{"id": "laser-1", "cells": ["Laser"]}]},
     }
@@ -53,7 +54,7 @@ async def desk(here, browser, page_options):
     desk = Desk(here, watched)
     await desk.enter()
     yield desk
-    complaints = watched.real_complaints()
+    complaints = watched.complaints()
     await watched.context.close()
     assert complaints == []
 
@@ -117,7 +118,7 @@ async def test_the_first_run_goes_from_the_code_to_a_configuration(browser, tmp_
         await desk.says("Restart needed: site.enterprise")
         assert "# ours" in file.read_text()
         assert load(file, None, {}).site.enterprise == "acme"
-        assert watched.real_complaints() == []
+        assert watched.complaints() == []
         await watched.context.close()
 
 
@@ -268,6 +269,15 @@ async def test_the_log_is_seen_as_it_is_written(desk):
     await desk.page.fill("input[name=module]", "cloud")
     await desk.page.get_by_role("button", name="Show these").click()
     await line.wait_for(state="detached")
+
+
+async def test_topics_are_a_tree_with_what_they_say(desk):
+    await desk.go("uns")
+    tree = desk.page.locator("#topics")
+    await tree.get_by_text("status", exact=True).wait_for()
+    await tree.get_by_text('"gateway": "gw-test"').first.wait_for()
+    await desk.page.fill("input[type=search]", "no such topic")
+    await tree.get_by_text("status", exact=True).wait_for(state="detached")
 
 
 async def test_the_link_is_paused_with_a_banner_everywhere_and_goes_on(desk, here):

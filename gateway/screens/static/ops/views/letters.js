@@ -85,8 +85,10 @@ export default class Letters extends View {
           <h2>${reason}</h2>
           <p class="quiet">${t("ops.letters.count", { n, reader })}</p>
         </div>
-        <button class="button" @click=${() => this.retry(entries)}>${icon("rotate-ccw")} ${t("ops.letters.retry_all", { n })}</button>
-        <button class="button danger" @click=${() => this.discard(entries)}>${icon("trash-2")} ${t("ops.letters.discard_all", { n })}</button>
+        ${n > 1
+          ? html`<button class="button" @click=${() => this.retry(entries)}>${icon("rotate-ccw")} ${t("ops.letters.retry_all", { n })}</button>
+              <button class="button danger" @click=${() => this.discard(entries)}>${icon("trash-2")} ${t("ops.letters.discard_all", { n })}</button>`
+          : nothing}
       </div>
       ${table(
         reason,

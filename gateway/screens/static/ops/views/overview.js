@@ -42,7 +42,7 @@ export default class Overview extends View {
     </ul>`;
   }
 
-  to_send({ to_send, links }) {
+  to_send({ state: how, to_send, links }) {
     const facts = [
       [t("ops.overview.waiting"), number(to_send.pending)],
       [t("ops.overview.oldest"), to_send.pending ? span(to_send.oldest_s) : "–"],
@@ -50,7 +50,7 @@ export default class Overview extends View {
       [t("ops.overview.set_aside"), number(to_send.parked)],
     ];
     if (to_send.percent !== null) facts.push([t("ops.overview.progress"), `${number(to_send.percent)} %`]);
-    if (to_send.pending && to_send.eta_s) facts.push([t("ops.overview.left"), span(to_send.eta_s)]);
+    if (how === "sending" && to_send.eta_s) facts.push([t("ops.overview.left"), span(to_send.eta_s)]);
     return this.card(t("ops.overview.to_send"), links.cloud, facts);
   }
 

@@ -1,4 +1,4 @@
-import { html, nothing } from "lit";
+import { html, nothing, svg } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import { icon } from "shared/icon.js";
 import { number, span, t } from "shared/i18n.js";
@@ -8,6 +8,7 @@ import { copy, copyable } from "../parts/ask.js";
 
 const SHOWN_MAX = 200;
 const DRAW_EVERY_MS = 1_000;
+const HISTORY_MAX = 30;
 
 /** The Unified Namespace as it speaks. Only looked at: nothing is published from here. */
 export default class Uns extends View {
@@ -38,7 +39,10 @@ export default class Uns extends View {
 
   take({ topics, gone, total, left_out }) {
     if (this.halted) return;
-    for (const one of topics) this.topics.set(one.topic, { ...one, at: performance.now() - one.age_s * 1000 });
+    for (const one of topics) {
+      const history = [...(this.topics.get(one.topic)?.history ?? []), amount(one.text)].slice(-HISTORY_MAX);
+      this.topics.set(one.topic, { ...one, history, at: performance.now() - one.age_s * 1000 });
+    }
     for (const topic of gone) this.topics.delete(topic);
     Object.assign(this, { total, left_out });
   }
@@ -67,11 +71,25 @@ export default class Uns extends View {
         ${found.length > SHOWN_MAX ? t("ops.uns.filter_more", { n: SHOWN_MAX }) : ""}
         ${this.left_out ? t("ops.uns.left_out", { n: this.left_out }) : ""}
       </p>
-      <ul class="column" id="topics">${repeat(shown, (one) => one.topic, (one) => this.topic(one))}</ul>
+      <div class="ops-tree" id="topics">${this.below(tree(shown))}</div>
     `;
   }
 
-  topic(one) {
+  /** Levels with nothing else beside them share one line. */
+  below(node) {
+    return repeat(node.below, ([name]) => name, ([name, one]) => {
+      let [path, here] = [name, one];
+      while (!here.seen && here.below.size === 1) {
+        const [[further, next]] = here.below;
+        [path, here] = [`${path}/${further}`, next];
+      }
+      const said = here.seen ? this.topic(here.seen, path) : nothing;
+      if (!here.below.size) return said;
+      return html`${said}<details open><summary>${path}</summary>${this.below(here)}</details>`;
+    });
+  }
+
+  topic(one, name) {
     const age = span((performance.now() - one.at) / 1000);
     const facts = [
       t("ops.uns.age", { age }),
@@ -81,20 +99,55 @@ export default class Uns extends View {
       t("ops.uns.bytes", { n: one.bytes }),
       one.quality && one.quality !== "good" ? t("ops.uns.quality", { quality: one.quality }) : "",
     ].filter(Boolean);
-    return html`<li class="card column-tight">
+    return html`<div class="ops-topic column-tight">
       <div class="row">
-        <strong class="grow">${one.topic}</strong>
+        <strong class="grow" title=${one.topic}>${name}</strong>
+        ${spark(one.history.filter((value) => value !== null))}
         ${copyable()
           ? html`<button class="button" aria-label=${t("ops.uns.copy", { topic: one.topic })} @click=${() => copy(one.topic)}>${icon("copy")}</button>`
           : nothing}
       </div>
       <span class="ops-mono">${one.text}</span>
       <span class="quiet">${facts.join(" · ")}</span>
-    </li>`;
+    </div>`;
   }
 
   sift(text) {
     this.filter = text;
     this.draw();
   }
+}
+
+/** A number that a payload says, or null. */
+function amount(text) {
+  try {
+    const said = JSON.parse(text);
+    const value = typeof said === "object" ? (said?.value ?? said?.v) : said;
+    return typeof value === "number" ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+function tree(topics) {
+  const root = { below: new Map() };
+  for (const one of topics) {
+    let node = root;
+    for (const level of one.topic.split("/")) {
+      if (!node.below.has(level)) node.below.set(level, { below: new Map() });
+      node = node.below.get(level);
+    }
+    node.seen = one;
+  }
+  return root;
+}
+
+/** The last values as a line; the numbers themselves stand beside it. */
+function spark(values) {
+  if (values.length < 2) return nothing;
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const points = values.map((value, place) => `${(place / (values.length - 1)) * 100},${18 - ((value - low) / (high - low || 1)) * 16}`);
+  return html`<svg class="ops-spark" viewBox="0 0 100 20" preserveAspectRatio="none" aria-hidden="true">
+    ${svg`<polyline points=${points.join(" ")} vector-effect="non-scaling-stroke"></polyline>`}
+  </svg>`;
 }
