@@ -23,7 +23,7 @@ CODE_LENGTH = 6
 CODE_LASTS = timedelta(minutes=15)
 KEY_PREFIX = "ery_term_"
 KEY_BYTES = 32
-TRIES = Rate(per_minute=10, burst=10)  # of one address to guess a code
+TRIES = Rate(per_minute=20, burst=30)  # of one address, right codes and wrong ones
 BEARER = "Bearer "
 
 

@@ -8,7 +8,7 @@ import pytest_asyncio
 from browsing import SMALL, WIDE
 from hall import ANNA, CEM
 from looks import flaws
-from station import NUMBERS
+from terminal_screen import NUMBERS
 from test_screens_looks import LANGUAGES, SPEAK
 from work import at_work, order
 

@@ -5,7 +5,7 @@ import random
 from datetime import UTC, datetime, timedelta
 
 import pytest_asyncio
-from station import serving
+from terminal_screen import serving
 from work import at_work
 
 from gateway.demo import factory

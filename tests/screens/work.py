@@ -8,7 +8,7 @@ from typing import Any
 from browsing import opened
 from hall import LASER, SAW
 from playwright.async_api import Browser, Locator
-from station import Hall, Screen
+from terminal_screen import Hall, Screen
 
 LATER = "app.tapped = null"  # people take longer from tap to tap than a tremor does
 

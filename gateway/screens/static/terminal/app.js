@@ -126,6 +126,7 @@ export class TerminalApp extends LitElement {
     const draw = () => this.requestUpdate();
     for (const one of [this.store, this.outbox, this.sessions, this.db, this.photos]) one.addEventListener("change", draw);
     addEventListener("hashchange", () => this.#moved());
+    addEventListener("keydown", (event) => this.#pedal(event));
     addEventListener("click", (event) => this.#steady(event), { capture: true });
     this.api.addEventListener("build", ({ detail }) => {
       this.build = detail;
@@ -262,6 +263,13 @@ export class TerminalApp extends LitElement {
       event.preventDefault();
       event.stopImmediatePropagation();
     }
+  }
+
+  /** A foot pedal is a keyboard with one key, named by the site. */
+  #pedal(event) {
+    if (event.repeat || event.key !== this.store.policy?.pedal_key || dialogOpen()) return;
+    event.preventDefault();
+    this.current?.primary?.(this);
   }
 
   async #scanned(text) {
