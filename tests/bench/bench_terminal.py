@@ -21,7 +21,7 @@ sys.path[:0] = [str(TESTS), str(TESTS / "screens")]
 from browsing import ARGUMENTS, chromium  # noqa: E402 -- lies where the line above says
 from hall import ANNA, HALL, LASER  # noqa: E402 -- as above
 from playwright.async_api import CDPSession, async_playwright  # noqa: E402 -- as above
-from station import Hall, serving  # noqa: E402 -- as above
+from terminal_screen import Hall, serving  # noqa: E402 -- as above
 from work import Desk, at_work  # noqa: E402 -- as above
 
 from gateway.kernel.clock import SystemClock  # noqa: E402 -- as above

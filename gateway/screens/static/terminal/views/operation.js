@@ -6,7 +6,7 @@ import * as belongings from "../parts/belongings.js";
 import { blockersOf, cleared, leaving, resume } from "../parts/blockers.js";
 import { Detail } from "../parts/detail.js";
 import { head } from "../parts/head.js";
-import { ICONS, dayOf, others, stateOf, timerOf, urgency } from "../parts/state.js";
+import { ICONS, dayOf, elapsedS, others, stateOf, timerOf, urgency } from "../parts/state.js";
 import { View } from "../parts/view.js";
 
 /** By the state of the card: the one big button first, then the others. */
@@ -44,7 +44,7 @@ class OperationView extends View {
     const detail = this.#detail.of(card);
     return html`
       <article class="operation">
-        <div class="operation-what">${this.#states(card)} ${this.#facts(card)} ${detail ? this.#texts(card, detail) : nothing}</div>
+        <div class="operation-what">${this.#states(card)} ${this.#facts(card, detail)} ${detail ? this.#texts(card, detail) : nothing}</div>
         <div class="operation-do">${this.#count(card)} ${this.#actions(card, detail)}</div>
         <div class="operation-below">
           ${detail ? this.#below(card, detail) : html`<p class="quiet">${t(this.#detail.failed ? "operation.not_here" : "operation.loading")}</p>`}
@@ -64,14 +64,23 @@ class OperationView extends View {
     </p>`;
   }
 
-  #facts(card) {
+  /** What is booked, and what runs: a card alone knows only what is booked. */
+  #workedS(card, detail) {
+    if (!detail) return card.worked_s;
+    const ended = detail.time.filter((one) => one.end_time);
+    const now = this.app.clock.now();
+    const running = card.on_it.reduce((sum, one) => sum + elapsedS(one, now), 0);
+    return ended.reduce((sum, one) => sum + (one.duration_s ?? 0), running);
+  }
+
+  #facts(card, detail) {
     const facts = [
       ["part", card.part_name ? `${card.part_number} · ${card.part_name}` : card.part_number],
       ["customer", card.customer],
       ["material", card.material],
       ["due", card.due_date && day(card.due_date)],
       ["cell", card.cell_name],
-      ["time", t("operation.time_of", { worked: span(card.worked_s), planned: span(card.estimated_s) })],
+      ["time", t("operation.time_of", { worked: span(this.#workedS(card, detail)), planned: span(card.estimated_s) })],
     ];
     const shown = facts.filter(([, value]) => value);
     return html`<dl class="facts-grid">
