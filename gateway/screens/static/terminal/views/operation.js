@@ -9,6 +9,8 @@ import { head } from "../parts/head.js";
 import { ICONS, dayOf, elapsedS, others, stateOf, timerOf, urgency } from "../parts/state.js";
 import { View } from "../parts/view.js";
 
+const SUPERVISOR = "admin"; // the role of whoever may put right what was booked
+
 /** By the state of the card: the one big button first, then the others. */
 const ACTIONS = {
   ready: ["start", "setup", "issue"],
@@ -125,7 +127,7 @@ class OperationView extends View {
   #below(card, detail) {
     return html`
       ${belongings.routing(card, detail)} ${belongings.checklist(card, detail)} ${belongings.documents(card, detail)}
-      ${belongings.tools(detail)} ${belongings.issues(detail)} ${belongings.booked(detail)}
+      ${belongings.tools(detail)} ${belongings.issues(detail)} ${belongings.booked(card, detail, this.#supervisor)}
       <button type="button" class="button to-handoff" @click=${() => this.#remark(card)}>${icon("message-square")} <span>${t("operation.handoff")}</span></button>
     `;
   }
@@ -134,11 +136,15 @@ class OperationView extends View {
     const { policy } = this.app.store;
     const offered = { join: policy?.join !== false, setup: policy?.work_modes === true };
     const [first, ...rest] = ACTIONS[this.#situation(card)].filter((name) => offered[name] !== false);
-    if (!first) return html`<p class="quiet">${t("operation.done_hint")}</p>`;
+    if (!first) return html`<p class="quiet">${t(this.#supervisor ? "operation.correct_hint" : "operation.done_hint")}</p>`;
     return html`
       ${this.#action(first, card, detail, "primary wide")}
       <div class="operation-also">${rest.map((name) => this.#action(name, card, detail))}</div>
     `;
+  }
+
+  get #supervisor() {
+    return this.app.store.session?.role === SUPERVISOR;
   }
 
   /** "running" is somebody else's or mine: what I can do differs. */
