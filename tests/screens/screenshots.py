@@ -27,7 +27,11 @@ BYTES_MAX = 150 * 1024
 WIDE, SMALL, WALL = {"width": 1280, "height": 800}, {"width": 800, "height": 480}, {"width": 1280, "height": 720}
 OTTO, PETRA = named("profile", "Otto Operator"), named("profile", "Petra Press")
 HANDOFF = "The die is set to 88.5 degrees: springback is strong with this batch."
-CATEGORIES = (("MAT", "Material missing", "high"), ("MACH", "Machine fault", "critical"), ("DRAW", "Drawing unclear", "medium"))
+CATEGORIES = (
+    ("MAT", "Material missing", "high"),
+    ("MACH", "Machine fault", "critical"),
+    ("DRAW", "Drawing unclear", "medium"),
+)
 
 
 def bending(job: int, part: str) -> str:
@@ -47,7 +51,16 @@ async def afternoon(hall: Hall) -> None:
     for code, text, severity in CATEGORIES:
         body = {"code": code, "description": text, "severity_default": severity}
         await hall.send("POST", "/api-issue-categories", body)
-    parts = [(1, "Beam"), (1, "Cross member"), (1, "Foot"), (2, "Hood"), (2, "Bracket"), (3, "Shell"), (3, "Flange"), (3, "Lid")]
+    parts = [
+        (1, "Beam"),
+        (1, "Cross member"),
+        (1, "Foot"),
+        (2, "Hood"),
+        (2, "Bracket"),
+        (3, "Shell"),
+        (3, "Flange"),
+        (3, "Lid"),
+    ]
     for job, part in parts:
         await hall.press(named("operation", str(job), part, "Laser cutting"), "start", "complete", operator_id=OTTO)
     await press(hall, bending(1, "Beam"), "start", OTTO, (now - timedelta(minutes=47)).isoformat())

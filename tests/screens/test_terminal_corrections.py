@@ -9,7 +9,9 @@ from work import at_work, order
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def desk(browser, hall):
-    await hall.gateway.db.write(lambda tx: tx.execute("UPDATE profiles SET role = 'admin' WHERE id = ?", (CEM,)) and None)
+    await hall.gateway.db.write(
+        lambda tx: tx.execute("UPDATE profiles SET role = 'admin' WHERE id = ?", (CEM,)) and None
+    )
     async with at_work(browser, hall, "Cem") as desk:
         yield desk
         assert desk.watched.complaints() == []

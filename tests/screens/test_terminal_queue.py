@@ -63,7 +63,9 @@ async def test_only_what_has_changed_is_drawn_again_in_a_long_list(desk, hall):
     first = "() => document.querySelectorAll('op-card').length"
     assert await desk.page.evaluate(first) < MANY  # those further down are drawn when somebody gets there
     await desk.page.evaluate(DRAWN)
-    await hall.send("POST", "/api-operation-quantities", {"operation_id": ids[3], "quantity_good": 7, "recorded_by": ANNA})
+    await hall.send(
+        "POST", "/api-operation-quantities", {"operation_id": ids[3], "quantity_good": 7, "recorded_by": ANNA}
+    )
     await desk.page.wait_for_selector(f"a[href='#/operation/{ids[3]}'] .number:text-is('7')")
     assert set(await desk.page.evaluate("drawn")) == {ids[3]}
     await desk.page.locator(".queue-end").scroll_into_view_if_needed()

@@ -4,6 +4,8 @@ import pytest_asyncio
 from hall import ANNA, BURR
 from work import at_work, order
 
+MINUS_ONE = "\u22121"
+
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def desk(browser, hall):
@@ -95,7 +97,7 @@ async def test_more_than_planned_is_confirmed_with_the_numbers(desk, hall):
     await desk.confirm()
     assert "5 good, 3 pc planned: 2 too many" in await desk.told()
     await desk.answer("Cancel")
-    await desk.key("−1", "−1")
+    await desk.key(MINUS_ONE, MINUS_ONE)
     await desk.confirm()
     await desk.arrives("operation")
     await desk.settle()
