@@ -306,6 +306,7 @@ class Terminal(Section):
     start_anyway: bool = True
     work_modes: bool = False
     checklist_required: bool = False
+    pedal_key: str = ""
 
 
 class Retention(Section):

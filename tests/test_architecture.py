@@ -22,6 +22,7 @@ MAY = {
     "values": set(),
     "sections": {"values"},
     "settings": {"kernel", "sections", "values"},
+    "configuration": {"kernel", "settings"},
     "catalog": WORK,
     "jobs": WORK | {"catalog"},
     "operations": WORK | {"catalog", "jobs"},
@@ -35,7 +36,9 @@ MAY = {
     "reports": WORK | {"catalog"},
     "files": WORK | {"catalog", "jobs", "operations"},
     "terminals": WORK | {"catalog", "jobs", "operations", "issues", "files"},
-    "screens": WORK | {"catalog", "operations", "issues", "files", "hub", "sections", "terminals"},
+    "screens": WORK
+    | {"catalog", "operations", "issues", "files", "hub", "sections", "terminals"}
+    | {"admin", "mcp_keys", "ops", "transfer"},
     "tls": {"kernel"},
     "machines": WORK | {"catalog", "jobs", "operations", "issues", "sections"},
     "uns": WORK | {"settings", "machines", "replays", "tls", "values"},
@@ -58,8 +61,13 @@ MAY = {
     "listening": {"kernel", "settings", "tls"},
     "plugin_api": WORK | {"mcp_keys", "values"},
     "plugin_host": WORK | {"machines", "mcp_keys", "plugin_api"},
+    "ops": WORK | {"configuration", "settings", "uns"},
+    "uplinks": TOOLS | {"api", "cloud", "identity", "settings", "upstream"},
     "admin": WORK
     | {
+        "cloud",
+        "configuration",
+        "ops",
         "settings",
         "status",
         "catalog",
@@ -94,22 +102,24 @@ MAY = {
         "mcp_keys",
         "plugin_host",
         "reports",
-        "screens",
         "uns",
         "publishers",
         "realtime",
         "webhooks",
-        "screens",
         "sparkplug",
         "terminals",
         "tls",
         "transfer",
-        "upstream",
+        "configuration",
+        "ops",
+        "screens",
+        "uplinks",
     },
     "demo": {"kernel", "uns"},
     "cli": WORK
     | FRAME
     | {"settings", "opening", "admin", "api", "app", "transfer", "demo", "tls", "uns", "values", "hub"}
+    | {"configuration", "ops", "screens"}
     | {"mcp_keys", "plugin_api", "plugin_host", "reports", "terminals"},
     "__main__": {"cli"},
     "__init__": set(),

@@ -64,4 +64,5 @@ def policy_of(settings: Settings) -> Policy:
         said.start_anyway,
         said.work_modes,
         said.checklist_required,
+        said.pedal_key,
     )

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any
 
+import structlog
 from aiohttp import web
 
 from gateway.files.blobs import Blobs
@@ -34,6 +35,8 @@ WRITE_MAX_S = 15.0  # in which a terminal has to take what it is sent; its own p
 _CELL, _SINCE, _EPOCH = Parameter("cell"), Parameter("since"), Parameter("epoch")
 _SSE = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
+log = structlog.get_logger(__name__)
+
 Handler = Callable[[web.Request, Terminal], Awaitable[web.StreamResponse]]
 
 
@@ -61,6 +64,7 @@ class TerminalApi:
             ("POST", "/pins", self._set_pin),
             ("POST", "/commands", self._command),
             ("POST", "/seen", self._seen),
+            ("POST", "/discarded", self._discarded),
             ("GET", "/operations/{id}", reading.operation),
             ("GET", "/operations/{id}/documents/{file}", reading.document),
             ("GET", "/operations/{id}/documents/{file}/pages/{page}", reading.page),
@@ -119,6 +123,12 @@ class TerminalApi:
     async def _seen(self, request: web.Request, terminal: Terminal) -> web.Response:
         given = await sent(request, bodies.Seen)
         self._station.terminals.seen(terminal, given.model_dump(exclude_none=True))
+        return web.Response(status=204)
+
+    async def _discarded(self, request: web.Request, terminal: Terminal) -> web.Response:
+        """Somebody there has decided that a refused command is never to be booked: it stands in the log."""
+        given = await sent(request, bodies.Discarded)
+        log.warning("terminal.command_discarded", terminal_id=terminal.id, **given.model_dump(mode="json"))
         return web.Response(status=204)
 
     # ------------------------------------------------------------------ the work

@@ -73,6 +73,17 @@ class Seen(Sent):
     clock_offset_ms: Annotated[int, Field(ge=-AGE_MAX_MS, le=AGE_MAX_MS)] | None = None
 
 
+class Discarded(Sent):
+    """A command that a person gave up: who, and what the gateway had said of it."""
+
+    id: Uuid
+    type: Kind
+    operation_id: Uuid | None = None
+    by: _Text
+    code: _Text | None = None
+    message: _Text | None = None
+
+
 class Tap(Sent):
     """One command; its payload is checked by its type."""
 

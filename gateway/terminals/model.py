@@ -66,6 +66,7 @@ class Policy:
     start_anyway: bool = True
     work_modes: bool = False
     checklist_required: bool = False
+    pedal_key: str = ""
 
     def cells(self, terminal: Terminal) -> frozenset[str] | None:
         """Those that it may see and write in; None: all."""

@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 from browsing import ARGUMENTS, chromium, opened
 from playwright.async_api import async_playwright
-from station import Screen, serving
+from terminal_screen import Screen, serving
 
 HERE = Path(__file__).parent
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import tcp
 from browsing import LAN, opened
-from station import Screen, serving
+from terminal_screen import Screen, serving
 from waiting import until
 
 from gateway.kernel.clock import parse

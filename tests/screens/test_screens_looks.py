@@ -3,7 +3,7 @@
 import pytest
 from browsing import SMALL, WIDE
 from looks import flaws
-from station import Screen
+from terminal_screen import Screen
 
 THEMES = ("dark", "light", "sunlight")
 LANGUAGES = ("en", "nl", "de")

@@ -2,7 +2,7 @@
 
 import pytest
 from browsing import opened
-from station import Screen
+from terminal_screen import Screen
 
 NO_DATABASE = "Object.defineProperty(window, 'indexedDB', { value: undefined })"
 FULL = """
@@ -15,7 +15,7 @@ IDBObjectStore.prototype.put = function (...given) {
 LONG_S = 600
 
 
-async def test_what_is_refused_waits_for_a_person_and_holds_up_its_own_operation_only(hall, screen):
+async def test_what_is_refused_waits_for_a_person_and_holds_up_its_own_operation_only(hall, screen, capsys):
     refused, other = await hall.operations(2)
     await screen.knows(refused, other)
     before = await hall.carried_out()
@@ -46,6 +46,10 @@ async def test_what_is_refused_waits_for_a_person_and_holds_up_its_own_operation
     await screen.page.wait_for_function("() => app.outbox.waiting.length === 0")
     kept = await screen.page.evaluate("() => app.db.get('kept', 'discarded')")
     assert [(one["id"], one["by"], one["reason"]["status"]) for one in kept] == [(first, "Anna", 400)]
+    await screen.page.wait_for_function("async () => (await app.db.get('kept', 'discarded'))[0].told")
+    logged = next(line for line in capsys.readouterr().out.splitlines() if "terminal.command_discarded" in line)
+    assert first in logged
+    assert "Anna" in logged
     # Anna is at work on the other one: that, too, only a person can settle.
     await screen.page.wait_for_selector(f"[data-command='{behind}'] >> text=Not booked")
     assert await hall.carried_out() == [*before, passes]

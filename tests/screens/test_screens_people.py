@@ -5,7 +5,7 @@ import shutil
 import pytest_asyncio
 from browsing import opened
 from hall import ANNA, CEM
-from station import PIN, Screen, serving
+from terminal_screen import PIN, Screen, serving
 
 SAID = "p[role=alert]"
 
@@ -164,13 +164,24 @@ async def test_a_terminal_that_is_revoked_while_it_is_watched_goes_at_once(hall,
     await paired.page.wait_for_selector("input[name=code]")
 
 
-async def test_a_badge_alone_is_enough_where_the_site_says_so(browser, tmp_path, furnished):
+async def test_a_badge_alone_is_enough_where_the_site_says_so_and_a_pedal_presses_the_main_button(
+    browser, tmp_path, furnished
+):
     shutil.copy(furnished, tmp_path)
-    async with serving(tmp_path, terminal={"badge_only": True}) as hall:
+    async with serving(tmp_path, terminal={"badge_only": True, "pedal_key": "F9"}) as hall:
         await hall.employee(hall.BEN, "E7701")
         watched = await opened(browser)
         screen = Screen(hall, watched)
         await screen.pair()
         await screen.scan("E7701")
         await watched.page.wait_for_selector(".operator:has-text('Ben')")
+        [operation] = await hall.operations()
+        await screen.knows(operation)
+        await screen.show(f"operation/{operation}")
+        await watched.page.wait_for_selector("[data-action=start]")
+        await watched.page.keyboard.press("F9")
+        await watched.page.wait_for_selector("[data-action=finish]")
+        await screen.sent()
+        [row] = await hall.rows("SELECT operator_id FROM time_entries WHERE operation_id = ?", operation)
+        assert row["operator_id"] == hall.BEN
         await watched.context.close()

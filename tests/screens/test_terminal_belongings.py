@@ -31,7 +31,9 @@ async def desk(browser, hall):
 
 
 async def test_an_issue_stops_work_until_somebody_says_why_it_goes_on(desk, hall):
-    await hall.send("POST", "/api-issue-categories", {"code": "MAT", "description": "Material missing", "severity_default": "high"})
+    await hall.send(
+        "POST", "/api-issue-categories", {"code": "MAT", "description": "Material missing", "severity_default": "high"}
+    )
     cut, _ = await order(hall, "B-1")
     await desk.open(cut)
     await desk.do("start")
@@ -96,7 +98,9 @@ async def test_a_check_is_done_and_blocked_with_a_reason(desk, hall):
     await desk.answer("Blocked")
     await desk.page.wait_for_selector(".check-blocked:has-text('Gauge is away')")
     await desk.settle()
-    steps = await hall.rows("SELECT status, completed_by, notes FROM substeps WHERE operation_id = ? ORDER BY sequence", cut)
+    steps = await hall.rows(
+        "SELECT status, completed_by, notes FROM substeps WHERE operation_id = ? ORDER BY sequence", cut
+    )
     assert [tuple(one.values()) for one in steps] == [("completed", ANNA, None), ("blocked", None, "Gauge is away")]
 
 

@@ -1,54 +1,43 @@
-"""How the pages look: nothing that axe objects to, nothing too small to touch, nothing beside the screen."""
+"""How the views of work look: in each theme and language, for gloves, from a metre away, on every size of screen.
+
+The terminal's other screens: `test_screens_looks.py`.
+"""
 
 import pytest
 import pytest_asyncio
+from browsing import SMALL, WIDE
 from hall import ANNA, CEM
-from javascript import MODULES
-from station import NUMBERS
+from looks import flaws
+from terminal_screen import NUMBERS
+from test_screens_looks import LANGUAGES, SPEAK
 from work import at_work, order
 
-AXE = MODULES / "axe-core" / "axe.min.js"
-LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-CONTRAST = {"color-contrast-enhanced": {"enabled": True}}  # 7:1
-ALL = {"runOnly": LEVELS, "rules": CONTRAST, "resultTypes": ["violations"]}
-COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", *CONTRAST]}, "resultTypes": ["violations"]}
-TARGET_PX, PRIMARY_PX, TEXT_PX, EDGE_PX = 56, 72, 18, 8
-SIZES = [(800, 480), (1024, 600), (1280, 800), (1920, 1080), (800, 1280)]
-LANGUAGES = ["en", "nl", "de"]
-VIEWS = ["queue", "operation", "quantity", "issue", "checklist", "documents", "activity", "attention", "login"]
+PRIMARY_PX, TEXT_PX, NUMBER_PX = 72, 18, 32
+THEMES = ("dark", "light")
+SIZES = [(800, 480), (1024, 600), (1280, 800), (1920, 1080), (800, 1280), (640, 400)]  # the last: 1280 at 200 %
+VIEWS = ("queue", "operation", "quantity", "issue", "checklist", "documents")
 
-CHECKED = """async (options) => {
-  const {violations} = await axe.run(document, options);
-  return violations.map(one => `${one.id}: ${one.nodes.map(node => node.html.slice(0, 200) + ' ' + node.any.map(x => x.message)).join(' | ')}`);
-}"""
-# Everything that can be tapped, as far as it can be seen; a field is as large as its label.
-SMALL = """([least, primary, letter]) => {
+SMALL_THINGS = """([primary, letter, number]) => {
   const found = [];
-  const seen = one => one.checkVisibility({visibilityProperty: true}) && !one.closest('.hidden-visually, .hidden-visually *');
-  for (const one of document.querySelectorAll('a, button, input, select, textarea, [role=button], [role=checkbox]')) {
-    if (!seen(one) || one.classList.contains('hidden-visually')) continue;
-    const box = (one.closest('label') ?? one).getBoundingClientRect();
-    const wanted = one.classList.contains('primary') ? primary : least;
-    if (box.width < least - 0.5 || box.height < wanted - 0.5) found.push(`${one.outerHTML.slice(0, 120)} ${box.width}x${box.height}`);
-  }
-  for (const one of document.querySelectorAll('body *')) {
+  const seen = one => one.checkVisibility({visibilityProperty: true}) && !one.closest('.hidden-visually');
+  const size = one => parseFloat(getComputedStyle(one).fontSize);
+  for (const one of document.querySelectorAll('main .primary'))
+    if (one.getBoundingClientRect().height < primary - 0.5) found.push(`low: ${one.outerHTML.slice(0, 120)}`);
+  for (const one of document.querySelectorAll('.number'))
+    if (seen(one) && size(one) < number) found.push(`small number: ${one.outerHTML.slice(0, 120)}`);
+  for (const one of document.querySelectorAll('header *, main *, footer *')) {
     const own = [...one.childNodes].some(node => node.nodeType === 3 && node.data.trim());
-    if (own && seen(one) && !['SCRIPT', 'STYLE', 'NOSCRIPT'].includes(one.tagName) && parseFloat(getComputedStyle(one).fontSize) < letter)
-      found.push(`${one.outerHTML.slice(0, 120)} ${getComputedStyle(one).fontSize}`);
+    if (own && seen(one) && size(one) < letter) found.push(`small: ${one.outerHTML.slice(0, 120)}`);
   }
-  return found;
-}"""
-OVER = """() => {
-  const found = [];
   const wide = document.documentElement.clientWidth;
-  if (document.documentElement.scrollWidth > wide) found.push(`page ${document.documentElement.scrollWidth} of ${wide}`);
-  for (const one of document.querySelectorAll('main, header, footer, main a, main button, header *, footer *')) {
-    if (!one.checkVisibility() || one.closest('.paper, .hidden-visually')) continue;
+  for (const one of document.querySelectorAll('header *, main *, footer *')) {
+    if (!seen(one) || one.closest('.paper, svg')) continue;
     const box = one.getBoundingClientRect();
-    if (box.width && (box.left < -0.5 || box.right > wide + 0.5)) found.push(`${one.outerHTML.slice(0, 120)} ${box.left}-${box.right}`);
+    if (box.width && (box.left < -0.5 || box.right > wide + 0.5)) found.push(`beside: ${one.outerHTML.slice(0, 120)}`);
   }
   return found;
 }"""
+SHOWS = "([view, id]) => { const shown = document.querySelector(`${view}-view`); return shown && (shown.operationId ?? id) === id && shown.firstElementChild; }"
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -77,39 +66,66 @@ async def change(hall, operation_id: str, action: str, operator_id: str) -> None
     assert (await hall.send("POST", "/api-operation-lifecycle", body)).status == 200
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def desk(browser, hall):
+    async with at_work(browser, hall) as desk:
+        yield desk
+        assert desk.watched.complaints() == []
+
+
 async def show(desk, view: str, operation_id: str) -> None:
-    part = view not in ("queue", "activity", "attention", "login")
-    await desk.page.evaluate("hash => app.go(hash)", f"#/{view}/{operation_id}" if part else f"#/{view}")
-    await desk.page.wait_for_function("view => app.route.name === view && app.current && document.querySelector('main > *')", arg=view)
-    if part:
-        await desk.page.wait_for_selector(f"{view}-view > *")
+    await desk.page.evaluate("hash => app.go(hash)", f"#/{view}" if view == "queue" else f"#/{view}/{operation_id}")
+    await desk.page.wait_for_function(SHOWS, arg=[view, operation_id])
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-async def test_no_screen_has_anything_that_axe_objects_to(browser, hall, work, language):
-    async with at_work(browser, hall, pairing={"language": language, "name": f"Laser {language}"}) as desk:
-        await desk.page.evaluate(AXE.read_text())
-        objected = {}
-        await desk.knows(work)
+async def test_no_view_has_a_flaw(desk, work, language):
+    """Axe and text at 7:1; German on the small screen, because its words are the longest."""
+    await desk.knows(work)
+    await desk.page.set_viewport_size(SMALL if language == "de" else WIDE)
+    await desk.page.evaluate(SPEAK, language)
+    found = {}
+    for view in VIEWS:
+        await show(desk, view, work)
+        for theme in THEMES:
+            await desk.page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
+            found[view, theme] = await flaws(desk.page)
+    assert {name: flaw for name, flaw in found.items() if flaw} == {}
+
+
+async def test_what_is_asked_has_no_flaw_and_gives_the_focus_back(desk, work):
+    await desk.page.evaluate(SPEAK, "en")
+    await desk.page.set_viewport_size(SMALL)
+    await desk.open(work, "quantity", "/finish")
+    await desk.field("scrap")
+    assert await flaws(desk.page) == []
+    await desk.field("good")
+    await desk.key("1")
+    await desk.page.focus("main .primary")
+    await desk.page.keyboard.press("Enter")
+    assert "missing" in await desk.told()
+    assert await flaws(desk.page) == []
+    assert await desk.page.evaluate("() => document.activeElement.closest('dialog') !== null")
+    await desk.page.keyboard.press("Escape")
+    await desk.page.wait_for_function("() => document.activeElement.matches('main .primary')")
+
+
+async def test_everything_can_be_read_and_touched_on_every_screen(desk, work):
+    await desk.page.evaluate(SPEAK, "de")
+    found = {}
+    for width, height in SIZES:
+        await desk.page.set_viewport_size({"width": width, "height": height})
         for view in VIEWS:
             await show(desk, view, work)
-            for theme, options in (("dark", ALL), ("light", COLOURS)):  # all else is the same in both
-                await desk.page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
-                if found := await desk.page.evaluate(CHECKED, options):
-                    objected[view, theme] = found
-        assert objected == {}
+            found[view, width, height] = await desk.page.evaluate(SMALL_THINGS, [PRIMARY_PX, TEXT_PX, NUMBER_PX])
+    await desk.page.set_viewport_size(WIDE)
+    assert {name: small for name, small in found.items() if small} == {}
 
 
-async def test_everything_can_be_touched_with_gloves_and_read_from_a_metre(browser, hall, work):
-    async with at_work(browser, hall, pairing={"language": "de", "name": "Laser klein"}) as desk:
-        wrong = {}
-        await desk.knows(work)
-        for width, height in SIZES:
-            await desk.page.set_viewport_size({"width": width, "height": height})
-            for view in VIEWS:
-                await show(desk, view, work)
-                if found := await desk.page.evaluate(SMALL, [TARGET_PX, PRIMARY_PX, TEXT_PX]):
-                    wrong[view, width, height, "small"] = found
-                if found := await desk.page.evaluate(OVER):
-                    wrong[view, width, height, "over"] = found
-        assert wrong == {}
+async def test_a_board_on_the_wall_shows_the_work_and_asks_nobody_to_log_in(desk, work):
+    wall = await desk.watched.context.new_page()
+    await wall.goto(f"{desk.hall.url}/terminal/board")
+    await wall.wait_for_selector("board-view .op-card-running:has-text('Anna')")
+    assert await wall.locator("board-view a, board-view button").count() == 0
+    assert await flaws(wall) == []
+    await wall.close()

@@ -48,7 +48,9 @@ async def test_who_starts_what_another_has_started_is_told_who(desks, hall):
     await ben.page.evaluate("app.outbox.discard(app.outbox.refused[0].id, 'Ben')")
     await ben.do("join")
     await ben.settle()
-    entries = await hall.rows("SELECT operator_id, end_time FROM time_entries WHERE operation_id = ? ORDER BY start_time", cut)
+    entries = await hall.rows(
+        "SELECT operator_id, end_time FROM time_entries WHERE operation_id = ? ORDER BY start_time", cut
+    )
     assert [tuple(one.values()) for one in entries] == [(ANNA, None), (BEN, None)]
     for desk in desks:
         await desk.do("pause")

@@ -8,7 +8,7 @@ from typing import Any
 from browsing import opened
 from hall import LASER, SAW
 from playwright.async_api import Browser, Locator
-from station import Hall, Screen
+from terminal_screen import Hall, Screen
 
 LATER = "app.tapped = null"  # people take longer from tap to tap than a tremor does
 
@@ -80,7 +80,6 @@ async def at_work(
 ) -> AsyncIterator[Desk]:
     """A paired screen in front of its queue; `pairing` as for a new terminal."""
     watched = await opened(browser, **page)
-    watched.context.set_default_timeout(5000)  # DEV
     desk = Desk(hall, watched)
     await desk.pair(**(pairing or {}))
     await desk.login(name)

@@ -126,6 +126,7 @@ export class TerminalApp extends LitElement {
     const draw = () => this.requestUpdate();
     for (const one of [this.store, this.outbox, this.sessions, this.db, this.photos]) one.addEventListener("change", draw);
     addEventListener("hashchange", () => this.#moved());
+    addEventListener("keydown", (event) => this.#pedal(event));
     addEventListener("click", (event) => this.#steady(event), { capture: true });
     this.api.addEventListener("build", ({ detail }) => {
       this.build = detail;
@@ -264,6 +265,13 @@ export class TerminalApp extends LitElement {
     }
   }
 
+  /** A foot pedal is a keyboard with one key, named by the site. */
+  #pedal(event) {
+    if (event.repeat || event.key !== this.store.policy?.pedal_key || dialogOpen()) return;
+    event.preventDefault();
+    this.current?.primary?.(this);
+  }
+
   async #scanned(text) {
     if (this.shows !== "work" || dialogOpen()) return;
     if (await this.current?.scan?.(this, text)) return;
@@ -322,7 +330,7 @@ export class TerminalApp extends LitElement {
     if (timers === undefined && this.sessions.active) this.#load(TIMERS);
     return html`
       ${frame.header(this, name)} ${frame.bars(this)}
-      <main class="main" tabindex="-1">${view ? view.render(this) : view === false ? frame.missing(this) : nothing}</main>
+      <main class="main" tabindex=${name === "board" ? "0" : "-1"}>${view ? view.render(this) : view === false ? frame.missing(this) : nothing}</main>
       ${frame.footer(this, name, timers)}
     `;
   }

@@ -3,7 +3,8 @@
  * a time, and removed only on a final answer. Nothing is dropped unless a person discards it.
  *
  * A command: {n, id, type, operation_id, payload, session, operator_id, tapped_at, offset_ms, state, reason?, asks_login?}; `state` is
- * "waiting", "held" (its undo window is open), "undone" for the moment until it is gone, or "refused" (`reason`: {status, code, message, details, request_id}).
+ * "waiting", "held" (its undo window is open), "undone" (until it is gone) or "refused" (`reason`: {status, code, message, details,
+ * request_id}).
  */
 
 import { uuid } from "./uuid.js";
@@ -36,7 +37,7 @@ export class Outbox extends EventTarget {
 
   /** Those not sent yet, held ones among them, in order. */
   get waiting() {
-    return this.commands.filter((one) => one.state !== "refused");
+    return this.commands.filter((one) => one.state === "waiting" || one.state === "held");
   }
 
   get refused() {
@@ -117,6 +118,13 @@ export class Outbox extends EventTarget {
     if (command?.state !== "held") return false;
     clearTimeout(this.timers.get(id));
     command.state = "undone"; // at once: what is tapped next ends every window that is still open
+    try {
+      await this.db.delete("commands", command.n);
+    } catch {
+      command.state = "waiting"; // still on the disk: a reload would send it
+      this.flush();
+      return false;
+    }
     await this.#remove(command);
     return true;
   }
@@ -151,11 +159,20 @@ export class Outbox extends EventTarget {
     if (!command || command === this.sending) return;
     const { reason, type, operation_id, payload, operator_name, tapped_at } = command;
     const entry = { id, type, operation_id, payload, operator_name, tapped_at, reason, by, at: new Date(this.clock.now()).toISOString() };
-    const before = (await this.db.get("kept", "discarded")) ?? [];
-    await this.db.put("kept", [...before, entry].slice(-DISCARDED_MAX), "discarded");
+    await this.db.put("kept", [...(await this.discarded()), entry].slice(-DISCARDED_MAX), "discarded");
     await this.#remove(command);
     this.dispatchEvent(new CustomEvent("discarded", { detail: entry }));
     this.flush();
+  }
+
+  /** What people gave up on this screen, the latest last; `told`: the gateway has it in its log. */
+  async discarded() {
+    return (await this.db.get("kept", "discarded")) ?? [];
+  }
+
+  async discardTold(id) {
+    const entries = (await this.discarded()).map((one) => (one.id === id ? { ...one, told: true } : one));
+    await this.db.put("kept", entries, "discarded").catch(() => {}); // told twice, then
   }
 
   /** Somebody has logged in: what the gateway did not take for want of a session goes with the new one of the same person. */

@@ -107,7 +107,7 @@ async function discard(app, command) {
 
 async function read(app) {
   state.discarded = [];
-  state.discarded = ((await app.db.get("kept", "discarded")) ?? []).slice(-DISCARDED_SHOWN).reverse();
+  state.discarded = (await app.outbox.discarded()).slice(-DISCARDED_SHOWN).reverse();
   app.requestUpdate();
 }
 

@@ -99,7 +99,7 @@ function choose(app, who) {
     return;
   }
   clearInterval(ticking);
-  const setting = who.operator?.has_pin === false && !who.session && !app.store.policy?.badge_only;
+  const setting = who.operator?.has_pin === false && !who.session && !(who.badge && app.store.policy?.badge_only);
   Object.assign(state, fresh(), { who, setting });
   app.requestUpdate();
 }
