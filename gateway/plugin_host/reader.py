@@ -20,7 +20,9 @@ BATCH_MAX = 100  # journal entries: what comes again, at the most, after a crash
 FAILURES_MAX = 3  # at the same place: what fails alone then is set aside
 LOOK_EVERY_S = 5.0  # for what somebody wants to be tried again
 PARKED_MAX = 1_000  # the oldest give way
-REFUSED_PAUSE_S = 0.2  # after a refusal: each costs a commit, and one that refuses everything would take one for every event
+REFUSED_PAUSE_S = (
+    0.2  # after a refusal: each costs a commit, and one that refuses everything would take one for every event
+)
 
 log = structlog.get_logger(__name__)
 

@@ -74,7 +74,7 @@ def quantile(latencies: list[float], share: float) -> float:
     return sorted(latencies)[int(len(latencies) * share)]
 
 
-# ------------------------------------------------------------------ (a)
+# ------------------------------------------------------------------ beside a bad one
 
 
 def complaints(gateway: Running, bad: Bad) -> list[str]:
@@ -119,7 +119,7 @@ def beside(floor: Floor, rounds: int, seconds: float) -> bool:
     return ok
 
 
-# ------------------------------------------------------------------ (c)
+# ------------------------------------------------------------------ who blocks the loop
 
 
 def blocked(floor: Floor, rounds: int) -> bool:
