@@ -46,7 +46,7 @@ class Supervised:
         self._given_up = False
 
     async def run(self) -> None:
-        """Until it is stopped, has ended by itself, or is given up; may be run again then. Never raises anything of the plugin's."""
+        """Until it is stopped, has ended by itself, or is given up; may then be run again. Never raises what is the plugin's."""
         _AT_WORK.set(self)
         self._crashed_s, self._given_up = [], False
         await keep_running(self._once, self._link, clock=self._clock, rng=self._rng)
