@@ -98,7 +98,6 @@ async def main(
         "p50_ms": statistics.median(latencies) * 1000,
         "p99_ms": latencies[int(len(latencies) * 0.99)] * 1000,
         "refused": sum(station.refused for station in stations),
-        **({} if rate is None else {"latencies_ms": [round(one * 1000, 3) for one in latencies]}),
     }
 
 
