@@ -21,6 +21,7 @@ from gateway.kernel.supervise import keep_running
 
 CRASHES_MAX, CRASHES_S = 5, 600.0  # so many within that time: it is not started again by itself
 CANCEL_MAX_S = 0.5  # in which a cancelled task has to end; then it is closed under its own feet
+ENDED_AT_ONCE = 50  # tasks, before somebody else may run: thousands at once would be a pause of the loop
 NAMES_MAX = 5  # of tasks, in one line of the log
 
 log = structlog.get_logger(__name__)
@@ -147,8 +148,10 @@ async def _ended(tasks: Iterable[asyncio.Task[Any]]) -> list[asyncio.Task[Any]]:
     tasks = [*tasks]
     for end in (_cancel, _close):
         alive = [task for task in tasks if not task.done()]
-        for task in alive:
-            end(task)
+        for start in range(0, len(alive), ENDED_AT_ONCE):
+            for task in alive[start : start + ENDED_AT_ONCE]:
+                end(task)
+            await asyncio.sleep(0)
         if alive:
             await asyncio.wait(alive, timeout=CANCEL_MAX_S)
     for task in tasks:
