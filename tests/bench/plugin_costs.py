@@ -7,15 +7,15 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-HERE = Path(__file__).parent
-for kind in ("modbus", "mtconnect", "opcua_client"):  # the tests' PLCs and agents
-    sys.path.append(str(HERE.parent / "plugins" / kind))
+sys.path.append(str(Path(__file__).parents[1] / "plugins" / "modbus"))  # whom the tests read
+sys.path.append(str(Path(__file__).parents[1] / "plugins" / "mtconnect"))
+sys.path.append(str(Path(__file__).parents[1] / "plugins" / "opcua_client"))
 
-import mtconnect_agent  # noqa: E402 -- it lies there
-import opcua_plc  # noqa: E402 -- the same
-import plc as modbus_plc  # noqa: E402 -- the same
-from bench_start import free_port  # noqa: E402 -- with the others
-from plugin_stand import Stand  # noqa: E402 -- with the others
+import mtconnect_agent
+import opcua_plc
+import plc as modbus_plc
+from bench_start import free_port
+from plugin_stand import Stand
 
 MACHINE = """[[uns.device]]
 id = "laser-1"
@@ -26,7 +26,6 @@ input = "counter/good"
 rule = "counter_delta"
 report = "quantity_good"
 """
-MACHINES = ("modbus", "mtconnect", "opcua_client")
 
 
 @contextlib.asynccontextmanager
@@ -73,7 +72,7 @@ def start(stand: Stand, name: str, settings: str) -> tuple[float, float, float]:
 async def costs(scratch: Path, starts: int) -> dict[str, list[tuple[float, float, float]]]:
     """Plugin, or `none` -> its starts. In turns, each the first once."""
     stand = Stand(scratch / "hall")
-    command = [sys.executable, HERE / "opcua_stand.py", stand.data, "fill"]
+    command = [sys.executable, Path(__file__).with_name("opcua_stand.py"), stand.data, "fill"]
     await asyncio.to_thread(subprocess.run, command, check=True)
     async with counterparts(scratch) as settings:
         taken: dict[str, list[tuple[float, float, float]]] = {name: [] for name in ("none", *settings)}
