@@ -26,15 +26,35 @@ NODESETS = ROOT / "plugins" / "opcua_mirror" / "nodesets"
 LIST = "VENDOR.json"
 OLDEST_NPM = 7  # the first that reads our lock format
 NPM_TIMEOUT_S = 600
+Wanted = tuple[str, tuple[str, ...], str]
 
-# package -> (files to take, folder below VENDOR); the licence files come along
-WANTED: dict[str, tuple[tuple[str, ...], str]] = {
-    "swagger-ui-dist": (("swagger-ui-bundle.js", "swagger-ui.css"), "swagger-ui"),
-}
+LIT_DIRECTIVES = ("class-map", "if-defined", "live", "repeat")
+# What the pages draw beside their words: names of lucide.
+ICONS = """
+activity arrow-left arrow-right ban barcode battery-medium bell boxes calendar camera check chevron-down chevron-left chevron-right
+chevron-up circle circle-alert circle-check circle-dashed circle-help circle-pause circle-play circle-x clipboard-check clock cloud
+cloud-off coffee copy cpu database download ellipsis external-link eye file-code file-text filter flag flame gauge hard-drive
+hourglass id-card image info keyboard languages layers layout-grid list-checks lock log-in log-out map-pin message-square minus
+monitor moon network octagon-alert package pause pencil play plug plus qr-code refresh-cw rotate-ccw route scan-line search send
+server settings shield square square-check star sun tablet terminal trash-2 triangle-alert undo-2 upload user users wifi wifi-off
+wrench x zap
+""".split()
+
+# (package, files to take, folder below VENDOR); the licence files come along
+WANTED: tuple[Wanted, ...] = (
+    ("swagger-ui-dist", ("swagger-ui-bundle.js", "swagger-ui.css"), "swagger-ui"),
+    ("lit", ("index.js",), "lit"),
+    ("lit-element", ("lit-element.js",), "lit-element"),
+    ("lit-html", ("lit-html.js", "directive.js", "directive-helpers.js", "is-server.js"), "lit-html"),
+    ("lit-html", tuple(f"directives/{name}.js" for name in LIT_DIRECTIVES), "lit-html/directives"),
+    ("@lit/reactive-element", ("reactive-element.js", "css-tag.js"), "reactive-element"),
+    ("uplot", ("dist/uPlot.esm.js", "dist/uPlot.min.css"), "uplot"),
+    ("lucide-static", tuple(f"icons/{name}.svg" for name in ICONS), "icons"),
+)
 # The same, below NODESETS. The package holds a .ndjson.gz beside each: the name says .xml.
-WANTED_NODESETS: dict[str, tuple[tuple[str, ...], str]] = {
-    "node-opcua-nodesets": (("nodesets/opc.ua.isa95-jobcontrol.nodeset2.xml",), "."),
-}
+WANTED_NODESETS: tuple[Wanted, ...] = (
+    ("node-opcua-nodesets", ("nodesets/opc.ua.isa95-jobcontrol.nodeset2.xml",), "."),
+)
 
 
 class AssetsUnavailable(Exception):
@@ -56,7 +76,7 @@ def ready() -> bool:
     return all(_ready(folder) for folder, _ in _sets())
 
 
-def _sets() -> list[tuple[Path, dict[str, tuple[tuple[str, ...], str]]]]:
+def _sets() -> list[tuple[Path, tuple[Wanted, ...]]]:
     return [(VENDOR, WANTED), (NODESETS, WANTED_NODESETS)]
 
 
@@ -64,10 +84,10 @@ def _part(folder: Path) -> Path:
     return folder.with_name(folder.name + ".part")
 
 
-def _taken(folder: Path, wanted: dict[str, tuple[tuple[str, ...], str]]) -> int:
+def _taken(folder: Path, wanted: tuple[Wanted, ...]) -> int:
     part = _part(folder)
     shutil.rmtree(part, ignore_errors=True)
-    taken = [entry for package, (patterns, below) in wanted.items() for entry in take(package, patterns, part, below)]
+    taken = [entry for package, patterns, below in wanted for entry in take(package, patterns, part, below)]
     (part / LIST).write_text(json.dumps({"stamp": stamp(), "files": taken}, indent=1) + "\n", encoding="utf-8")
     return len(taken)
 
@@ -172,4 +192,4 @@ else:
             except AssetsUnavailable as problem:
                 if version != "editable":  # a released wheel without its pages is a defect
                     raise
-                self.app.display_warning(f"the page /docs will stay empty, OPC UA without Job Control: {problem}")
+                self.app.display_warning(f"the pages will stay empty, OPC UA without Job Control: {problem}")

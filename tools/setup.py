@@ -59,7 +59,7 @@ def set_up(apt: PrivateApt, *, tests: bool) -> list[str]:
     virtual_environment(apt)
     packages(tests=tests)
     extras: list[tuple[str, Callable[[], None], str]] = [
-        ("browser libraries", browser_libraries, "the gateway serves its API, its page /docs stays empty"),
+        ("browser libraries", browser_libraries, "the gateway serves its API, its pages stay empty"),
         ("Mosquitto", lambda: unpacked(apt, "mosquitto", MOSQUITTO_PACKAGES), "the gateway takes its embedded broker"),
         ("curl", lambda: unpacked(apt, "curl", CURL_PACKAGES), "the line that the demo prints will want one"),
     ]
@@ -129,7 +129,7 @@ def browser_libraries() -> None:
         return
     if assets.npm_command() is None:
         node()
-    say("browser libraries of the API's page, every package checked by hash")
+    say("browser libraries of the pages, every package checked by hash")
     try:
         assets.fetch()
     except assets.AssetsUnavailable as problem:
