@@ -88,6 +88,7 @@ class Mirror:
             port=config.port,
             sign=config.sign,
             insecure_readonly=config.insecure_readonly,
+            user_certificates=config.user_certificates,
             version=self._context.gateway_version,
         )
         hall, problem = await self._furnished(made)

@@ -59,7 +59,17 @@ async def test_it_ends_at_once(tmp_path):
     clock, pki = ManualClock(), Pki(tmp_path)
     uri = pki.own(clock.now()).uri
     door = server.Door(pki, Users(tmp_path), clock, insecure_readonly=False)
-    made = await server.made(door, pki, uri, host="127.0.0.1", port=0, sign=False, insecure_readonly=False, version="1")
+    made = await server.made(
+        door,
+        pki,
+        uri,
+        host="127.0.0.1",
+        port=0,
+        sign=False,
+        insecure_readonly=False,
+        user_certificates=False,
+        version="1",
+    )
     await made.start()
     beating = made.iserver.time_task
     await made.stop()
