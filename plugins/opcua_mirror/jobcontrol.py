@@ -71,11 +71,14 @@ class JobControl:
         return ua.LocalizedText(text, self._locale)
 
     def state(self, state: State) -> list[Any]:
-        """The top level first."""
-        named = [(state.number, state.name), *([state.sub] if state.sub else [])]
+        """The top level first; it alone has no path."""
+        named = [(state.number, state.name, ua.RelativePath([]))]
+        if state.sub is not None:
+            number, name = state.sub
+            named.append((number, name, self._path(name)))
         return [
-            ua.ISA95StateDataType(BrowsePath=self._path(name), StateText=self.text(name), StateNumber=number)
-            for number, name in named
+            ua.ISA95StateDataType(BrowsePath=path, StateText=self.text(name), StateNumber=number)
+            for number, name, path in named
         ]
 
     def listed(self, operations: Iterable[Operation]) -> ua.Variant:

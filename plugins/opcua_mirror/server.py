@@ -7,6 +7,7 @@ What it lacks (2.1.0), and what is done about it here:
 * The certificate in CreateSession is not compared with the channel's, and may be left out: the channel's is looked at, too, at
   the login.
 * Anybody may register servers, without a login: nobody may.
+* It asks for names also where nothing is encrypted, and they are refused: there only anybody is offered.
 * Logins may be signed or encrypted by what is broken (SHA-1, PKCS #1 v1.5): they are refused.
 * `OfType` in a filter is equality: here it is the type or one below it.
 * What it lacks in a session stands in `sessions.py`.
@@ -177,6 +178,12 @@ class Guarded(InternalServer):  # type: ignore[misc] # untyped, see pyproject.to
     def register_external_session(self, session: Any) -> None:
         session.auth_token = ua.NodeId(secrets.token_bytes(TOKEN_BYTES), 0, ua.NodeIdType.ByteString)
         super().register_external_session(session)
+
+    def add_endpoint(self, endpoint: ua.EndpointDescription) -> None:
+        if endpoint.SecurityMode == ua.MessageSecurityMode.None_:
+            anybody = [one for one in endpoint.UserIdentityTokens if one.TokenType == ua.UserTokenType.Anonymous]
+            endpoint.UserIdentityTokens = anybody
+        super().add_endpoint(endpoint)
 
     def create_session(self, name: Any, user: Any = None, external: bool = False) -> Session:  # noqa: FBT001, FBT002, ARG002 -- asyncua's form
         return Session(self, self.aspace, self.subscription_service, name, external=external)

@@ -36,6 +36,11 @@ async def test_what_is_missing_or_open_is_said_and_the_rest_works(tmp_path, monk
             for refused in (node.write_value(False), anybody.nodes.objects.call_method(ua.NodeId(1), ua.NodeId(2))):
                 with pytest.raises(ua.uaerrors.BadUserAccessDenied):
                     await refused
+        endpoints = await Client(floor.url, timeout=CLIENT_TIMEOUT_S).connect_and_get_server_endpoints()
+        tokens = {
+            one.SecurityMode.name: {token.TokenType.name for token in one.UserIdentityTokens} for one in endpoints
+        }
+        assert tokens == {"SignAndEncrypt": {"UserName", "Anonymous"}, "None_": {"Anonymous"}}
         client = Client(floor.url, timeout=CLIENT_TIMEOUT_S)
         client.set_user("olga")
         client.set_password(floor.passwords["olga"])
