@@ -61,6 +61,12 @@ class Hall:
         """Cells that there was no room for."""
         return len(self._without_room)
 
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Sessions and subscriptions of clients, nodes of the server."""
+        found: Mapping[str, int] = self._server.iserver.counts
+        return found
+
     async def prepare(self) -> None:
         self._space.add_types()
         self._space.add(nodes.frame())

@@ -218,6 +218,7 @@ class Mirror:
             await self._clock.sleep(LOOK_S)
             await self._show_machines(hall)  # counters are not in the journal
             await hall.behind(self._clock.now(), behind=self._behind)
+            self._context.link.facts |= hall.counts
 
     @property
     def _behind(self) -> bool:

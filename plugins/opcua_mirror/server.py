@@ -201,6 +201,12 @@ class Guarded(InternalServer):  # type: ignore[misc] # untyped, see pyproject.to
     def register_server(self, server: Any, conf: Any = None) -> None:  # noqa: ARG002 -- asyncua's form
         raise ServiceError(ua.StatusCodes.BadServiceUnsupported)
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """For people: who is here, and how much there is."""
+        watched = len(self.subscription_service.subscriptions)
+        return {"sessions": len(self._external_sessions), "subscriptions": watched, "nodes": len(self.aspace.keys())}
+
     async def stop(self) -> None:
         """Whoever has not logged out is logged out: asyncua leaves sessions, and their tasks, behind. And it waits up to a second
         for its clock, longer than a plugin may take.
