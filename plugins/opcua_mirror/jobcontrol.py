@@ -106,6 +106,7 @@ class JobControl:
                     "Quantity": one.quantity,
                     "Material": one.material or "",
                     "EstimatedMinutes": one.estimated_time,
+                    "Program": one.program or "",
                 }
             ),
             PersonnelRequirements=None,
@@ -187,7 +188,7 @@ class JobControl:
 def order_key(one: Operation) -> tuple[Any, ...]:
     """The list of orders is made anew when one of these changes, not for every piece."""
     planned = (one.planned_start, one.due_date, one.priority, one.sequence, one.quantity, one.estimated_time)
-    return (one.id, one.state, one.title, one.material, *planned)
+    return (one.id, one.state, one.title, one.material, one.program, *planned)
 
 
 def response_key(one: Operation) -> tuple[Any, ...]:
