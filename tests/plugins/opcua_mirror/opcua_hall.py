@@ -44,7 +44,8 @@ class Floor:
         return self.link.facts["url"]
 
     async def listening(self) -> None:
-        await until(lambda: self.link.state in ("up", "degraded"), "the mirror")
+        """Not before its own report: on a slow machine it is degraded while it starts, as it keeps others waiting."""
+        await until(lambda: "url" in self.link.facts and self.link.state in ("up", "degraded"), "the mirror")
 
     def user(
         self, name: str, role: str = "operator", cells: tuple[str, ...] = (), operator_id: str | None = None
