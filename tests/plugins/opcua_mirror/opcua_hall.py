@@ -81,8 +81,10 @@ class Floor:
             {"operation_name": f"Op {n}", "sequence": n, "cell_id": cell, "estimated_time": 30}
             for n, cell in enumerate(cells, 1)
         ]
-        part = {"part_number": f"{number}-P", "material": "Steel", "quantity": 5, "operations": steps}
-        made = await self.ask("POST", "/api-jobs", {"job_number": number, "parts": [part], **more})
+        part = {"part_number": f"{number}-P", "material": "Steel", "quantity": 5, "cnc_program_name": "NEST_0042"}
+        made = await self.ask(
+            "POST", "/api-jobs", {"job_number": number, "parts": [{**part, "operations": steps}], **more}
+        )
         return [one["id"] for one in made["job"]["parts"][0]["operations"]]
 
     async def press(self, verb: str, operation_id: str) -> None:

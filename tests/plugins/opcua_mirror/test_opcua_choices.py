@@ -30,6 +30,8 @@ async def floor(tmp_path_factory):
         patch.setattr(mirror, "TICK_S", 0.2)
         patch.setattr(mirror, "ENDED_S", 1)
         patch.setattr(mirror, "WARN_DAYS", 6 * 365)
+        patch.setattr(mirror, "BEHIND_S", 0.05)
+        patch.setattr(mirror, "LOOK_S", 0.05)
         patch.setattr(server, "CONNECTIONS_MAX", CONNECTIONS)
         patch.setattr(server, "SUBSCRIPTIONS_MAX", SUBSCRIPTIONS)
         async with opened(tmp_path_factory.mktemp("opcua"), UNS, **CHOSEN) as floor:
@@ -109,6 +111,21 @@ async def test_the_list_ends_where_it_should_and_stop_pauses(floor):
         await until_async(lambda: _more(session, elapsed, 0.0), "that time passes")
         await floor.press("complete", orders[0])
         await until_async(lambda: _is(listed, orders[1:]), "that what has ended goes, and the next comes")
+
+
+async def test_who_looks_is_told_that_the_picture_is_old(floor):
+    """Here after a twentieth of a second, so with every change until it is shown."""
+    heard: list = []
+
+    class Ear:
+        def datachange_notification(self, _node, value, _data):
+            heard.append(value)
+
+    async with floor.session() as session:
+        subscription = await session.client.create_subscription(50, Ear())
+        await subscription.subscribe_data_change(session.node("gw/status/JournalBehind"), queuesize=10)
+        await floor.plan("J-9", (SAW,))
+        await until(lambda: heard[-2:] == [True, False], "that it was old, and is not any more")
 
 
 async def test_no_text_is_ever_null(floor):

@@ -26,6 +26,7 @@ async def test_orders_methods_and_events(floor, tmp_path):
         assert [one["stateText"]["text"] for one in orders[cut]["state"]] == ["AllowedToStart", "Ready"]
         values = {one["ID"]: one["value"]["value"] for one in order["jobOrderParameters"]}
         assert (values["JobNumber"], values["Quantity"], values["EstimatedMinutes"]) == ("J-1", 5, 30)
+        assert values["Program"] == "NEST_0042"
 
         asked = ((RESULTS, 1006), (None, 1006), (None, 0))
         for path, kind in asked:
