@@ -56,6 +56,7 @@ from gateway.publishers.sender import Here
 from gateway.publishers.trial import Trial as PublisherTrial
 from gateway.replays import routes as replays
 from gateway.replays.commands import ReplayCommands
+from gateway.reports import public as reports
 from gateway.settings import Settings
 from gateway.transfer import routes as transfer
 from gateway.transfer.export import Exports
@@ -111,6 +112,7 @@ def api_routes(
         *replays.routes(db, ReplayCommands(*made)),
         *keys_.routes(db, KeyCommands(keys, *made)),
         *mcp_keys.routes(db),
+        *reports.routes(db, clock),
         *hosted.routes(),
         *erp.routes(db, ErpCommands(*made, upstream=settings.compat.bulk_sync_shape == "upstream")),
         *_file_routes(settings, made, stored),

@@ -72,7 +72,7 @@ MAY = {
     },
     "api": WORK
     | {"examples", "settings", "catalog", "jobs", "operations", "files", "issues", "batches", "webhooks", "keys", "erp"}
-    | {"transfer", "hub", "conflicts", "inbound", "machines", "publishers", "uns", "mcp_keys", "replays"},
+    | {"transfer", "hub", "conflicts", "inbound", "machines", "publishers", "uns", "mcp_keys", "replays", "reports"},
     "app": WORK
     | FRAME
     | {
