@@ -29,7 +29,7 @@ fuzz: setup-tests  ## 10,000 generated requests for each route, by the served Op
 	@$(WITH_TOOLS) .venv/bin/python tests/fuzz/throw.py $(ARGS)
 payloads: setup-tests  ## 10,000 mutated messages of machines over MQTT beside a good one (ARGS="--payloads 1000 --seed 7")
 	@$(WITH_TOOLS) .venv/bin/python tests/fuzz/payloads.py $(ARGS)
-bench: setup-tests  ## writes and events a second, lists, cold start and memory on this machine
+bench: setup-tests  ## writes and events a second, lists, cold start, memory and what plugins cost on this machine
 	@$(WITH_TOOLS) .venv/bin/python tests/bench/run_all.py $(ARGS)
 recordings: setup-tests  ## holds the stand-in cloud against recorded exchanges (GOLDEN_DIR=<their folder>)
 	@$(WITH_TOOLS) GOLDEN_DIR="$(GOLDEN_DIR)" sh -ec 'pytest -q tests/recordings/*.py'

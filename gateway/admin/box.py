@@ -20,7 +20,9 @@ Arguments = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """`status` tells what `/healthz` does; `call` carries out a call of the REST API, see `plugin_host.ports.carried_out`."""
+    """`status` tells what `/healthz` does; `call` carries out a call of the REST API, see `plugin_host.ports.carried_out`.
+    `restart` a plugin: NotRunning where none is at work.
+    """
 
     settings: Settings
     db: Database
@@ -31,3 +33,4 @@ class Box:
     door: Door
     mcp_keys: McpKeys
     call: Callable[[Arguments], Awaitable[dict[str, Any]]]
+    restart: Callable[[str], Awaitable[None]]

@@ -107,6 +107,7 @@ class Hall:
             for one in self.cells[cell_id].operations
         }
         for cell in here.values():
+            await asyncio.sleep(0)  # a large hall is shown cell by cell: bookings go first
             if cell.id not in self.cells:
                 if len(self.cells) >= self._cells_max:
                     self._without_room.add(cell.id)
@@ -119,7 +120,6 @@ class Hall:
             written += await self._space.show(nodes.values_of_cell(cell, now, self._plan), now)
             if self._control is not None:
                 written += await self._show_orders(self._control, cell, now)
-            await asyncio.sleep(0)  # a large hall is shown cell by cell: bookings go first
         await self._tell(before, known, [*here.values()], moved, now, silent=silent)
         if (added or gone) and not silent:
             await self._events.nodes_changed(added, gone, now)

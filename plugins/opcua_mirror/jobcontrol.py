@@ -1,5 +1,6 @@
 """ISA-95 Job Control V2 (OPC 10031-4): where its nodeset lies, and its structures made of our operations."""
 
+import asyncio
 import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -46,8 +47,8 @@ def nodeset(folder: Path | None) -> Path:
 
 
 async def imported(server: Server, file: Path) -> int:
-    """The index of its namespace."""
-    await server.import_xml(str(file))
+    """The index of its namespace. Nobody uses the server yet; on a small box this takes longer than bookings should wait."""
+    await asyncio.to_thread(asyncio.run, server.import_xml(str(file)))
     return int(await server.get_namespace_index(URI))
 
 

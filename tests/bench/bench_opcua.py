@@ -20,7 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from asyncua import Server, ua
-from opcua_stand import CELLS, OPERATIONS
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the rows of tests
+
+from large_hall import CELLS, OPERATIONS
 
 from plugins.opcua_mirror import nodes
 from plugins.opcua_mirror.model import Cell, Operation
