@@ -17,7 +17,9 @@ async def test_a_scan_into_a_field_opens_the_operation_and_leaves_the_field_as_i
     await desk.knows(cut)
     await desk.page.fill(".queue-search", "plate")
     await desk.page.focus(".queue-search")
-    await desk.page.evaluate("() => { window.heard = []; document.querySelector('.queue-search').addEventListener('input', e => heard.push(e.target.value)); }")
+    await desk.page.evaluate(
+        "() => { window.heard = []; document.querySelector('.queue-search').addEventListener('input', e => heard.push(e.target.value)); }"
+    )
     await desk.scan(cut)
     await desk.arrives("operation")
     assert (await desk.page.evaluate("heard"))[-1] == "plate"

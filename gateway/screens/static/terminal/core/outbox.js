@@ -118,6 +118,7 @@ export class Outbox extends EventTarget {
     if (command?.state !== "held") return false;
     clearTimeout(this.timers.get(id));
     command.state = "undone"; // at once: what is tapped next ends every window that is still open
+    this.#changed();
     try {
       await this.db.delete("commands", command.n);
     } catch {
