@@ -56,6 +56,7 @@ from gateway.publishers.sender import Here
 from gateway.publishers.trial import Trial as PublisherTrial
 from gateway.replays import routes as replays
 from gateway.replays.commands import ReplayCommands
+from gateway.reports import public as reports
 from gateway.settings import Settings
 from gateway.terminals import routes as terminals
 from gateway.terminals.pairing import Terminals
@@ -115,6 +116,7 @@ def api_routes(
         *replays.routes(db, ReplayCommands(*made)),
         *keys_.routes(db, KeyCommands(keys, *made)),
         *mcp_keys.routes(db),
+        *reports.routes(db, clock),
         *terminals.routes(
             db, clock, paired or Terminals(db, clock, new_id), Pins(db, clock, Secrets(settings.data_dir))
         ),

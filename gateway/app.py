@@ -191,7 +191,9 @@ class Gateway:
         """Plain HTTP, TLS when there is a certificate, and the socket in the data folder."""
         call = partial(carried_out, self._api, CALLER)
         made = (self.settings, self.db, self.keys, self._clock, self._new_id, self.status.full, self._door)
-        box = Box(*made, self.mcp_keys, self.terminals, call, self._source, self._switch, self._tail)
+        box = Box(
+            *made, self.mcp_keys, self.terminals, call, self._plugins.restart, self._source, self._switch, self._tail
+        )
         self._ops = OperationsPage(box, self._inside)
         public = self._application(self.keys)
         self._ops.add_to(public)

@@ -83,7 +83,8 @@ MAY = {
     },
     "api": WORK
     | {"examples", "settings", "catalog", "jobs", "operations", "files", "issues", "batches", "webhooks", "keys", "erp"}
-    | {"transfer", "hub", "conflicts", "inbound", "machines", "publishers", "uns", "mcp_keys", "replays", "terminals"},
+    | {"transfer", "hub", "conflicts", "inbound", "machines", "publishers", "uns", "mcp_keys", "replays", "reports"}
+    | {"terminals"},
     "app": WORK
     | FRAME
     | {

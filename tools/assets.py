@@ -49,6 +49,7 @@ WANTED: tuple[Wanted, ...] = (
     ("lit-html", tuple(f"directives/{name}.js" for name in LIT_DIRECTIVES), "lit-html/directives"),
     ("@lit/reactive-element", ("reactive-element.js", "css-tag.js"), "reactive-element"),
     ("uplot", ("dist/uPlot.esm.js", "dist/uPlot.min.css"), "uplot"),
+    ("dejavu-fonts-ttf", ("ttf/DejaVuSans.ttf", "ttf/DejaVuSans-Bold.ttf"), "fonts"),  # for reports on paper
     ("lucide-static", tuple(f"icons/{name}.svg" for name in ICONS), "icons"),
 )
 # The same, below NODESETS. The package holds a .ndjson.gz beside each: the name says .xml.

@@ -25,7 +25,7 @@ Arguments = Mapping[str, Any]
 @dataclass(frozen=True, slots=True)
 class Box:
     """`status` tells what `/healthz` does; `call` carries out a call of the REST API, see `plugin_host.ports.carried_out`; `tail`
-    holds the log of a gateway that runs; `by` is who asks.
+    holds the log of a gateway that runs; `by` is who asks. `restart` a plugin: NotRunning where none is at work.
     """
 
     settings: Settings
@@ -38,6 +38,7 @@ class Box:
     mcp_keys: McpKeys
     terminals: Terminals
     call: Callable[[Arguments], Awaitable[dict[str, Any]]]
+    restart: Callable[[str], Awaitable[None]]
     configuration: Configuration
     switch: Switch
     tail: Tail | None = None

@@ -126,10 +126,13 @@ async def boxed(settings: Settings, source: Source = (None, None)) -> AsyncItera
 
                 return await called(settings, db, keys, clock, new_id, status, given)
 
+            async def restart(_name: str) -> None:
+                raise NotRunning("it is stopped, and its plugins with it")
+
             mcp_keys = McpKeys(db, clock, new_id)
             made = (settings, db, keys, clock, new_id, status, Door(settings, clock), mcp_keys)
             kept = (Configuration(*source, check), Switch(db, clock))
-            yield Box(*made, Terminals(db, clock, new_id), call, *kept)
+            yield Box(*made, Terminals(db, clock, new_id), call, restart, *kept)
     except StartupError as exc:
         if "is in use by process" in exc.message:  # it runs, and its socket does not answer
             raise NotRunning(exc.message) from exc

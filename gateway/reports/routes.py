@@ -2,17 +2,18 @@
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database
 from gateway.outbox.event import encode
 from gateway.outbox.receipts import Answer
-from gateway.reports import blockers, boards, capacity, quality, scrap, sync, work
+from gateway.reports import blockers, boards, capacity, quality, scrap, shifts, sync, work
 from gateway.reports.model import Asked, Report, View
 from gateway.web import body
 from gateway.web.openapi import BodySchema
-from gateway.web.routes import Call, Cells, Parameter, Route, Scope
+from gateway.web.routes import Call, Caller, Cells, Parameter, Route, Scope
 
 REPORTS = (
     *work.REPORTS,
@@ -21,8 +22,11 @@ REPORTS = (
     *capacity.REPORTS,
     *quality.REPORTS,
     *scrap.REPORTS,
+    *shifts.REPORTS,
     *sync.REPORTS,
 )
+
+_BY_NAME = {one.name: one for one in REPORTS}
 
 Standing = Callable[[], Awaitable[Mapping[str, Any]]]  # see gateway/status.py
 
@@ -37,11 +41,20 @@ def reports(db: Database, clock: Clock, standing: Standing) -> list[Route]:
 
 def _route(db: Database, clock: Clock, report: Report) -> Route:
     async def show(call: Call) -> Answer:
-        asked = body.validate(report.asked, dict(call.query))
-        cells = None if call.caller.cells is None else json.dumps(sorted(call.caller.cells))
-        return Answer(200, encode(await db.read(report.make, asked, View(clock.now(), cells))))
+        return Answer(200, encode(await _made(db, report, call.query, call.caller, clock.now())))
 
     return _shown(report.name, report.about, show, _parameters(report.asked))
+
+
+async def read(db: Database, name: str, query: Mapping[str, str], caller: Caller, now: datetime) -> Any:
+    """The report of that name. Raises Invalid, NotFound."""
+    return await _made(db, _BY_NAME[name], query, caller, now)
+
+
+async def _made(db: Database, report: Report, query: Mapping[str, str], caller: Caller, now: datetime) -> Any:
+    asked = body.validate(report.asked, dict(query))
+    cells = None if caller.cells is None else json.dumps(sorted(caller.cells))
+    return await db.read(report.make, asked, View(now, cells))
 
 
 def _told(name: str, about: str, standing: Standing, make: Callable[[Mapping[str, Any]], dict[str, Any]]) -> Route:

@@ -15,6 +15,7 @@ from gateway.web.incoming import Incoming
 
 ALL = "all"  # instead of a cell
 BODY_MAX_BYTES = 256 * 1024
+PACKED_FROM_BYTES = 16 * 1024
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -32,7 +33,10 @@ def answer(data: Mapping[str, Any], *, status: int = 200) -> web.Response:
 def answered(data: str, status: int, headers: Mapping[str, str] | None = None) -> web.Response:
     """`data`: JSON text."""
     text = f'{{"success":true,"data":{data}}}'.encode()
-    return web.Response(body=text, status=status, content_type="application/json", headers=headers)
+    response = web.Response(body=text, status=status, content_type="application/json", headers=headers)
+    if len(text) > PACKED_FROM_BYTES:
+        response.enable_compression()  # if the page takes that: a list of a hall over Wi-Fi
+    return response
 
 
 def cells(request: web.Request, terminal: Terminal, policy: Policy) -> Cells:

@@ -108,7 +108,9 @@ def resume(tx: Tx, stamp: Stamp, act: Act) -> Result:
         operation = operations_.get(tx, operation.id)
     if operation.status is Status.IN_PROGRESS:
         return _back(tx, stamp, act, operation)
-    return _move(tx, stamp, act, Verb.RESUME if operation.status is Status.ON_HOLD else Verb.START)
+    # What was held before anybody had begun begins now.
+    begins = operation.status is Status.NOT_STARTED and act.payload.get("reason")
+    return _move(tx, stamp, act, Verb.START if begins else Verb.RESUME)
 
 
 def _back(tx: Tx, stamp: Stamp, act: Act, operation: Operation) -> Result:
@@ -133,7 +135,7 @@ def finish(tx: Tx, stamp: Stamp, act: Act) -> Result:
 
 
 def report(tx: Tx, stamp: Stamp, act: Act) -> Result:
-    """Raises Invalid, ConfirmationNeeded."""
+    """Raises Invalid."""
     _writable(tx, act)
     if not blockers.pieces(act.payload):
         message = "nothing to report: good, scrap or rework is more than 0"
@@ -173,7 +175,6 @@ def issue(tx: Tx, stamp: Stamp, act: Act) -> Result:
         "created_by": act.operator_id,
         "reported_by_id": act.operator_id,
         "created_at": time_.text(act.at),
-        "updated_at": time_.text(act.at),
     }
     if asked.get("ncr_type"):
         given |= {"issue_type": "ncr", "ncr_category": asked["ncr_type"]}

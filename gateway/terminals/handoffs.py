@@ -16,6 +16,7 @@ HANDOFFS = Resource(
     table="operation_handoffs",
     path="",
     singular=("operation_handoff",),
+    cell="(SELECT o.cell_id FROM operations o WHERE o.id = operation_handoffs.operation_id)",
     columns=(
         Column("operation_id", Kind.UUID, required=True, references="operations"),
         Column("text", required=True),

@@ -129,8 +129,8 @@ class Act:
     session: Session
     at: datetime
     policy: Policy
-    caller: Caller = field(init=False)
     terminal: Terminal
+    caller: Caller = field(init=False)
 
     def __post_init__(self) -> None:
         cells = self.policy.cells(self.terminal)

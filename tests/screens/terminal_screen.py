@@ -172,7 +172,7 @@ class Screen:
 
     async def sent(self) -> None:
         """Nothing waits here any more."""
-        await self.page.wait_for_function("() => app.outbox.waiting.length === 0")
+        await self.page.wait_for_function("() => app.outbox.idle")
 
     async def show(self, view: str) -> None:
         await self.page.evaluate("hash => app.go(hash)", f"#/{view}")

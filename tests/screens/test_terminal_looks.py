@@ -37,7 +37,10 @@ SMALL_THINGS = """([primary, letter, number]) => {
   }
   return found;
 }"""
-SHOWS = "([view, id]) => { const shown = document.querySelector(`${view}-view`); return shown && (shown.operationId ?? id) === id && shown.firstElementChild; }"
+SHOWS = """([view, id]) => {
+  const shown = document.querySelector(`${view}-view`);
+  return shown && (shown.operationId ?? id) === id && shown.firstElementChild;
+}"""
 
 
 @pytest_asyncio.fixture(loop_scope="session")

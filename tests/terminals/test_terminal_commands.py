@@ -425,7 +425,7 @@ async def test_a_supervisor_corrects_times(hall):
     ("kind", "payload", "status"),
     [
         ("pause", {}, 400),
-        ("resume", {}, 200),
+        ("resume", {}, 400),
         ("finish", {"good": 10}, 400),
         ("report", {}, 422),
         ("report", {"good": -1}, 422),

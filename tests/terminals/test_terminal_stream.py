@@ -8,7 +8,7 @@ from hall import BURR
 from station import ANNA, BEN, LASER, SAW
 from waiting import until
 
-from gateway.screens import live
+from gateway.screens import live, terminal_api
 from gateway.screens.live import Stream
 from gateway.terminals import touched
 
@@ -201,3 +201,25 @@ def test_a_message_is_the_same_text_for_everybody_who_sees_the_same():
     assert json.loads(told.message(frozenset({LASER}))) == {"seq": 7, "operations": [{"id": "a"}], "gone": ["b", "c"]}
     assert json.loads(told.message(None)) == {"seq": 7, "operations": [{"id": "a"}, {"id": "b"}], "gone": ["c"]}
     assert BEN != ANNA
+
+
+async def test_a_connection_that_takes_nothing_is_cut(hall, monkeypatch):
+    monkeypatch.setattr(terminal_api, "WRITE_MAX_S", 0.2)
+    terminal = await hall.terminal()
+    host, _, port = hall.gateway.addresses[0].rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port), limit=1024)
+    writer.write(
+        f"GET /terminal/api/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {terminal.key}\r\n\r\n".encode()
+    )
+    await reader.readuntil(b"event: status")
+    streams = hall.gateway._terminal_api.live._streams
+    piece = b": " + b"x" * 100_000 + b"\n\n"
+
+    def flooded() -> bool:
+        for stream in [*streams]:
+            stream.push(piece)
+        return not streams
+
+    await until(flooded, "it is sent away")
+    assert (await hall.get_health())["links"]["terminals"]["streams_dropped"] == 1
+    writer.close()

@@ -179,7 +179,7 @@ async def test_an_example_works_as_it_stands(hall, method, path, name):
 
 @pytest.mark.parametrize(("method", "path", "operation"), [one for one in OPERATIONS if one[0] == "GET"])
 async def test_a_row_and_a_list_are_as_described(hall, method, path, operation):
-    if "{" in path:
+    if "{" in path or "application/pdf" in operation["responses"]["200"]["content"]:
         return
     alone = set() if any(one.get("required") for one in operation["parameters"]) else {path}
     for address in alone | {asked(path, operation)}:
