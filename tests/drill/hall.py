@@ -36,6 +36,7 @@ ITEMS_AT_ONCE = 1_000
 NEW_JOB_EVERY = 40  # changes
 VANISH_EVERY_S = 5.0
 VANISHED_MS = 10_000  # after which the server gives such a session up
+WATCHDOG_S = 10.0
 SAMPLE_EVERY_S = 2.0
 WARM = 0.25  # of the time, after which the memory should stay
 GROWTH_MAX = 0.10
@@ -159,8 +160,9 @@ def paths_of(cells: list[str], slots: int) -> Iterator[str]:
 
 
 @contextlib.asynccontextmanager
-async def connected(url: str, pki: Pki, password: str, session_ms: int = 120_000) -> Any:
-    client = Client(url, timeout=60)
+async def connected(url: str, pki: Pki, password: str, session_ms: int = 120_000, *, patient: bool = True) -> Any:
+    """`patient`: comes back by itself, as a SCADA does on a machine that stands still for seconds."""
+    client = Client(url, timeout=60, watchdog_intervall=WATCHDOG_S, auto_reconnect=patient, reconnect_max_delay=1)
     client.application_uri = pki.own(datetime.now(UTC)).uri
     client.session_timeout = session_ms
     await client.set_security(SecurityPolicyBasic256Sha256, pki.certificate, pki.key)
@@ -175,7 +177,7 @@ async def vanish(url: str, pki: Pki, password: str, cells: list[str], ends_s: fl
     pulled = 0
     while time.monotonic() + VANISH_EVERY_S < ends_s:
         with contextlib.suppress(ConnectionError, asyncio.CancelledError):
-            async with connected(url, pki, password, VANISHED_MS) as (client, index):
+            async with connected(url, pki, password, VANISHED_MS, patient=False) as (client, index):
                 await Watcher("guest").watch(client, index, [*paths_of(cells[:5], 1)])
                 client.uaclient.protocol.transport.abort()
         pulled += 1
