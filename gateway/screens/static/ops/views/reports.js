@@ -9,6 +9,7 @@ import { table } from "../parts/table.js";
 const SHIFT_H = 8;
 const HOUR_MS = 3_600_000;
 const DAYS = [7, 30, 90];
+const AMOUNTS = "worked setup operations planned good scrap rework pieces share summed lasted hours_there hours_needed open running".split(" ");
 
 /** What people print or put on a wall: the shift, what became scrap and why, how much the cells have to do. */
 export default class Reports extends View {
@@ -55,7 +56,7 @@ export default class Reports extends View {
             )}
           </span>
         </div>
-        ${this.scrap.data.length ? this.pareto() : nothing} ${this.reasons(this.scrap.data, t("reports.pareto"))}
+        ${this.scrap.data.length ? this.pareto() : nothing} ${this.reasons(this.scrap.data, "")}
       </section>
       <section class="report">
         <h2>${t("reports.load")}</h2>
@@ -157,9 +158,7 @@ export default class Reports extends View {
         <td class="amount">${number(one.cumulative_percentage)} %</td>
       </tr>`,
     );
-    const heads = ["reason", "what", "pieces", "share", "summed"].map((one) => t(`reports.${one}`));
-    return html`<h3>${label}</h3>
-      ${table(label, heads, rows, t("reports.no_scrap"))}`;
+    return listed(label, ["reason", "what", "pieces", "share", "summed"], rows, t("reports.no_scrap"));
   }
 
   pareto() {
@@ -187,7 +186,7 @@ export default class Reports extends View {
         <td>${one.cell_name}</td>
         <td class="amount">${number(one.capacity.hours)}</td>
         <td class="amount">${number(one.capacity.needed_hours)}</td>
-        <td>
+        <td class="amount">
           <meter min="0" max="100" high="100" .value=${Math.min(100, one.capacity.utilization_percent ?? 0)} aria-label=${one.cell_name}></meter>
           ${one.capacity.utilization_percent === null ? "–" : `${number(one.capacity.utilization_percent)} %`}
         </td>
@@ -196,19 +195,21 @@ export default class Reports extends View {
         <td>${one.warnings.overloaded ? html`${icon("triangle-alert")} ${t("reports.overloaded")}` : ""}</td>
       </tr>`,
     );
-    const heads = ["cell", "hours_there", "hours_needed", "share", "open", "running", "note"].map((one) => t(`reports.${one}`));
-    return table(t("reports.load"), heads, rows, t("reports.no_cells"));
+    return listed("", ["cell", "hours_there", "hours_needed", "share", "open", "running", "note"], rows, t("reports.no_cells"));
   }
 
   part(name, columns, rows) {
-    const label = t(`reports.${name}`);
-    const heads = columns.map((one) => t(`reports.${one}`));
-    return html`<h3>${label}</h3>
-      ${table(label, heads, rows, t("reports.nothing"))}`;
+    return listed(t(`reports.${name}`), columns, rows, t("reports.nothing"));
   }
 
   choose(given) {
     Object.assign(this, given);
     this.again();
   }
+}
+
+function listed(heading, columns, rows, empty) {
+  const amounts = columns.flatMap((one, at) => (AMOUNTS.includes(one) ? [at] : []));
+  const heads = columns.map((one) => t(`reports.${one}`));
+  return html`${heading ? html`<h3>${heading}</h3>` : nothing} ${table(heading || t("reports.load"), heads, rows, empty, amounts)}`;
 }
