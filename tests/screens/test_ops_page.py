@@ -228,6 +228,20 @@ async def test_a_dead_letter_is_discarded_with_a_reason_and_another_is_sent_agai
     assert done[1]["detail"]["reason"] == "typed wrongly"
 
 
+async def test_a_row_is_set_right_and_sent_again(desk, here, letters):
+    cell = (await here.send("POST", "/fn/api-cells", {"name": "Bending press with far too long a name"})).data["cell"][
+        "id"
+    ]
+    await park(here, REFUSED, cell)
+    await desk.go("letters")
+    await desk.page.get_by_role("button", name="Edit").click()
+    await desk.dialog().locator("input[name=name]").fill("Bending")
+    await desk.dialog().get_by_role("button", name="Save, retry").click()
+    await desk.says("1 is sent again.")
+    assert (await here.verb("data.row", table="cells", id=cell))["row"]["name"] == "Bending"
+    assert [one["state"] for one in await parked(here)] == ["retry"]
+
+
 async def test_all_of_one_cause_go_together(desk, here, letters):
     await park(here, REFUSED, "a", "b", "c")
     await desk.go("letters")
