@@ -17,6 +17,7 @@ BENCHES = (
     "bench_webhooks.py",
     "bench_terminals.py",
     "bench_opcua.py",
+    "bench_terminal.py",
     "bench_plugins.py",
 )
 

@@ -45,8 +45,11 @@ class Watched:
 
 
 async def opened(browser: Browser, **options) -> Watched:
-    """A context of its own: nothing of another test's is kept in it."""
-    context = await browser.new_context(**{"viewport": WIDE, "locale": "en-GB", **options})
+    """A context of its own: nothing of another test's is kept in it. A service worker, which fetches every file, is not let in
+    unless `service_workers` is "allow".
+    """
+    usual = {"viewport": WIDE, "locale": "en-GB", "service_workers": "block"}
+    context = await browser.new_context(**{**usual, **options})
     context.set_default_timeout(SHOWN_MAX_MS)
     await context.add_init_script(APP)
     return Watched(await context.new_page(), context)

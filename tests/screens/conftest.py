@@ -1,5 +1,6 @@
 """One Chromium for all tests of the pages; a gateway of its own for each file, in the same loop."""
 
+import contextlib
 import shutil
 from pathlib import Path
 
@@ -63,13 +64,29 @@ async def kept(browser, hall):
     await watched.context.close()
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def screen(hall, browser, kept):
+@contextlib.asynccontextmanager
+async def switched_on(hall, browser, kept, **options):
     """That terminal, switched on again."""
-    watched = await opened(browser, storage_state=kept)
+    watched = await opened(browser, storage_state=kept, **options)
     screen = Screen(hall, watched)
     await screen.page.goto(f"{hall.url}/terminal/")
     await screen.state("online")
+    await screen.complete()
     yield screen
     await watched.context.close()
     assert watched.complaints() == []
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def screen(hall, browser, kept):
+    async with switched_on(hall, browser, kept) as screen:
+        yield screen
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def protected(hall, browser, kept):
+    """The same; its page opens without a gateway."""
+    async with switched_on(hall, browser, kept, service_workers="allow") as screen:
+        await screen.page.wait_for_function("() => app.protected")
+        await screen.page.wait_for_function("async () => (await caches.keys()).length === 1")
+        yield screen

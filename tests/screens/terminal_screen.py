@@ -138,6 +138,7 @@ class Screen:
         await self.page.click(f".person:has-text('{name}')")
         await self.type_pin(pin)
         await self.page.wait_for_selector(f".operator:has-text('{name}')")
+        await self.complete()
 
     async def knows(self, *ids: str) -> None:
         """It shows these operations."""
@@ -148,6 +149,10 @@ class Screen:
         command = {"type": kind, "operation_id": operation_id, "payload": payload or {}}
         acted = "async ([command, options]) => (await app.act(command, options)).id ?? null"
         return await self.page.evaluate(acted, [command, options])
+
+    async def complete(self) -> None:
+        """It has everything that may be wanted while there is no gateway."""
+        await self.page.wait_for_function("() => app.complete")
 
     async def scan(self, text: str, *, apart_ms: float = 5, end: str = "Enter") -> None:
         """As a scanner types it. The keys carry their own times: how quick this machine is does not matter."""
@@ -167,7 +172,7 @@ class Screen:
 
     async def sent(self) -> None:
         """Nothing waits here any more."""
-        await self.page.wait_for_function("() => app.outbox.waiting.length === 0")
+        await self.page.wait_for_function("() => app.outbox.idle")
 
     async def show(self, view: str) -> None:
         await self.page.evaluate("hash => app.go(hash)", f"#/{view}")

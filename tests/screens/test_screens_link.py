@@ -49,12 +49,11 @@ async def test_taps_without_a_gateway_are_shown_and_sent_once_in_order(hall, scr
     assert row["good"] == 6
 
 
-async def test_a_reload_without_a_gateway_opens_the_page_and_keeps_what_waits(hall, screen):
+async def test_a_reload_without_a_gateway_opens_the_page_and_keeps_what_waits(hall, protected):
     """On this machine, where a service worker keeps the page."""
+    screen = protected
     [operation] = await hall.operations()
     await screen.knows(operation)
-    await screen.page.wait_for_function("() => app.protected")
-    await screen.page.wait_for_function("async () => (await caches.keys()).length === 1")
     await screen.watched.context.set_offline(True)
     before = datetime.now(UTC)
     tap = await screen.tap("start", operation)
@@ -107,7 +106,7 @@ async def test_before_it_is_paired_a_plain_lan_address_says_so_too(hall, browser
 
 
 async def test_a_wrong_clock_of_the_tablet_books_right_times(hall, browser):
-    watched = await opened(browser)
+    watched = await opened(browser, service_workers="allow")
     await watched.context.add_init_script(TWO_HOURS_LATE)
     screen = Screen(hall, watched)
     await screen.pair()

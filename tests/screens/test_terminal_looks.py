@@ -37,7 +37,10 @@ SMALL_THINGS = """([primary, letter, number]) => {
   }
   return found;
 }"""
-SHOWS = "([view, id]) => { const shown = document.querySelector(`${view}-view`); return shown && (shown.operationId ?? id) === id && shown.firstElementChild; }"
+SHOWS = """([view, id]) => {
+  const shown = document.querySelector(`${view}-view`);
+  return shown && (shown.operationId ?? id) === id && shown.firstElementChild;
+}"""
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -47,7 +50,12 @@ async def work(hall):
     shown, _ = await order(hall, f"L-{number}-1", planned=1200, notes="First part to the office.")
     await order(hall, f"L-{number}-2", steps=("Cut with a very long name that nobody would choose", "Saw", "Engrave"))
     held, _ = await order(hall, f"L-{number}-3")
-    issue = {"operation_id": held, "title": "Scratches on the visible side", "description": "Ask", "causes_standstill": True}
+    issue = {
+        "operation_id": held,
+        "title": "Scratches on the visible side",
+        "description": "Ask",
+        "causes_standstill": True,
+    }
     assert (await hall.send("POST", "/api-issues", {**issue, "severity": "high"})).status == 201
     busy, _ = await order(hall, f"L-{number}-4")
     await change(hall, busy, "start", CEM)

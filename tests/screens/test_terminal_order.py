@@ -1,4 +1,4 @@
-"""A whole order with gloves on: in eight taps, without the internet, cut off from the gateway in the middle; the cloud has it all later."""
+"""A whole order with gloves on: eight taps, no internet, cut off from the gateway in the middle; the cloud has it all later."""
 
 import asyncio
 import random

@@ -4,6 +4,11 @@ import pytest_asyncio
 from hall import BURR
 from work import at_work, order
 
+HEARD = """() => {
+  window.heard = [];
+  document.querySelector('.queue-search').addEventListener('input', event => heard.push(event.target.value));
+}"""
+
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def desk(browser, hall):
@@ -17,7 +22,7 @@ async def test_a_scan_into_a_field_opens_the_operation_and_leaves_the_field_as_i
     await desk.knows(cut)
     await desk.page.fill(".queue-search", "plate")
     await desk.page.focus(".queue-search")
-    await desk.page.evaluate("() => { window.heard = []; document.querySelector('.queue-search').addEventListener('input', e => heard.push(e.target.value)); }")
+    await desk.page.evaluate(HEARD)
     await desk.scan(cut)
     await desk.arrives("operation")
     assert (await desk.page.evaluate("heard"))[-1] == "plate"

@@ -30,7 +30,7 @@ const BOARD = "/terminal/board";
 const VIEWS = ["pair", "login", "queue", "operation", "quantity", "issue", "checklist", "documents", "activity", "attention", "board"];
 const TIMERS = "parts/timers";
 const TAP_AGAIN_MS = 400; // a second tap on the same control within is a tremor
-const LOADS_AHEAD_MS = 1_500;
+const LOADS_AHEAD_MS = 500; // after the first screen
 
 export class TerminalApp extends LitElement {
   constructor() {
@@ -40,6 +40,8 @@ export class TerminalApp extends LitElement {
     this.clock = new Clock();
     this.build = null;
     this.shows = "starting";
+    /** Is everything here that may be wanted while there is no gateway? */
+    this.complete = false;
   }
 
   createRenderRoot() {
@@ -145,6 +147,7 @@ export class TerminalApp extends LitElement {
     this.store.addEventListener("up", () => {
       this.photos.flush();
       this.loadAgain();
+      setTimeout(() => this.#loadAhead(), LOADS_AHEAD_MS);
     });
     this.store.addEventListener("identify", () => this.#identify());
     this.store.addEventListener("terminal", () => this.#terminal());
@@ -188,7 +191,6 @@ export class TerminalApp extends LitElement {
     await this.store.start(this.identity.terminal);
     if (this.route.name === "board") return;
     this.reporting.start();
-    setTimeout(() => this.#loadAhead(), LOADS_AHEAD_MS);
   }
 
   /** Called by the view that pairs. */
@@ -280,8 +282,11 @@ export class TerminalApp extends LitElement {
 
   /** Views that come later, and the other languages: there may be no gateway then. */
   async #loadAhead() {
-    for (const language of LANGUAGES) await fetchWords(language).catch(() => {}); // asked for again when wanted
-    for (const name of VIEWS) if (name !== "board") await this.#load(`views/${name}`);
+    if (this.complete || this.route.name === "board") return;
+    const words = LANGUAGES.map((language) => fetchWords(language));
+    const said = await Promise.allSettled(words);
+    for (const path of [TIMERS, ...VIEWS.filter((name) => name !== "board").map((name) => `views/${name}`)]) await this.#load(path);
+    this.complete = said.every((one) => one.status === "fulfilled") && [...this.views.values()].every(Boolean);
   }
 
   /** Only where the browser lets it: not on a plain LAN address. */

@@ -30,6 +30,8 @@ export class Outbox extends EventTarget {
     this.marks = new Map();
     this.timers = new Map();
     this.next_n = 1;
+    this.writing = 0;
+    this.last = Promise.resolve();
     this.failures = 0;
     this.sending = null;
     this.running = false;
@@ -38,6 +40,11 @@ export class Outbox extends EventTarget {
   /** Those not sent yet, held ones among them, in order. */
   get waiting() {
     return this.commands.filter((one) => one.state === "waiting" || one.state === "held");
+  }
+
+  /** Nothing is on its way to the disk or to the gateway. */
+  get idle() {
+    return this.writing === 0 && this.waiting.length === 0;
   }
 
   get refused() {
@@ -95,6 +102,18 @@ export class Outbox extends EventTarget {
       state: undo_s > 0 ? "held" : "waiting",
     };
     this.marks.set(command.id, this.clock.mark());
+    this.writing += 1;
+    const keep = () => this.#keep(command, undo_s, photos);
+    const kept = this.last.then(keep, keep); // whatever became of the one before: in the order of the taps
+    this.last = kept;
+    try {
+      return await kept;
+    } finally {
+      this.writing -= 1;
+    }
+  }
+
+  async #keep(command, undo_s, photos) {
     try {
       for (const [n, photo] of photos.entries()) await this.db.put("photos", photo, [command.id, n]);
       await this.db.put("commands", command);
@@ -118,6 +137,7 @@ export class Outbox extends EventTarget {
     if (command?.state !== "held") return false;
     clearTimeout(this.timers.get(id));
     command.state = "undone"; // at once: what is tapped next ends every window that is still open
+    this.#changed();
     try {
       await this.db.delete("commands", command.n);
     } catch {

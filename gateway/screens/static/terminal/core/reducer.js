@@ -37,8 +37,15 @@ function start(card, command, by) {
   return { status: "in_progress", held: null, on_it: [...others(card, by), at_work(command, by)] };
 }
 
-function pause(card) {
-  return { status: "on_hold", on_it: card.on_it.map((one) => ({ ...one, paused: true })) };
+/** His own time; with the last one who works on it the operation stands. */
+function pause(card, command, by) {
+  const goes_on = others(card, by).some((one) => !one.paused);
+  if (goes_on) return { on_it: card.on_it.map((one) => (one.operator_id === by.operator_id ? stopped(one, command) : one)) };
+  return { status: "on_hold", on_it: card.on_it.map((one) => stopped(one, command)) };
+}
+
+function stopped(one, command) {
+  return one.paused ? one : { ...one, paused: true, paused_at: command.tapped_at };
 }
 
 function resume(card, command, by) {
@@ -56,7 +63,7 @@ function report(card, command) {
 
 function issue(card, { payload }) {
   if (!payload.stops_work) return {};
-  return { ...pause(card), held: { issue_id: null, title: payload.title } };
+  return { status: "on_hold", held: { issue_id: null, title: payload.title } };
 }
 
 function counted(card, { good = 0, scrap = [], rework = 0 }) {

@@ -3,6 +3,7 @@ import { span, t, time } from "shared/i18n.js";
 import { icon } from "shared/icon.js";
 import { ICONS } from "./state.js";
 
+export const CORRECT = "correct-"; // before the id of what is put right, in the address
 const STEP_ICONS = { not_started: ICONS.ready, in_progress: ICONS.running, on_hold: ICONS.paused, completed: ICONS.done };
 
 /** Where the part has been and where it goes; the step that is shown is marked. */
@@ -57,8 +58,8 @@ export function tools({ tools: needed = [] }) {
   `);
 }
 
-/** Who has worked on it, and when. Open entries have no end. */
-export function booked({ time: entries, quantities }) {
+/** Who has worked on it, and when; pieces lead a supervisor to where they are put right. Open entries have no end. */
+export function booked(card, { time: entries, quantities }, supervisor) {
   if (!entries.length && !quantities.length) return nothing;
   return section("booked", "clock", html`
     <ul class="booked">
@@ -69,10 +70,18 @@ export function booked({ time: entries, quantities }) {
           <span>${one.duration_s === null ? t("operation.runs") : span(one.duration_s)}</span>
         </li>`,
       )}
-      ${quantities.map((one) => html`<li><span>${one.operator_name}</span><span class="quiet">${time(one.recorded_at)}</span><span>${pieces(one)}</span></li>`)}
+      ${quantities.map(
+        (one) => html`<li>
+          <span>${one.operator_name}</span><span class="quiet">${time(one.recorded_at)}</span><span>${pieces(one)}</span>
+          ${supervisor ? correct(card, one) : nothing}
+        </li>`,
+      )}
     </ul>
   `);
 }
+
+const correct = (card, { id }) =>
+  html`<a class="button" href="#/quantity/${card.id}/${CORRECT}${id}">${icon("pencil")} <span>${t("operation.correct")}</span></a>`;
 
 function pieces({ good, scrap, rework }) {
   const said = [["good", good], ["scrap", scrap], ["rework", rework]].filter(([, n]) => n > 0);

@@ -33,7 +33,7 @@ function operator(app, active) {
 export function bars(app) {
   const found = [];
   if (!app.db.durable) found.push(html`<div class="bar red" role="alert">${icon("hard-drive")} <span>${t("common.not_stored")}</span></div>`);
-  if (app.outdated && app.outbox.waiting.length === 0) found.push(newVersion());
+  if (app.outdated && app.outbox.idle) found.push(newVersion());
   if (app.sessions.read_only) found.push(html`<div class="bar amber" role="status">${icon("lock")} <span>${t("common.read_only")}</span></div>`);
   return found;
 }

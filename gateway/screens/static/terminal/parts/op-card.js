@@ -39,7 +39,6 @@ export class OpCard extends LitElement {
     return html`
       <span class="op-card-head">
         <span class="op-card-state">${icon(ICONS[state])} ${t(`card.${state}`)}</span>
-        ${card.waiting ? html`<span class="op-card-waiting">${icon("clock")} ${t("card.waiting")}</span>` : nothing}
         <span class="op-card-tags">
           ${card.rush ? html`<span class="tag tag-rush">${icon("zap")} ${t("card.rush")}</span>` : nothing}
           ${due ? html`<span class="tag tag-${due}">${t(`card.${due}`)}</span>` : nothing}
@@ -55,6 +54,7 @@ export class OpCard extends LitElement {
         </span>
       </span>
       <span class="op-card-foot">
+        ${card.waiting ? html`<span class="op-card-waiting">${icon("clock")} ${t("card.waiting")}</span>` : nothing}
         ${state === "held" ? html`<span class="op-card-reason">${card.held.title}</span>` : this.#facts()} ${this.#people()}
       </span>
     `;

@@ -39,11 +39,11 @@ export function because(tally, reason) {
   return { ...tally, field: "scrap", reason, scrap, fresh: true };
 }
 
-/** `key`: "0".."9", "back", "clear", "-1", "+1", "+5" or "all"; `left`: pieces that the plan still wants. */
+/** `key`: "0".."9", "back", "clear", "-1", "+1", "+5" or "all"; `left`: pieces that the plan still wants beside those counted here. */
 export function press(tally, key, left) {
   if (!counts(tally)) return tally;
   const now = currentOf(tally);
-  if (key === "all") return set(tally, now + Math.max(0, left - totalOf(tally)), true);
+  if (key === "all") return set(tally, now + left, true);
   if (key === "clear") return set(tally, 0, true);
   if (key === "back") return set(tally, Math.floor(now / RADIX), false);
   if (key.length > 1) return set(tally, now + Number(key), true);

@@ -5,7 +5,9 @@ import "../parts/op-card.js";
 import { SECTIONS, dayOf, hours, inOrder, left, remainingS, stateOf } from "../parts/state.js";
 import { View } from "../parts/view.js";
 
-const SHOWN_MAX = 12; // of a column: nobody scrolls a wall
+// Nobody scrolls a wall: as many are shown as have room, as high as the largest letters make them.
+const AROUND_PX = 200;
+const CARD_PX = 172;
 
 /** The work of a cell for everybody who looks up: nothing to tap, nobody signed in. */
 class BoardView extends View {
@@ -20,13 +22,14 @@ class BoardView extends View {
 
   #column(name, cards, today) {
     const sum = (value) => cards.reduce((total, card) => total + value(card), 0);
-    const more = cards.length - SHOWN_MAX;
+    const room = Math.max(1, Math.floor((window.innerHeight - AROUND_PX) / CARD_PX));
+    const more = cards.length - room;
     return html`<section class="board-column" aria-labelledby="board-${name}">
       <h2 id="board-${name}" class="board-head">${t(`queue.${name}`)} <span class="number">${number(cards.length)}</span></h2>
       <p class="quiet">${t("queue.sums", { h: hours(sum(remainingS)), n: sum(left) })}</p>
       <ul class="board-cards">
         ${repeat(
-          cards.slice(0, SHOWN_MAX),
+          cards.slice(0, room),
           (card) => card.id,
           (card) => html`<li><op-card .board=${true} .card=${card} .today=${today} .language=${this.language}></op-card></li>`,
         )}

@@ -6,8 +6,10 @@ import * as belongings from "../parts/belongings.js";
 import { blockersOf, cleared, leaving, resume } from "../parts/blockers.js";
 import { Detail } from "../parts/detail.js";
 import { head } from "../parts/head.js";
-import { ICONS, dayOf, others, stateOf, timerOf, urgency } from "../parts/state.js";
+import { ICONS, dayOf, elapsedS, others, stateOf, timerOf, urgency } from "../parts/state.js";
 import { View } from "../parts/view.js";
+
+const SUPERVISOR = "admin"; // the role of whoever may put right what was booked
 
 /** By the state of the card: the one big button first, then the others. */
 const ACTIONS = {
@@ -44,7 +46,7 @@ class OperationView extends View {
     const detail = this.#detail.of(card);
     return html`
       <article class="operation">
-        <div class="operation-what">${this.#states(card)} ${this.#facts(card)} ${detail ? this.#texts(card, detail) : nothing}</div>
+        <div class="operation-what">${this.#states(card)} ${this.#facts(card, detail)} ${detail ? this.#texts(card, detail) : nothing}</div>
         <div class="operation-do">${this.#count(card)} ${this.#actions(card, detail)}</div>
         <div class="operation-below">
           ${detail ? this.#below(card, detail) : html`<p class="quiet">${t(this.#detail.failed ? "operation.not_here" : "operation.loading")}</p>`}
@@ -64,14 +66,23 @@ class OperationView extends View {
     </p>`;
   }
 
-  #facts(card) {
+  /** What is booked, and what runs: a card alone knows only what is booked. */
+  #workedS(card, detail) {
+    if (!detail) return card.worked_s;
+    const ended = detail.time.filter((one) => one.end_time);
+    const now = this.app.clock.now();
+    const running = card.on_it.reduce((sum, one) => sum + elapsedS(one, now), 0);
+    return ended.reduce((sum, one) => sum + (one.duration_s ?? 0), running);
+  }
+
+  #facts(card, detail) {
     const facts = [
       ["part", card.part_name ? `${card.part_number} · ${card.part_name}` : card.part_number],
       ["customer", card.customer],
       ["material", card.material],
       ["due", card.due_date && day(card.due_date)],
       ["cell", card.cell_name],
-      ["time", t("operation.time_of", { worked: span(card.worked_s), planned: span(card.estimated_s) })],
+      ["time", t("operation.time_of", { worked: span(this.#workedS(card, detail)), planned: span(card.estimated_s) })],
     ];
     const shown = facts.filter(([, value]) => value);
     return html`<dl class="facts-grid">
@@ -116,7 +127,7 @@ class OperationView extends View {
   #below(card, detail) {
     return html`
       ${belongings.routing(card, detail)} ${belongings.checklist(card, detail)} ${belongings.documents(card, detail)}
-      ${belongings.tools(detail)} ${belongings.issues(detail)} ${belongings.booked(detail)}
+      ${belongings.tools(detail)} ${belongings.issues(detail)} ${belongings.booked(card, detail, this.#supervisor)}
       <button type="button" class="button to-handoff" @click=${() => this.#remark(card)}>${icon("message-square")} <span>${t("operation.handoff")}</span></button>
     `;
   }
@@ -125,11 +136,15 @@ class OperationView extends View {
     const { policy } = this.app.store;
     const offered = { join: policy?.join !== false, setup: policy?.work_modes === true };
     const [first, ...rest] = ACTIONS[this.#situation(card)].filter((name) => offered[name] !== false);
-    if (!first) return html`<p class="quiet">${t("operation.done_hint")}</p>`;
+    if (!first) return html`<p class="quiet">${t(this.#supervisor ? "operation.correct_hint" : "operation.done_hint")}</p>`;
     return html`
       ${this.#action(first, card, detail, "primary wide")}
       <div class="operation-also">${rest.map((name) => this.#action(name, card, detail))}</div>
     `;
+  }
+
+  get #supervisor() {
+    return this.app.store.session?.role === SUPERVISOR;
   }
 
   /** "running" is somebody else's or mine: what I can do differs. */

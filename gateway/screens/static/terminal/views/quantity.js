@@ -1,7 +1,9 @@
 import { html, nothing } from "lit";
 import { language, number, t } from "shared/i18n.js";
 import { icon } from "shared/icon.js";
-import { ask } from "../parts/ask.js";
+import { ask, askWords } from "../parts/ask.js";
+import { CORRECT } from "../parts/belongings.js";
+import { Detail } from "../parts/detail.js";
 import { head, toOperation } from "../parts/head.js";
 import "../parts/keypad.js";
 import { left, produced, stateOf } from "../parts/state.js";
@@ -11,40 +13,70 @@ import { View } from "../parts/view.js";
 const REASON_TILES_MAX = 12;
 const UNDO_S = 8;
 const FINISH = "finish";
+const REPORT = "report";
+const NOTHING = { good: 0, scrap: 0, rework: 0 };
 
-/** Good, scrap and rework on a big keypad, reported alone or as a part of Finish. */
+/**
+ * Good, scrap and rework on a big keypad: reported alone, as a part of Finish, or put right by a supervisor.
+ * `mode`: "report", "finish", or "correct-" with the id of what was booked.
+ */
 class QuantityView extends View {
-  static properties = { operationId: { attribute: false }, finishing: { attribute: false }, counted: { state: true }, every: { state: true } };
+  static properties = { operationId: { attribute: false }, mode: { attribute: false }, counted: { state: true }, every: { state: true } };
 
   #opened = "";
+  #detail = new Detail(this);
 
   willUpdate() {
-    const asked = `${this.operationId} ${this.finishing}`;
     const card = this.app.store.operation(this.operationId);
+    const asked = `${this.operationId} ${this.mode}`;
     if (!card || this.#opened === asked) return;
+    const before = this.#correcting && this.#before(card);
+    if (this.#correcting && !before) return; // it is being read
     this.#opened = asked;
     this.every = false;
     const { changing } = this.app;
-    if (changing?.operation_id === this.operationId && changing.payload.scrap) this.counted = tally.again(changing.payload);
-    else this.counted = tally.empty(this.finishing ? left(card) : 0); // who finishes has usually made what was planned
+    if (before) this.counted = tally.again({ good: before.good, rework: before.rework });
+    else if (changing?.operation_id === this.operationId && changing.payload.scrap) this.counted = tally.again(changing.payload);
+    else this.counted = tally.empty(this.#finishing ? left(card) : 0); // who finishes has usually made what was planned
+  }
+
+  get #finishing() {
+    return this.mode === FINISH;
+  }
+
+  get #correcting() {
+    return this.mode.startsWith(CORRECT);
+  }
+
+  /** What stands booked and is put right: nothing of it is counted beside what takes its place. */
+  #before(card) {
+    if (!this.#correcting) return NOTHING;
+    return this.#detail.of(card)?.quantities.find((one) => CORRECT + one.id === this.mode);
+  }
+
+  /** Scrap that is left as it was booked, reasons and all, until somebody chooses a reason. */
+  #scrap(card) {
+    const untouched = this.#correcting && Object.keys(this.counted.scrap).length === 0;
+    return untouched ? (this.#before(card)?.scrap ?? 0) : tally.scrapOf(this.counted);
   }
 
   render() {
     const { app } = this;
     const card = app.store.operation(this.operationId);
     if (!card) return html`<p class="empty">${t("operation.unknown")}</p>`;
+    if (!this.counted) return html`<p class="quiet">${t(this.#detail.failed ? "operation.not_here" : "operation.loading")}</p>`;
     return html`
       <section class="quantity ${this.counted.field === "scrap" && this.counted.reason ? "quantity-reason" : ""}">
         <div class="quantity-fields">
-          ${tally.FIELDS.map((field) => this.#field(field))} ${this.#against(card)} ${this.#confirm(card)}
+          ${tally.FIELDS.map((field) => this.#field(card, field))} ${this.#against(card)} ${this.#confirm(card)}
         </div>
         <div class="quantity-pad">${this.#pad(card)}</div>
       </section>
     `;
   }
 
-  #field(field) {
-    const value = field === "scrap" ? tally.scrapOf(this.counted) : this.counted[field];
+  #field(card, field) {
+    const value = field === "scrap" ? this.#scrap(card) : this.counted[field];
     return html`<button
       type="button"
       class="tile count count-${field}"
@@ -75,13 +107,20 @@ class QuantityView extends View {
   }
 
   #after(card) {
-    return { good: card.good + this.counted.good, made: produced(card) + tally.totalOf(this.counted) };
+    const before = this.#before(card) ?? NOTHING; // gone, when somebody else has deleted it
+    const counted = this.counted.good + this.counted.rework + this.#scrap(card);
+    return { good: card.good - before.good + this.counted.good, made: produced(card) - produced(before) + counted };
+  }
+
+  #left(card) {
+    return Math.max(0, card.planned - this.#after(card).made);
   }
 
   #confirm(card) {
-    const empty = !this.finishing && tally.totalOf(this.counted) === 0;
+    const empty = this.mode === REPORT && tally.totalOf(this.counted) === 0;
+    const [name] = this.mode.split("-");
     return html`<button type="button" class="button primary wide" ?disabled=${empty} @click=${() => this.#send(card)}>
-      ${icon("check")} ${t(this.finishing ? "quantity.finish" : "quantity.report")}
+      ${icon("check")} ${t(`quantity.${name}`)}
     </button>`;
   }
 
@@ -95,7 +134,8 @@ class QuantityView extends View {
       if (!(await ask({ title: t("quantity.over_title"), text, choices: [{ value: true, label: t("quantity.over_yes"), primary: true }] }))) return;
       confirmed.push("over_plan");
     }
-    if (!this.finishing) return this.#done("report", card, payload);
+    if (this.#correcting) return this.#correct(card, payload);
+    if (!this.#finishing) return this.#done("report", card, payload);
     if (good < planned) {
       // Scrap and rework have told why already: only what nobody made is asked about.
       const chosen = made < planned ? await this.#under({ made, planned, unit, n: planned - made }) : "finish";
@@ -129,6 +169,16 @@ class QuantityView extends View {
     this.app.go(`#/issue/${card.id}/shortfall`);
   }
 
+  /** With a reason; what was booked stays with it. */
+  async #correct(card, { good, rework, scrap }) {
+    const { session } = this.app.store;
+    const reason = await askWords({ title: t("quantity.correct_title"), label: t("quantity.correct_why"), yes: t("quantity.correct") });
+    if (!reason) return;
+    const right = { good, rework, ...(Object.keys(this.counted.scrap).length ? { scrap } : {}) };
+    const payload = { quantity_id: this.mode.slice(CORRECT.length), ...right, reason, supervisor_session: session.id };
+    if (await this.app.act({ type: "correct", operation_id: card.id, payload }, { done: t("done.correct") })) this.app.go(`#/operation/${card.id}`);
+  }
+
   async #done(type, card, payload) {
     const done = t(`done.${type}`, { name: `${card.sequence} ${card.name}` });
     if (!(await this.app.act({ type, operation_id: card.id, payload }, { undo_s: UNDO_S, done }))) return;
@@ -142,8 +192,8 @@ class QuantityView extends View {
       ${counted.field === "scrap" ? this.#because() : nothing}
       <key-pad
         .language=${this.language}
-        .left=${Math.max(0, left(card) - tally.totalOf(counted))}
-        @press=${({ detail }) => (this.counted = tally.press(counted, detail.key, left(card)))}
+        .left=${this.#left(card)}
+        @press=${({ detail }) => (this.counted = tally.press(counted, detail.key, this.#left(card)))}
       ></key-pad>
     `;
   }
@@ -185,14 +235,18 @@ class QuantityView extends View {
 
 customElements.define("quantity-view", QuantityView);
 
-/** Asked for by the address, or because a Finish that was refused is to be changed. */
-const finishing = (app) => app.route.rest === FINISH || (app.changing?.type === FINISH && app.changing.operation_id === app.route.id);
+/** As the address says; a Finish that was refused is changed as a Finish. */
+function modeOf(app) {
+  const { changing, route } = app;
+  if (route.rest === FINISH || route.rest?.startsWith(CORRECT)) return route.rest;
+  return changing?.type === FINISH && changing.operation_id === route.id ? FINISH : REPORT;
+}
 
 export const render = (app) =>
-  html`<quantity-view .app=${app} .operationId=${app.route.id} .finishing=${finishing(app)} .language=${language()}></quantity-view>`;
+  html`<quantity-view .app=${app} .operationId=${app.route.id} .mode=${modeOf(app)} .language=${language()}></quantity-view>`;
 
 export const header = (app) =>
-  head(t(finishing(app) ? "quantity.finish_title" : "quantity.report_title"), app.store.operation(app.route.id));
+  head(t(`quantity.${modeOf(app).split("-")[0]}_title`), app.store.operation(app.route.id));
 
 /** A label with a reason for scrap counts one piece for it. */
 export function scan(app, text) {

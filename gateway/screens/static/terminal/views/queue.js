@@ -7,6 +7,9 @@ import { SECTIONS, dayOf, hours, inOrder, left, remainingS, stateOf, timerOf, ur
 import { View } from "../parts/view.js";
 
 const NEXT_SHOWN = 5;
+// Cards are drawn as far as somebody has scrolled, and a screen or two beyond: the list is there at once, however long it is.
+const ROOM = 36;
+const AHEAD = "1500px";
 
 const FILTERS = {
   mine: { icon: "user", keeps: (card, { me }) => Boolean(timerOf(card, me)) },
@@ -15,15 +18,48 @@ const FILTERS = {
 };
 const SEARCHED = ["job_number", "part_number", "part_name", "name", "customer", "material"];
 
+const fresh = () => ({ filters: new Set(), text: "", every: false });
+
+/** What somebody looks for stays when he comes back from an operation, and goes with him. */
+const kept = { of: null, ...fresh() };
+
 /** The work of a cell, in the order in which it is to be done. */
 class QueueView extends View {
-  static properties = { filters: { state: true }, text: { state: true }, every: { state: true } };
+  #room = ROOM;
+  #end = null;
 
-  constructor() {
-    super();
-    this.filters = new Set();
-    this.text = "";
-    this.every = false;
+  connectedCallback() {
+    super.connectedCallback();
+    this.#end = new IntersectionObserver((seen) => this.#nearEnd(seen), { root: this.closest("main"), rootMargin: AHEAD });
+  }
+
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    this.#end.disconnect();
+  }
+
+  updated() {
+    const end = this.querySelector(".queue-end");
+    if (end) this.#end.observe(end);
+  }
+
+  #nearEnd(seen) {
+    if (!seen.some((one) => one.isIntersecting)) return;
+    this.#room += ROOM;
+    this.#end.disconnect(); // and looks again, once there is more
+    this.requestUpdate();
+  }
+
+  willUpdate() {
+    const of = this.app.store.session?.operator_id ?? null;
+    if (kept.of !== of) Object.assign(kept, fresh(), { of });
+  }
+
+  /** Something else is looked for: from the top again. */
+  #keep(changed) {
+    Object.assign(kept, changed);
+    this.#room = ROOM;
+    this.requestUpdate();
   }
 
   render() {
@@ -40,8 +76,8 @@ class QueueView extends View {
   }
 
   #keeps(card, about) {
-    if (![...this.filters].every((name) => FILTERS[name].keeps(card, about))) return false;
-    const wanted = this.text.trim().toLowerCase();
+    if (![...kept.filters].every((name) => FILTERS[name].keeps(card, about))) return false;
+    const wanted = kept.text.trim().toLowerCase();
     return !wanted || SEARCHED.some((name) => String(card[name] ?? "").toLowerCase().includes(wanted));
   }
 
@@ -50,16 +86,16 @@ class QueueView extends View {
       <input
         class="field queue-search"
         type="search"
-        .value=${this.text}
+        .value=${kept.text}
         placeholder=${t("queue.search")}
         aria-label=${t("queue.search")}
-        @input=${({ target }) => (this.text = target.value)}
+        @input=${({ target }) => this.#keep({ text: target.value })}
       />
       ${Object.entries(FILTERS).map(
         ([name, filter]) => html`<button
           type="button"
           class="button"
-          aria-pressed=${this.filters.has(name)}
+          aria-pressed=${kept.filters.has(name)}
           @click=${() => this.#toggle(name)}
         >
           ${icon(filter.icon)} <span>${t(`queue.${name}`)}</span>
@@ -69,20 +105,27 @@ class QueueView extends View {
   }
 
   #toggle(name) {
-    this.filters = new Set(this.filters);
-    if (!this.filters.delete(name)) this.filters.add(name);
+    const filters = new Set(kept.filters);
+    if (!filters.delete(name)) filters.add(name);
+    this.#keep({ filters });
   }
 
   #sections(cards, today) {
-    return Object.entries(SECTIONS).map(([name, states]) => {
+    let room = this.#room;
+    let cut = false;
+    const drawn = Object.entries(SECTIONS).map(([name, states]) => {
       const own = cards.filter((card) => states.includes(stateOf(card)));
-      return own.length ? this.#section(name, own, today) : nothing;
+      const unfolded = name !== "next" || kept.every || own.length <= NEXT_SHOWN;
+      const wanted = unfolded ? own : own.slice(0, NEXT_SHOWN);
+      const shown = wanted.slice(0, Math.max(0, room));
+      room -= shown.length;
+      cut ||= shown.length < wanted.length;
+      return shown.length ? this.#section(name, own, shown, unfolded, today) : nothing;
     });
+    return html`${drawn}${cut ? html`<div class="queue-end"></div>` : nothing}`;
   }
 
-  #section(name, cards, today) {
-    const fold = name === "next" && !this.every && cards.length > NEXT_SHOWN;
-    const shown = fold ? cards.slice(0, NEXT_SHOWN) : cards;
+  #section(name, cards, shown, unfolded, today) {
     const sum = (value) => cards.reduce((total, card) => total + value(card), 0);
     return html`<section class="queue-section" aria-labelledby="queue-${name}">
       <header class="queue-head">
@@ -96,24 +139,23 @@ class QueueView extends View {
           (card) => html`<li><op-card .card=${card} .today=${today} .language=${this.language}></op-card></li>`,
         )}
       </ul>
-      ${fold
-        ? html`<button type="button" class="button queue-more" @click=${() => (this.every = true)}>
+      ${unfolded
+        ? nothing
+        : html`<button type="button" class="button queue-more" @click=${() => this.#keep({ every: true })}>
             ${icon("chevron-down")} <span>${t("queue.more", { n: cards.length - NEXT_SHOWN })}</span>
-          </button>`
-        : nothing}
+          </button>`}
     </section>`;
   }
 
   /** Why there is nothing: a filter, work that is all done, or none released. */
   #empty(all) {
     const { store } = this.app;
-    const filtered = this.text.trim() || this.filters.size;
+    const filtered = kept.text.trim() || kept.filters.size;
     const cell = store.cells.find((one) => one.id === store.cell)?.name ?? t("queue.all_cells");
     const why = filtered ? "filtered" : all.length ? "all_done" : "nothing";
-    const forget = () => Object.assign(this, { filters: new Set(), text: "" });
     return html`<div class="empty">
       <p>${t(`queue.empty_${why}`, { cell })}</p>
-      ${filtered ? html`<button type="button" class="button" @click=${forget}>${icon("x")} <span>${t("queue.clear")}</span></button>` : nothing}
+      ${filtered ? html`<button type="button" class="button" @click=${() => this.#keep(fresh())}>${icon("x")} <span>${t("queue.clear")}</span></button>` : nothing}
     </div>`;
   }
 }
@@ -128,8 +170,8 @@ export const header = (app) => html`
   <label class="cell-choice grow">
     <span class="hidden-visually">${t("queue.cell")}</span>
     <select class="select" @change=${({ target }) => app.store.show(target.value)}>
-      <option value="all" ?selected=${app.store.cell === "all"}>${t("queue.every_cell")}</option>
-      ${app.store.cells.map((cell) => html`<option value=${cell.id} ?selected=${app.store.cell === cell.id}>${cell.name}</option>`)}
+      <option value="all" .selected=${app.store.cell === "all"}>${t("queue.every_cell")}</option>
+      ${app.store.cells.map((cell) => html`<option value=${cell.id} .selected=${app.store.cell === cell.id}>${cell.name}</option>`)}
     </select>
   </label>
 `;
