@@ -142,9 +142,9 @@ async def test_wrong_tries_lock_an_address_for_a_while_and_no_other(door, clock)
     for _ in range(WRONG_MAX):
         with pytest.raises(access.Unauthorized):
             await door.enter(OUTSIDE, password="guessed")
-    with pytest.raises(access.TooFast, match=f"locked for {int(WRONG_WITHIN_S) + 1} s"):
+    with pytest.raises(access.Exceeded, match=f"locked for {int(WRONG_WITHIN_S) + 1} s"):
         await door.enter(OUTSIDE, password=PASSWORD)
-    with pytest.raises(access.TooFast):
+    with pytest.raises(access.Exceeded):
         await door.redeem(OUTSIDE, "AAAAA-AAAAA", PASSWORD)
     await door.enter("192.0.2.8", password=PASSWORD)
     await clock.advance(WRONG_WITHIN_S + 1)
