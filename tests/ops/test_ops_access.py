@@ -94,6 +94,15 @@ async def test_only_hashes_are_kept(here):
     assert await here.gateway.db.read(state.get, access.CODE_KEY) is None
 
 
+def test_a_try_costs_what_it_is_meant_to(monkeypatch):
+    monkeypatch.undo()
+    assert (passwords._COST, passwords._BLOCK, passwords._LANES) == (2**14, 8, 1)
+    kept = passwords.hashed(PASSWORD)
+    assert passwords.matches(PASSWORD, kept)
+    assert not passwords.matches(PASSWORD + "!", kept)
+    assert passwords.hashed(PASSWORD) != kept  # another salt each time
+
+
 async def test_a_change_needs_the_token_of_the_session(here):
     await signed_in(here)
     token, here.csrf = here.csrf, ""
