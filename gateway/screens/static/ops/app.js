@@ -21,6 +21,7 @@ const MENU = {
   keys: "id-card",
   uns: "network",
   data: "database",
+  reports: "clipboard-check",
   logs: "terminal",
   config: "settings",
   repairs: "wrench",
