@@ -45,6 +45,7 @@ from gateway.machines.watch import LINK as MACHINES
 from gateway.machines.watch import Watch
 from gateway.mcp_keys.keys import McpKeys
 from gateway.opening import opened
+from gateway.ops.repairs import FIRST_KEY
 from gateway.ops.switch import Switch
 from gateway.outbox import journal
 from gateway.outbox.event import Stamp
@@ -90,7 +91,6 @@ LINKS_END_S = 4.0  # in which the ways out have to let go; a Mosquitto that does
 # Their names in /healthz.
 BROKER, HOUSEKEEPING, CLOCK, CLOUD_KEYS, PUBLISHERS = "broker", "housekeeping", "clock", "cloud-keys", "mqtt-publishers"
 WEBHOOKS = "webhooks"
-FIRST_KEY = "first-admin-key"  # a file in the data folder, for its owner only
 VENDOR = Path(__file__).parent / "screens" / "static" / "vendor"
 
 log = structlog.get_logger(__name__)

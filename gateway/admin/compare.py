@@ -50,9 +50,9 @@ async def _compared(client: CloudClient, wanted: Wanted) -> dict[str, Any]:
         return _told(wanted, outcome.text or "the cloud does not have this row")
     there = outcome.row
     differences = [
-        {"field": name, "local": value, "cloud": there.get(name)}
+        {"field": name, "local": value, "cloud": there[name]}
         for name, value in wanted.values.items()
-        if not mapping.same(value, there.get(name))
+        if name in there and not mapping.same(value, there[name])  # a cloud shows what it has columns for
     ]
     return _told(wanted, None, differences)
 

@@ -12,7 +12,7 @@ from gateway.settings import Settings, is_loopback
 FREE_MIN_MB = 1024
 CLOCK_OFF_MAX_S = 60.0
 ERROR, WARNING = "error", "warning"
-FIRST_KEY = "first-admin-key"
+FIRST_KEY = "first-admin-key"  # a file in the data folder, for its owner only
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from functools import partial
 
 from aiohttp import web
 
@@ -26,7 +27,8 @@ HEARTBEAT_S = 10.0
 STREAM_MAX_S = 600.0  # then the page comes back
 EVENTS_MAX = 500  # at once
 NAME_MAX = 200
-EXPORT = "/api-export"
+# What the API answers with a file: here -> there.
+FILES = {"export": "/api-export", "shift.pdf": "/api-reports/shift.pdf"}
 
 
 class Streams:
@@ -39,7 +41,8 @@ class Streams:
         guarded = self._ops.guarded
         app.router.add_get(f"{API}/logs", guarded(self._logs))
         app.router.add_get(f"{API}/uns", guarded(self._uns))
-        app.router.add_get(f"{API}/export", guarded(self._export))
+        for name, path in FILES.items():
+            app.router.add_get(f"{API}/{name}", guarded(partial(self._file, path)))
         app.router.add_post(f"{API}/import", guarded(self._import))
 
     def end(self) -> None:
@@ -89,20 +92,22 @@ class Streams:
                     if piece or loop.time() - said_s >= HEARTBEAT_S:
                         await response.write((piece or ": still here\n\n").encode())
                         said_s = loop.time()
-                    if self._ending.is_set() or loop.time() > ends_s:
-                        break
+                    if self._ending.is_set() or loop.time() > ends_s or request.transport is None:
+                        break  # who has left makes room at once
             except (ConnectionError, Unauthorized):
                 pass  # nobody is there any more, or he has left
         return response
 
-    async def _export(self, request: web.Request, session: Session) -> web.StreamResponse:
-        """What `/api-export` answers."""
-        route = next(one for one in self._ops.routes() if one.path == EXPORT)
+    async def _file(self, path: str, request: web.Request, session: Session) -> web.StreamResponse:
+        route = next(one for one in self._ops.routes() if one.path == path)
         call = Call(session.who, self._ops.box.new_id(), dict(request.query), {}, request.headers, request.secure)
         made = await route.handler(call)
-        if not isinstance(made, Raw) or isinstance(made.body, bytes):
-            raise Unavailable("an export is a stream, and this is none")
-        response = web.StreamResponse(headers={"Content-Type": made.content_type, **made.headers})
+        if not isinstance(made, Raw):
+            raise Unavailable(f"{path} is no file here")
+        headers = {"Content-Type": made.content_type, **made.headers}
+        if isinstance(made.body, bytes):
+            return web.Response(body=made.body, headers=headers)
+        response = web.StreamResponse(headers=headers)
         try:
             await response.prepare(request)
             async for chunk in made.body:

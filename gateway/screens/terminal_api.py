@@ -66,6 +66,7 @@ class TerminalApi:
             ("POST", "/seen", self._seen),
             ("POST", "/discarded", self._discarded),
             ("GET", "/operations/{id}", reading.operation),
+            ("GET", "/operations/{id}/cnc", reading.program),
             ("GET", "/operations/{id}/documents/{file}", reading.document),
             ("GET", "/operations/{id}/documents/{file}/pages/{page}", reading.page),
             ("GET", "/find", reading.find),

@@ -1,5 +1,6 @@
 """One operation with its papers, what a scan means, what somebody has done today; and photos, which come in."""
 
+import io
 from collections.abc import AsyncIterator
 from datetime import datetime
 
@@ -67,6 +68,15 @@ class Reading:
         number = place(request.match_info["page"]) or 0
         picture = await self._station.pages.picture(file, number)
         return web.Response(body=picture, content_type="image/png", headers={"Cache-Control": _KEPT})
+
+    async def program(self, request: web.Request, terminal: Terminal) -> web.Response:
+        """The name of the CNC program as a QR code. Raises NotFound, CellNotAllowed."""
+        import segno  # noqa: PLC0415 -- paid by who looks at one
+
+        name = await self._station.db.read(detail.program, await self._seen(request, terminal))
+        drawn = io.BytesIO()
+        segno.make(name, micro=False).save(drawn, kind="svg", scale=8, border=4, dark="#000", light="#fff")
+        return web.Response(body=drawn.getvalue(), content_type="image/svg+xml")
 
     async def photo(self, request: web.Request, terminal: Terminal) -> web.Response:
         """Raises NotFound, CellNotAllowed, Unsupported, TooLarge ..."""

@@ -68,7 +68,10 @@ def told(connection: sqlite3.Connection, operation_id: str, *, checklist_require
         "routing": rows(_ROUTING),
         "next_cell": blockers.next_cell(connection, ids),
         "substeps": [{**row, "required": checklist_required} for row in rows(_STEPS)],
-        "documents": [_document(path, file, operation_id) for path, file in papers(connection, operation_id)],
+        "documents": [
+            *(_document(path, file, operation_id) for path, file in papers(connection, operation_id)),
+            *_program(about["cnc"], operation_id),
+        ],
         "cnc": about["cnc"],
         "drawing_no": about["drawing_no"],
         "time": rows(_TIME),
@@ -99,6 +102,21 @@ def _document(path: str, file: File | None, operation_id: str) -> dict[str, Any]
     url = f"/operations/{operation_id}/documents/{file.id}"
     pages = 1 if kind == "drawing" else None
     return {"id": file.id, "kind": kind, "name": name, "pages": pages, "size_bytes": file.size_bytes, "url": url}
+
+
+def _program(name: str | None, operation_id: str) -> list[dict[str, Any]]:
+    """What a machine calls it, to be scanned there."""
+    url = f"/operations/{operation_id}/cnc"
+    shown = {"id": "cnc", "kind": "cnc", "name": name, "pages": 1, "size_bytes": None, "url": url}
+    return [shown] if name else []
+
+
+def program(connection: sqlite3.Connection, operation_id: str) -> str:
+    """The name of the CNC program. Raises NotFound."""
+    about = connection.execute(_ABOUT, (operation_id,)).fetchone()
+    if about is None or not about["cnc"]:
+        raise NotFound("the operation has no CNC program")
+    return str(about["cnc"])
 
 
 def cell_of(connection: sqlite3.Connection, operation_id: str) -> str:

@@ -157,3 +157,19 @@ async def test_the_cloud_link_stops_and_goes_on_and_a_restart_does_not_end_that(
         known = {one["table"]: one for one in await here.verb("queue.tables")}
         assert known["jobs"]["rows"] >= 1
         assert await here.verb("queue.now") == {}
+
+
+async def test_a_row_here_is_compared_with_the_one_in_the_cloud(tmp_path, cloud):
+    standing, url = cloud
+    async with serving(tmp_path, cloud={"url": url, "api_key": factory.CLOUD_KEY}) as here:
+        await signed_in(here)
+        job = (await here.send("POST", "/fn/api-jobs", {"job_number": "J-1", "customer": "Acme"})).data["job"]["id"]
+        await until(lambda: any(row["id"] == job for row in standing.rows("jobs")), "the job in the cloud")
+        seq = (await here.verb("data.row", table="jobs", id=job))["events"][0]["seq"]
+        assert [one["differences"] for one in await here.verb("queue.compare", seq=seq)] == [[]]
+        with standing.committing() as rows:
+            rows.tables["jobs"][job]["customer"] = "Somebody else"
+        (told,) = await here.verb("queue.compare", seq=seq)
+        assert (told["table"], told["id"], told["error"]) == ("jobs", job, None)
+        assert told["differences"] == [{"field": "customer", "local": "Acme", "cloud": "Somebody else"}]
+        assert (await here.send("POST", "/verbs/queue.compare", {"seq": 10**6})).status == 404

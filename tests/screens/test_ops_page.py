@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 import re
 from pathlib import Path
 
@@ -13,7 +14,10 @@ from ops_browser import MENU, Desk, park, parked
 from ops_page import PASSWORD, serving, signed_in
 from tcp import free_port
 
+from gateway.demo import factory
+from gateway.demo.cloud import StandInCloud
 from gateway.kernel import logs
+from gateway.kernel.clock import SystemClock
 from gateway.ops import access
 from gateway.settings import load
 
@@ -66,6 +70,18 @@ async def letters(here):
     await here.verb("queue.discard", reader="cloud", seqs=None)
 
 
+@pytest_asyncio.fixture(loop_scope="session")
+async def cloud():
+    """The address of a stand-in with the sample factory's plan."""
+    clock = SystemClock()
+    cloud = StandInCloud(clock, random.Random(1))
+    cloud.add_tenant(factory.TENANT_ID)
+    cloud.add_key(factory.TENANT_ID, factory.CLOUD_KEY)
+    cloud.load(factory.plan(clock.now(), 1))
+    async with cloud.serving("127.0.0.1", 0) as url:
+        yield url
+
+
 # ------------------------------------------------------------------ coming in
 
 
@@ -85,7 +101,7 @@ async def test_a_wrong_password_is_said_and_the_right_one_lets_in(here, browser)
     await watched.context.close()
 
 
-async def test_the_first_run_goes_from_the_code_to_a_configuration(browser, tmp_path):
+async def test_the_first_run_goes_from_the_code_to_a_configuration(browser, tmp_path, cloud):
     file = tmp_path / "gateway.toml"
     file.write_text(
         f'# ours\n[gateway]\nid = "gw-test"\ndata_dir = "{tmp_path}/data"\n[http]\nport = 0\n[broker]\nmode = "off"\n'
@@ -108,8 +124,13 @@ async def test_the_first_run_goes_from_the_code_to_a_configuration(browser, tmp_
         await page.fill("input[name=api_key]", "ery_live_x")
         await page.get_by_role("button", name="Test").click()
         await desk.says("cannot connect")
-        await page.get_by_role("button", name="Skip").click()
-        await page.get_by_role("button", name="Skip").click()
+        await page.fill("input[name=url]", cloud)
+        await page.fill("input[name=api_key]", factory.CLOUD_KEY)
+        await page.get_by_role("button", name="Test").click()
+        await desk.says("The cloud answers; 4 cells are seen with this key.")
+        await page.get_by_role("button", name="Save").click()
+        await page.locator("label.check", has_text="Welding").click()  # all are chosen at first
+        await page.get_by_role("button", name="Save").click()
         await page.fill("input[name=port]", "1")
         await page.get_by_role("button", name="Test").click()
         await page.locator("p.bar.red", has_text="127.0.0.1:1").wait_for()
@@ -117,7 +138,11 @@ async def test_the_first_run_goes_from_the_code_to_a_configuration(browser, tmp_
         await page.get_by_role("button", name="Go on").click()
         await desk.says("Restart needed: site.enterprise")
         assert "# ours" in file.read_text()
-        assert load(file, None, {}).site.enterprise == "acme"
+        written = load(file, None, {})
+        assert (written.site.enterprise, written.cloud.url) == ("acme", cloud)
+        assert written.cloud.api_key.get_secret_value() == factory.CLOUD_KEY
+        assert len(written.cloud.cells) == 3
+        assert "Welding" not in written.cloud.cells
         assert watched.complaints() == []
         await watched.context.close()
 
@@ -203,10 +228,24 @@ async def test_a_dead_letter_is_discarded_with_a_reason_and_another_is_sent_agai
     assert done[1]["detail"]["reason"] == "typed wrongly"
 
 
+async def test_a_row_is_set_right_and_sent_again(desk, here, letters):
+    cell = (await here.send("POST", "/fn/api-cells", {"name": "Bending press with far too long a name"})).data["cell"][
+        "id"
+    ]
+    await park(here, REFUSED, cell)
+    await desk.go("letters")
+    await desk.page.get_by_role("button", name="Edit").click()
+    await desk.dialog().locator("input[name=name]").fill("Bending")
+    await desk.dialog().get_by_role("button", name="Save, retry").click()
+    await desk.says("1 is sent again.")
+    assert (await here.verb("data.row", table="cells", id=cell))["row"]["name"] == "Bending"
+    assert [one["state"] for one in await parked(here)] == ["retry"]
+
+
 async def test_all_of_one_cause_go_together(desk, here, letters):
     await park(here, REFUSED, "a", "b", "c")
     await desk.go("letters")
-    await desk.page.get_by_role("button", name="Discard all 3").click()
+    await desk.page.get_by_role("button", name="Discard 3").click()
     await desk.dialog().locator("input[name=reason]").fill("all of them")
     await desk.dialog().get_by_role("button", name="Discard").click()
     await desk.says("Nothing was refused.")
@@ -253,7 +292,7 @@ async def test_the_plots_are_tables_too(desk, here):
     await desk.go("sync")
     await desk.page.wait_for_selector(".ops-plot canvas")
     assert re.search(r"Waiting: \d+", await desk.page.locator(".ops-plot").first.get_attribute("aria-label"))
-    await desk.page.get_by_role("button", name="As a table").first.click()
+    await desk.page.get_by_role("button", name="Table").first.click()
     plot = desk.page.locator("ops-plot").first
     await plot.locator(".table tbody tr").first.wait_for()
     assert await plot.locator(".table thead th").all_inner_texts() == ["When", "Waiting", "Set aside"]

@@ -128,6 +128,13 @@ async def test_a_drawing_is_shown_and_made_bigger(desk, hall):
     await desk.arrives("operation")
 
 
+async def test_a_program_is_a_code_for_the_machines_scanner(desk, hall):
+    cut, _ = await order(hall, "B-8", cnc_program_name="O4711")
+    await desk.open(cut)
+    await desk.tap_on(".documents-part a:has-text('O4711')")
+    await desk.page.wait_for_selector("img.page-cnc")
+
+
 async def test_a_paper_that_is_not_here_says_so(desk, hall):
     cut, _ = await order(hall, "B-6", file_paths=["parts/drawing-4711.pdf"])
     await desk.open(cut, "documents")
@@ -140,3 +147,21 @@ async def upload(hall, part_id: str, content: bytes) -> None:
     url, headers = f"{hall.url}/api-parts-images/{part_id}/upload", {"Authorization": f"Bearer {hall.key}"}
     async with hall.session.post(url, data=form, headers=headers) as answer:
         assert answer.status == 201, await answer.text()
+
+
+async def test_what_the_next_operations_need_is_there_without_a_gateway(desk, hall):
+    """Nobody has opened it before: the queue has read it ahead."""
+    cut, _ = await order(hall, "B-7", notes="Clamp it twice")
+    [part] = await hall.rows("SELECT part_id FROM operations WHERE id = ?", cut)
+    await upload(hall, part["part_id"], picture(44, 33))
+    await desk.knows(cut)
+    page = f"/terminal/api/operations/{cut}/documents/"
+    async with desk.page.expect_response(lambda answer: page in answer.url) as read:
+        await desk.show("queue")
+    await (await read.value).finished()
+    await desk.watched.context.set_offline(True)
+    await desk.open(cut)
+    await desk.page.wait_for_selector(".note:has-text('Clamp it twice')")
+    await desk.tap_on(".documents-part a")
+    await desk.page.wait_for_selector("img.page")
+    await desk.watched.context.set_offline(False)

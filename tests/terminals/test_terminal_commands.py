@@ -86,6 +86,24 @@ async def test_a_repeat_gets_the_first_answer_and_books_nothing_twice(hall):
     assert (other.status, other.error["code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
 
 
+async def test_a_tap_whose_answer_was_lost_is_booked_once(hall):
+    first, _ = await hall.job()
+    terminal = await hall.terminal()
+    await terminal.sign_in()
+    await terminal.tapped("start", first)
+    tap = {"id": str(uuid.uuid4()), "type": "report", "operation_id": first, "payload": {"good": 3}, "age_ms": 0}
+    body = json.dumps({**tap, "session": terminal.session})
+    host, _, port = hall.gateway.addresses[0].rpartition(":")
+    _, line = await asyncio.open_connection(host, int(port))
+    head = f"POST /terminal/api/commands HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {terminal.key}\r\n"
+    line.write(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+    await line.drain()
+    line.close()  # the Wi-Fi is gone before anything was answered
+    again = await terminal.tap("report", first, {"good": 3}, id=tap["id"], age_ms=4_000)
+    assert (again.status, again.data["operations"][0]["good"]) == (200, 3)
+    assert await hall.query("SELECT count(*) FROM operation_quantities") == [(1,)]
+
+
 async def test_a_tap_is_answered_again_by_a_gateway_that_was_killed_meanwhile(halls):
     async with halls() as hall:
         first, _ = await hall.job()

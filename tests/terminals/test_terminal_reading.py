@@ -200,6 +200,17 @@ async def test_a_damaged_pdf_is_offered_as_a_file(hall):
     assert await fetched(terminal, told["url"]) == (200, "application/pdf", PDF)
 
 
+async def test_the_program_of_a_machine_is_a_code_to_be_scanned(hall):
+    first, _ = await hall.job(cnc_program_name="O1234")
+    terminal = await hall.terminal()
+    (told,) = (await terminal.get(f"/operations/{first}"))["documents"]
+    assert (told["kind"], told["name"], told["pages"]) == ("cnc", "O1234", 1)
+    status, kind, data = await fetched(terminal, told["url"])
+    assert (status, kind, b"<svg" in data) == (200, "image/svg+xml", True)
+    other, _ = await hall.job("J-2")
+    assert (await fetched(terminal, f"/operations/{other}/cnc"))[0] == 404
+
+
 async def test_a_file_of_another_part_is_not_handed_out(hall):
     path = await upload(hall, "plan.pdf", "application/pdf", drawing())
     first = await listed(hall, [path])
@@ -255,3 +266,14 @@ async def test_photos_follow_their_issue_and_may_come_twice(hall):
     assert (await put(terminal, f"/issues/{issue}/photos/2", STEP))[0] == 400
     assert (await put(terminal, f"/issues/{issue}/photos/2", PDF, "application/pdf"))[0] in (400, 415)
     assert await hall.query("SELECT count(*) FROM files") == [(2,)]
+
+
+async def test_a_terminal_that_is_bound_to_its_cell_adds_photos_there_alone(halls):
+    async with halls(terminal={"own_cell_only": True}) as hall:
+        first, second = await hall.job()
+        terminal = await hall.terminal(cell_id=LASER)
+        await terminal.sign_in()
+        issue = (await terminal.tapped("issue", first, {"title": "Scratched", "photos": 1}))["result"]["issue_id"]
+        assert (await put(terminal, f"/issues/{issue}/photos/0"))[0] == 201
+        other = await hall.send("POST", "/api-issues", {"operation_id": second, "description": "Elsewhere"})
+        assert (await put(terminal, f"/issues/{other.data['issue']['id']}/photos/0"))[0] == 403

@@ -21,6 +21,7 @@ const MENU = {
   keys: "id-card",
   uns: "network",
   data: "database",
+  reports: "clipboard-check",
   logs: "terminal",
   config: "settings",
   repairs: "wrench",
@@ -132,14 +133,25 @@ class OpsApp extends LitElement {
     const asked = location.hash.replace(/^#\/?/, "").split("/");
     const setup = location.pathname.endsWith("/setup");
     const name = setup ? "setup" : this.session.signed_in ? (asked[0] in MENU ? asked[0] : "overview") : "login";
+    const View = await this.#loaded(name);
+    if (!View) return;
     this.view?.leave();
-    const { default: View } = await import(`./views/${name}.js`);
     this.view = new View(this, asked.slice(1).map(decodeURIComponent));
     this.name = name;
     this.requestUpdate();
     await this.view.begin();
     await this.updateComplete;
     this.querySelector("main h1")?.focus();
+  }
+
+  /** Its class; null while there is no gateway. After an update of the gateway the page itself is loaded anew. */
+  async #loaded(name) {
+    try {
+      return (await import(`./views/${name}.js`)).default;
+    } catch {
+      await this.session.load().then(() => location.reload(), () => this.#lost());
+      return null;
+    }
   }
 
   async #heard(answer) {

@@ -176,7 +176,7 @@ export class TerminalApp extends LitElement {
     await this.photos.load();
     this.#keepShell();
     if (this.identity) await this.#paired();
-    else this.go("#/pair");
+    else if (this.route.name !== "pair") this.go("#/pair"); // with its code, it stays as it is
     this.requestUpdate();
   }
 

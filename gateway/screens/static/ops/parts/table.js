@@ -2,13 +2,13 @@ import { html } from "lit";
 import { icon } from "shared/icon.js";
 import { t } from "shared/i18n.js";
 
-/** A table that scrolls by itself where it is wider than the page. `rows`: templates of `<tr>`. */
-export function table(label, heads, rows, empty = "") {
+/** A table that scrolls by itself where it is wider than the page. `rows`: templates of `<tr>`; `amounts`: the columns of numbers. */
+export function table(label, heads, rows, empty = "", amounts = []) {
   if (!rows.length) return html`<p class="quiet">${empty}</p>`;
   return html`<div class="ops-scroll" tabindex="0" role="region" aria-label=${label}>
     <table class="table">
       <thead>
-        <tr>${heads.map((one) => html`<th scope="col">${one || html`<span class="hidden-visually">${t("ops.actions")}</span>`}</th>`)}</tr>
+        <tr>${heads.map((one, at) => html`<th scope="col" class=${amounts.includes(at) ? "amount" : ""}>${one || html`<span class="hidden-visually">${t("ops.actions")}</span>`}</th>`)}</tr>
       </thead>
       <tbody>${rows}</tbody>
     </table>

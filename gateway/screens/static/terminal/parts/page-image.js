@@ -1,12 +1,13 @@
 import { LitElement, html } from "lit";
 import { t } from "shared/i18n.js";
+import { pageOf } from "./ahead.js";
 
 /** One page of a document as a picture. It is asked for with the terminal's key, which an address alone does not carry. */
 export class PageImage extends LitElement {
   static properties = {
     app: { attribute: false },
-    url: { attribute: false },
-    name: { attribute: false },
+    file: { attribute: false, hasChanged: (now, before) => now?.url !== before?.url },
+    page: { attribute: false },
     zoom: { attribute: false },
     shown: { state: true },
     missing: { state: true },
@@ -17,7 +18,7 @@ export class PageImage extends LitElement {
   }
 
   willUpdate(changed) {
-    if (changed.has("url")) this.#load(this.url);
+    if (changed.has("file") || changed.has("page")) this.#load(this.file, this.page);
   }
 
   disconnectedCallback() {
@@ -25,18 +26,15 @@ export class PageImage extends LitElement {
     this.#forget();
   }
 
-  async #load(url) {
+  async #load(file, page) {
     this.#forget();
     this.missing = false;
+    const wanted = () => file === this.file && page === this.page;
     try {
-      const { api } = this.app;
-      // A page never changes under its address: once seen, it is there without a gateway too.
-      const answer = await fetch(api.base + url, { headers: api.headers(), cache: "force-cache" });
-      if (!answer.ok) throw new Error(`${answer.status} for ${url}`);
-      const picture = await answer.blob();
-      if (url === this.url) this.shown = URL.createObjectURL(picture);
+      const picture = await pageOf(this.app, file, page);
+      if (wanted()) this.shown = URL.createObjectURL(picture);
     } catch {
-      if (url === this.url) this.missing = true;
+      if (wanted()) this.missing = true;
     }
   }
 
@@ -48,7 +46,7 @@ export class PageImage extends LitElement {
   render() {
     if (this.missing) return html`<p class="empty">${t("documents.missing")}</p>`;
     if (!this.shown) return html`<p class="quiet">${t("operation.loading")}</p>`;
-    return html`<img class="page zoom-${this.zoom ?? 1}" src=${this.shown} alt=${this.name} />`;
+    return html`<img class="page page-${this.file.kind} zoom-${this.zoom ?? 1}" src=${this.shown} alt=${this.file.name} />`;
   }
 }
 

@@ -1,4 +1,4 @@
-import { number } from "shared/i18n.js";
+import { number, t } from "shared/i18n.js";
 
 /** What a card says: its state, what is left of it, when it is due. The words for it stand in i18n. */
 
@@ -44,6 +44,9 @@ export const timerOf = (card, operatorId) => card.on_it.find((one) => one.operat
 /** Those who work on it right now, without the one who asks. */
 export const others = (card, operatorId) =>
   card.on_it.filter((one) => one.operator_id !== operatorId && !one.paused);
+
+/** Pieces are what the cloud counts; other units are called as they come. */
+export const unitOf = (card) => (card.unit === "pc" ? t("card.pc") : card.unit);
 
 /** Seconds of work that are left by plan; 0 when it takes longer than planned. */
 export const remainingS = (card) => Math.max(0, card.estimated_s - card.worked_s);

@@ -1,6 +1,7 @@
 import { html, nothing } from "lit";
 import { language, t } from "shared/i18n.js";
 import { icon } from "shared/icon.js";
+import { pagesOf } from "../parts/ahead.js";
 import { iconOf, paper } from "../parts/belongings.js";
 import { Detail } from "../parts/detail.js";
 import { head, toOperation } from "../parts/head.js";
@@ -66,15 +67,11 @@ class DocumentsView extends View {
   #shown(file) {
     if (!file.url) return html`<p class="empty">${t("documents.missing")}</p>`;
     if (!pagesOf(file)) return html`<p class="empty">${t("documents.file_only")}</p>`;
-    const url = file.url.replace("{page}", this.page);
     return html`<div class="paper" tabindex="0" role="region" aria-label=${file.name}>
-      <page-image .app=${this.app} .url=${url} .name=${file.name} .zoom=${this.zoom}></page-image>
+      <page-image .app=${this.app} .file=${file} .page=${this.page} .zoom=${this.zoom}></page-image>
     </div>`;
   }
 }
-
-/** How many there are to look at: a picture is one. */
-const pagesOf = ({ kind, pages }) => pages ?? (kind === "image" ? 1 : 0);
 
 customElements.define("documents-view", DocumentsView);
 

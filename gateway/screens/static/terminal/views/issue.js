@@ -4,7 +4,7 @@ import { language, t } from "shared/i18n.js";
 import { icon } from "shared/icon.js";
 import { head, toOperation } from "../parts/head.js";
 import { PHOTOS_MAX, scaled } from "../parts/photos.js";
-import { left } from "../parts/state.js";
+import { left, unitOf } from "../parts/state.js";
 import { View } from "../parts/view.js";
 
 const SEVERITIES = ["low", "medium", "high", "critical"];
@@ -36,7 +36,7 @@ class IssueView extends View {
     if (!card || this.#opened === asked) return;
     this.#opened = asked;
     this.#forget();
-    const text = this.about === SHORTFALL ? t("issue.shortfall", { n: left(card), planned: card.planned, unit: card.unit }) : "";
+    const text = this.about === SHORTFALL ? t("issue.shortfall", { n: left(card), planned: card.planned, unit: unitOf(card) }) : "";
     Object.assign(this, { category: null, severity: "medium", text, stops: false, ncr: "", affected: "", photos: [] }, this.#refused());
   }
 
@@ -153,7 +153,7 @@ class IssueView extends View {
           ${NCR_TYPES.map((one) => this.#tile(t(`issue.ncr_${one}`), this.ncr === one, () => (this.ncr = this.ncr === one ? "" : one)))}
         </div>
         ${this.ncr
-          ? html`<label class="affected"><span class="label">${t("issue.affected", { unit: card.unit })}</span>
+          ? html`<label class="affected"><span class="label">${t("issue.affected", { unit: unitOf(card) })}</span>
               <input class="field" type="number" inputmode="numeric" min="0" step="1" .value=${live(this.affected)} @input=${({ target }) => (this.affected = target.value)}
             /></label>`
           : nothing}

@@ -6,7 +6,7 @@ import * as belongings from "../parts/belongings.js";
 import { blockersOf, cleared, leaving, resume } from "../parts/blockers.js";
 import { Detail } from "../parts/detail.js";
 import { head } from "../parts/head.js";
-import { ICONS, dayOf, elapsedS, others, stateOf, timerOf, urgency } from "../parts/state.js";
+import { ICONS, dayOf, elapsedS, others, stateOf, timerOf, unitOf, urgency } from "../parts/state.js";
 import { View } from "../parts/view.js";
 
 const SUPERVISOR = "admin"; // the role of whoever may put right what was booked
@@ -82,6 +82,7 @@ class OperationView extends View {
       ["material", card.material],
       ["due", card.due_date && day(card.due_date)],
       ["cell", card.cell_name],
+      ["batch", detail?.batch && t("operation.batch_of", { number: detail.batch.batch_number, n: detail.batch.operations })],
       ["time", t("operation.time_of", { worked: span(this.#workedS(card, detail)), planned: span(card.estimated_s) })],
     ];
     const shown = facts.filter(([, value]) => value);
@@ -111,7 +112,7 @@ class OperationView extends View {
       ["rework", card.rework],
     ].filter(([, pieces]) => pieces > 0);
     return html`<div class="operation-count">
-      <p><span class="number number-large">${number(card.good)}</span> <span class="of">/ ${number(card.planned)} ${card.unit}</span></p>
+      <p><span class="number number-large">${number(card.good)}</span> <span class="of">/ ${number(card.planned)} ${unitOf(card)}</span></p>
       <p class="quiet">
         ${bad.map(([name, pieces]) => html`<span class="tone-orange">${t(`operation.${name}`, { n: pieces })}</span> `)}
       </p>

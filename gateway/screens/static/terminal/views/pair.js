@@ -19,7 +19,7 @@ export function render(app) {
       <form class="column" @submit=${send}>
         <label><span class="label">${t("pair.code")}</span>
           <input class="field code-field" name="code" maxlength="12" autocomplete="off" autocapitalize="characters" spellcheck="false" required
-            aria-describedby="pair-said"></label>
+            aria-describedby="pair-said" .value=${app.route.id ?? ""}></label>
         <p id="pair-said" role="alert" class="tone-red">${state.said}</p>
         <button class="button primary" ?disabled=${state.busy}>${t("pair.pair")}</button>
       </form>

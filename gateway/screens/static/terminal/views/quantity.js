@@ -6,7 +6,7 @@ import { CORRECT } from "../parts/belongings.js";
 import { Detail } from "../parts/detail.js";
 import { head, toOperation } from "../parts/head.js";
 import "../parts/keypad.js";
-import { left, produced, stateOf } from "../parts/state.js";
+import { left, produced, stateOf, unitOf } from "../parts/state.js";
 import * as tally from "../parts/tally.js";
 import { View } from "../parts/view.js";
 
@@ -101,7 +101,7 @@ class QuantityView extends View {
     const { good, made } = this.#after(card);
     const tone = good > card.planned ? "over" : made < card.planned ? "under" : "full";
     return html`<p class="against against-${tone}" role="status">
-      ${t("quantity.against", { good, planned: card.planned, unit: card.unit })}
+      ${t("quantity.against", { good, planned: card.planned, unit: unitOf(card) })}
       ${made > good ? html`<span class="tone-orange">${t("quantity.bad", { n: made - good })}</span>` : nothing}
     </p>`;
   }
@@ -127,7 +127,8 @@ class QuantityView extends View {
   async #send(card) {
     const payload = tally.payloadOf(this.counted);
     const { good, made } = this.#after(card);
-    const { planned, unit } = card;
+    const { planned } = card;
+    const unit = unitOf(card);
     const confirmed = [];
     if (good > planned) {
       const text = t("quantity.over_text", { good, planned, unit, n: good - planned });

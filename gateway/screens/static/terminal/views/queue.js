@@ -2,6 +2,7 @@ import { html, nothing } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import { language, number, t } from "shared/i18n.js";
 import { icon } from "shared/icon.js";
+import { Ahead } from "../parts/ahead.js";
 import "../parts/op-card.js";
 import { SECTIONS, dayOf, hours, inOrder, left, remainingS, stateOf, timerOf, urgency } from "../parts/state.js";
 import { View } from "../parts/view.js";
@@ -20,8 +21,8 @@ const SEARCHED = ["job_number", "part_number", "part_name", "name", "customer", 
 
 const fresh = () => ({ filters: new Set(), text: "", every: false });
 
-/** What somebody looks for stays when he comes back from an operation, and goes with him. */
-const kept = { of: null, ...fresh() };
+/** What somebody looks for stays when he comes back from an operation, and goes with him. What was read ahead stays for all. */
+const kept = { of: null, ahead: null, ...fresh() };
 
 /** The work of a cell, in the order in which it is to be done. */
 class QueueView extends View {
@@ -30,16 +31,18 @@ class QueueView extends View {
 
   connectedCallback() {
     super.connectedCallback();
+    kept.ahead ??= new Ahead(this.app);
     this.#end = new IntersectionObserver((seen) => this.#nearEnd(seen), { root: this.closest("main"), rootMargin: AHEAD });
   }
 
   disconnectedCallback() {
     super.disconnectedCallback();
     this.#end.disconnect();
+    kept.ahead.stop();
   }
 
   updated() {
-    const end = this.querySelector(".queue-end");
+    const end = this.isConnected && this.querySelector(".queue-end");
     if (end) this.#end.observe(end);
   }
 
@@ -68,6 +71,7 @@ class QueueView extends View {
     const about = { me: store.session?.operator_id, today };
     const all = store.operations();
     const shown = all.filter((card) => stateOf(card) !== "done" && this.#keeps(card, about)).sort(inOrder);
+    kept.ahead.look(shown);
     return html`
       <div class="queue">
         ${this.#tools()} ${shown.length ? this.#sections(shown, today) : this.#empty(all)}
