@@ -14,6 +14,7 @@ async def page(browser, hall):
     """One that can import the terminal's modules."""
     watched = await opened(browser)
     await watched.page.goto(f"{hall.url}/terminal/")
+    await watched.page.wait_for_selector("input[name=code]")  # it has begun: nothing of its own is timed any more
     yield watched.page
     await watched.context.close()
 

@@ -5,7 +5,12 @@ from hall import ANNA, BURR
 from work import at_work, order
 
 MINUS_ONE = "\u22121"
-TREMOR = "where => { const button = document.querySelector(where); button.click(); button.click(); }"
+TREMOR = """where => {
+  const tap = () => new MouseEvent('click', {bubbles: true, cancelable: true, detail: 1}); // of a finger, not of a key
+  const button = document.querySelector(where);
+  button.dispatchEvent(tap());
+  button.dispatchEvent(tap());
+}"""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
