@@ -167,6 +167,30 @@ async def test_the_clock_shows_the_gateways_time(page):
     ]
 
 
+# ------------------------------------------------------------------ one tab of several
+
+TABS = f"""async count => {{
+  const {{ Leader }} = await import("{CORE}/core/leader.js");
+  const tabs = Array.from({{ length: count }}, () => new Leader());
+  const leading = () => tabs.filter(one => one.leads).length;
+  const decided = () => tabs.every(one => one.leads !== null);
+  while (!decided() || leading() !== 1) await new Promise(resolve => setTimeout(resolve, 10));
+  const two = new Leader();
+  while (two.leads === null) await new Promise(resolve => setTimeout(resolve, 10));
+  two.leads = true;
+  two.since = Date.now() + 1;
+  two.channel.postMessage({{ kind: "here", id: two.id, since: two.since }});
+  while (two.leads) await new Promise(resolve => setTimeout(resolve, 10));
+  const left = leading();
+  for (const one of [...tabs, two]) one.channel.close();
+  return left;
+}}"""
+
+
+async def test_of_many_tabs_one_leads_and_one_that_came_later_by_mistake_steps_down(page):
+    assert await page.evaluate(TABS, 5) == 1
+
+
 # ------------------------------------------------------------------ what is shown
 
 CARD = {"id": "a", "status": "not_started", "good": 0, "scrap": 0, "rework": 0, "on_it": [], "held": None}
