@@ -35,6 +35,7 @@ from gateway.kernel.clock import Clock, SystemClock, text
 from gateway.kernel.db import Database, Tx
 from gateway.kernel.health import Health
 from gateway.kernel.ids import NewId, uuid7
+from gateway.kernel.logs import Tail
 from gateway.kernel.secrets import Secrets
 from gateway.kernel.steady import SteadyClock
 from gateway.kernel.supervise import keep_running, stop
@@ -93,7 +94,14 @@ class Gateway:
     """All parts, built and not yet running. `running` opens the database and starts them."""
 
     def __init__(
-        self, settings: Settings, db: Database, clock: SteadyClock, new_id: NewId, rng: random.Random, own: Identity
+        self,
+        settings: Settings,
+        db: Database,
+        clock: SteadyClock,
+        new_id: NewId,
+        rng: random.Random,
+        own: Identity,
+        tail: Tail | None,
     ) -> None:
         self.settings = settings
         self.db = db
@@ -124,6 +132,7 @@ class Gateway:
         self.machines = MachineCommands(db, clock, new_id, settings.gateway.id, known)
         self.addresses: list[str] = []
         self.urls: list[str] = []
+        self._tail = tail
         self._clock = clock
         self._started_s = clock.monotonic()
         self._new_id = new_id
@@ -134,9 +143,8 @@ class Gateway:
         lent = (settings.data_dir, settings.gateway.plugins_dir, partial(speaking_over, self.machines, clock))
         self._plugins = plugins.Host(settings.plugins, *given, *lent)
         self.health.watch(blobs(settings).problem)
-        self.health.watch(lambda: self._tls.problem(clock.now()))
-        if settings.http.allow_plain_lan:
-            self.health.watch(lambda: "http.allow_plain_lan: keys travel over the LAN in the clear")
+        self.health.watch(lambda: self._tls.problem(clock.now(), settings.http.tls_cert))
+        self.health.watch(settings.http.exposed)
 
     def _inside(self) -> list[Route]:
         """What plugins can call."""
@@ -168,7 +176,7 @@ class Gateway:
         served = runner(self._application(self.keys), shutdown_s=REQUESTS_END_S, connections=connections)
         call = partial(carried_out, self._api, CALLER)
         made = (self.settings, self.db, self.keys, self._clock, self._new_id, self.status.full, self._door)
-        box = Box(*made, self.mcp_keys, call)
+        box = Box(*made, self.mcp_keys, call, self._tail)
         local = runner(server.application(self._application(LocalKeys(self.keys)), box), shutdown_s=REQUESTS_END_S)
         self._served = (served, local)
         await served.setup()
@@ -284,9 +292,9 @@ class Gateway:
 
 @contextlib.asynccontextmanager
 async def running(
-    settings: Settings, *, clock: Clock | None = None, rng: random.Random | None = None
+    settings: Settings, *, clock: Clock | None = None, rng: random.Random | None = None, tail: Tail | None = None
 ) -> AsyncIterator[Gateway]:
-    """A gateway that serves. Raises StartupError. Leaving it stops everything in order."""
+    """A gateway that serves. Raises StartupError. Leaving it stops everything in order. `tail` gets what is logged."""
     clock, rng = SteadyClock(clock or SystemClock()), rng or random.Random()  # noqa: S311 -- jitter, no secret
     new_id = uuid7(clock)
     async with opened(settings, clock) as db:
@@ -295,17 +303,17 @@ async def running(
         if own.cloned:
             log.warning("gateway.cloned", epoch=own.epoch, what="this data folder was last used on another machine")
         await sweep(db, blobs(settings), stamp)
-        async with Gateway(settings, db, clock, new_id, rng, own).run() as gateway:
+        async with Gateway(settings, db, clock, new_id, rng, own, tail).run() as gateway:
             yield gateway
 
 
-async def serve(settings: Settings, *, announce: Callable[[Gateway], None]) -> None:
+async def serve(settings: Settings, *, announce: Callable[[Gateway], None], tail: Tail | None = None) -> None:
     """Run until SIGTERM or SIGINT. `announce` is called once requests are answered."""
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    async with running(settings) as gateway:
+    async with running(settings, tail=tail) as gateway:
         interpreter.settled()
         log.info("gateway.ready", version=__version__, urls=gateway.urls, epoch=gateway.identity.epoch)
         announce(gateway)

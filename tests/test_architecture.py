@@ -52,6 +52,8 @@ MAY = {
     "housekeeping": TOOLS | {"cloud", "publishers", "settings", "webhooks"},
     "timekeeping": TOOLS | {"catalog", "jobs", "operations", "batches", "transfer"},
     "systemd": {"kernel", "settings"},
+    "repairs": TOOLS | {"cloud", "sections", "settings", "tls", "uns"},
+    "support": {"kernel", "settings"},
     "opening": {"kernel", "settings"},
     "listening": {"kernel", "settings", "tls"},
     "plugin_api": WORK | {"mcp_keys", "values"},
@@ -69,6 +71,8 @@ MAY = {
         "mcp_keys",
         "plugin_host",
         "replays",
+        "repairs",
+        "support",
     },
     "api": WORK
     | {"examples", "settings", "catalog", "jobs", "operations", "files", "issues", "batches", "webhooks", "keys", "erp"}
@@ -104,7 +108,7 @@ MAY = {
     "cli": WORK
     | FRAME
     | {"settings", "opening", "admin", "api", "app", "transfer", "demo", "tls", "uns", "values", "hub"}
-    | {"mcp_keys", "plugin_api", "plugin_host", "reports"},
+    | {"mcp_keys", "plugin_api", "plugin_host", "reports", "repairs", "support"},
     "__main__": {"cli"},
     "__init__": set(),
     "plugins": {"plugin_api"},

@@ -7,6 +7,7 @@ from typing import Any
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database
 from gateway.kernel.ids import NewId
+from gateway.kernel.logs import Tail
 from gateway.mcp_keys.keys import McpKeys
 from gateway.settings import Settings
 from gateway.uns.door import Door
@@ -20,7 +21,9 @@ Arguments = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """`status` tells what `/healthz` does; `call` carries out a call of the REST API, see `plugin_host.ports.carried_out`."""
+    """`status` tells what `/healthz` does; `call` carries out a call of the REST API, see `plugin_host.ports.carried_out`; `tail`
+    holds the log of a gateway that runs; `by` is who asks.
+    """
 
     settings: Settings
     db: Database
@@ -31,3 +34,5 @@ class Box:
     door: Door
     mcp_keys: McpKeys
     call: Callable[[Arguments], Awaitable[dict[str, Any]]]
+    tail: Tail | None = None
+    by: Caller = CALLER

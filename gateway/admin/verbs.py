@@ -30,6 +30,11 @@ _VERBS = {
     "uns.devices.list": ("uns", "devices"),
     "machines.list": ("machines", "listed"),
     "machines.acknowledge": ("machines", "acknowledge"),
+    "repairs.list": ("repairs", "listed"),
+    "repairs.ignore": ("repairs", "ignore"),
+    "repairs.close_folder": ("repairs", "close_folder"),
+    "audit.page": ("audit", "page"),
+    "support.files": ("support", "files"),
 }
 
 

@@ -23,9 +23,11 @@ _VERBS = {
     "mcp": ("mcp", "mcp"),
     "plugins": ("plugins", "plugins"),
     "config": ("config", "config"),
-    "doctor": ("box", "doctor"),
+    "doctor": ("doctor", "doctor"),
     "openapi": ("config", "openapi"),
     "asyncapi": ("config", "asyncapi"),
+    "audit": ("audit", "audit"),
+    "support-bundle": ("support", "support_bundle"),
     "version": ("box", "version"),
 }
 
