@@ -39,7 +39,7 @@ numbers of jobs and parts that the database knows are replaced by ***. Read it b
 NO_LOG = (
     "The gateway is stopped: its log is where its standard error went, as `journalctl -u eryxon-gateway -n 2000`.\n"
 )
-_OURS = ("timestamp", "level", "event", "module", "id", "kind", "what", "cause", "effect", "steps", "fix", "severity")
+_OURS = ("timestamp", "level", "event", "module", "kind", "what", "cause", "effect", "steps", "fix", "severity")
 _RELEASE = Path("/etc/os-release")
 _SCHEMA = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY tbl_name, type DESC, name"
 _TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name"
