@@ -1,5 +1,6 @@
 """Each check: what makes the problem, and that it is not there otherwise."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from gateway.repairs.facts import Broker, Certificate, Facts, Folder, Machine, P
 from gateway.repairs.rows import Rows
 from gateway.settings import Settings
 
+MANUAL = Path(__file__).parents[2] / "docs" / "operate.md"
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 MB = 1024 * 1024
 ROWS = Rows(schema=max(steps()), parked={})
@@ -163,6 +165,11 @@ def _with(wanted: str) -> tuple[str, ...]:
 
 def test_every_check_has_a_problem_here():
     assert {wanted.partition(":")[0] for wanted, *_ in BAD} == {check.kind for check in CHECKS}
+
+
+def test_every_check_is_in_the_manual():
+    rows = [line.split("|")[1] for line in MANUAL.read_text().splitlines() if line.startswith("| `")]
+    assert {kind for row in rows for kind in re.findall(r"`(\w+)`", row)} - {"kind"} == {check.kind for check in CHECKS}
 
 
 def test_kinds_are_told_apart():

@@ -34,6 +34,7 @@ MACHINERY = {
     "mcp_key_usage_logs",
     "receipts",
     "hub_doubts",
+    "repairs_ignored",
     "replays",
     "tombstones",
     "sqlite_sequence",
