@@ -42,7 +42,8 @@ async def of_running(
     here = await asyncio.to_thread(partial(machine, served=True), settings)
     told = await asyncio.to_thread(configured, settings, config)
     certified = await asyncio.to_thread(certificates, settings, now)
-    broker = await seen(settings.broker)
+    # One of our own lets nobody in unnamed, and its link tells how it is.
+    broker = await seen(settings.broker) if settings.broker.mode == "external" else None
     facts = Facts(settings, now, here, found, report, broker, certified, config=told)
     return facts, await db.read(rows.ignored, now)
 
