@@ -74,14 +74,17 @@ def _ballast(facts: Facts) -> Sequence[Bad] | str | None:
     return [Bad(f"it was given to the journal; laid down again once {needed} MB are free")]
 
 
-def _clock(facts: Facts) -> Sequence[Bad] | str:
+def _clock_unset(facts: Facts) -> Sequence[Bad] | str:
     told = facts.now.isoformat(timespec="seconds")
-    if not time_.trusted(facts.now):
-        return [Bad(f"it shows {told}: it was never set", "unset", severity=ERROR)]
+    return told if time_.trusted(facts.now) else [Bad(f"it shows {told}: it was never set")]
+
+
+def _clock_off(facts: Facts) -> Sequence[Bad] | str | None:
     off_s = facts.links.get("cloud", {}).get("clock_offset_s")
-    if off_s is not None and abs(off_s) > CLOCK_OFF_MAX_S:
-        return [Bad(f"it differs from the cloud's by {abs(off_s):.0f} s", "off", {"offset_s": off_s})]
-    return told
+    if off_s is None:
+        return None
+    told = f"it differs from the cloud's by {abs(off_s):.0f} s"
+    return [Bad(told, values={"offset_s": off_s})] if abs(off_s) > CLOCK_OFF_MAX_S else told
 
 
 def _files(facts: Facts) -> Sequence[Bad] | str | None:
@@ -118,6 +121,10 @@ def _first_key(facts: Facts) -> Sequence[Bad] | str:
     return [Bad(f"{file} is still there", values={"file": str(file)})] if facts.machine.folder.first_key else "put away"
 
 
+_CLOCK_STEPS = (
+    "`timedatectl` shows whether it is synchronised.",
+    "Name a time server of the plant in /etc/systemd/timesyncd.conf.",
+)
 CHECKS = (
     Check(
         "service",
@@ -199,16 +206,22 @@ CHECKS = (
         _ballast,
     ),
     Check(
+        "clock_unset",
         "clock",
-        "clock",
+        ERROR,
+        "The machine has no battery for its clock and has not reached a time server.",
+        "What is booked has a wrong time until the clock is set; nothing expires while it cannot be trusted.",
+        _CLOCK_STEPS,
+        _clock_unset,
+    ),
+    Check(
+        "clock_off",
+        "clock beside the cloud's",
         WARNING,
-        "The machine has no battery for its clock, or does not reach a time server.",
-        "What is booked has a wrong time; nothing expires while the clock cannot be trusted.",
-        (
-            "`timedatectl` shows whether it is synchronised.",
-            "Name a time server of the plant in /etc/systemd/timesyncd.conf.",
-        ),
-        _clock,
+        "This machine or the cloud does not reach a time server.",
+        "What is booked has a wrong time.",
+        _CLOCK_STEPS,
+        _clock_off,
     ),
     Check(
         "files_open",

@@ -250,7 +250,7 @@ CHECKS = (
         _given_up,
     ),
     Check(
-        "plugin",
+        "plugin_down",
         "plugins",
         WARNING,
         "It cannot reach its machine or service, or failed too often and was given up.",

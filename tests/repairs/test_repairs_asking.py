@@ -191,7 +191,7 @@ async def test_a_gateway_that_runs_is_looked_at_through_its_own_connections(sett
         told = {one.check.kind: one.found for one in examined(found, ignored)}
     assert found.machine.process is not None
     assert found.machine.process.memory_bytes > 1_000_000
-    assert {"files_open", "memory", "ballast", "plugin", "behind"} <= told.keys()
+    assert {"files_open", "memory", "ballast", "plugin_down", "behind"} <= told.keys()
     assert told["service"] == "running"
 
 

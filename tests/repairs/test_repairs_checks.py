@@ -76,8 +76,8 @@ BAD = [
     ("disk_low", "warning", of({"free_bytes": 900 * MB}), "900 MB"),
     ("disk_low", "error", of({"free_bytes": 100 * MB}), "100 MB"),
     ("ballast", "warning", of(folder={"ballast": False}), "given to the journal"),
-    ("clock:unset", "error", of(now=datetime(1970, 1, 1, 0, 5, tzinfo=UTC)), "1970"),
-    ("clock:off", "warning", linked("cloud", clock_offset_s=-3600.0), "3600 s"),
+    ("clock_unset", "error", of(now=datetime(1970, 1, 1, 0, 5, tzinfo=UTC)), "1970"),
+    ("clock_off", "warning", linked("cloud", clock_offset_s=-3600.0), "3600 s"),
     ("files_open:open", "error", of({"process": Process(4000, 4096, 1)}), "4000 of 4096"),
     ("files_open:limit", "warning", of({"process": Process(40, 1024, 1)}), "1256 are needed"),
     ("memory:free", "warning", of({"memory_free_bytes": 20 * MB}), "20 MB"),
@@ -137,7 +137,12 @@ BAD = [
     ("behind:webhook:1", "warning", linked("webhook:1", pending=9, oldest_s=20 * 86_400.0), "480 h"),
     ("way_out:webhook:1", "warning", linked("webhook:1", dead_letters=3), "3 were given up"),
     ("way_out:mqtt:1", "warning", linked("mqtt:1", state="down", error="refused", oldest_s=7200.0), "refused"),
-    ("plugin:modbus", "warning", linked("plugin:modbus", state="down", error="it failed 5 times"), "failed 5 times"),
+    (
+        "plugin_down:modbus",
+        "warning",
+        linked("plugin:modbus", state="down", error="it failed 5 times"),
+        "failed 5 times",
+    ),
 ]
 
 
@@ -160,7 +165,7 @@ def test_a_problem_is_found_and_only_that(wanted, severity, facts, words):
 def _with(wanted: str) -> tuple[str, ...]:
     """What comes along by its nature."""
     plain = ("broker_plain",) if wanted != "broker_plain" else ()
-    return (*plain, *(("certificate",) if wanted == "clock:unset" else ()))
+    return (*plain, *(("certificate",) if wanted == "clock_unset" else ()))
 
 
 def test_every_check_has_a_problem_here():
