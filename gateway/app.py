@@ -176,7 +176,7 @@ class Gateway:
         served = runner(self._application(self.keys), shutdown_s=REQUESTS_END_S, connections=connections)
         call = partial(carried_out, self._api, CALLER)
         made = (self.settings, self.db, self.keys, self._clock, self._new_id, self.status.full, self._door)
-        box = Box(*made, self.mcp_keys, call, self._tail)
+        box = Box(*made, self.mcp_keys, call, self._plugins.restart, self._tail)
         local = runner(server.application(self._application(LocalKeys(self.keys)), box), shutdown_s=REQUESTS_END_S)
         self._served = (served, local)
         await served.setup()

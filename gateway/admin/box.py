@@ -21,8 +21,8 @@ Arguments = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """`status` tells what `/healthz` does; `call` carries out a call of the REST API, see `plugin_host.ports.carried_out`; `tail`
-    holds the log of a gateway that runs; `by` is who asks.
+    """`status` tells what `/healthz` does; `call` carries out a call of the REST API, see `plugin_host.ports.carried_out`.
+    `restart` a plugin: NotRunning where none is at work. `tail` holds the log of a gateway that runs; `by` is who asks.
     """
 
     settings: Settings
@@ -34,5 +34,6 @@ class Box:
     door: Door
     mcp_keys: McpKeys
     call: Callable[[Arguments], Awaitable[dict[str, Any]]]
+    restart: Callable[[str], Awaitable[None]]
     tail: Tail | None = None
     by: Caller = CALLER

@@ -16,6 +16,7 @@ _VERBS = {
     "mcp.used": ("mcp", "used"),
     "api.call": ("mcp", "call"),
     "plugins.list": ("plugins", "listed"),
+    "plugins.restart": ("plugins", "restart"),
     "status": ("queue", "status"),
     "queue.list": ("queue", "listed"),
     "queue.retry": ("queue", "retry"),

@@ -115,8 +115,11 @@ async def boxed(settings: Settings) -> AsyncIterator[Box]:
 
                 return await called(settings, db, keys, clock, new_id, status, given)
 
+            async def restart(_name: str) -> None:
+                raise NotRunning("it is stopped, and its plugins with it")
+
             mcp_keys = McpKeys(db, clock, new_id)
-            yield Box(settings, db, keys, clock, new_id, status, Door(settings, clock), mcp_keys, call)
+            yield Box(settings, db, keys, clock, new_id, status, Door(settings, clock), mcp_keys, call, restart)
     except StartupError as exc:
         if "is in use by process" in exc.message:  # it runs, and its socket does not answer
             raise NotRunning(exc.message) from exc

@@ -30,11 +30,14 @@ Look = Callable[[Facts], Sequence[Bad] | str | None]
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """A verb of the admin socket that mends it, with what it is given."""
+    """A verb of the admin socket that mends it. `takes`: which values of the problem it is given."""
 
     label: str
     verb: str
-    given: Mapping[str, Any] = field(default_factory=dict)
+    takes: tuple[str, ...] = ()
+
+    def of(self, bad: Bad) -> dict[str, Any]:
+        return {"label": self.label, "verb": self.verb, "given": {name: bad.values[name] for name in self.takes}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,6 @@ class Finding:
         told["found"] = self.found
         if self.bad is None:
             return told
-        fix = check.fix and {"label": check.fix.label, "verb": check.fix.verb, "given": dict(check.fix.given)}
         return told | {
             "severity": self.severity,
             "about": self.bad.about,
@@ -91,6 +93,6 @@ class Finding:
             "cause": check.cause,
             "effect": check.effect,
             "steps": list(check.steps),
-            "fix": fix,
+            "fix": check.fix and check.fix.of(self.bad),
             "ignored_until": self.ignored_until,
         }

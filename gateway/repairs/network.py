@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from gateway.cloud.budget import KEY_REFUSED
 from gateway.repairs.facts import Facts
-from gateway.repairs.model import ERROR, WARNING, Bad, Check
+from gateway.repairs.model import ERROR, WARNING, Bad, Check, Fix
 from gateway.settings import is_loopback
 
 BEHIND_MAX_S = 24 * 3600.0
@@ -140,7 +140,7 @@ def _plugins(facts: Facts) -> Sequence[Bad] | str | None:
         return None
     named = {name.removeprefix(_PLUGINS): link for name, link in facts.links.items() if name.startswith(_PLUGINS)}
     return [
-        Bad(f"{name}: {link['error']}", name, {"plugin": name, "error": link["error"]})
+        Bad(f"{name}: {link['error']}", name, {"name": name, "error": link["error"]})
         for name, link in named.items()
         if link["state"] == "down" and link["error"] != "not tried yet"
     ] or (f"{len(named)} on" if named else "none is on")
@@ -255,10 +255,8 @@ CHECKS = (
         WARNING,
         "It cannot reach its machine or service, or failed too often and was given up.",
         "What it does is not done; nothing else is touched.",
-        (
-            "The line above says why; `eryxon-gateway plugins list`.",
-            "One that was given up starts with the gateway's next start.",
-        ),
+        ("The line above says why.", "Once that is mended: `eryxon-gateway plugins restart` with its name."),
         _plugins,
+        Fix("Begin it anew", "plugins.restart", ("name",)),
     ),
 )

@@ -130,7 +130,7 @@ CHECKS = (
             "Mend the cause, then `queue retry`; or `queue discard`.",
         ),
         _parked,
-        Fix("Send what the cloud refused again", "queue.retry", {"reader": CLOUD}),
+        Fix("Send them again", "queue.retry", ("reader",)),
     ),
     Check(
         "conflicts",

@@ -16,6 +16,7 @@ BENCHES = (
     "bench_realtime.py",
     "bench_webhooks.py",
     "bench_opcua.py",
+    "bench_plugins.py",
 )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.admin import verbs
 from gateway.kernel.migrate import steps
 from gateway.repairs.examined import CHECKS, examined, unusable
 from gateway.repairs.facts import Broker, Certificate, Facts, Folder, Machine, Process
@@ -195,11 +196,18 @@ def test_the_worst_comes_first_and_what_somebody_knows_of_after_all_that_is_new(
     assert (shown["disk_low"]["ignored_until"], shown["parked"]["ignored_until"]) == ("2027", None)
 
 
-def test_a_problem_that_can_be_mended_here_says_by_which_verb():
-    (found,) = [one.shown() for one in examined(of(rows={"parked": {"cloud": 4}})) if one.bad]
-    assert (found["fix"]["verb"], found["fix"]["given"]) == ("queue.retry", {"reader": "cloud"})
-    (found,) = [one.shown() for one in examined(of(folder={"open_to": "755"})) if one.bad]
-    assert found["fix"]["verb"] == "repairs.close_folder"
+@pytest.mark.parametrize(
+    ("facts", "verb", "given"),
+    [
+        (of(rows={"parked": {"webhook:1": 4}}), "queue.retry", {"reader": "webhook:1"}),
+        (of(folder={"open_to": "755"}), "repairs.close_folder", {}),
+        (linked("plugin:modbus", state="down", error="no"), "plugins.restart", {"name": "modbus"}),
+    ],
+)
+def test_a_problem_that_can_be_mended_here_says_by_which_verb_of_the_socket(facts, verb, given):
+    (found,) = [one.shown() for one in examined(facts) if one.bad]
+    assert (found["fix"]["verb"], found["fix"]["given"]) == (verb, given)
+    assert verbs.verb(verb)
 
 
 def test_settings_that_cannot_be_read_are_a_problem_a_line():
