@@ -29,7 +29,7 @@ def test_doctor_asks_a_gateway_that_runs_and_says_how_a_problem_is_mended(runnin
         "files_open",
         "memory",
         "ballast",
-        "plugin",
+        "plugin_down",
         "behind",
         "schema_drift",
         "keys_unused",
