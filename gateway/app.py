@@ -45,7 +45,6 @@ from gateway.machines.watch import LINK as MACHINES
 from gateway.machines.watch import Watch
 from gateway.mcp_keys.keys import McpKeys
 from gateway.opening import opened
-from gateway.ops.repairs import FIRST_KEY
 from gateway.ops.switch import Switch
 from gateway.outbox import journal
 from gateway.outbox.event import Stamp
@@ -57,6 +56,8 @@ from gateway.publishers.senders import senders
 from gateway.realtime.hub import LINK as REALTIME
 from gateway.realtime.hub import SOCKETS_SHARE, Hub
 from gateway.realtime.routes import Realtime
+from gateway.repairs.asking import BrokerDoor
+from gateway.repairs.facts import FIRST_KEY
 from gateway.screens.assets import Assets
 from gateway.screens.live import LINK as TERMINALS
 from gateway.screens.ops import OperationsPage
@@ -140,12 +141,13 @@ class Gateway:
         self._api = LocalApi(self._inside, new_id, request_max_s=limits.request_timeout)
         self._door = Door(settings, clock)
         self._switch = Switch(db, clock)
-        self._source, self._tail = source, tail
+        self._source = source
         self._tls = Tls(settings.data_dir)
         known = machines(settings.uns)
         self.machines = MachineCommands(db, clock, new_id, settings.gateway.id, known)
         self.addresses: list[str] = []
         self.urls: list[str] = []
+        self._tail = tail
         self._clock = clock
         self._started_s = clock.monotonic()
         self._new_id = new_id
@@ -157,9 +159,8 @@ class Gateway:
         lent = (settings.data_dir, settings.gateway.plugins_dir, partial(speaking_over, self.machines, clock))
         self._plugins = plugins.Host(settings.plugins, *given, *lent)
         self.health.watch(blobs(settings).problem)
-        self.health.watch(lambda: self._tls.problem(clock.now()))
-        if settings.http.allow_plain_lan:
-            self.health.watch(lambda: "http.allow_plain_lan: keys travel over the LAN in the clear")
+        self.health.watch(lambda: self._tls.problem(clock.now(), settings.http.tls_cert))
+        self.health.watch(settings.http.exposed)
 
     def _inside(self) -> list[Route]:
         """What plugins can call."""
@@ -191,9 +192,8 @@ class Gateway:
         """Plain HTTP, TLS when there is a certificate, and the socket in the data folder."""
         call = partial(carried_out, self._api, CALLER)
         made = (self.settings, self.db, self.keys, self._clock, self._new_id, self.status.full, self._door)
-        box = Box(
-            *made, self.mcp_keys, self.terminals, call, self._plugins.restart, self._source, self._switch, self._tail
-        )
+        kept = (self._source, self._switch, BrokerDoor(self.settings.broker, self._clock), self._tail)
+        box = Box(*made, self.mcp_keys, self.terminals, call, self._plugins.restart, *kept)
         self._ops = OperationsPage(box, self._inside)
         public = self._application(self.keys)
         self._ops.add_to(public)

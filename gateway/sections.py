@@ -94,6 +94,10 @@ class Http(Section):
             raise ValueError("tls_cert and tls_key belong together: set both or none")
         return self
 
+    def exposed(self) -> str | None:
+        """What to say in health."""
+        return "http.allow_plain_lan: keys travel over the LAN in the clear" if self.allow_plain_lan else None
+
 
 class Bridge(Section):
     """A broker of the plant that gets everything below enterprise/site; none without an `address`."""

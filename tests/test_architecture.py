@@ -57,6 +57,8 @@ MAY = {
     "housekeeping": TOOLS | {"cloud", "publishers", "settings", "webhooks"},
     "timekeeping": TOOLS | {"catalog", "jobs", "operations", "batches", "transfer"},
     "systemd": {"kernel", "settings"},
+    "repairs": TOOLS | {"cloud", "configuration", "sections", "settings", "tls", "uns"},
+    "support": {"kernel", "settings"},
     "opening": {"kernel", "settings"},
     "listening": {"kernel", "settings", "tls"},
     "plugin_api": WORK | {"mcp_keys", "values"},
@@ -80,6 +82,8 @@ MAY = {
         "plugin_host",
         "replays",
         "terminals",
+        "repairs",
+        "support",
     },
     "api": WORK
     | {"examples", "settings", "catalog", "jobs", "operations", "files", "issues", "batches", "webhooks", "keys", "erp"}
@@ -113,6 +117,7 @@ MAY = {
         "transfer",
         "configuration",
         "ops",
+        "repairs",
         "screens",
         "uplinks",
     },
@@ -121,7 +126,7 @@ MAY = {
     | FRAME
     | {"settings", "opening", "admin", "api", "app", "transfer", "demo", "tls", "uns", "values", "hub"}
     | {"configuration", "ops", "screens"}
-    | {"mcp_keys", "plugin_api", "plugin_host", "reports", "terminals"},
+    | {"mcp_keys", "plugin_api", "plugin_host", "repairs", "reports", "support", "terminals"},
     "__main__": {"cli"},
     "__init__": set(),
     "plugins": {"plugin_api"},

@@ -11,6 +11,7 @@ from gateway.kernel.ids import NewId
 from gateway.kernel.logs import Tail
 from gateway.mcp_keys.keys import McpKeys
 from gateway.ops.switch import Switch
+from gateway.repairs.facts import Broker
 from gateway.settings import Settings
 from gateway.terminals.pairing import Terminals
 from gateway.uns.door import Door
@@ -24,8 +25,9 @@ Arguments = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """`status` tells what `/healthz` does; `call` carries out a call of the REST API, see `plugin_host.ports.carried_out`; `tail`
-    holds the log of a gateway that runs; `by` is who asks. `restart` a plugin: NotRunning where none is at work.
+    """`status` tells what `/healthz` does; `call` carries out a call of the REST API, see `plugin_host.ports.carried_out`.
+    `restart` a plugin: NotRunning where none is at work. `broker_door` tells what stands at the broker's address; `tail` holds
+    the log of a gateway that runs; `by` is who asks.
     """
 
     settings: Settings
@@ -41,5 +43,6 @@ class Box:
     restart: Callable[[str], Awaitable[None]]
     configuration: Configuration
     switch: Switch
+    broker_door: Callable[[], Awaitable[Broker | None]]
     tail: Tail | None = None
     by: Caller = CALLER

@@ -48,8 +48,6 @@ _VERBS = {
     "data.row": ("data", "row"),
     "logs.show": ("logs", "show"),
     "logs.level": ("logs", "level"),
-    "repairs.list": ("repairs", "listed"),
-    "repairs.ignore": ("repairs", "ignore"),
     "ops.code": ("ops", "code"),
     "ops.overview": ("ops", "overview"),
     "ops.history": ("ops", "history_"),
@@ -59,6 +57,12 @@ _VERBS = {
     "terminals.list": ("terminals", "listed"),
     "terminals.revoke": ("terminals", "revoke"),
     "terminals.pin": ("terminals", "pin"),
+    "repairs.list": ("repairs", "listed"),
+    "repairs.ignore": ("repairs", "ignore"),
+    "repairs.close_folder": ("repairs", "close_folder"),
+    "audit.page": ("audit", "page"),
+    "support.list": ("support", "listed"),
+    "support.files": ("support", "files"),
 }
 
 

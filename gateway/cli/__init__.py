@@ -25,11 +25,12 @@ _VERBS = {
     "plugins": ("plugins", "plugins"),
     "config": ("config", "config"),
     "logs": ("ops", "logs"),
-    "repairs": ("ops", "repairs"),
     "ops": ("ops", "ops"),
-    "doctor": ("box", "doctor"),
+    "doctor": ("doctor", "doctor"),
     "openapi": ("config", "openapi"),
     "asyncapi": ("config", "asyncapi"),
+    "audit": ("audit", "audit"),
+    "support-bundle": ("support", "support_bundle"),
     "version": ("box", "version"),
 }
 

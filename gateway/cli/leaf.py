@@ -28,6 +28,7 @@ from gateway.mcp_keys.keys import McpKeys
 from gateway.opening import opened
 from gateway.ops.switch import Switch
 from gateway.outbox.event import Stamp
+from gateway.repairs.facts import Broker
 from gateway.settings import Settings, load
 from gateway.terminals.pairing import Terminals
 from gateway.uns.door import Door
@@ -129,9 +130,14 @@ async def boxed(settings: Settings, source: Source = (None, None)) -> AsyncItera
             async def restart(_name: str) -> None:
                 raise NotRunning("it is stopped, and its plugins with it")
 
+            async def broker_door() -> Broker | None:
+                from gateway.repairs.asking import seen  # noqa: PLC0415 -- what speaks MQTT, for one verb
+
+                return await seen(settings.broker)
+
             mcp_keys = McpKeys(db, clock, new_id)
             made = (settings, db, keys, clock, new_id, status, Door(settings, clock), mcp_keys)
-            kept = (Configuration(*source, check), Switch(db, clock))
+            kept = (Configuration(*source, check), Switch(db, clock), broker_door)
             yield Box(*made, Terminals(db, clock, new_id), call, restart, *kept)
     except StartupError as exc:
         if "is in use by process" in exc.message:  # it runs, and its socket does not answer

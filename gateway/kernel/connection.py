@@ -4,6 +4,7 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from gateway.kernel.errors import Busy, GatewayError, StartupError, StorageFailed, StorageFull
 
@@ -37,7 +38,17 @@ _WAITED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _CUT = {sqlite3.SQLITE_INTERRUPT, *_WAITED}
 
 
-def connect(path: Path, pragmas: tuple[str, ...] = (), *, mode: str = "rwc") -> sqlite3.Connection:
+class Connection(sqlite3.Connection):
+    """`memory`: what whoever writes knows from the last time, so as not to read it again. It may be of what was rolled back since:
+    whoever uses it has to notice.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.memory: dict[str, Any] = {}
+
+
+def connect(path: Path, pragmas: tuple[str, ...] = (), *, mode: str = "rwc") -> Connection:
     """A connection without implicit transactions; rows can be read by column name. `mode` is SQLite's: `rwc`, `ro`."""
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
@@ -45,6 +56,7 @@ def connect(path: Path, pragmas: tuple[str, ...] = (), *, mode: str = "rwc") -> 
         isolation_level=None,
         cached_statements=CACHED_STATEMENTS,
         check_same_thread=False,
+        factory=Connection,
     )
     connection.row_factory = sqlite3.Row
     try:
@@ -57,7 +69,7 @@ def connect(path: Path, pragmas: tuple[str, ...] = (), *, mode: str = "rwc") -> 
 
 
 @contextlib.contextmanager
-def offline(path: Path) -> Iterator[sqlite3.Connection]:
+def offline(path: Path) -> Iterator[Connection]:
     """A plain writing connection for migrations and tests, before or without the writer thread."""
     with contextlib.closing(connect(path, WRITER_PRAGMAS)) as connection:
         yield connection
@@ -101,7 +113,7 @@ def check(path: Path, *, after_unclean_stop: bool) -> None:
         raise StartupError(damage(path, found))
 
 
-def anchor(path: Path) -> sqlite3.Connection:
+def anchor(path: Path) -> Connection:
     """Open and never used: keeps SQLite's index of the WAL alive for as long as the process lives.
 
     With the last connection the index goes, and who opens the file next reads the WAL itself, where a commit whose fsync
@@ -112,7 +124,7 @@ def anchor(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def reopen(path: Path) -> sqlite3.Connection:
+def reopen(path: Path) -> Connection:
     """The writer's new connection after an I/O error. Raises StartupError (damaged), sqlite3.Error, OSError.
 
     What a failed commit left in the WAL is not seen now (see `anchor`), but after a crash SQLite would take it for committed.

@@ -25,6 +25,7 @@ const MENU = {
   logs: "terminal",
   config: "settings",
   repairs: "wrench",
+  support: "circle-help",
   about: "info",
 };
 const ALONE = ["login", "setup"];
