@@ -24,6 +24,8 @@ from gateway.admin.box import CALLER, Box
 from gateway.admin.server import LocalKeys
 from gateway.admin.socket import SOCKET
 from gateway.api import api_routes, blobs, webhooks_here
+from gateway.backups import restore as backups_
+from gateway.backups.store import Backups
 from gateway.cloud import store as cloud_
 from gateway.cloud.link import UP, CloudLink, CloudSettings
 from gateway.cloud.session import ServiceUser
@@ -90,10 +92,19 @@ log = structlog.get_logger(__name__)
 
 
 class Gateway:
-    """All parts, built and not yet running. `running` opens the database and starts them."""
+    """All parts, built and not yet running. `running` opens the database and starts them. `lost`: what the last restore could not
+    bring back.
+    """
 
     def __init__(
-        self, settings: Settings, db: Database, clock: SteadyClock, new_id: NewId, rng: random.Random, own: Identity
+        self,
+        settings: Settings,
+        db: Database,
+        clock: SteadyClock,
+        new_id: NewId,
+        rng: random.Random,
+        own: Identity,
+        lost: str | None,
     ) -> None:
         self.settings = settings
         self.db = db
@@ -134,6 +145,8 @@ class Gateway:
         lent = (settings.data_dir, settings.gateway.plugins_dir, partial(speaking_over, self.machines, clock))
         self._plugins = plugins.Host(settings.plugins, *given, *lent)
         self.health.watch(blobs(settings).problem)
+        self.health.watch(Backups(settings, clock).problem)
+        self.health.watch(lambda: lost)
         self.health.watch(lambda: self._tls.problem(clock.now()))
         if settings.http.allow_plain_lan:
             self.health.watch(lambda: "http.allow_plain_lan: keys travel over the LAN in the clear")
@@ -289,13 +302,14 @@ async def running(
     """A gateway that serves. Raises StartupError. Leaving it stops everything in order."""
     clock, rng = SteadyClock(clock or SystemClock()), rng or random.Random()  # noqa: S311 -- jitter, no secret
     new_id = uuid7(clock)
-    async with opened(settings, clock) as db:
+    async with opened(settings, clock, recovering=True) as db:
         stamp = Stamp(clock.now(), settings.gateway.id, new_id)
         own = await db.write(identity.establish, stamp, settings.site.tenant_id, identity.machine())
         if own.cloned:
             log.warning("gateway.cloned", epoch=own.epoch, what="this data folder was last used on another machine")
         await sweep(db, blobs(settings), stamp)
-        async with Gateway(settings, db, clock, new_id, rng, own).run() as gateway:
+        lost = await db.read(partial(backups_.lost, now=clock.now()))
+        async with Gateway(settings, db, clock, new_id, rng, own, lost).run() as gateway:
             yield gateway
 
 
@@ -335,6 +349,7 @@ def _cloud_link(
         cloud.settle_after,
         cloud.requests_per_day,
         _service_user(cloud),
+        doubtful_up_to=own.epochs[-1][1],
     )
     return CloudLink(chosen, db, clock, new_id, rng, health, blobs(settings))
 

@@ -52,12 +52,14 @@ MAY = {
     "housekeeping": TOOLS | {"cloud", "publishers", "settings", "webhooks"},
     "timekeeping": TOOLS | {"catalog", "jobs", "operations", "batches", "transfer"},
     "systemd": {"kernel", "settings"},
-    "opening": {"kernel", "settings"},
+    "backups": TOOLS | {"settings", "identity"},
+    "opening": {"backups", "kernel", "settings"},
     "listening": {"kernel", "settings", "tls"},
     "plugin_api": WORK | {"mcp_keys", "values"},
     "plugin_host": WORK | {"machines", "mcp_keys", "plugin_api"},
     "admin": WORK
     | {
+        "backups",
         "settings",
         "status",
         "catalog",
@@ -76,6 +78,7 @@ MAY = {
     "app": WORK
     | FRAME
     | {
+        "backups",
         "settings",
         "listening",
         "opening",
@@ -103,7 +106,7 @@ MAY = {
     "demo": {"kernel", "uns"},
     "cli": WORK
     | FRAME
-    | {"settings", "opening", "admin", "api", "app", "transfer", "demo", "tls", "uns", "values", "hub"}
+    | {"settings", "opening", "admin", "api", "app", "backups", "transfer", "demo", "tls", "uns", "values", "hub"}
     | {"mcp_keys", "plugin_api", "plugin_host", "reports"},
     "__main__": {"cli"},
     "__init__": set(),

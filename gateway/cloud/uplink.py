@@ -47,11 +47,14 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class UplinkSettings:
-    """`settle_after_s`: how long a request that nobody answered may still run over there."""
+    """`settle_after_s`: how long a request that nobody answered may still run over there. `doubtful_up_to`: where the journal
+    ended when this life of the box began; who was this box before may have sent what was written until then.
+    """
 
     settle_after_s: float
     in_flight: int = IN_FLIGHT_MAX
     poll_s: float = POLL_S
+    doubtful_up_to: int = 0
 
 
 class Uplink:
@@ -125,7 +128,8 @@ class Uplink:
         """Learn of new entries. What stood there before we started may have been half sent by an earlier self."""
         while page := await self._db.read(worth.touched, lanes.scanned, SCAN_MAX):
             old = page[0][0] <= before_us
-            suspect = old and self._clock.now() < self._suspicion_over
+            young = self._clock.now() < self._suspicion_over
+            suspect = old and (young or page[0][0] <= self._settings.doubtful_up_to)
             lanes.seen(page, self._clock.monotonic(), old=old, suspect=suspect)
             if len(page) < SCAN_MAX:
                 break
