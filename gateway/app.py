@@ -349,7 +349,6 @@ def _cloud_link(
         cloud.settle_after,
         cloud.requests_per_day,
         _service_user(cloud),
-        doubtful_up_to=own.epochs[-1][1],
     )
     return CloudLink(chosen, db, clock, new_id, rng, health, blobs(settings))
 

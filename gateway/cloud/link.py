@@ -33,7 +33,7 @@ REALTIME_AGAIN_MAX_S = 60.0  # it may be that this cloud has none
 @dataclass(frozen=True, slots=True)
 class CloudSettings:
     """`settle_after_s`: how long a request that nobody answered may still run over there. `service`: whose session plans are read
-    with; `feed_every_s`, `again_s` as in `DownlinkSettings`; `doubtful_up_to` as in `UplinkSettings`.
+    with; `feed_every_s`, `again_s` as in `DownlinkSettings`.
     """
 
     url: str
@@ -47,7 +47,6 @@ class CloudSettings:
     poll_s: float = POLL_S
     feed_every_s: float = 10.0
     again_s: float = 60.0
-    doubtful_up_to: int = 0
 
 
 class CloudLink:
@@ -83,7 +82,7 @@ class CloudLink:
         self._heard = Link("cloud-realtime", clock)  # not in /healthz: without it nothing is wrong
         news = self.downlink.news
         self._realtime = Realtime(self.client, session, functions, clock, self._heard, news) if session else None
-        push = UplinkSettings(settings.settle_after_s, poll_s=settings.poll_s, doubtful_up_to=settings.doubtful_up_to)
+        push = UplinkSettings(settings.settle_after_s, poll_s=settings.poll_s)
         sender = Sender(rows, Files(rows, db, blobs), db, clock)
         self.uplink = Uplink(sender, self.budget, db, clock, rng, self._up, push, self.downlink.subscribed)
 

@@ -47,14 +47,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class UplinkSettings:
-    """`settle_after_s`: how long a request that nobody answered may still run over there. `doubtful_up_to`: where the journal
-    ended when this life of the box began; who was this box before may have sent what was written until then.
-    """
+    """`settle_after_s`: how long a request that nobody answered may still run over there."""
 
     settle_after_s: float
     in_flight: int = IN_FLIGHT_MAX
     poll_s: float = POLL_S
-    doubtful_up_to: int = 0
 
 
 class Uplink:
@@ -85,6 +82,7 @@ class Uplink:
         self._done = asyncio.Event()
         self._drain = Drain()
         self._lanes: Lanes | None = None
+        self._doubtful_up_to = 0
 
     def drain_s(self, pending: int) -> float | None:
         """In how many seconds so many entries will be through; None: nobody can tell yet."""
@@ -100,6 +98,7 @@ class Uplink:
         gone = 0.0 if self._lanes is None else self._lanes.gone  # the pace is known, whatever has ended the run before
         lanes = self._lanes = Lanes(watermark, await self._db.read(store.lanes_ahead), gone)
         before_us = await self._db.read(journal.head)
+        self._doubtful_up_to = await self._db.read(store.doubtful_up_to)
         settle_s = blocked_s = self._clock.monotonic()
         try:
             while True:
@@ -129,7 +128,7 @@ class Uplink:
         while page := await self._db.read(worth.touched, lanes.scanned, SCAN_MAX):
             old = page[0][0] <= before_us
             young = self._clock.now() < self._suspicion_over
-            suspect = old and (young or page[0][0] <= self._settings.doubtful_up_to)
+            suspect = old and (young or page[0][0] <= self._doubtful_up_to)
             lanes.seen(page, self._clock.monotonic(), old=old, suspect=suspect)
             if len(page) < SCAN_MAX:
                 break
@@ -234,7 +233,8 @@ class Uplink:
         for step in plan.steps(going, now=self._clock.now(), live=live):
             by_seq = {entry.seq: entry for entry in step.entries}
             waits = partial(self._waits, lane)
-            if refused := await self._sender.send(step, lane.name, suspect=lane.suspect, waits=waits):
+            sending = partial(self._sender.send, step, lane.name, suspect=lane.suspect, waits=waits)
+            if refused := await sending(doubtful_up_to=self._doubtful_up_to):
                 await self._park([by_seq[seq] for seq in refused.seqs], refused)
                 return False
             if again:
