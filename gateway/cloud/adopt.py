@@ -40,7 +40,7 @@ def named(resource: Resource, row: Row) -> dict[str, Any]:
 def certain(connection: sqlite3.Connection, table: str, theirs: Row, lane: str) -> Row:
     """What the cloud shows, without the state of what this box may have sent in an earlier life: the uplink looks at that first."""
     execution = EXECUTION.get(table)
-    if not execution or not store.in_doubt(connection, lane, table, theirs["id"]):
+    if not execution or not lives.in_doubt(connection, lane, table, theirs["id"]):
         return theirs
     return {name: value for name, value in theirs.items() if name not in execution}
 

@@ -50,7 +50,7 @@ _PARENT = {
     "operation": ("part", "SELECT part_id FROM operations WHERE id = ?"),
     "part": ("job", "SELECT job_id FROM parts WHERE id = ?"),
 }
-_UNSENT = """
+UNSENT = """
 SELECT e.changes, e.data FROM events e
 WHERE e.lane = :lane AND e.origin <> :cloud AND (
   e.seq > max(
@@ -219,7 +219,7 @@ class Unsent:
 
 def unsent(connection: sqlite3.Connection, lane: str, table: str, row_id: str) -> Unsent:
     """Parked entries count: they have not been sent."""
-    rows = connection.execute(_UNSENT, {"reader": READER, "lane": lane, "cloud": CLOUD}).fetchall()
+    rows = connection.execute(UNSENT, {"reader": READER, "lane": lane, "cloud": CLOUD}).fetchall()
     fields: set[str] = set()
     states: set[str] = set()
     lists = []
@@ -236,27 +236,9 @@ def unsent(connection: sqlite3.Connection, lane: str, table: str, row_id: str) -
     return Unsent(None if whole else fields, states, lists)
 
 
-def doubtful_up_to(connection: sqlite3.Connection) -> int:
-    """Where the journal ended when this life of the box began: who it was before may have sent what was written until then.
-    0: it has had one life. What the key means: `identity.py`.
-    """
-    lives = json.loads(state.get(connection, "epochs") or "[]")
-    return int(lives[-1][1]) if lives else 0
-
-
-def in_doubt(connection: sqlite3.Connection, lane: str, table: str, row_id: str) -> bool:
-    """Does something of a row still have to go up that was written in an earlier life of this box?"""
-    upto = doubtful_up_to(connection)
-    asked = {"reader": READER, "lane": lane, "cloud": CLOUD, "upto": upto}
-    rows = connection.execute(f"{_UNSENT} AND e.seq <= :upto", asked) if upto else ()
-    return any(
-        (change["table"], change["id"]) == (table, row_id) for changes, _ in rows for change in json.loads(changes)
-    )
-
-
 def lane_waits(connection: sqlite3.Connection, lane: str) -> bool:
     """Has anything of it still to go up, parked entries included?"""
-    return connection.execute(_UNSENT, {"reader": READER, "lane": lane, "cloud": CLOUD}).fetchone() is not None
+    return connection.execute(UNSENT, {"reader": READER, "lane": lane, "cloud": CLOUD}).fetchone() is not None
 
 
 # ------------------------------------------------------------------ positions

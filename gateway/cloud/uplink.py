@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from gateway.cloud import plan, store, worth
+from gateway.cloud import lives, plan, store, worth
 from gateway.cloud.budget import Budget
 from gateway.cloud.drain import Drain
 from gateway.cloud.lanes import Lane, Lanes
@@ -98,7 +98,7 @@ class Uplink:
         gone = 0.0 if self._lanes is None else self._lanes.gone  # the pace is known, whatever has ended the run before
         lanes = self._lanes = Lanes(watermark, await self._db.read(store.lanes_ahead), gone)
         before_us = await self._db.read(journal.head)
-        self._doubtful_up_to = await self._db.read(store.doubtful_up_to)
+        self._doubtful_up_to = await self._db.read(lives.doubtful_up_to)
         settle_s = blocked_s = self._clock.monotonic()
         try:
             while True:
