@@ -8,7 +8,7 @@ from gateway.catalog import store as rows_
 from gateway.catalog.resources import Kind as ColumnKind
 from gateway.catalog.resources import Resource
 from gateway.catalog.tables import CELLS, RESOURCES, SCRAP_REASONS
-from gateway.cloud import conflicts, listed, store
+from gateway.cloud import conflicts, listed, lives, store
 from gateway.cloud.merge import COMPLETED, EXECUTION, Difference, Merged, merge
 from gateway.cloud.pull import Row
 from gateway.jobs.resources import JOBS, PARTS
