@@ -9,6 +9,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -34,7 +35,8 @@ from gateway.outbox.event import Stamp
 
 NAME = "gateway.sqlite"
 ASIDE = "before-restore-"  # the folder with what was there
-_WORK = ".restoring-"
+_WORK, _LOOKS = ".restoring-", ".verifying-"
+LEFT_BEHIND_S = 86_400.0  # what looked at a backup for so long was killed
 _STATE = "restored"  # in gateway_state: the last restore, as JSON
 _KEPT_BACK_BYTES = 64 * 1024 * 1024  # on the disk, for the service
 TOLD_FOR = timedelta(days=7)  # what a restore at the start could not bring back
@@ -124,13 +126,22 @@ def unpacked(archive: Archive, beside: Path, clock: Clock) -> Iterator[Path]:
 
 def verify(file: Path, beside: Path | None, clock: Clock, passphrase: str | None = None) -> dict[str, Any]:
     """Restores it into a folder of its own (in `beside`, or where the system has them) and looks. Raises Invalid and the like."""
-    with Archive(file) as archive, tempfile.TemporaryDirectory(dir=beside, prefix=_WORK) as folder:
+    if beside is not None:
+        _sweep(beside, _LOOKS, older_s=LEFT_BEHIND_S)
+    with Archive(file) as archive, tempfile.TemporaryDirectory(dir=beside, prefix=_LOOKS) as folder:
         archive.check()
         if passphrase is not None:
             secrets(archive, passphrase)
         with unpacked(archive, Path(folder), clock) as found:
             _database_of(found)
         return {"file": str(file), "bytes": file.stat().st_size, **archive.manifest.told()}
+
+
+def _sweep(folder: Path, prefix: str, *, older_s: float = 0.0) -> None:
+    """What a killed one left behind."""
+    for left in folder.glob(f"{prefix}*"):
+        if time.time() - left.stat().st_mtime >= older_s:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _database_of(folder: Path) -> Contents:
@@ -180,8 +191,7 @@ async def restore(
         )
     before = standing(data / NAME)
     above = before.epoch if isinstance(before, Contents) else 0
-    for left in data.glob(f"{_WORK}*"):  # of one that was killed
-        shutil.rmtree(left, ignore_errors=True)
+    _sweep(data, _WORK)
     with unpacked(archive, data, clock) as ready:
         async with Database.open(ready, prepare=_nothing, monotonic=clock.monotonic) as db:
             missing = await db.write(_begin, stamp, identity.machine(), above, manifest.made_at, more)

@@ -63,7 +63,7 @@ def written(file: Path, content: dict[str, bytes]) -> Path:
 def refused(file: Path, folder: Path) -> str:
     with pytest.raises(Invalid) as told:
         verify(file, folder, ManualClock())
-    assert not [*folder.glob(".restoring-*")]
+    assert not [*folder.glob(".verifying-*")]
     return told.value.message
 
 
