@@ -147,7 +147,7 @@ def test_something_else(tmp_path, name):
         Archive(file)
 
 
-@pytest.mark.parametrize("stops", [1, 3, 5])
+@pytest.mark.parametrize("stops", [1, 4])
 async def test_killed_while_it_is_written_nothing_has_its_name(store, tmp_path, stops):
     await store.file(os.urandom(600_000))
     with subprocess.Popen(
