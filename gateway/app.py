@@ -24,6 +24,8 @@ from gateway.admin.box import CALLER, Box
 from gateway.admin.server import LocalKeys
 from gateway.admin.socket import SOCKET
 from gateway.api import api_routes, blobs, webhooks_here
+from gateway.backups import restore as backups_
+from gateway.backups.store import Backups
 from gateway.cloud import store as cloud_
 from gateway.cloud.link import DOWN, UP, CloudLink
 from gateway.configuration import Configuration
@@ -98,7 +100,9 @@ log = structlog.get_logger(__name__)
 
 
 class Gateway:
-    """All parts, built and not yet running. `running` opens the database and starts them."""
+    """All parts, built and not yet running. `running` opens the database and starts them. `lost`: what the last restore could not
+    bring back.
+    """
 
     def __init__(
         self,
@@ -110,6 +114,7 @@ class Gateway:
         own: Identity,
         source: Configuration,
         tail: Tail | None,
+        lost: str | None,
     ) -> None:
         self.settings = settings
         self.db = db
@@ -158,9 +163,9 @@ class Gateway:
         given = (self._api, LocalAgents(self.mcp_keys, self._gate), clock, self.health, rng, __version__, db)
         lent = (settings.data_dir, settings.gateway.plugins_dir, partial(speaking_over, self.machines, clock))
         self._plugins = plugins.Host(settings.plugins, *given, *lent)
-        self.health.watch(blobs(settings).problem)
+        for problem in (blobs(settings).problem, Backups(settings, clock).problem, lambda: lost, settings.http.exposed):
+            self.health.watch(problem)
         self.health.watch(lambda: self._tls.problem(clock.now(), settings.http.tls_cert))
-        self.health.watch(settings.http.exposed)
 
     def _inside(self) -> list[Route]:
         """What plugins can call."""
@@ -339,14 +344,15 @@ async def running(
     """
     clock, rng = SteadyClock(clock or SystemClock()), rng or random.Random()  # noqa: S311 -- jitter, no secret
     new_id = uuid7(clock)
-    async with opened(settings, clock) as db:
+    async with opened(settings, clock, recovering=True) as db:
         stamp = Stamp(clock.now(), settings.gateway.id, new_id)
         own = await db.write(identity.establish, stamp, settings.site.tenant_id, identity.machine())
         if own.cloned:
             log.warning("gateway.cloned", epoch=own.epoch, what="this data folder was last used on another machine")
         await sweep(db, blobs(settings), stamp)
+        lost = await db.read(partial(backups_.lost, now=clock.now()))
         configuration = Configuration(*(source or (None, None)), check, read=source is not None)
-        async with Gateway(settings, db, clock, new_id, rng, own, configuration, tail).run() as gateway:
+        async with Gateway(settings, db, clock, new_id, rng, own, configuration, tail, lost).run() as gateway:
             yield gateway
 
 

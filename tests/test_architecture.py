@@ -57,9 +57,10 @@ MAY = {
     "housekeeping": TOOLS | {"cloud", "publishers", "settings", "webhooks"},
     "timekeeping": TOOLS | {"catalog", "jobs", "operations", "batches", "transfer"},
     "systemd": {"kernel", "settings"},
-    "repairs": TOOLS | {"cloud", "configuration", "sections", "settings", "tls", "uns"},
+    "repairs": TOOLS | {"backups", "cloud", "configuration", "sections", "settings", "tls", "uns"},
     "support": {"kernel", "settings"},
-    "opening": {"kernel", "settings"},
+    "backups": TOOLS | {"settings", "identity"},
+    "opening": {"backups", "kernel", "settings"},
     "listening": {"kernel", "settings", "tls"},
     "plugin_api": WORK | {"mcp_keys", "values"},
     "plugin_host": WORK | {"machines", "mcp_keys", "plugin_api"},
@@ -70,6 +71,7 @@ MAY = {
         "cloud",
         "configuration",
         "ops",
+        "backups",
         "settings",
         "status",
         "catalog",
@@ -92,6 +94,7 @@ MAY = {
     "app": WORK
     | FRAME
     | {
+        "backups",
         "settings",
         "listening",
         "opening",
@@ -124,8 +127,8 @@ MAY = {
     "demo": {"kernel", "uns"},
     "cli": WORK
     | FRAME
-    | {"settings", "opening", "admin", "api", "app", "transfer", "demo", "tls", "uns", "values", "hub"}
-    | {"configuration", "ops", "screens"}
+    | {"settings", "opening", "admin", "api", "app", "backups", "transfer", "demo", "tls", "uns", "values", "hub"}
+    | {"configuration", "ops"}
     | {"mcp_keys", "plugin_api", "plugin_host", "repairs", "reports", "support", "terminals"},
     "__main__": {"cli"},
     "__init__": set(),

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway.configuration import Configuration
 from gateway.kernel.clock import Clock
@@ -11,12 +11,14 @@ from gateway.kernel.ids import NewId
 from gateway.kernel.logs import Tail
 from gateway.mcp_keys.keys import McpKeys
 from gateway.ops.switch import Switch
-from gateway.repairs.facts import Broker
 from gateway.settings import Settings
 from gateway.terminals.pairing import Terminals
 from gateway.uns.door import Door
 from gateway.web.auth import Keys
 from gateway.web.routes import Caller, Scope
+
+if TYPE_CHECKING:  # what is looked at is imported by who looks
+    from gateway.repairs.facts import Broker
 
 CALLER = Caller("admin.sock", "admin socket", Scope.ADMIN)
 
@@ -43,6 +45,6 @@ class Box:
     restart: Callable[[str], Awaitable[None]]
     configuration: Configuration
     switch: Switch
-    broker_door: Callable[[], Awaitable[Broker | None]]
+    broker_door: "Callable[[], Awaitable[Broker | None]]"
     tail: Tail | None = None
     by: Caller = CALLER

@@ -21,6 +21,8 @@ _VERBS = {
     "opcua": ("opcua", "opcua"),
     "export": ("transfer", "export"),
     "import": ("transfer", "import_"),
+    "backup": ("backup", "backup"),
+    "restore": ("restore", "restore"),
     "mcp": ("mcp", "mcp"),
     "plugins": ("plugins", "plugins"),
     "config": ("config", "config"),

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -28,11 +28,13 @@ from gateway.mcp_keys.keys import McpKeys
 from gateway.opening import opened
 from gateway.ops.switch import Switch
 from gateway.outbox.event import Stamp
-from gateway.repairs.facts import Broker
 from gateway.settings import Settings, load
 from gateway.terminals.pairing import Terminals
 from gateway.uns.door import Door
 from gateway.web.auth import Keys
+
+if TYPE_CHECKING:  # what is looked at is imported by who looks
+    from gateway.repairs.facts import Broker
 
 PROBLEM, UNREACHABLE = 1, 3  # 2, wrong usage, is click's
 
@@ -130,7 +132,7 @@ async def boxed(settings: Settings, source: Source = (None, None)) -> AsyncItera
             async def restart(_name: str) -> None:
                 raise NotRunning("it is stopped, and its plugins with it")
 
-            async def broker_door() -> Broker | None:
+            async def broker_door() -> "Broker | None":
                 from gateway.repairs.asking import seen  # noqa: PLC0415 -- what speaks MQTT, for one verb
 
                 return await seen(settings.broker)

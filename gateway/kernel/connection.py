@@ -3,10 +3,11 @@
 import contextlib
 import sqlite3
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from gateway.kernel.errors import Busy, GatewayError, StartupError, StorageFailed, StorageFull
+from gateway.kernel.errors import Busy, Damaged, GatewayError, StartupError, StorageFailed, StorageFull
 
 BUSY_TIMEOUT_MS = 5_000
 WAL_WAIT_MS = 500  # that the writer waits for readers when it starts the WAL over
@@ -75,24 +76,26 @@ def offline(path: Path) -> Iterator[Connection]:
         yield connection
 
 
-def complaints(path: Path, *, after_unclean_stop: bool) -> list[str]:
-    """What is wrong inside the file, for people; raises sqlite3.Error or OSError when it could not be looked at.
+def complaints(path: Path, *, after_unclean_stop: bool) -> tuple[list[str], list[str]]:
+    """(what is torn in the file, rows that stand on nothing), for people; raises sqlite3.Error or OSError when it could not be
+    looked at.
 
     Read-only: closing a writing connection would move the WAL into a damaged file, and the evidence would be gone.
     """
+    orphans: list[str] = []
     if not path.exists():
-        return []
+        return [], orphans
     try:
         with contextlib.closing(connect(path, mode="ro")) as connection:
-            found = [row[0] for row in connection.execute(f"PRAGMA quick_check({COMPLAINTS_MAX})") if row[0] != "ok"]
+            torn = [row[0] for row in connection.execute(f"PRAGMA quick_check({COMPLAINTS_MAX})") if row[0] != "ok"]
             if after_unclean_stop:
-                orphans = connection.execute("PRAGMA foreign_key_check")
-                found += [f"{row[0]} row {row[1]} has no {row[2]}" for row in orphans]
+                found = connection.execute("PRAGMA foreign_key_check")
+                orphans = [f"{row[0]} row {row[1]} has no {row[2]}" for row in islice(found, COMPLAINTS_MAX)]
     except sqlite3.DatabaseError as exc:
         if code(exc) not in _DAMAGED:
             raise
-        return [str(exc)]
-    return found[:COMPLAINTS_MAX]
+        return [str(exc)], orphans
+    return torn, orphans
 
 
 def damage(path: Path, found: list[str]) -> str:
@@ -104,13 +107,15 @@ def damage(path: Path, found: list[str]) -> str:
 
 
 def check(path: Path, *, after_unclean_stop: bool) -> None:
-    """Raise StartupError when the file is damaged or cannot be read. About a second for a million rows."""
+    """Raise StartupError when the file is damaged (Damaged: torn) or cannot be read. About a second for a million rows."""
     try:
-        found = complaints(path, after_unclean_stop=after_unclean_stop)
+        torn, orphans = complaints(path, after_unclean_stop=after_unclean_stop)
     except (sqlite3.Error, OSError) as exc:
         raise StartupError(f"{path} cannot be read ({exc}): look at the disk, and at who may read the file") from exc
-    if found:
-        raise StartupError(damage(path, found))
+    if torn:
+        raise Damaged(damage(path, torn))
+    if orphans:
+        raise StartupError(damage(path, orphans))
 
 
 def anchor(path: Path) -> Connection:
@@ -130,8 +135,9 @@ def reopen(path: Path) -> Connection:
     What a failed commit left in the WAL is not seen now (see `anchor`), but after a crash SQLite would take it for committed.
     A small commit of our own writes over it.
     """
-    if found := complaints(path, after_unclean_stop=True):
-        raise StartupError(damage(path, found))
+    torn, orphans = complaints(path, after_unclean_stop=True)
+    if torn or orphans:
+        raise StartupError(damage(path, torn + orphans))
     connection = connect(path, WRITER_PRAGMAS)
     try:
         version = connection.execute("PRAGMA user_version").fetchone()[0]

@@ -26,11 +26,16 @@ def write_whole(file: Path, content: bytes) -> None:
         written.flush()
         os.fsync(descriptor)
     part.replace(file)
-    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
+    synced(file.parent)
+
+
+def synced(folder: Path) -> None:
+    """The names in it are on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)
 
 
 class DataLock:

@@ -108,7 +108,8 @@ def _holds_secrets(settings: Settings) -> bool:
 def _read(settings: Settings, now: datetime) -> tuple[Rows | None, dict[str, str], str | None]:
     path = settings.data_dir / "gateway.sqlite"
     try:
-        if found := complaints(path, after_unclean_stop=True):
+        torn, orphans = complaints(path, after_unclean_stop=True)
+        if found := torn + orphans:
             return None, {}, damage(path, found)
         if not path.exists():
             return None, {}, None

@@ -7,10 +7,11 @@ import sqlite3
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from gateway.backups.store import newest
 from gateway.kernel.disk import Ballast
 from gateway.repairs.rows import Rows
 from gateway.settings import Settings, program
@@ -18,8 +19,6 @@ from gateway.settings import Settings, program
 OWN_ONLY = 0o077  # what nobody but the owner may
 FILES_LOOKED_AT_MAX = 1_000
 FIRST_KEY = "first-admin-key"  # a file in the data folder, for its owner only
-BACKUPS = "backups"
-BEFORE_UPDATE = "before-schema-"  # copies that an update has made: no backup of a person's
 _MEMORY, _OWN = Path("/proc/meminfo"), Path("/proc/self/statm")
 _OPEN = Path("/proc/self/fd")
 
@@ -110,14 +109,15 @@ def machine(settings: Settings, *, served: bool) -> Machine:
     nearest = next(one for one in (folder, *folder.parents) if one.exists())
     return Machine(
         shutil.disk_usage(nearest).free,
-        _folder(folder, nearest),
+        _folder(settings, nearest),
         _memory_free_bytes(),
         _process() if served else None,
         mosquitto=program("mosquitto"),
     )
 
 
-def _folder(folder: Path, nearest: Path) -> Folder:
+def _folder(settings: Settings, nearest: Path) -> Folder:
+    folder = settings.data_dir
     writable = os.access(nearest, os.W_OK | os.X_OK)
     if not folder.is_dir():
         return Folder(there=False, writable=writable and nearest.is_dir(), ballast=False)
@@ -129,7 +129,7 @@ def _folder(folder: Path, nearest: Path) -> Folder:
         strangers=_strangers(folder, about.st_uid),
         ballast=Ballast(folder).held,
         first_key=(folder / FIRST_KEY).exists(),
-        newest_backup=_newest_backup(folder / BACKUPS),
+        newest_backup=newest(settings),
     )
 
 
@@ -143,18 +143,6 @@ def _strangers(folder: Path, owner: int) -> tuple[str, ...]:
             if entry.stat(follow_symlinks=False).st_uid != owner:
                 found.append(entry.name)
     return tuple(sorted(found))
-
-
-def _newest_backup(folder: Path) -> datetime | None:
-    if not folder.is_dir():
-        return None
-    with os.scandir(folder) as entries:
-        times = [
-            entry.stat().st_mtime
-            for entry in entries
-            if entry.is_file() and not entry.name.startswith(BEFORE_UPDATE) and not entry.name.endswith(".part")
-        ]
-    return datetime.fromtimestamp(max(times), UTC) if times else None
 
 
 def _memory_free_bytes() -> int | None:

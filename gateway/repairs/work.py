@@ -1,13 +1,12 @@
 """Checks of what the database tells: whether it is whole, what waits for a person, whose keys lie about."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 
+from gateway.backups.store import overdue
 from gateway.kernel.migrate import steps
 from gateway.repairs.facts import Facts
 from gateway.repairs.model import ERROR, INFO, WARNING, Bad, Check, Fix
 
-BACKUP_AGE_MAX = timedelta(days=7)
 CLOUD = "cloud"
 
 
@@ -28,7 +27,8 @@ def _core(facts: Facts) -> Sequence[Bad] | str | None:
     """What /healthz warns of and no other check tells."""
     if facts.report is None:
         return None
-    others = [facts.settings.http.exposed(), *(one.told for one in facts.certificates)]
+    backup = overdue(facts.machine.folder.newest_backup, facts.now)
+    others = [backup, facts.settings.http.exposed(), *(one.told for one in facts.certificates)]
     told = [text for text in facts.report.get("problems", ()) if text not in others]
     return [Bad(text, about=text[:80]) for text in told] or "nothing"
 
@@ -82,8 +82,8 @@ def _backup(facts: Facts) -> Sequence[Bad] | str | None:
     newest = facts.machine.folder.newest_backup
     if newest is None:
         return None
-    days = (facts.now - newest).days
-    if facts.now - newest > BACKUP_AGE_MAX:
+    if overdue(newest, facts.now):
+        days = (facts.now - newest).days
         return [Bad(f"the newest is {days} days old", values={"days": days})]
     return f"the newest is of {newest:%Y-%m-%d}"
 

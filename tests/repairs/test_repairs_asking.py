@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tcp import free_port
 
+from gateway.backups.store import Backups
 from gateway.cloud.budget import KEY, KEY_REFUSED
 from gateway.configuration import Configuration
 from gateway.kernel import clock as time_
@@ -246,14 +247,12 @@ def test_rights_owners_and_backups_of_the_folder(settings, file):
     folder.chmod(0o700)
     assert _strangers(folder, os.geteuid()) == ()
     assert "gateway.sqlite" in _strangers(folder, os.geteuid() + 1)
-    backups = folder / "backups"
-    backups.mkdir()
-    (backups / "before-schema-9-20261001T000000Z.sqlite").write_text("")
-    (backups / "new.sqlite.part").write_text("")
     assert machine(settings, served=False).folder.newest_backup is None
-    (backups / "daily.sqlite").write_text("")
-    os.utime(backups / "daily.sqlite", (NOW.timestamp() - 86_400, NOW.timestamp() - 86_400))
-    assert machine(settings, served=False).folder.newest_backup == NOW - timedelta(days=1)
+    yesterday = NOW - timedelta(days=1)
+    clock = ManualClock()
+    clock.step(-86_400)
+    Backups(settings, clock).create(file)
+    assert machine(settings, served=False).folder.newest_backup == yesterday
     (folder / "first-admin-key").write_text("")
     assert machine(settings, served=False).folder.first_key
 
