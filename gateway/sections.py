@@ -297,6 +297,19 @@ class Webhooks(Section):
     allow_http: bool = False
 
 
+class Terminal(Section):
+    """What people may do at station terminals."""
+
+    badge_only: bool = False
+    lock_after: Duration = 300.0
+    own_cell_only: bool = False
+    join: bool = True
+    start_anyway: bool = True
+    work_modes: bool = False
+    checklist_required: bool = False
+    pedal_key: str = ""
+
+
 class Retention(Section):
     journal_days: Days = 30
     log_days: Days = 30
@@ -348,6 +361,7 @@ class Settings(Section):
     uns: Uns = Uns()
     sparkplug: Sparkplug = Sparkplug()
     webhooks: Webhooks = Webhooks()
+    terminal: Terminal = Terminal()
     retention: Retention = Retention()
     backup: Backup = Backup()
     limits: Limits = Limits()

@@ -33,9 +33,13 @@ __all__ = [
     "Retention",
     "Settings",
     "Uns",
+    "flat",
+    "in_force",
     "inherited",
     "is_loopback",
     "load",
+    "origins",
+    "parsed",
     "passphrase",
     "program",
     "supervisor",
@@ -56,20 +60,58 @@ def load(path: Path | None = None, data: Path | None = None, environment: Mappin
 
     `data` is the data folder where it was named on the command line. Raises StartupError with file, key, value, way out.
     """
-    chosen = path or next(filter(_there, CONFIGS), None)
-    tree = _read(chosen) if chosen else {}
+    chosen = in_force(path)
+    return _loaded(_read(chosen) if chosen else {}, str(chosen) if chosen else "settings", data, environment)
+
+
+def in_force(path: Path | None) -> Path | None:
+    """The file that is read: `path`, or the first of CONFIGS that exists; None: there is none. Raises StartupError."""
+    return path or next(filter(_there, CONFIGS), None)
+
+
+def parsed(text: str, name: str, data: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
+    """As `load`, of a text that would stand in the file `name`. Raises StartupError."""
+    try:
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
+        raise StartupError(f"{name} is not valid TOML: {exc}") from None
+    return _loaded(tree, name, data, environment)
+
+
+def origins(path: Path | None, data: Path | None, environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Where each key comes from that is set: `http.port` -> the name of the variable, `--data`, or the file."""
+    chosen = in_force(path)
+    found = dict.fromkeys(_keys(_read(chosen)), str(chosen)) if chosen else {}
+    for name, where, _ in _overrides(os.environ if environment is None else environment):
+        found[".".join(where)] = name
+    return found | ({"gateway.data_dir": "--data"} if data is not None else {})
+
+
+def flat(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """`http.port` and its value; a list is one value."""
+    for name, value in tree.items():
+        key = f"{above}.{name}".lstrip(".")
+        if isinstance(value, Mapping) and value:
+            yield from flat(value, key)
+        else:
+            yield key, value
+
+
+def _keys(tree: Mapping[str, Any]) -> Iterator[str]:
+    return (key for key, _ in flat(tree))
+
+
+def _loaded(tree: dict[str, Any], name: str, data: Path | None, environment: Mapping[str, str] | None) -> Settings:
     sources: dict[tuple[str, ...], str] = {}
-    for name, where, text in _overrides(os.environ if environment is None else environment):
-        _put(tree, name, where, text)
-        sources[where] = name
+    for variable, where, text in _overrides(os.environ if environment is None else environment):
+        _put(tree, variable, where, text)
+        sources[where] = variable
     if data is not None:
         _put(tree, "--data", ("gateway", "data_dir"), str(data))
     try:
         settings = Settings.model_validate(tree)
     except ValidationError as exc:
-        raise StartupError(
-            "\n".join(_told(error, chosen, sources) for error in exc.errors(include_url=False))
-        ) from None
+        raise StartupError("\n".join(_told(error, name, sources) for error in exc.errors(include_url=False))) from None
     folders = {name: found for name in ("data_dir", "plugins_dir") if (found := getattr(settings.gateway, name))}
     absolute = {name: folder.expanduser().absolute() for name, folder in folders.items()}
     sections: dict[str, Any] = {"gateway": settings.gateway.model_copy(update=absolute)}
@@ -165,11 +207,11 @@ def _put(tree: dict[str, Any], name: str, where: tuple[str, ...], value: Any) ->
 # ------------------------------------------------------------------ saying what is wrong
 
 
-def _told(error: ErrorDetails, path: Path | None, sources: Mapping[tuple[str, ...], str]) -> str:
+def _told(error: ErrorDetails, name: str, sources: Mapping[tuple[str, ...], str]) -> str:
     steps = tuple(str(step) for step in error["loc"])
     key = ".".join(steps)
-    below = (name for where, name in sources.items() if where[: len(steps)] == steps)
-    source = next(below, str(path) if path else "settings")
+    below = (variable for where, variable in sources.items() if where[: len(steps)] == steps)
+    source = next(below, name)
     if error["type"] == "extra_forbidden":
         return f"{source}: unknown key {key}{_nearest(steps)}"
     message = error["msg"].removeprefix("Value error, ")

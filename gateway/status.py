@@ -2,7 +2,7 @@
 
 import math
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any
 
@@ -19,6 +19,7 @@ from gateway.outbox import journal
 
 PLUGINS = "plugin:"  # how the links of plugins begin
 FACTS_MAX, FACT_MAX_CHARACTERS = 50, 1_000  # of one plugin
+FACT_LEVELS_MAX, FACT_ENTRIES_MAX = 3, 200  # of one fact that holds others, as the machines of a plugin that reads them
 
 
 class Status:
@@ -81,10 +82,22 @@ def _shown(link: Link) -> dict[str, Any]:
     if not link.name.startswith(PLUGINS):
         return facts
     return {
-        str(name): value if isinstance(value, str | int | None) or _finite(value) else str(value)[:FACT_MAX_CHARACTERS]
+        str(name): _plain(value, FACT_LEVELS_MAX)
         for name, value in islice(facts.items(), FACTS_MAX)
         if name not in ("state", "since", "error")
     }
+
+
+def _plain(value: Any, levels: int) -> Any:
+    """As JSON can have it."""
+    if isinstance(value, str | int | None) or _finite(value):
+        return value
+    if levels and isinstance(value, Mapping):
+        entries = islice(value.items(), FACT_ENTRIES_MAX)
+        return {str(name): _plain(entry, levels - 1) for name, entry in entries}
+    if levels and isinstance(value, list | tuple):
+        return [_plain(entry, levels - 1) for entry in value[:FACT_ENTRIES_MAX]]
+    return str(value)[:FACT_MAX_CHARACTERS]
 
 
 def _finite(value: Any) -> bool:

@@ -22,6 +22,7 @@ MAY = {
     "values": set(),
     "sections": {"values"},
     "settings": {"kernel", "sections", "values"},
+    "configuration": {"kernel", "settings"},
     "catalog": WORK,
     "jobs": WORK | {"catalog"},
     "operations": WORK | {"catalog", "jobs"},
@@ -34,13 +35,17 @@ MAY = {
     "mcp_keys": WORK | {"catalog"},
     "reports": WORK | {"catalog"},
     "files": WORK | {"catalog", "jobs", "operations"},
+    "terminals": WORK | {"catalog", "jobs", "operations", "issues", "files"},
+    "screens": WORK
+    | {"catalog", "operations", "issues", "files", "hub", "sections", "terminals"}
+    | {"admin", "mcp_keys", "ops", "transfer"},
     "tls": {"kernel"},
     "machines": WORK | {"catalog", "jobs", "operations", "issues", "sections"},
     "uns": WORK | {"settings", "machines", "replays", "tls", "values"},
     "sparkplug": TOOLS | {"settings", "machines", "uns"},
     "cloud": TOOLS | {"catalog", "jobs", "operations", "files"},
     "conflicts": WORK | {"catalog", "jobs", "operations", "cloud"},
-    "transfer": WORK | {"catalog", "jobs", "operations", "issues", "batches", "webhooks", "publishers"},
+    "transfer": WORK | {"catalog", "jobs", "operations", "issues", "batches", "webhooks", "publishers"} | {"terminals"},
     "erp": WORK | {"catalog", "jobs", "operations", "transfer"},
     "hub": WORK | {"catalog", "jobs", "files", "transfer"},
     "realtime": WORK | {"catalog", "hub"},
@@ -57,9 +62,14 @@ MAY = {
     "listening": {"kernel", "settings", "tls"},
     "plugin_api": WORK | {"mcp_keys", "values"},
     "plugin_host": WORK | {"machines", "mcp_keys", "plugin_api"},
+    "ops": WORK | {"configuration", "settings", "uns"},
+    "uplinks": TOOLS | {"api", "cloud", "identity", "settings", "upstream"},
     "admin": WORK
     | {
         "backups",
+        "cloud",
+        "configuration",
+        "ops",
         "settings",
         "status",
         "catalog",
@@ -71,10 +81,12 @@ MAY = {
         "mcp_keys",
         "plugin_host",
         "replays",
+        "terminals",
     },
     "api": WORK
     | {"examples", "settings", "catalog", "jobs", "operations", "files", "issues", "batches", "webhooks", "keys", "erp"}
-    | {"transfer", "hub", "conflicts", "inbound", "machines", "publishers", "uns", "mcp_keys", "replays", "reports"},
+    | {"transfer", "hub", "conflicts", "inbound", "machines", "publishers", "uns", "mcp_keys", "replays", "reports"}
+    | {"terminals"},
     "app": WORK
     | FRAME
     | {
@@ -99,15 +111,20 @@ MAY = {
         "realtime",
         "webhooks",
         "sparkplug",
+        "terminals",
         "tls",
         "transfer",
-        "upstream",
+        "configuration",
+        "ops",
+        "screens",
+        "uplinks",
     },
     "demo": {"kernel", "uns"},
     "cli": WORK
     | FRAME
     | {"settings", "opening", "admin", "api", "app", "backups", "transfer", "demo", "tls", "uns", "values", "hub"}
-    | {"mcp_keys", "plugin_api", "plugin_host", "reports"},
+    | {"configuration", "ops", "screens"}
+    | {"mcp_keys", "plugin_api", "plugin_host", "reports", "terminals"},
     "__main__": {"cli"},
     "__init__": set(),
     "plugins": {"plugin_api"},

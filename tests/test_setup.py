@@ -9,7 +9,7 @@ import sys
 import tomllib
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -276,6 +276,21 @@ def test_a_failed_fetch_leaves_the_files_that_are_there(
     with pytest.raises(assets.AssetsUnavailable, match=r"5\.35\.0 has no file swagger-ui\.css"):
         assets.fetch()
     assert assets.ready()
+
+
+def test_a_wheel_without_the_libraries_is_not_built_and_a_clone_is_told(
+    assets: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(assets, "npm_command", lambda: None)
+    monkeypatch.delenv("GATEWAY_ASSETS", raising=False)
+    told: list[str] = []
+    app = SimpleNamespace(display_warning=told.append)
+    hook = assets.AssetsHook(str(ROOT), {}, None, None, "", "wheel", app)
+    with pytest.raises(assets.AssetsUnavailable, match="no npm"):
+        hook.initialize("standard", {})
+    assert told == []
+    hook.initialize("editable", {})
+    assert "the pages will stay empty" in told[0]
 
 
 # ---------------------------------------------------------------- make

@@ -4,11 +4,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.configuration import Configuration
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database
 from gateway.kernel.ids import NewId
+from gateway.kernel.logs import Tail
 from gateway.mcp_keys.keys import McpKeys
+from gateway.ops.switch import Switch
 from gateway.settings import Settings
+from gateway.terminals.pairing import Terminals
 from gateway.uns.door import Door
 from gateway.web.auth import Keys
 from gateway.web.routes import Caller, Scope
@@ -20,7 +24,9 @@ Arguments = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """`status` tells what `/healthz` does; `call` carries out a call of the REST API, see `plugin_host.ports.carried_out`."""
+    """`status` tells what `/healthz` does; `call` carries out a call of the REST API, see `plugin_host.ports.carried_out`; `tail`
+    holds the log of a gateway that runs; `by` is who asks. `restart` a plugin: NotRunning where none is at work.
+    """
 
     settings: Settings
     db: Database
@@ -30,4 +36,10 @@ class Box:
     status: Callable[[], Awaitable[dict[str, Any]]]
     door: Door
     mcp_keys: McpKeys
+    terminals: Terminals
     call: Callable[[Arguments], Awaitable[dict[str, Any]]]
+    restart: Callable[[str], Awaitable[None]]
+    configuration: Configuration
+    switch: Switch
+    tail: Tail | None = None
+    by: Caller = CALLER

@@ -24,7 +24,7 @@ TEMPLATES = (_HERE / "gateway.toml", _HERE.parent / "config" / "gateway.toml")  
 @click.command()
 @leaf
 def init(place: Place) -> None:
-    """Write a commented configuration, make the data folder and a first admin key."""
+    """Write a commented configuration, make the data folder, a first admin key and the code for /ops/setup."""
     config = place.config or CONFIGS[0]
     if not config.exists():
         config.parent.mkdir(parents=True, exist_ok=True)
@@ -40,8 +40,10 @@ def init(place: Place) -> None:
         there.show({"config": str(config), "data": str(settings.data_dir), "key": None}, f"data: {settings.data_dir}")
         return
     made = there.ask("keys.create", name="first admin", scope="admin")
-    click.echo(f"data: {settings.data_dir}\nthe first admin key, shown only now:", err=True)
-    there.show({"config": str(config), "data": str(settings.data_dir), "key": made["key"]}, made["key"])
+    code = there.ask("ops.code")["code"]
+    click.echo(f"data: {settings.data_dir}\nto set the rest up: /ops/setup, with the code {code} (once)", err=True)
+    click.echo("the first admin key, shown only now:", err=True)
+    there.show({"config": str(config), "data": str(settings.data_dir), "key": made["key"], "code": code}, made["key"])
 
 
 @click.command()

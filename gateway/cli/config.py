@@ -1,6 +1,8 @@
 """`config`, `openapi` and `asyncapi`: what is set, what could be set, what can be called and heard."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import click
 
@@ -29,10 +31,49 @@ def check(place: Place) -> None:
 
 
 @config.command()
+@click.option("--origins", is_flag=True, help="Each value with the file or the variable that it comes from.")
 @leaf
-def show(place: Place) -> None:
+def show(place: Place, *, origins: bool) -> None:
     """Everything that is set, defaults included, secrets hidden."""
-    place.show(place.settings().shown())
+    if not origins:
+        place.show(place.settings().shown())
+        return
+    told = place.ask("config.show")
+    lines = [f"{one['key']} = {json.dumps(one['value'])}  ({one['origin']})" for one in told["values"]]
+    lines += [f"after a restart: {key}" for key in told["restart"]]
+    place.show(told, "\n".join(lines))
+
+
+@config.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@leaf
+def diff(place: Place, file: Path) -> None:
+    """What the configuration in FILE would change, secrets hidden."""
+    found = place.ask("config.diff", text=file.read_text(encoding="utf-8"))
+    lines = [f"{one['key']}: {json.dumps(one['before'])} -> {json.dumps(one['after'])}" for one in found]
+    place.show(found, "\n".join(lines) or "nothing")
+
+
+@config.command("set")
+@click.argument("assignments", metavar="KEY=VALUE...", nargs=-1, required=True)
+@leaf
+def set_(place: Place, assignments: tuple[str, ...]) -> int:
+    """Write keys into the configuration file, as cloud.url=https://...; comments stay. In force after a restart."""
+    told = place.ask("config.set", changes=dict(map(_assigned, assignments)))
+    done = f"written: {told['file']}; it is in force after a restart"
+    place.show(told, done if told["written"] else f"{told['why']}\n{told['paste']}")
+    return 0 if told["written"] else 1
+
+
+def _assigned(text: str) -> tuple[str, Any]:
+    """A value is JSON, or else a text."""
+    key, found, value = text.partition("=")
+    if not found:
+        raise click.UsageError(f'"{text}" is no KEY=VALUE')
+    try:
+        return key, json.loads(value)
+    except ValueError:
+        return key, value
 
 
 @config.command()

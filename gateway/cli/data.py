@@ -25,9 +25,13 @@ def queue() -> None:
 
 @queue.command("list")
 @click.option("--reader", help="Of this way out only, as `cloud`.")
+@click.option("--waiting", is_flag=True, help="What is still to be sent, instead.")
 @leaf
-def list_(place: Place, reader: str | None) -> None:
+def list_(place: Place, reader: str | None, *, waiting: bool) -> None:
     """What was refused, and why."""
+    if waiting:
+        _show_waiting(place, place.ask("queue.waiting", reader=reader or CLOUD))
+        return
     found = place.ask("queue.list", reader=reader)
     lines = [
         f"{one['seq']:>8}  {one['reader']:8} {one['type'] or 'change':28} {one['aggregate']}\n          {one['reason']}"
@@ -51,11 +55,35 @@ def retry(place: Place, seq: tuple[int, ...], reader: str, *, everything: bool) 
 @click.argument("seq", type=int, nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="All that is parked.")
 @click.option("--reader", default=CLOUD, show_default=True)
+@click.option("--reason", default="", help="For the log.")
 @leaf
-def discard(place: Place, seq: tuple[int, ...], reader: str, *, everything: bool) -> None:
+def discard(place: Place, seq: tuple[int, ...], reader: str, reason: str, *, everything: bool) -> None:
     """Give up what was refused: it is never sent."""
-    answer = place.ask("queue.discard", reader=reader, seqs=_chosen(seq, everything=everything))
+    answer = place.ask("queue.discard", reader=reader, seqs=_chosen(seq, everything=everything), reason=reason)
     place.show(answer, f"{answer['discarded']} given up")
+
+
+@queue.command()
+@click.option("--reason", default="", help="For whoever wonders.")
+@leaf
+def pause(place: Place, reason: str) -> None:
+    """Stop the cloud link, both ways, until `queue resume`; a restart does not end it."""
+    told = place.ask("queue.pause", reason=reason)
+    place.show(told, f"paused since {told['since']} by {told['by']}")
+
+
+@queue.command()
+@leaf
+def now(place: Place) -> None:
+    """Try the cloud now, however long the link would have waited after a failure."""
+    place.show(place.ask("queue.now"), "the cloud link tries again now")
+
+
+@queue.command()
+@leaf
+def resume(place: Place) -> None:
+    """Let the cloud link go on."""
+    place.show(place.ask("queue.resume"), "the cloud link goes on")
 
 
 @click.command()
@@ -67,6 +95,15 @@ def replay(place: Place, from_seq: int, to_seq: int, out: str) -> None:
     """Send a stretch of the journal to a way out again."""
     row = place.ask("replay", from_seq=from_seq, to_seq=to_seq, out=out)
     place.show(row, f"{row['id']}: entries {from_seq} to {to_seq} go to {out} again")
+
+
+def _show_waiting(place: Place, found: list[dict[str, Any]]) -> None:
+    lines = [
+        f"{one['seq']:>8}  {one['type'] or 'change':28} {one['aggregate']}"
+        + (f"\n          tried {one['attempts']} times: {one['last_error']}" if one["last_error"] else "")
+        for one in found
+    ]
+    place.show(found, "\n".join(lines) or "nothing waits")
 
 
 def _chosen(seqs: tuple[int, ...], *, everything: bool) -> list[int] | None:

@@ -17,6 +17,7 @@ from gateway.admin import client
 from gateway.admin.box import Arguments, Box
 from gateway.admin.socket import NotRunning
 from gateway.admin.verbs import verb as named
+from gateway.configuration import Configuration
 from gateway.identity import establish, machine
 from gateway.kernel import logs
 from gateway.kernel.clock import SystemClock
@@ -25,8 +26,10 @@ from gateway.kernel.health import Health
 from gateway.kernel.ids import uuid7
 from gateway.mcp_keys.keys import McpKeys
 from gateway.opening import opened
+from gateway.ops.switch import Switch
 from gateway.outbox.event import Stamp
 from gateway.settings import Settings, load
+from gateway.terminals.pairing import Terminals
 from gateway.uns.door import Door
 from gateway.web.auth import Keys
 
@@ -55,7 +58,7 @@ class Place:
 
     def ask(self, verb: str, **given: Any) -> Any:
         """Through the socket of the running gateway, or on the data of a stopped one."""
-        return asyncio.run(asked(self.settings(), verb, given))
+        return asyncio.run(asked(self.settings(), verb, given, (self.config, self.data)))
 
 
 def leaf(command: F) -> F:
@@ -85,16 +88,19 @@ def _complain(text: str, code: int) -> int:
     return code
 
 
-async def asked(settings: Settings, verb: str, given: Mapping[str, Any]) -> Any:
-    """Raises NotRunning, GatewayError."""
+Source = tuple[Path | None, Path | None]
+
+
+async def asked(settings: Settings, verb: str, given: Mapping[str, Any], source: Source = (None, None)) -> Any:
+    """`source`: `--config` and `--data`. Raises NotRunning, GatewayError."""
     with contextlib.suppress(NotRunning):
         return await client.ask(settings.data_dir, verb, given)
-    async with boxed(settings) as box:
+    async with boxed(settings, source) as box:
         return await named(verb)(box, given)
 
 
 @asynccontextmanager
-async def boxed(settings: Settings) -> AsyncIterator[Box]:
+async def boxed(settings: Settings, source: Source = (None, None)) -> AsyncIterator[Box]:
     """The data of a stopped gateway. Raises StartupError; NotRunning when it is not stopped after all."""
     logs.configure("warning", settings.log.format)
     clock = SystemClock()
@@ -110,13 +116,23 @@ async def boxed(settings: Settings) -> AsyncIterator[Box]:
 
                 return await Status(db, clock, Health(clock), settings.gateway.id).full()
 
+            def check(settings: Settings) -> None:
+                from gateway.app import check as checked  # noqa: PLC0415 -- what `run` is made of takes half a second
+
+                checked(settings)
+
             async def call(given: Arguments) -> dict[str, Any]:
                 from gateway.cli.inside import called  # noqa: PLC0415 -- all of the API, for one verb
 
                 return await called(settings, db, keys, clock, new_id, status, given)
 
+            async def restart(_name: str) -> None:
+                raise NotRunning("it is stopped, and its plugins with it")
+
             mcp_keys = McpKeys(db, clock, new_id)
-            yield Box(settings, db, keys, clock, new_id, status, Door(settings, clock), mcp_keys, call)
+            made = (settings, db, keys, clock, new_id, status, Door(settings, clock), mcp_keys)
+            kept = (Configuration(*source, check), Switch(db, clock))
+            yield Box(*made, Terminals(db, clock, new_id), call, restart, *kept)
     except StartupError as exc:
         if "is in use by process" in exc.message:  # it runs, and its socket does not answer
             raise NotRunning(exc.message) from exc

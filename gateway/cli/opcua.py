@@ -52,10 +52,17 @@ def users() -> None:
 @click.option("--role", type=click.Choice(["viewer", "operator"]), default="viewer", show_default=True)
 @click.option("--cell", "cells", multiple=True, help="An operator's cell, by name or id; every one when not given.")
 @click.option("--operator", "operator_id", help="The profile on which his work is booked.")
+@click.option("--certificate", help="A file: he logs in by the certificate in it, and has no password.")
 @leaf
-def add(place: Place, name: str, role: str, cells: tuple[str, ...], operator_id: str | None) -> None:
+def add(
+    place: Place, name: str, role: str, cells: tuple[str, ...], operator_id: str | None, certificate: str | None
+) -> None:
     """Let somebody in, or give him a new password. It is printed alone on the last line of stdout, only now."""
-    made = _do(place, "users.add", name=name, role=role, cells=cells, operator_id=operator_id)
+    given = {"name": name, "role": role, "cells": cells, "operator_id": operator_id, "certificate": certificate}
+    made = _do(place, "users.add", **given)
+    if certificate:
+        place.show(made, f'"{name}" ({role}) logs in by the certificate {made["certificate"][:16]}')
+        return
     click.echo(f'the password of "{name}" ({role}), shown only now:', err=True)
     place.show(made, made["password"])
 

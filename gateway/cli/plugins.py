@@ -21,3 +21,11 @@ def list_(place: Place) -> None:
         for one in found
     ]
     place.show(found, "\n".join(lines) or "no plugins")
+
+
+@plugins.command()
+@click.argument("name")
+@leaf
+def restart(place: Place, name: str) -> None:
+    """Start one again that was given up, or begin it anew: with the code and the settings that the gateway was started with."""
+    place.show(place.ask("plugins.restart", name=name), f"{name} begins anew: `plugins list` says how it is doing")

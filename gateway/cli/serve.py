@@ -26,7 +26,8 @@ log = structlog.get_logger(__name__)
 def run(place: Place) -> None:
     """Serve, until SIGTERM or Ctrl-C."""
     settings = place.settings()
-    logs.configure(settings.log.level, settings.log.format)
+    tail = logs.Tail()
+    logs.configure(settings.log.level, settings.log.format, tail)
     for warning in unused(settings):
         log.warning("settings.unused", what=warning)
 
@@ -38,7 +39,7 @@ def run(place: Place) -> None:
     runs: Callable[[Coroutine[Any, Any, None]], None] = asyncio.run
     with contextlib.suppress(ImportError):
         from uvloop import run as runs  # noqa: PLC0415 -- quicker where it is there
-    runs(app.serve(settings, announce=announce))
+    runs(app.serve(settings, announce=announce, source=(place.config, place.data), tail=tail))
 
 
 @click.command()

@@ -15,14 +15,13 @@ from pydantic import TypeAdapter, ValidationError
 from gateway.admin.socket import NotRunning
 from gateway.cli.leaf import Place, leaf
 from gateway.kernel.clock import zulu
-from gateway.kernel.errors import StartupError, Unavailable
+from gateway.kernel.errors import Unavailable
 from gateway.kernel.supervise import first
 from gateway.settings import Settings
-from gateway.uns import users
-from gateway.uns.broker import trusted
 from gateway.uns.client import connected
 from gateway.uns.packets import Address
 from gateway.uns.topics import Topics
+from gateway.uns.viewing import viewing
 from gateway.uns.watch import Seen, Tree, plain, said
 from gateway.values import Filter
 
@@ -109,18 +108,8 @@ async def _asked_to_end() -> None:
 
 
 def _address(settings: Settings) -> Address:
-    """As whom to look. Raises StartupError, NotRunning, Unavailable."""
-    broker = settings.broker
-    if broker.mode == "off":
-        raise StartupError('[broker] mode is "off": there is nothing to watch')
-    if broker.mode == "external":
-        given = broker.username, broker.password.get_secret_value()
-        return Address(broker.host, broker.port, *given, tls=trusted(broker))
-    folder = settings.data_dir / "broker"
+    """Raises StartupError; NotRunning when no broker has run yet."""
     try:
-        password = users.known(folder).get(users.VIEWER)
-    except PermissionError as exc:
-        raise StartupError(f"{exc.filename} cannot be read: run this as the gateway's user") from None
-    if password is None:
-        raise NotRunning(f"no broker has run with {folder} yet")
-    return Address(broker.host, broker.port, users.VIEWER, password, mqtt5=broker.mode != "embedded")
+        return viewing(settings)
+    except Unavailable as exc:
+        raise NotRunning(exc.message) from exc

@@ -137,6 +137,13 @@ class Budget:
             case _:
                 self._answered()
 
+    def knock_now(self) -> None:
+        """A person says that it is worth a try: the pause after a failure is over, the day's limit stays."""
+        if not self._used_up():
+            self._open_s = self._clock.monotonic()
+            self._kept.closed_until = None
+            self._save()
+
     def _answered(self) -> None:
         """The line stands. After a long failure trust comes back in steps."""
         self._kept.answered += 1

@@ -168,7 +168,7 @@ class Downlink:
         self._tell("A", "; ".join(one for one in (told, self._why and f"read with the API key: {self._why}") if one))
 
     def _tell(self, mode: str, told: str) -> None:
-        self._link.facts |= {"mode": mode, "why": self._why}
+        self._link.facts |= {"mode": mode, "why": self._why, "last_pull": time_.zulu(self._clock.now())}
         if self._link.degraded(told) if told else self._link.up():
             log.info("link.up", link=self._link.name, but=told or None)
 

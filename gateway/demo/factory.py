@@ -19,6 +19,7 @@ TENANT_ID = "00000000-0000-4000-8000-000000000001"
 CLOUD_KEY = "ery_live_d3m0c10ud00000000000000000000000"
 CELLS = ("Laser", "Bending", "Welding", "Assembly")
 PEOPLE = ("Otto Operator", "Petra Press", "Laser 1")
+OPERATOR = "otto.operator"  # who has a PIN at the terminal
 PRODUCTS = (
     ("Control cabinet", "Steel DC01 1.5 mm", ("Side panel", "Door", "Mounting plate")),
     ("Conveyor frame", "Stainless 1.4301 3 mm", ("Beam", "Cross member", "Foot")),

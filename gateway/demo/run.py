@@ -67,6 +67,8 @@ class Demo:
         self._jobs = JOBS
         self._key = ""
         self._password = ""  # of the laser, at the broker
+        self._pin = ""  # of somebody at the terminal
+        self._code = ""  # makes a page a terminal
         self._workers: list[Worker | Laser] = []
         self._ended = asyncio.Event()
         self._open = False
@@ -136,6 +138,8 @@ class Demo:
         people = self._folder / "people.json"  # [U] they cannot be read with an API key: somebody brings them
         people.write_text(json.dumps({"profiles": factory.people(self._clock.now())}))
         await self._box.command("import", str(people))
+        self._pin = await self._box.command("terminals", "pin", factory.OPERATOR)
+        self._code = await self._box.command("terminals", "pair", "--name", "Demo terminal")
         await self._box.start()
         return Api(session, f"{self.url}/functions/v1", self._key)
 
@@ -181,6 +185,9 @@ class Demo:
             key=self._key,
             method="POST" if action else "GET",
             path=f"/api-operation-lifecycle/{action}?id={assembly}" if action else f"/api-operations?id={assembly}",
+            code=self._code,
+            operator=factory.PEOPLE[0],
+            pin=self._pin,
             mqtt=(HOST, self._mqtt),
             viewer=self._box.viewer(),
             broker=words.broker(broker),

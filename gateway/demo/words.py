@@ -20,12 +20,15 @@ INTRO = (
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """All that somebody needs to take part. `method` and `path`: of a request that works now."""
+    """All that somebody needs to take part. `method` and `path`: of a request that works now. `code`: makes one terminal."""
 
     url: str
     key: str
     method: str
     path: str
+    code: str
+    operator: str
+    pin: str
     mqtt: tuple[str, int]
     viewer: str
     broker: str
@@ -42,6 +45,8 @@ class Invitation:
             "",
             *textwrap.wrap(INTRO, WIDTH),
             "",
+            f"Terminal   {self.url}/terminal/#/pair/{self.code}   ({self.operator}, PIN {self.pin}; the code works once)",
+            f"Operations {self.url}/ops/   (sign in with the API key)",
             f"REST API   {api}   (by hand, with every route: {self.url}/docs)",
             f"API key    {self.key}",
             f"MQTT       {host}:{port}, user viewer, password {self.viewer}   ({self.broker})",

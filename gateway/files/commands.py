@@ -1,7 +1,7 @@
 """Files come and go: bytes first, then the row, in one transaction; without a row nothing stays on the disk."""
 
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -32,6 +32,7 @@ from gateway.web.routes import Caller
 IMAGES_MAX = 1_000  # of one part
 # A used or expired address holds its path for so long: longer than an upload that came in time may take.
 OFFER_KEPT = timedelta(seconds=2 * UPLOAD_MAX_S)
+Then = Callable[[Tx, Stamp, str], Answer]
 ADDRESS = "/storage/v1/object/{}/{}/{}?token={}"  # as the cloud's storage has them
 
 
@@ -144,6 +145,20 @@ class FileCommands(Commands):
             await self._blobs.drop((file.bucket, file.id))
         return answer
 
+    # ------------------------------------------------------------------ images that others list
+
+    async def take_image(self, path: str, incoming: Incoming, caller: Caller, receipt: Receipt, then: Then) -> Answer:
+        """An image of which a row of another slice knows: `then(tx, stamp, path)` says so, in the same transaction.
+
+        Raises Unsupported, TooLarge, StorageFull, StillRunning ..., and what `then` raises.
+        """
+        with self._running.alone(receipt):
+            rules.check_image_type(incoming.content_type)
+            async with self._received(incoming.chunks(), incoming, self._sizes.image) as got:
+                kind = rules.check_image(incoming.content_type, got.head)
+                file = self._file(rules.UPLOADS, path, kind, got)
+                return await self._kept(got, file, receipt, _take_image, caller, then)
+
     # ------------------------------------------------------------------ the way in
 
     def _received(
@@ -216,6 +231,12 @@ def _writable(connection: sqlite3.Connection, part_id: str, caller: Caller) -> s
     rows_.fetch(connection, PARTS, part_id)
     rows_.require_cell(connection, PARTS, part_id, caller.cells)
     return store.tenant_id(connection)
+
+
+def _take_image(tx: Tx, stamp: Stamp, file: File, caller: Caller, then: Then) -> Answer:
+    change = rows_.insert(tx, FILES, _row(file, caller.key_id))
+    journal.append(tx, stamp, [_event(stamp, row_lane("files", file.id), change)])
+    return then(tx, stamp, file.path)
 
 
 def _add_image(tx: Tx, stamp: Stamp, file: File, part_id: str, url: str, caller: Caller) -> Answer:

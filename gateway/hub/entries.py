@@ -36,7 +36,7 @@ Made = Collection[tuple[str, str]]  # (table, id) of new rows
 
 _NAMES = frozenset(EventType)
 _COMPLETED = (EventType.PART_COMPLETED, EventType.JOB_COMPLETED)
-_OF_OPERATION = frozenset("time_entries operation_quantities issues substeps".split())
+_OF_OPERATION = frozenset("time_entries operation_quantities issues substeps operation_handoffs".split())
 _EXECUTION = frozenset(
     "status started_at paused_at resumed_at completed_at actual_time_s completion_percentage".split()
 )

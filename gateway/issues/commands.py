@@ -31,7 +31,7 @@ class IssueCommands(Commands):
 
     async def update(self, row_id: str, given: Given, caller: Caller, receipt: Receipt | None) -> Answer:
         """Raises NotFound, Invalid, Conflict, InvalidTransition, CellNotAllowed."""
-        return await self._once(receipt, _update, row_id, given, caller)
+        return await self._once(receipt, update, row_id, given, caller)
 
     async def delete(self, row_id: str, caller: Caller, receipt: Receipt | None) -> Answer:
         """Raises NotFound, CellNotAllowed."""
@@ -52,7 +52,7 @@ def create(tx: Tx, stamp: Stamp, given: Given, caller: Caller) -> Answer:
     return Answer(201, ISSUES.one(rows_.shown(tx, ISSUES, row["id"])))
 
 
-def _update(tx: Tx, stamp: Stamp, row_id: str, given: Given, caller: Caller) -> Answer:
+def update(tx: Tx, stamp: Stamp, row_id: str, given: Given, caller: Caller) -> Answer:
     before = dict(rows_.fetch(tx, ISSUES, row_id))
     operation = operations_.get(tx, before["operation_id"], deleted_too=True)
     caller.may_write(operation.cell_id)

@@ -8,12 +8,18 @@ GatewayError                    code                        what the caller can 
 |  +- KeyReused                 IDEMPOTENCY_KEY_REUSED      take a fresh key for a new request
 +- InvalidTransition            INVALID_STATE_TRANSITION    look at the state, choose another verb
 +- NotFound                     NOT_FOUND                   check the id
+|  +- OperatorUnknown           OPERATOR_UNKNOWN            give the badge's number to a profile, or pick a name
 |  +- UnknownVerb               UNKNOWN_VERB                use one of the verbs that there are
 |  +- UnknownDevice             UNKNOWN_DEVICE              add the device to the settings
 +- Unauthorized                 UNAUTHORIZED                bring a valid key
+|  +- TerminalUnknown           TERMINAL_UNKNOWN            pair the terminal again
+|  +- SessionEnded              SESSION_ENDED               sign in again
+|  +- PinWrong                  PIN_WRONG                   type it again
++- PinLocked                    PIN_LOCKED                  wait as long as it says
 +- Forbidden                    FORBIDDEN                   ask for a key with that scope
 |  +- CellNotAllowed            CELL_NOT_ALLOWED            ask for a key with that cell
 |  +- UnknownBadge              UNKNOWN_BADGE               give the badge's number to a profile
+|  +- OperatorInactive          OPERATOR_INACTIVE           ask who keeps the profiles
 +- NotAllowed                   METHOD_NOT_ALLOWED          use another method
 +- NotOffered                   NOT_IMPLEMENTED             use the cloud for it
 +- Conflict                     CONFLICT                    look at the row that is in the way
@@ -23,6 +29,8 @@ GatewayError                    code                        what the caller can 
 |  +- StillRunning              STILL_RUNNING               wait: the first request with this key has no answer yet
 |  +- NoActiveOperation         NO_ACTIVE_OPERATION         start one, or name the operation
 |  +- AmbiguousTarget           AMBIGUOUS_TARGET            name one of the candidates
+|  +- PinNotSet                 PIN_NOT_SET                 ask a supervisor to set one
+|  +- ConfirmationNeeded        CONFIRMATION_NEEDED         look at `details`, send it again with what may be confirmed
 +- Expired                      EXPIRED                     send it again with a new id, if it is still wanted
 +- CursorExpired                CURSOR_EXPIRED              take a snapshot, go on from there
 +- PreconditionFailed           PRECONDITION_FAILED         look at the row as it is now, then decide again
@@ -105,8 +113,34 @@ class UnknownDevice(NotFound):
     code = "UNKNOWN_DEVICE"
 
 
+class OperatorUnknown(NotFound):
+    code = "OPERATOR_UNKNOWN"
+
+
 class Unauthorized(GatewayError):
     code = "UNAUTHORIZED"
+
+
+class TerminalUnknown(Unauthorized):
+    """Never paired, or revoked since: which of them is not told."""
+
+    code = "TERMINAL_UNKNOWN"
+
+
+class SessionEnded(Unauthorized):
+    code = "SESSION_ENDED"
+
+
+class PinWrong(Unauthorized):
+    """`details` holds `attempts_left`."""
+
+    code = "PIN_WRONG"
+
+
+class PinLocked(GatewayError):
+    """`details` holds `locked_for_s`."""
+
+    code = "PIN_LOCKED"
 
 
 class Forbidden(GatewayError):
@@ -121,6 +155,10 @@ class UnknownBadge(Forbidden):
     """Never says which badge."""
 
     code = "UNKNOWN_BADGE"
+
+
+class OperatorInactive(Forbidden):
+    code = "OPERATOR_INACTIVE"
 
 
 class NotAllowed(GatewayError):
@@ -169,6 +207,16 @@ class AmbiguousTarget(Conflict):
     """`details` holds `candidates`, the operations that could be meant."""
 
     code = "AMBIGUOUS_TARGET"
+
+
+class PinNotSet(Conflict):
+    code = "PIN_NOT_SET"
+
+
+class ConfirmationNeeded(Conflict):
+    """`details` holds `blockers`: each has a `kind`, what is in the way, and whether it `may_confirm`."""
+
+    code = "CONFIRMATION_NEEDED"
 
 
 class Expired(GatewayError):

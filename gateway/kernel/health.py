@@ -7,6 +7,7 @@ from typing import Any, Literal
 from gateway.kernel import clock as time_
 
 State = Literal["up", "down", "degraded", "off"]
+_NOT_TRIED = "not tried yet"
 
 
 @dataclass(slots=True)
@@ -17,7 +18,7 @@ class Link:
     clock: time_.Clock
     state: State = "down"
     since: str = ""
-    error: str | None = "not tried yet"
+    error: str | None = _NOT_TRIED
     facts: dict[str, Any] = field(default_factory=dict)
     tried: bool = False
 
@@ -36,6 +37,11 @@ class Link:
 
     def off(self, why: str) -> bool:
         return self._become("off", why)
+
+    def anew(self) -> None:
+        """As before the first try: whoever reports here has been started again by a person."""
+        self._become("down", _NOT_TRIED)
+        self.tried = False
 
     def _become(self, state: State, error: str | None) -> bool:
         changed = state != self.state or not self.tried  # the first failure is news as well

@@ -1,8 +1,11 @@
 """Logs go to stderr: for people on a terminal, one JSON object a line otherwise. Secrets never get there."""
 
+import asyncio
+import json
 import logging
 import re
 import sys
+from collections import deque
 from collections.abc import Mapping, MutableMapping
 from typing import Any, Literal
 
@@ -14,12 +17,81 @@ _SECRET_NAME = re.compile(r"secret|password|token|api_?key|authorization|\bpin\b
 # Keys and webhook secrets by their beginning, what follows `Bearer`, the password in an address. Without a word boundary in
 # front: on a terminal the end of a colour stands there, and that is a letter.
 _SECRET_VALUE = re.compile(
-    r"(ery_(?:live|test)_|whsec_)[\w+/=-]+|(Bearer )[^\s\"'\\]+|(://[^\s/:@\"']*:)[^\s/@\"']+(?=@)", re.IGNORECASE
+    r"(ery_(?:live|test|term)_|whsec_)[\w+/=-]+|(Bearer )[^\s\"'\\]+|(://[^\s/:@\"']*:)[^\s/@\"']+(?=@)", re.IGNORECASE
 )
 _NOT_SHOWN = "***"
+RECORDS_MAX = 2_000
+RECORD_MAX_CHARACTERS = 4_000
+VALUE_MAX_CHARACTERS = 1_000
+LEVELS = ("debug", "info", "warning", "error")
 
 
-def configure(level: str, style: Format = "auto") -> None:
+class Tail:
+    """The newest records, for whoever looks at the log of a running gateway. Filled from any thread."""
+
+    def __init__(self) -> None:
+        self._records: deque[tuple[int, dict[str, Any]]] = deque(maxlen=RECORDS_MAX)
+        self._count = 0
+        self._level = self._configured = "info"
+        self._back: asyncio.TimerHandle | None = None
+
+    def after(self, number: int) -> list[tuple[int, dict[str, Any]]]:
+        """(number, record) of those that came later, the oldest first."""
+        return [one for one in self._records.copy() if one[0] > number]
+
+    @property
+    def level(self) -> str:
+        return self._level
+
+    @property
+    def configured(self) -> str:
+        """The level that it goes back to."""
+        return self._configured
+
+    def show(self, level: str, loop: asyncio.AbstractEventLoop, for_s: float) -> None:
+        """For a while what is at least so important is logged."""
+        if self._back is not None:
+            self._back.cancel()
+        self._back = loop.call_later(for_s, self._set, self._configured)
+        self._set(level)
+
+    def _set(self, level: str) -> None:
+        self._level = level
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(_threshold(level)))
+
+    def begin(self, level: str) -> None:
+        self._level = self._configured = level
+
+    def __call__(self, logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        """A processor: keeps a copy without secrets, passes on what it was given."""
+        told = {name: _short(value) for name, value in event.items() if not name.startswith("_")}
+        if "exc_info" in told:
+            told = dict(structlog.processors.format_exc_info(logger, _method, dict(event)))
+            told = {name: _short(value) for name, value in told.items() if not name.startswith("_")}
+        told.setdefault("module", getattr(logger, "name", ""))
+        line = _values_kept_back(logger, _method, json.dumps(told, default=str, ensure_ascii=False))
+        if len(line) > RECORD_MAX_CHARACTERS:
+            names = ("timestamp", "level", "event", "module", "request_id")
+            line = json.dumps({name: told[name] for name in names if name in told} | {"cut": len(line)}, default=str)
+            line = _values_kept_back(logger, _method, line)
+        self._count += 1
+        self._records.append((self._count, json.loads(line)))
+        return event
+
+
+def _short(value: Any) -> Any:
+    return value[:VALUE_MAX_CHARACTERS] + "…" if isinstance(value, str) and len(value) > VALUE_MAX_CHARACTERS else value
+
+
+class _Named(structlog.PrintLogger):
+    """Knows for whom it logs."""
+
+    def __init__(self, *names: Any) -> None:
+        super().__init__(sys.stderr)
+        self.name = str(names[0]).removeprefix("gateway.") if names else ""
+
+
+def configure(level: str, style: Format = "auto", tail: Tail | None = None) -> None:
     """Set up structlog, and the standard library's loggers behind it. Called once by whoever starts the process."""
     people = sys.stderr.isatty() if style == "auto" else style == "console"
     shared: list[Any] = [
@@ -29,6 +101,7 @@ def configure(level: str, style: Format = "auto") -> None:
     ]
     last: list[Any] = [
         _names_kept_back,
+        *([] if tail is None else [tail]),
         *(
             [structlog.dev.ConsoleRenderer()]
             if people
@@ -36,11 +109,13 @@ def configure(level: str, style: Format = "auto") -> None:
         ),
         _values_kept_back,
     ]
-    threshold = logging.getLevelNamesMapping()[level.upper()]
+    threshold = _threshold(level)
+    if tail is not None:
+        tail.begin(level)
     structlog.configure(
         processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=_Named,
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -50,6 +125,10 @@ def configure(level: str, style: Format = "auto") -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=max(threshold, logging.WARNING), force=True)
+
+
+def _threshold(level: str) -> int:
+    return logging.getLevelNamesMapping()[level.upper()]
 
 
 def _names_kept_back(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -108,7 +108,8 @@ def shares(total: int, weights: Sequence[int]) -> list[int]:
 class ChangeOperation:
     """A wish to move an operation. `occurred_at` is when it happened, as the sender says.
 
-    `worked_s`: entry id -> the seconds that it counts once closed, where those are not what the clock says.
+    `worked_s`: entry id -> the seconds that it counts once closed, where those are not what the clock says. `alone`: who resumes
+    comes back alone; the others whose time is paused do that themselves.
     """
 
     operation_id: str
@@ -119,3 +120,4 @@ class ChangeOperation:
     notes: str | None = None
     cause: str = "rest"
     worked_s: Mapping[str, int] = field(default_factory=dict)
+    alone: bool = False

@@ -140,13 +140,28 @@ def _moved(wish: ChangeOperation, operation: Operation, now: datetime, **values:
     return Decision(wish.verb, operation, replace(operation, moved_at=at, **values), at, Time())
 
 
+def paused(entry: TimeEntry, at: datetime, new_id: NewId) -> TimeEntry:
+    """A running entry whose time stands still from `at` on."""
+    return replace(entry, pauses=(*entry.pauses, Pause(new_id(), _after(entry, at))))
+
+
+def resumed(entry: TimeEntry, at: datetime) -> TimeEntry:
+    """The same entry without an open pause."""
+    if not entry.paused:
+        return entry
+    pause = entry.pauses[-1]
+    end = max(at, pause.paused_at)
+    ended = replace(pause, resumed_at=end, duration_s=seconds(pause.paused_at, end))
+    return replace(entry, pauses=(*entry.pauses[:-1], ended))
+
+
 def closed(entry: TimeEntry, at: datetime, worked_s: int | None = None) -> TimeEntry:
     """An entry that ends at `at`, or where it began if somebody claims an earlier end. An open pause ends with it.
 
     `worked_s` overrules what the clock says.
     """
     end = max(at, entry.start_time)
-    pauses = _resumed(entry, end).pauses
+    pauses = resumed(entry, end).pauses
     duration_s = seconds(entry.start_time, end, pauses) if worked_s is None else worked_s
     return replace(entry, end_time=end, pauses=pauses, duration_s=duration_s)
 
@@ -198,24 +213,24 @@ def _start(
     mine = tuple(entry for entry in entries if entry.operator_id == wish.operator_id)
     if not mine:
         return stamps, Time(opened=_opened(wish, at, new_id))
-    return stamps, Time(resumed=tuple(_resumed(entry, at) for entry in mine if entry.paused))
+    return stamps, Time(resumed=tuple(resumed(entry, at) for entry in mine if entry.paused))
 
 
 def _pause(
     _wish: ChangeOperation, _operation: Operation, entries: Sequence[TimeEntry], at: datetime, new_id: NewId
 ) -> _Verdict:
     running = (entry for entry in entries if not entry.paused)
-    paused = (replace(entry, pauses=(*entry.pauses, Pause(new_id(), _after(entry, at)))) for entry in running)
-    return {"paused_at": at}, Time(paused=tuple(paused))
+    return {"paused_at": at}, Time(paused=tuple(paused(entry, at, new_id) for entry in running))
 
 
 def _resume(
     wish: ChangeOperation, _operation: Operation, entries: Sequence[TimeEntry], at: datetime, new_id: NewId
 ) -> _Verdict:
-    resumed = tuple(_resumed(entry, at) for entry in entries if entry.paused and not entry.elsewhere)
+    back = (entry for entry in entries if entry.operator_id == wish.operator_id or not wish.alone)
+    again = tuple(resumed(entry, at) for entry in back if entry.paused and not entry.elsewhere)
     mine = any(entry.operator_id == wish.operator_id for entry in entries)
     opened = None if mine else _opened(wish, at, new_id)
-    return {"resumed_at": at, "paused_at": None, "status_before_hold": None}, Time(opened=opened, resumed=resumed)
+    return {"resumed_at": at, "paused_at": None, "status_before_hold": None}, Time(opened=opened, resumed=again)
 
 
 def _complete(
@@ -223,16 +238,6 @@ def _complete(
 ) -> _Verdict:
     stamps = {"completed_at": at, "completion_percentage": COMPLETE_PERCENTAGE}
     return stamps, Time(closed=tuple(closed(entry, at, wish.worked_s.get(entry.id)) for entry in entries))
-
-
-def _resumed(entry: TimeEntry, at: datetime) -> TimeEntry:
-    """The same entry without an open pause."""
-    if not entry.paused:
-        return entry
-    pause = entry.pauses[-1]
-    end = max(at, pause.paused_at)
-    ended = replace(pause, resumed_at=end, duration_s=seconds(pause.paused_at, end))
-    return replace(entry, pauses=(*entry.pauses[:-1], ended))
 
 
 def _opened(wish: ChangeOperation, at: datetime, new_id: NewId) -> TimeEntry | None:

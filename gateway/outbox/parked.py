@@ -39,9 +39,10 @@ def discard(tx: Tx, reader: str, seqs: Sequence[int] | None = None) -> int:
     return gone
 
 
-def set_aside(tx: Tx, reader: str, entry: Entry, reason: str, now: str, parked_max: int) -> None:
-    """For a person to decide on. Beyond `parked_max` the oldest are given up, and count as skipped."""
-    journal.park(tx, reader, [entry], reason, now, state="parked")
+def set_aside(tx: Tx, reader: str, refused: Sequence[tuple[Entry, str]], now: str, parked_max: int) -> None:
+    """Each with its reason, for a person to decide on. Beyond `parked_max` the oldest are given up, and count as skipped."""
+    for entry, reason in refused:
+        journal.park(tx, reader, [entry], reason, now, state="parked")
     gone = tx.execute(_OLDEST, (reader, parked_max)).rowcount
     if gone:
         tx.execute("UPDATE event_readers SET skipped = skipped + ? WHERE name = ?", (gone, reader))

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database
-from gateway.kernel.errors import Invalid, NotFound, StartupError
+from gateway.kernel.errors import Invalid, NotFound, StartupError, Unavailable
 from gateway.kernel.health import Health, Link
 from gateway.kernel.stalls import Stall, Stalls
 from gateway.kernel.supervise import stop
@@ -179,6 +179,9 @@ class Host:
         self._db = db
         self._parts: dict[str, Parts] = {}
         self._works: dict[str, Supervised] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}  # name -> its work, while this runs
+        self._one_restart = asyncio.Lock()
+        self._wanted: list[str] = []
         self._roots: dict[str, Path] = {}  # name -> folder or file of its code
         self._stalled: dict[str, tuple[float, str]] = {}  # name -> until when it is told, what
         if not _any(sections):
@@ -187,12 +190,13 @@ class Host:
         health.watch(sources.problem)
         health.watch(self._problem)
         for one in _loaded_of(sections, sources):
+            self._wanted.append(one.name)
             link = health.link(LINK.format(one.name))
             given = partial(Context, api=api, agents=agents, clock=clock, link=link, gateway_version=version)
             parts = _built(one, partial(given, machines=machines(one.name), journal=journal), data)
             if isinstance(parts, Parts):
                 self._parts[one.name] = parts
-                self._works[one.name] = Supervised(self._runs(parts, link), link, clock, rng)
+                self._works[one.name] = Supervised(one.name, self._runs(parts, link), link, clock, rng)
                 self._roots[one.name] = sources.root(one.name)
             else:
                 link.down(parts)
@@ -224,13 +228,36 @@ class Host:
         loop = asyncio.get_running_loop()
         before = loop.get_task_factory()
         loop.set_task_factory(remembering)
-        tasks = [asyncio.create_task(self._works[name].run(), name=LINK.format(name)) for name in self._works]
-        tasks.append(asyncio.create_task(Stalls(self._whose, self._over).run(), name="loop-watch"))
+        self._tasks = {name: self._begun(name) for name in self._works}
+        watch = asyncio.create_task(Stalls(self._whose, self._over).run(), name="loop-watch")
         try:
-            await asyncio.wait(tasks)
+            await asyncio.Event().wait()  # for ever: one that has ended may be started again
         finally:
-            await asyncio.gather(*(stop(task, within_s=STOP_MAX_S) for task in tasks))
+            tasks, self._tasks = self._tasks, {}
+            await asyncio.gather(*(stop(task, within_s=STOP_MAX_S) for task in (watch, *tasks.values())))
             loop.set_task_factory(before)
+
+    def _begun(self, name: str) -> asyncio.Task[None]:
+        return asyncio.create_task(self._works[name].run(), name=LINK.format(name))
+
+    async def restart(self, name: str) -> None:
+        """Its work is ended, with all that it has begun, and begins anew, also when it was given up; the code and the settings are
+        those that the gateway was started with. Raises NotFound; Unavailable when it never started or does not end.
+        """
+        if name not in self._wanted:
+            raise NotFound(f'no plugin "{name}" is switched on; those that are: {", ".join(self._wanted) or "none"}')
+        link = self._health.link(LINK.format(name))
+        if name not in self._works:
+            raise Unavailable(f"{name} cannot be started ({link.error}): restart the gateway once that is mended")
+        async with self._one_restart:
+            if (task := self._tasks.get(name)) is None:
+                raise Unavailable("plugins are not at work now: the gateway is about to begin, or to end")
+            await stop(task, within_s=STOP_MAX_S)
+            if not task.done():
+                raise Unavailable(f"{name} does not end within {STOP_MAX_S:.0f} s: restart the gateway")
+            link.anew()
+            self._tasks[name] = self._begun(name)
+        log.info("plugin.restarted", plugin=name)
 
     # ------------------------------------------------------------------ who keeps the loop
 

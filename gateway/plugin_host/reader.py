@@ -20,6 +20,9 @@ BATCH_MAX = 100  # journal entries: what comes again, at the most, after a crash
 FAILURES_MAX = 3  # at the same place: what fails alone then is set aside
 LOOK_EVERY_S = 5.0  # for what somebody wants to be tried again
 PARKED_MAX = 1_000  # the oldest give way
+REFUSED_PAUSE_S = (
+    0.2  # after a refusal: each costs a commit, and one that refuses everything would take one for every event
+)
 
 log = structlog.get_logger(__name__)
 
@@ -49,6 +52,7 @@ class PluginReader:
         self._alone = alone
         self._one_at_a_time = asyncio.Lock()
         self._failed = (0, 0)  # first seq of a batch that crashed, how often in a row
+        self._refuses = False  # since it was told in the log it has never taken a whole batch
 
     async def run(self) -> None:
         """For ever. Raises Unavailable and what the plugin raises: its place stays."""
@@ -80,12 +84,30 @@ class PluginReader:
                 self._failed = (head, fails)
                 raise
             except Refused as exc:
-                log.info("plugin.refused", link=self._link.name, entries=len(entries), error=exc.message)
+                log.debug("plugin.refused", link=self._link.name, entries=len(entries), error=exc.message)
             else:
+                self._refuses = False
+                self._took()
                 return
+        await self._one_by_one(entries)
+        await self._clock.sleep(REFUSED_PAUSE_S)
+
+    async def _one_by_one(self, entries: Sequence[Entry]) -> None:
+        """Raises Unavailable: then all of them come again."""
+        refused = []
         for entry in entries:
             if (why := await self._refusal(entry)) is not None:
-                await self._park(entry, why)
+                refused.append((entry, why))
+            await asyncio.sleep(0)  # a hook that fails at once lets nobody else run
+        if refused:
+            await self._park(refused)
+        if len(refused) < len(entries):
+            self._took()
+
+    def _took(self) -> None:
+        """There may be nobody else to say that it is back."""
+        if self._alone and self._link.state == "down":
+            self._link.up()
 
     async def _refusal(self, entry: Entry) -> str | None:
         """Why it does not take this one, alone. Raises Unavailable."""
@@ -104,9 +126,14 @@ class PluginReader:
         async with self._one_at_a_time:
             await self._on_events([_event(entry) for entry in entries])
 
-    async def _park(self, entry: Entry, why: str) -> None:
-        log.warning("plugin.parked", link=self._link.name, seq=entry.seq, error=why)
-        await self._db.write(parked.set_aside, self._link.name, entry, why, text(self._clock.now()), PARKED_MAX)
+    async def _park(self, refused: Sequence[tuple[Entry, str]]) -> None:
+        """Loud once, then quiet until it takes something again."""
+        entry, why = refused[-1]
+        tell = log.debug if self._refuses else log.warning
+        tell("plugin.parked", link=self._link.name, entries=len(refused), seq=entry.seq, error=why)
+        self._refuses = True
+        self._link.facts["parked_because"] = why
+        await self._db.write(parked.set_aside, self._link.name, refused, text(self._clock.now()), PARKED_MAX)
 
     async def _again(self) -> None:
         """What somebody has asked for with `queue retry`."""
@@ -115,7 +142,7 @@ class PluginReader:
                 if (why := await self._refusal(entry)) is None:
                     await self._db.write(parked.settle, self._link.name, entry.seq)
                 else:
-                    await self._park(entry, why)
+                    await self._park([(entry, why)])
             await self._clock.sleep(LOOK_EVERY_S)
 
 

@@ -19,8 +19,9 @@ from gateway.kernel.errors import Unavailable
 from gateway.kernel.health import Link
 from gateway.kernel.supervise import keep_running
 
-CRASHES_MAX, CRASHES_S = 5, 600.0  # so many within that time: it is not started again
+CRASHES_MAX, CRASHES_S = 5, 600.0  # so many within that time: it is not started again by itself
 CANCEL_MAX_S = 0.5  # in which a cancelled task has to end; then it is closed under its own feet
+ENDED_AT_ONCE = 50  # tasks, before somebody else may run: thousands at once would be a pause of the loop
 NAMES_MAX = 5  # of tasks, in one line of the log
 
 log = structlog.get_logger(__name__)
@@ -35,7 +36,8 @@ _AT_WORK: ContextVar["Supervised | None"] = ContextVar(
 class Supervised:
     """`runs` go on side by side: when one ends, the others are ended and all begin again as `keep_running` has it."""
 
-    def __init__(self, runs: Sequence[Run], link: Link, clock: Clock, rng: random.Random) -> None:
+    def __init__(self, name: str, runs: Sequence[Run], link: Link, clock: Clock, rng: random.Random) -> None:
+        self._name = name
         self._runs = runs
         self._link = link
         self._clock = clock
@@ -45,8 +47,9 @@ class Supervised:
         self._given_up = False
 
     async def run(self) -> None:
-        """Until it is stopped, has ended by itself, or is given up. Never raises anything of the plugin's."""
+        """Until it is stopped, has ended by itself, or is given up; may then be run again. Never raises what is the plugin's."""
         _AT_WORK.set(self)
+        self._crashed_s, self._given_up = [], False
         await keep_running(self._once, self._link, clock=self._clock, rng=self._rng)
 
     def handler(self, handle: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> Callable[..., Any]:
@@ -89,7 +92,8 @@ class Supervised:
         self._given_up = True
         log.error("plugin.given_up", link=self._link.name, exc_info=exc)
         why = f"it failed {CRASHES_MAX} times within {CRASHES_S / 60:.0f} minutes and is not started again"
-        self._link.down(f"{why}: {type(exc).__name__}: {exc}. Restart the gateway once that is mended")
+        then = f"Once that is mended: eryxon-gateway plugins restart {self._name}"
+        self._link.down(f"{why}: {type(exc).__name__}: {exc}. {then}")
 
     async def _clear(self, mains: Sequence[asyncio.Task[None]]) -> None:
         """First its own runs, in whose power it is to end what they began; then what they have left behind."""
@@ -144,8 +148,10 @@ async def _ended(tasks: Iterable[asyncio.Task[Any]]) -> list[asyncio.Task[Any]]:
     tasks = [*tasks]
     for end in (_cancel, _close):
         alive = [task for task in tasks if not task.done()]
-        for task in alive:
-            end(task)
+        for start in range(0, len(alive), ENDED_AT_ONCE):
+            for task in alive[start : start + ENDED_AT_ONCE]:
+                end(task)
+            await asyncio.sleep(0)
         if alive:
             await asyncio.wait(alive, timeout=CANCEL_MAX_S)
     for task in tasks:

@@ -27,6 +27,15 @@ _WAITS = """EXISTS (SELECT 1 FROM operations e WHERE e.part_id = o.part_id AND e
 _HELD = (
     "EXISTS (SELECT 1 FROM issues i WHERE i.operation_id = o.id AND i.status = 'pending' AND i.causes_standstill = 1)"
 )
+# The cloud has its completion: sent, not parked, and no request about it may still run.
+_CONFIRMED = """o.status = 'completed' AND EXISTS (SELECT 1 FROM event_readers r WHERE r.name = 'cloud'
+  AND NOT EXISTS (SELECT 1 FROM events e WHERE e.lane = 'job:' || j.id AND e.aggregate = 'operation:' || o.id
+    AND e.origin <> 'cloud' AND e.seq > max(r.position,
+      coalesce((SELECT l.position FROM event_lanes l WHERE l.reader = r.name AND l.lane = e.lane), 0)))
+  AND NOT EXISTS (SELECT 1 FROM event_parked k WHERE k.reader = r.name AND k.lane = 'job:' || j.id
+    AND k.aggregate = 'operation:' || o.id)
+  AND NOT EXISTS (SELECT 1 FROM cloud_rows t WHERE t.table_name = 'operations' AND t.id = o.id
+    AND t.unsettled_until IS NOT NULL))"""
 _COUNTED = """(SELECT json_array(coalesce(sum(q.quantity_produced), 0), coalesce(sum(q.quantity_good), 0),
   coalesce(sum(q.quantity_scrap), 0), coalesce(sum(q.quantity_rework), 0))
   FROM operation_quantities q WHERE q.operation_id = o.id)"""
@@ -38,7 +47,7 @@ _SHOWN = f"""{_OPEN} UNION ALL SELECT x.id FROM operations x INDEXED BY operatio
 _OPERATIONS = f"""SELECT o.id, o.operation_name, o.status, o.sequence, p.id AS part_id, p.part_number, p.material, p.quantity,
   j.id AS job_id, j.job_number, j.status AS job_status, j.priority, {DUE} AS due_date, o.planned_start, o.planned_end,
   o.estimated_time, o.started_at, o.completed_at, o.actual_time_s, o.completion_percentage, o.updated_at,
-  {_WAITS} AS waits, {_HELD} AS held, {_COUNTED} AS counted,
+  p.cnc_program_name AS program, {_WAITS} AS waits, {_HELD} AS held, {_CONFIRMED} AS confirmed, {_COUNTED} AS counted,
   (SELECT count(*) FROM time_entries t WHERE t.operation_id = o.id AND t.end_time IS NULL) AS operators
   FROM {WORK} WHERE o.id IN ({_SHOWN})
   ORDER BY o.sequence, {DUE} IS NULL, {DUE}, j.job_number, p.part_number, o.id LIMIT {OPERATIONS_MAX}"""
@@ -50,6 +59,7 @@ _JOBS = f"""SELECT j.id, j.job_number, j.status, {DUE} AS due_date, j.updated_at
   FROM jobs j WHERE j.deleted_at IS NULL AND j.status <> 'completed' AND :cells IS NULL"""
 _FIRST_JOBS = f"{_JOBS} ORDER BY {DUE} IS NULL, {DUE}, j.job_number LIMIT :limit"
 _COUNTS = ("produced", "good", "scrap", "rework")
+_FLAGS = ("waits", "held", "confirmed")
 
 
 class Boards(Asked):
@@ -65,7 +75,9 @@ class Open(Asked):
 
 
 def boards(connection: sqlite3.Connection, asked: Boards, view: View) -> dict[str, Any]:
-    """Neither cells nor jobs named: every cell. An operation `waits` for an earlier one of its part, or is `held` by an issue."""
+    """Neither cells nor jobs named: every cell. An operation `waits` for an earlier one of its part, or is `held` by an issue;
+    the cloud has `confirmed` that it is completed.
+    """
     if asked.cell_ids is None and asked.jobs is None:
         cells = rows(connection, _ALL_CELLS, view)
     else:
@@ -89,7 +101,7 @@ def open_jobs(connection: sqlite3.Connection, asked: Open, view: View) -> dict[s
 
 def _operation(row: dict[str, Any]) -> dict[str, Any]:
     counted = dict(zip(_COUNTS, json.loads(row.pop("counted")), strict=True))
-    return {**row, **counted, "waits": bool(row["waits"]), "held": bool(row["held"])}
+    return {**row, **counted, **{name: bool(row[name]) for name in _FLAGS}}
 
 
 def _json(ids: Iterable[str] | None) -> str:

@@ -1,1 +1,1 @@
-"""Pages in the browser: the API documentation; their libraries are fetched at build into static/vendor."""
+"""The pages in the browser: the station terminal and the operations page; their libraries are fetched at build."""

@@ -31,6 +31,7 @@ from gateway.operations.substeps.resources import SUBSTEPS
 from gateway.operations.time_entries.resources import TIME_ENTRIES
 from gateway.publishers.resources import LOGS as MQTT_LOGS
 from gateway.publishers.resources import PUBLISHERS
+from gateway.terminals.handoffs import HANDOFFS
 from gateway.webhooks.resources import WEBHOOK_LOGS, WEBHOOKS
 
 REDACTED = "[redacted]"
@@ -114,6 +115,7 @@ KEPT = (
     Kept(SPLITS),
     Kept(ISSUE_CATEGORIES),
     Kept(ISSUES, job=_below_operation("issues")),
+    Kept(HANDOFFS, job=_below_operation("operation_handoffs")),
     Kept(BATCHES),
     Kept(MEMBERS),
     Kept(REQUIREMENTS),

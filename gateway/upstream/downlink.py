@@ -12,6 +12,7 @@ from gateway.cloud import agreeing, missed, own_cells
 from gateway.cloud.absent import Key
 from gateway.cloud.own_cells import Own, own
 from gateway.hub.raw import Raw, tables
+from gateway.kernel import clock as time_
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database, Tx
 from gateway.kernel.errors import CursorExpired, Unavailable
@@ -95,6 +96,7 @@ class HubDownlink:
         return await self._db.write(follow_deletions, Stamp(self._clock.now(), CLOUD, self._new_id))
 
     def _tell(self, but: str) -> None:
+        self._link.facts["last_pull"] = time_.zulu(self._clock.now())
         if self._link.degraded(but) if but else self._link.up():
             log.info("link.up", link=self._link.name, but=but or None)
 

@@ -178,6 +178,8 @@ def exposition(report: Mapping[str, Any], commits: int) -> bytes:
         "sockets": gauge("realtime_sockets", "Realtime sockets that are open.", "link"),
         "channels": gauge("realtime_channels", "What their clients have joined.", "link"),
         "sockets_dropped": gauge("realtime_sockets_dropped", "Sockets closed since the start, too slow.", "link"),
+        "streams": gauge("terminal_streams", "Streams of station terminals that are open.", "part"),
+        "streams_dropped": gauge("terminal_streams_dropped", "Closed since the start, too slow.", "part"),
         "offline": gauge("machines_offline", "Machines whose values count for nothing.", "part"),
     }
     plugin = gauge("plugin_fact", "A number that a plugin tells of itself.", "plugin", "fact")

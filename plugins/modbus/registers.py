@@ -4,6 +4,7 @@ import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from plugins.modbus.settings import BITS, Tag
 
@@ -30,10 +31,15 @@ class Block:
     count: int
     tags: tuple[Tag, ...]
 
-    def value(self, tag: Tag, found: Sequence[int | bool]) -> float | int | bool | None:
-        """Of one tag, in what was read; None: no number."""
+    def value(self, tag: Tag, found: Sequence[int | bool]) -> float | int | bool | str | None:
+        """Of one tag, in what was read; None: no number, no text."""
         at = tag.address - self.address
-        return bool(found[at]) if tag.table in BITS else number(tag, [int(one) for one in found[at : at + tag.words]])
+        if tag.table in BITS:
+            return bool(found[at])
+        words = [int(one) for one in found[at : at + tag.words]]
+        if tag.bit is not None:
+            return bool(words[0] >> tag.bit & 1)
+        return text(tag, words) if tag.type == "string" else number(tag, words)
 
 
 def blocks(tags: Sequence[Tag]) -> list[Block]:
@@ -58,3 +64,11 @@ def number(tag: Tag, words: Sequence[int]) -> float | int | None:
     if not math.isfinite(found):
         return None
     return found if tag.scale == 1 else round(found * tag.scale, SCALED_DIGITS)
+
+
+def text(tag: Tag, words: Sequence[int]) -> str | None:
+    """Up to the first zero, without blanks around it; None: not of ASCII's printable characters."""
+    order: Literal["big", "little"] = tag.word_order
+    packed = b"".join(word.to_bytes(2, order) for word in words)
+    found = packed.partition(b"\0")[0].decode("latin-1").strip()
+    return found if found.isascii() and found.isprintable() else None

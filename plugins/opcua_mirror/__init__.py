@@ -13,6 +13,7 @@ JOB_LIST_MAX = 500
 
 class Settings(Config):
     """`insecure_readonly`: whoever reaches the port may read, without encryption. `sign`: clients may leave out encryption.
+    `user_certificates`: people may log in by a certificate of their own instead of a password.
 
     `start_head`: Start without an operation takes the first of the queue. `nodeset_dir`: where the nodeset of ISA-95 Job Control
     lies, if not in the package.
@@ -27,6 +28,7 @@ class Settings(Config):
     start_head: bool = False
     insecure_readonly: bool = False
     sign: bool = False
+    user_certificates: bool = False
     nodeset_dir: Path | None = None
 
 

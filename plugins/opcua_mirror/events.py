@@ -58,7 +58,7 @@ class Events:
             (ua.ModelChangeStructureVerbMask.NodeDeleted, gone),
         )
         self._changed.Changes = [
-            ua.ModelChangeStructureDataType(Affected=node, AffectedType=ua.NodeId(), Verb=1 << verb.value)
+            ua.ModelChangeStructureDataType(Affected=node, AffectedType=ua.NodeId(), Verb=verb.value)
             for verb, nodes in verbs
             for node in nodes
         ]

@@ -21,11 +21,11 @@ from plugins.opcua_mirror.jobcontrol import (
     JobControl,
 )
 from plugins.opcua_mirror.methods import ACTION, ACTIONS, OUTCOME, REPORT, Methods
-from plugins.opcua_mirror.model import ABORTED, ENDED, Cell, Job, Machine, Operation, State, steps
+from plugins.opcua_mirror.model import ABORTED, CLOSED, ENDED, Cell, Job, Machine, Operation, State, steps
 from plugins.opcua_mirror.nodes import Kind, Node, Value
 from plugins.opcua_mirror.space import Space, instant
 
-_OVER = (ENDED, ABORTED)
+_OVER = (ENDED, CLOSED, ABORTED)
 
 Moved = tuple[str, State, str]  # operation, its state since, when (ISO text)
 
@@ -55,11 +55,18 @@ class Hall:
         self._lists: dict[str, tuple[Any, ...]] = {}  # node -> what its list was made of
         self._events = Events(server, control)
         self._without_room: set[str] = set()
+        self._plan = "good"  # the quality of what the cloud has planned
 
     @property
     def skipped(self) -> int:
         """Cells that there was no room for."""
         return len(self._without_room)
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Sessions and subscriptions of clients, nodes of the server."""
+        found: Mapping[str, int] = self._server.iserver.counts
+        return found
 
     async def prepare(self) -> None:
         self._space.add_types()
@@ -100,6 +107,7 @@ class Hall:
             for one in self.cells[cell_id].operations
         }
         for cell in here.values():
+            await asyncio.sleep(0)  # a large hall is shown cell by cell: bookings go first
             if cell.id not in self.cells:
                 if len(self.cells) >= self._cells_max:
                     self._without_room.add(cell.id)
@@ -109,10 +117,9 @@ class Hall:
             elif self.cells[cell.id].name != cell.name:
                 await self._space.rename(nodes.cell(cell.id), cell.name)
             self.cells[cell.id] = cell
-            written += await self._space.show(nodes.values_of_cell(cell, now), now)
+            written += await self._space.show(nodes.values_of_cell(cell, now, self._plan), now)
             if self._control is not None:
                 written += await self._show_orders(self._control, cell, now)
-            await asyncio.sleep(0)  # a large hall is shown cell by cell: bookings go first
         await self._tell(before, known, [*here.values()], moved, now, silent=silent)
         if (added or gone) and not silent:
             await self._events.nodes_changed(added, gone, now)
@@ -131,10 +138,24 @@ class Hall:
         written = 0
         for job in here.values():
             if self._jobs.get(job.id) != job:
-                written += await self._space.show(nodes.values_of_job(job), now)
+                written += await self._space.show(nodes.values_of_job(job, self._plan), now)
         self._jobs = here
         if (added or gone) and not silent:
             await self._events.nodes_changed([self._space.node_id(nodes.job(job.id)) for job in added], ids, now)
+        return written
+
+    async def plan_is(self, quality: str, now: datetime) -> int:
+        """What it was is written again with its new quality."""
+        if quality == self._plan:
+            return 0
+        self._plan, written = quality, 0
+        for cell_id in [*self.cells]:
+            if cell_id in self.cells:  # others run meanwhile
+                written += await self._space.show(nodes.values_of_cell(self.cells[cell_id], now, quality), now)
+            await asyncio.sleep(0)
+        for job_id in [*self._jobs]:
+            if job_id in self._jobs:
+                written += await self._space.show(nodes.values_of_job(self._jobs[job_id], quality), now)
         return written
 
     async def show_machines(self, cell_id: str, found: Iterable[Machine], now: datetime) -> int:
@@ -164,6 +185,10 @@ class Hall:
             for one in cell.operations
             if one.completed_at is not None and not one.open and instant(one.completed_at) < ended_before
         }
+
+    def unconfirmed(self) -> set[str]:
+        """Cells that show an operation which has ended, and of which the cloud may hear any time."""
+        return {cell.id for cell in self.cells.values() if any(one.state is ENDED for one in cell.operations)}
 
     async def show_status(self, standing: Mapping[str, Any], version: str, now: datetime, *, behind: bool) -> int:
         return await self._space.show(nodes.values_of_status(standing, version, behind=behind), now)

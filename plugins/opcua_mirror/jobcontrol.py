@@ -1,5 +1,6 @@
 """ISA-95 Job Control V2 (OPC 10031-4): where its nodeset lies, and its structures made of our operations."""
 
+import asyncio
 import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -46,8 +47,8 @@ def nodeset(folder: Path | None) -> Path:
 
 
 async def imported(server: Server, file: Path) -> int:
-    """The index of its namespace."""
-    await server.import_xml(str(file))
+    """The index of its namespace. Nobody uses the server yet; on a small box this takes longer than bookings should wait."""
+    await asyncio.to_thread(asyncio.run, server.import_xml(str(file)))
     return int(await server.get_namespace_index(URI))
 
 
@@ -71,11 +72,14 @@ class JobControl:
         return ua.LocalizedText(text, self._locale)
 
     def state(self, state: State) -> list[Any]:
-        """The top level first."""
-        named = [(state.number, state.name), *([state.sub] if state.sub else [])]
+        """The top level first; it alone has no path."""
+        named = [(state.number, state.name, ua.RelativePath([]))]
+        if state.sub is not None:
+            number, name = state.sub
+            named.append((number, name, self._path(name)))
         return [
-            ua.ISA95StateDataType(BrowsePath=self._path(name), StateText=self.text(name), StateNumber=number)
-            for number, name in named
+            ua.ISA95StateDataType(BrowsePath=path, StateText=self.text(name), StateNumber=number)
+            for number, name, path in named
         ]
 
     def listed(self, operations: Iterable[Operation]) -> ua.Variant:
@@ -103,6 +107,7 @@ class JobControl:
                     "Quantity": one.quantity,
                     "Material": one.material or "",
                     "EstimatedMinutes": one.estimated_time,
+                    "Program": one.program or "",
                 }
             ),
             PersonnelRequirements=None,
@@ -184,7 +189,7 @@ class JobControl:
 def order_key(one: Operation) -> tuple[Any, ...]:
     """The list of orders is made anew when one of these changes, not for every piece."""
     planned = (one.planned_start, one.due_date, one.priority, one.sequence, one.quantity, one.estimated_time)
-    return (one.id, one.state, one.title, one.material, *planned)
+    return (one.id, one.state, one.title, one.material, one.program, *planned)
 
 
 def response_key(one: Operation) -> tuple[Any, ...]:

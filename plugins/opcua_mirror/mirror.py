@@ -21,7 +21,7 @@ from plugins.opcua_mirror.desk import Desk
 from plugins.opcua_mirror.hall import Hall, Moved
 from plugins.opcua_mirror.jobcontrol import JobControl
 from plugins.opcua_mirror.methods import Methods
-from plugins.opcua_mirror.model import Cell, Machine, cell_of, job_of, machine_of, moved
+from plugins.opcua_mirror.model import Cell, Machine, cell_of, job_of, machine_of, moved, plan_quality
 from plugins.opcua_mirror.pki import WARN_DAYS, Pki
 from plugins.opcua_mirror.space import NAMESPACE, Space
 from plugins.opcua_mirror.users import Users
@@ -52,6 +52,7 @@ class Mirror:
         self._cells: set[str] = set()  # touched, and not shown yet
         self._jobs: set[str] = set()
         self._moved: list[Moved] = []
+        self._cloud_confirms = False
         self._machines = False  # one of them has told something
         self._devices: dict[str, frozenset[str]] = {}  # cell -> the machines in it
         self._news = asyncio.Event()
@@ -88,6 +89,7 @@ class Mirror:
             port=config.port,
             sign=config.sign,
             insecure_readonly=config.insecure_readonly,
+            user_certificates=config.user_certificates,
             version=self._context.gateway_version,
         )
         hall, problem = await self._furnished(made)
@@ -208,8 +210,11 @@ class Mirror:
             await self._clock.sleep(TICK_S)
             await hall.tick(self._clock.now())
             await self._show_status(hall)
-            if over := hall.outlived(self._clock.now() - timedelta(seconds=ENDED_S)):
-                self._cells |= over
+            looked_at = hall.outlived(self._clock.now() - timedelta(seconds=ENDED_S))
+            if self._cloud_confirms:
+                looked_at |= hall.unconfirmed()
+            if looked_at:
+                self._cells |= looked_at
                 self._news.set()
 
     async def _watch(self, hall: Hall) -> None:
@@ -217,6 +222,7 @@ class Mirror:
             await self._clock.sleep(LOOK_S)
             await self._show_machines(hall)  # counters are not in the journal
             await hall.behind(self._clock.now(), behind=self._behind)
+            self._context.link.facts |= hall.counts
 
     @property
     def _behind(self) -> bool:
@@ -253,6 +259,7 @@ class Mirror:
     async def _boards(self, cell_ids: Sequence[str], jobs: Sequence[str]) -> list[Cell]:
         query = {"cell_ids": ",".join(cell_ids), "jobs": ",".join(jobs), "ended_s": str(ENDED_S)}
         found = await self._read("/reports/boards", {name: value for name, value in query.items() if value})
+        await asyncio.sleep(0)  # ten cells are read at once: bookings go first
         return [cell_of(row) for row in found["cells"]]
 
     async def _show_jobs(self, hall: Hall, *, silent: bool = False) -> int:
@@ -263,6 +270,8 @@ class Mirror:
         standing = await self._read("/reports/sync_status")
         version = self._context.gateway_version
         await hall.show_status(standing, version, self._clock.now(), behind=self._behind)
+        await hall.plan_is(plan_quality(standing["links"], self._clock.now()), self._clock.now())
+        self._cloud_confirms = standing["links"].get("cloud", {}).get("state") == "up"
 
     async def _read(
         self, path: str, query: Mapping[str, str] | None = None, caller: Caller | None = None

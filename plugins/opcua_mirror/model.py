@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from datetime import datetime
 from typing import Any, NamedTuple
 
 NOT_STARTED, IN_PROGRESS, ON_HOLD, COMPLETED = "not_started", "in_progress", "on_hold", "completed"
+PLAN_STALE_S = 300.0  # after so long without the cloud its plans may be others by now
 STANDSTILL = "standstill"  # why an issue has put it on hold
 
 
@@ -22,6 +24,7 @@ RUNNING = State(3, "Running")
 SUSPENDED = State(4, "Interrupted", (2, "Suspended"))
 HELD = State(4, "Interrupted", (1, "Held"))
 ENDED = State(5, "Ended", (1, "Completed"))
+CLOSED = State(5, "Ended", (2, "Closed"))  # and the cloud knows it
 ABORTED = State(6, "Aborted")
 
 
@@ -29,7 +32,7 @@ ABORTED = State(6, "Aborted")
 class Operation:
     """As the report `boards` has it: instants are ISO text, durations minutes or, with `_s`, seconds.
 
-    `waits`: for an earlier one of its part; `held`: by an open issue.
+    `waits`: for an earlier one of its part; `held`: by an open issue; `confirmed`: the cloud has that it is completed.
     """
 
     id: str
@@ -53,8 +56,10 @@ class Operation:
     actual_time_s: int
     completion_percentage: int | None
     updated_at: str
+    program: str | None
     waits: bool
     held: bool
+    confirmed: bool
     operators: int
     produced: int
     good: int
@@ -67,7 +72,9 @@ class Operation:
             return WAITING if self.waits or self.job_status == ON_HOLD else READY
         if self.status == ON_HOLD:
             return HELD if self.held else SUSPENDED
-        return RUNNING if self.status == IN_PROGRESS else ENDED
+        if self.status == IN_PROGRESS:
+            return RUNNING
+        return CLOSED if self.confirmed else ENDED
 
     @property
     def begun(self) -> bool:
@@ -148,6 +155,14 @@ def job_of(row: Mapping[str, Any]) -> Job:
 
 def machine_of(row: Mapping[str, Any]) -> Machine:
     return Machine(*(row[one.name] for one in fields(Machine)))
+
+
+def plan_quality(links: Mapping[str, Mapping[str, Any]], now: datetime) -> str:
+    """Of what the cloud has planned: uncertain when it has been away for long; there may be no cloud."""
+    pull = links.get("cloud-pull", {})
+    away = pull.get("state") == "down" and pull.get("since")
+    stale = away and (now - datetime.fromisoformat(away)).total_seconds() > PLAN_STALE_S
+    return "uncertain" if stale else "good"
 
 
 def moved(kind: str | None, data: Mapping[str, Any] | None) -> tuple[str, State] | None:

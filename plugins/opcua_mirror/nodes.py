@@ -50,6 +50,7 @@ class Value(NamedTuple):
     quality: str = "good"
 
 
+PLANNED = frozenset(("OperationName", "JobNumber", "PartNumber", "Material", "Sequence", "QuantityPlanned", "DueDate"))
 Values = Mapping[str, Value]  # node id -> what stands there
 _Field = tuple[str, Kind, Callable[[Operation], Any]]
 
@@ -139,14 +140,15 @@ def of_cell(one: Cell) -> Iterator[Node]:
     yield Node(f"{root}/{ACTIONS}", root, "Actions")
 
 
-def values_of_cell(one: Cell, now: datetime) -> Values:
+def values_of_cell(one: Cell, now: datetime, plan: str = "good") -> Values:
+    """`plan`: the quality of what the cloud has planned."""
     root = cell(one.id)
     found = {f"{root}/{name}": Value(kind, _given(kind, get(one))) for name, kind, get in _CELL}
-    found |= _of_operation(f"{root}/active", _ACTIVE, one.active)
+    found |= _of_operation(f"{root}/active", _ACTIVE, one.active, plan)
     found[elapsed(one.id)] = elapsed_of(one, now)
     queue = one.queue
     for place in range(NEXT):
-        found |= _of_operation(f"{root}/next/{place}", _OPERATION, queue[place] if place < len(queue) else None)
+        found |= _of_operation(f"{root}/next/{place}", _OPERATION, queue[place] if place < len(queue) else None, plan)
     return found
 
 
@@ -190,30 +192,41 @@ def of_job(one: Job) -> Iterator[Node]:
     yield from (Node(f"{root}/{name}", root, name, kind) for name, kind, _ in _JOB)
 
 
-def values_of_job(one: Job) -> Values:
-    return {f"{job(one.id)}/{name}": Value(kind, _given(kind, get(one)), one.updated_at) for name, kind, get in _JOB}
+def values_of_job(one: Job, plan: str = "good") -> Values:
+    return {
+        f"{job(one.id)}/{name}": Value(kind, _given(kind, get(one)), one.updated_at, _quality(name, plan))
+        for name, kind, get in _JOB
+    }
 
 
 def values_of_status(standing: Mapping[str, Any], version: str, *, behind: bool) -> Values:
     """`standing`: what the report `sync_status` says."""
     links: Mapping[str, Mapping[str, Any]] = standing.get("links", {})
     cloud, broker = links.get("cloud", {}), links.get("broker", {})
+    plans = links.get("cloud-pull", {})
     values = {
         "Online": True,
         "Version": version,
         "CloudConnected": cloud.get("state") == "up",
         "CloudBehind": int(cloud.get("behind") or 0),
         "JournalBehind": behind,
-        "LastSync": cloud.get("last_pull"),
+        "LastSync": plans.get("last_pull"),
         "BrokerConnected": broker.get("state") == "up",
     }
     return {f"{STATUS}/{name}": Value(kind, _given(kind, values[name])) for name, kind in _STATUS}
 
 
-def _of_operation(root: str, named: Sequence[_Field], one: Operation | None) -> dict[str, Value]:
+def _of_operation(root: str, named: Sequence[_Field], one: Operation | None, plan: str) -> dict[str, Value]:
     if one is None:
         return {f"{root}/{name}": Value(kind, kind.empty) for name, kind, _ in named}
-    return {f"{root}/{name}": Value(kind, _given(kind, get(one)), one.updated_at) for name, kind, get in named}
+    return {
+        f"{root}/{name}": Value(kind, _given(kind, get(one)), one.updated_at, _quality(name, plan))
+        for name, kind, get in named
+    }
+
+
+def _quality(name: str, plan: str) -> str:
+    return plan if name in PLANNED else "good"
 
 
 def _given(kind: Kind, value: Any) -> Any:

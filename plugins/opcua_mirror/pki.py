@@ -162,6 +162,13 @@ def fingerprint(der: bytes) -> str:
     return hashlib.sha256(der).hexdigest()
 
 
+def fingerprint_in(file: Path) -> str:
+    """Of the certificate in a file, DER or PEM."""
+    if not file.is_file() or file.stat().st_size > CERTIFICATE_BYTES_MAX:
+        raise StartupError(f"{file} is no file with a certificate")
+    return fingerprint(_load(file).public_bytes(Encoding.DER))
+
+
 def _signed(uri: str, host: str, names: Iterable[str], now: datetime) -> tuple[x509.Certificate, rsa.RSAPrivateKey]:
     """By itself, as OPC UA applications do."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)

@@ -7,14 +7,17 @@ What it lacks (2.1.0), and what is done about it here:
 * The certificate in CreateSession is not compared with the channel's, and may be left out: the channel's is looked at, too, at
   the login.
 * Anybody may register servers, without a login: nobody may.
+* It asks for names also where nothing is encrypted, and they are refused: there only anybody is offered.
+* Logins may be signed or encrypted by what is broken (SHA-1, PKCS #1 v1.5): they are refused.
 * `OfType` in a filter is equality: here it is the type or one below it.
+* What it lacks in a session stands in `sessions.py`.
 """
 
 import asyncio
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,7 +37,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.plugin_api import Clock, StartupError
-from plugins.opcua_mirror.pki import Pki
+from plugins.opcua_mirror.pki import ID_DIGITS, Pki, fingerprint
+from plugins.opcua_mirror.sessions import Session, Signed
 from plugins.opcua_mirror.users import OPERATOR, User, Users
 
 CONNECTIONS_MAX = 20
@@ -46,6 +50,8 @@ BUFFER_BYTES = 65_535
 FAILURES_MAX, FAILURES_S = 5, 60.0  # logins of one address
 ADDRESSES_MAX = 1_000
 TOKEN_BYTES = 32
+FIRST_MAX = 2**30  # numbers of subscriptions begin below it
+_BROKEN = ("http://www.w3.org/2001/04/xmlenc#rsa-1_5", "http://www.w3.org/2000/09/xmldsig#rsa-sha1")
 
 log = structlog.get_logger(__name__)
 
@@ -92,7 +98,7 @@ class Rules(PermissionRuleset):  # type: ignore[misc] # untyped, see pyproject.t
 
 
 class Door:
-    """Who gets in: the application by its certificate, then the person by a password."""
+    """Who gets in: the application by its certificate, then the person by a password, or by a certificate of his own."""
 
     def __init__(self, pki: Pki, users: Users, clock: Clock, *, insecure_readonly: bool) -> None:
         self._pki = pki
@@ -113,26 +119,32 @@ class Door:
             log.warning("opcua.certificate_rejected", application=description.ApplicationUri)
             raise ServiceError(ua.StatusCodes.BadCertificateUntrusted)
 
+    def channel(self, certificate: bytes | None) -> None:
+        """At ActivateSession; empty on a channel without security. Raises ServiceError."""
+        if certificate and not self._pki.trusts(certificate, self._clock.now()):
+            raise ServiceError(ua.StatusCodes.BadCertificateUntrusted)
+
     def get_user(
         self, _iserver: Any, username: str | None = None, password: str | None = None, certificate: bytes | None = None
     ) -> Person | None:
-        """At ActivateSession; `certificate` is the channel's, empty on one without security. Raises ServiceError."""
-        if certificate and not self._pki.trusts(certificate, self._clock.now()):
-            raise ServiceError(ua.StatusCodes.BadCertificateUntrusted)
+        """At ActivateSession; `certificate` is the channel's, empty on one without security, or the person's."""
+        if isinstance(certificate, Signed):
+            shown = bytes(certificate)
+            return self._login(fingerprint(shown)[:ID_DIGITS], lambda: self._users.bearer(shown, self._clock.now()))
         if username is None:
             return Person(None) if self._anybody else None
         if not certificate:
             return None  # a password that has come in the clear
-        return self._login(username, password or "")
+        return self._login(username, lambda: self._users.check(username, password or ""))
 
-    def _login(self, name: str, password: str) -> Person | None:
+    def _login(self, name: str, check: Callable[[], User | None]) -> Person | None:
         now_s = time.monotonic()
         failed = [at_s for at_s in self._failures.get(self.address, []) if now_s - at_s < FAILURES_S]
         if len(failed) >= FAILURES_MAX:
             log.warning("opcua.login_refused", user=name, address=self.address, why="too many failures")
             return None
         try:
-            user = self._users.check(name, password)
+            user = check()
         except StartupError as exc:
             log.warning("opcua.users_damaged", error=exc.message)
             return None
@@ -154,7 +166,8 @@ class Guarded(InternalServer):  # type: ignore[misc] # untyped, see pyproject.to
 
     def __init__(self, door: Door) -> None:
         super().__init__(user_manager=door)
-        self._door = door
+        self.door = door
+        self.subscription_service._sub_id_counter = secrets.randbelow(FIRST_MAX)  # noqa: SLF001 -- no other place for it
         self.certificate_validator = door.application
         self.allow_remote_admin = False
         self.max_connections = CONNECTIONS_MAX
@@ -166,12 +179,33 @@ class Guarded(InternalServer):  # type: ignore[misc] # untyped, see pyproject.to
         session.auth_token = ua.NodeId(secrets.token_bytes(TOKEN_BYTES), 0, ua.NodeIdType.ByteString)
         super().register_external_session(session)
 
+    def add_endpoint(self, endpoint: ua.EndpointDescription) -> None:
+        if endpoint.SecurityMode == ua.MessageSecurityMode.None_:
+            anybody = [one for one in endpoint.UserIdentityTokens if one.TokenType == ua.UserTokenType.Anonymous]
+            endpoint.UserIdentityTokens = anybody
+        super().add_endpoint(endpoint)
+
+    def create_session(self, name: Any, user: Any = None, external: bool = False) -> Session:  # noqa: FBT001, FBT002, ARG002 -- asyncua's form
+        return Session(self, self.aspace, self.subscription_service, name, external=external)
+
     def decrypt_user_token(self, isession: Any, token: ua.UserNameIdentityToken) -> Any:
-        self._door.address = str(isession.name[0]) if isinstance(isession.name, tuple) else ""
+        if token.EncryptionAlgorithm in _BROKEN:
+            raise ServiceError(ua.StatusCodes.BadIdentityTokenInvalid)
         return super().decrypt_user_token(isession, token)
+
+    def verify_x509_token(self, isession: Any, token: ua.X509IdentityToken, signature: ua.SignatureData) -> Signed:
+        if signature.Algorithm in _BROKEN:
+            raise ServiceError(ua.StatusCodes.BadIdentityTokenInvalid)
+        return Signed(super().verify_x509_token(isession, token, signature))
 
     def register_server(self, server: Any, conf: Any = None) -> None:  # noqa: ARG002 -- asyncua's form
         raise ServiceError(ua.StatusCodes.BadServiceUnsupported)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """For people: who is here, and how much there is."""
+        watched = len(self.subscription_service.subscriptions)
+        return {"sessions": len(self._external_sessions), "subscriptions": watched, "nodes": len(self.aspace.keys())}
 
     async def stop(self) -> None:
         """Whoever has not logged out is logged out: asyncua leaves sessions, and their tasks, behind. And it waits up to a second
@@ -215,7 +249,16 @@ def policies(*, sign: bool, insecure_readonly: bool) -> list[ua.SecurityPolicyTy
 
 
 async def made(
-    door: Door, pki: Pki, uri: str, *, host: str, port: int, sign: bool, insecure_readonly: bool, version: str
+    door: Door,
+    pki: Pki,
+    uri: str,
+    *,
+    host: str,
+    port: int,
+    sign: bool,
+    insecure_readonly: bool,
+    user_certificates: bool,
+    version: str,
 ) -> Server:
     """Does not listen yet. `uri`: of the application, as our certificate has it."""
     monitored_item_service.WhereClauseEvaluator = Subtypes  # it has no other place for it
@@ -237,7 +280,9 @@ async def made(
     server.set_endpoint(f"opc.tcp://{f'[{host}]' if ':' in host else host}:{port}/eryxon")
     server.socket_address = (host, port)
     tokens: list[type] = [ua.UserNameIdentityToken]
-    server.set_identity_tokens([*tokens, ua.AnonymousIdentityToken] if insecure_readonly else tokens)
+    tokens += [ua.X509IdentityToken] if user_certificates else []
+    tokens += [ua.AnonymousIdentityToken] if insecure_readonly else []
+    server.set_identity_tokens(tokens)
     server.set_security_policy(policies(sign=sign, insecure_readonly=insecure_readonly), permission_ruleset=Rules())
     await server.load_certificate(str(pki.certificate), "pem")
     await server.load_private_key(str(pki.key), format="pem")

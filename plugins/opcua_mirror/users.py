@@ -7,10 +7,14 @@ import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
+
 from gateway.plugin_api import StartupError, write_whole
+from plugins.opcua_mirror.pki import fingerprint
 
 FILE = "users.json"
 VIEWER, OPERATOR = "viewer", "operator"
@@ -25,7 +29,9 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """`cells`: names or ids in which an operator may call methods. `operator_id`: whose time it is that he books."""
+    """`cells`: names or ids in which an operator may call methods. `operator_id`: whose time it is that he books.
+    `certificate`: the SHA-256 fingerprint of the one by which he logs in; then there is no password.
+    """
 
     name: str
     role: str
@@ -33,6 +39,7 @@ class User:
     operator_id: str | None
     salt: str
     hash: str
+    certificate: str = ""
 
     def knows(self, password: str) -> bool:
         return hmac.compare_digest(_hashed(password, self.salt), self.hash)
@@ -77,8 +84,16 @@ class Users:
         self._seen[user.hash] = token
         return user
 
-    def add(self, name: str, role: str, cells: Sequence[str], operator_id: str | None) -> str:
-        """Gives the password, a new one for somebody who is there."""
+    def bearer(self, certificate: bytes, now: datetime) -> User | None:
+        """Whose it is (DER); nobody's outside the time for which it was made."""
+        shown, dated = fingerprint(certificate), x509.load_der_x509_certificate(certificate)
+        valid = dated.not_valid_before_utc <= now <= dated.not_valid_after_utc
+        return next((one for one in self.all().values() if valid and one.certificate == shown), None)
+
+    def add(
+        self, name: str, role: str, cells: Sequence[str], operator_id: str | None, certificate: str = ""
+    ) -> str | None:
+        """Gives the password, a new one for somebody who is there; with the fingerprint of a `certificate` there is none."""
         if not _NAME.fullmatch(name):
             raise StartupError(f'"{name}" is no user name: letters, digits, . _ - and at most 64 of them')
         if role not in ROLES:
@@ -86,8 +101,12 @@ class Users:
         known = dict(self.all())
         if len(known) >= USERS_MAX and name not in known:
             raise StartupError(f"there are {USERS_MAX} users already: remove one first")
-        password, salt = secrets.token_urlsafe(PASSWORD_BYTES), secrets.token_hex(16)
-        known[name] = User(name, role, tuple(cells) or (ALL,), operator_id, salt, _hashed(password, salt))
+        whose = next((one.name for one in known.values() if one.name != name and one.certificate == certificate), None)
+        if certificate and whose:
+            raise StartupError(f'this certificate is that of "{whose}" already')
+        password, salt = (None, "") if certificate else (secrets.token_urlsafe(PASSWORD_BYTES), secrets.token_hex(16))
+        hash_ = "" if password is None else _hashed(password, salt)
+        known[name] = User(name, role, tuple(cells) or (ALL,), operator_id, salt, hash_, certificate)
         self._keep(known)
         return password
 

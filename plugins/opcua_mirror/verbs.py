@@ -27,10 +27,14 @@ def trust(folder: Path, *, which: str | None, minutes: int | None, remove: bool)
     }
 
 
-def add_user(folder: Path, *, name: str, role: str, cells: Sequence[str], operator_id: str | None) -> dict[str, Any]:
-    """With a password that is shown only now; a new one for somebody who is there."""
-    password = _users(folder).add(name, role, cells, operator_id)
-    return {"name": name, "role": role, "cells": [*cells] or ["*"], "operator_id": operator_id, "password": password}
+def add_user(
+    folder: Path, *, name: str, role: str, cells: Sequence[str], operator_id: str | None, certificate: str | None
+) -> dict[str, Any]:
+    """With a password that is shown only now, a new one for somebody who is there; or with the `certificate` in a file."""
+    shown = _fingerprint(Path(certificate)) if certificate else ""
+    password = _users(folder).add(name, role, cells, operator_id, shown)
+    made = {"name": name, "role": role, "cells": [*cells] or ["*"], "operator_id": operator_id}
+    return {**made, "certificate": shown} if shown else {**made, "password": password}
 
 
 def remove_user(folder: Path, *, name: str) -> dict[str, Any]:
@@ -50,6 +54,12 @@ def _pki(folder: Path) -> Any:
     from plugins.opcua_mirror.pki import Pki  # noqa: PLC0415 -- cryptography is paid by who asks for it
 
     return Pki(folder)
+
+
+def _fingerprint(file: Path) -> str:
+    from plugins.opcua_mirror.pki import fingerprint_in  # noqa: PLC0415 -- as above
+
+    return fingerprint_in(file)
 
 
 def _users(folder: Path) -> Any:

@@ -20,7 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from asyncua import Server, ua
-from opcua_stand import CELLS, OPERATIONS
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the rows of tests
+
+from large_hall import CELLS, OPERATIONS
 
 from plugins.opcua_mirror import nodes
 from plugins.opcua_mirror.model import Cell, Operation
@@ -42,13 +45,14 @@ def operation(number: int, moved: int) -> Operation:
         **{
             **values,
             **dict.fromkeys(words, name),
-            **dict.fromkeys(("due_date", "planned_start", "planned_end", "completed_at")),
+            **dict.fromkeys(("due_date", "planned_start", "planned_end", "completed_at", "program")),
             "status": "not_started" if number % (OPERATIONS // CELLS) else "in_progress",
             "job_status": "in_progress",
             "started_at": f"2026-11-30T11:00:{moved % 60:02}.000Z",
             "updated_at": "2026-11-30T11:00:00.000Z",
             "waits": False,
             "held": False,
+            "confirmed": False,
         }
     )
 

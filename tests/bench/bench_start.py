@@ -109,15 +109,6 @@ def run(config: Path, port: int, seconds: float) -> tuple[float, float]:
         process.wait(15)
 
 
-def _with_mcp(config: Path, port: int, rounds: int, seconds: float) -> None:
-    """What the MCP server costs where it is switched on."""
-    there = config.with_name("mcp.toml")
-    there.write_text(config.read_text() + "[plugins.mcp_server]\nenabled = true\n")
-    starts = [run(there, port, seconds) for _ in range(rounds)]
-    ready_s, mib = (statistics.median(one[which] for one in starts) for which in (0, 1))
-    print(f"with the MCP server: start to ready median {ready_s:.2f} s, {mib:.0f} MiB RSS after {seconds:.0f} s")
-
-
 def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--rounds", type=int, default=5)
@@ -132,7 +123,6 @@ def main() -> int:
         print(
             f"idle, no plugins: {statistics.median(one[1] for one in starts):.0f} MiB RSS after {given.seconds:.0f} s"
         )
-        _with_mcp(config, port, given.rounds, given.seconds)
         backlog(Path(scratch) / "data" / "gateway.sqlite")
         ready_s, mib = run(config, port, given.seconds)
         print(

@@ -1,4 +1,4 @@
-"""Load for the write bench: keep-alive connections that send the next prepared request when the last is answered."""
+"""Load: keep-alive connections that send the next prepared request when the last is answered, or at a steady rate."""
 
 import argparse
 import asyncio
@@ -58,14 +58,35 @@ class Station(asyncio.Protocol):
         self._transport.write(HEAD.format(verb=VERBS[step], id=operation, key=self._key).encode())
 
 
-async def main(port: int, connections: int, seconds: float, operations: list[str], key: str) -> dict:
+class Paced(Station):
+    """Sends at its own times, and counts from then, also when the last answer was late."""
+
+    def __init__(self, *given, first_s: float, every_s: float) -> None:
+        super().__init__(*given)
+        self._due_s, self._every_s = first_s - every_s, every_s
+
+    def _next(self) -> None:
+        self._due_s += self._every_s
+        asyncio.get_running_loop().call_later(max(0.0, self._due_s - time.perf_counter()), self._send)
+
+    def _send(self) -> None:
+        super()._next()
+        self._began_s = self._due_s
+
+
+async def main(
+    port: int, connections: int, seconds: float, operations: list[str], key: str, rate: float | None
+) -> dict:
+    """`rate`: requests a second of all together; None: as many as are answered."""
     loop = asyncio.get_running_loop()
     share = len(operations) // connections
     began = time.perf_counter()
     stations, ends = [], []
     for place in range(connections):
         done = loop.create_future()
-        station = Station(operations[place * share : (place + 1) * share], key, began + seconds, done)
+        given = (operations[place * share : (place + 1) * share], key, began + seconds, done)
+        times = {} if rate is None else {"first_s": began + place / rate, "every_s": connections / rate}
+        station = Paced(*given, **times) if times else Station(*given)
         await loop.create_connection(lambda station=station: station, "127.0.0.1", port)
         stations.append(station)
         ends.append(done)
@@ -87,6 +108,7 @@ if __name__ == "__main__":
     arguments.add_argument("--seconds", type=float)
     arguments.add_argument("--operations", type=argparse.FileType())
     arguments.add_argument("--key")
+    arguments.add_argument("--rate", type=float)
     given = arguments.parse_args()
     ids = json.load(given.operations)
-    print(json.dumps(uvloop.run(main(given.port, given.connections, given.seconds, ids, given.key))))
+    print(json.dumps(uvloop.run(main(given.port, given.connections, given.seconds, ids, given.key, given.rate))))

@@ -111,6 +111,10 @@ class Box:
             raise SystemExit(f"{self.name} ended with {self._process.returncode}: see {self.folder / 'gateway.log'}")
         return fetch(f"{self.url}/readyz") is not None
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def kill(self) -> None:
         self._process.kill()
         self._process.wait()

@@ -33,7 +33,9 @@ def operation(job: int, part: str, step: str) -> str:
 
 
 class Plant:
-    def __init__(self, folder: Path, cloud: StandInCloud, cloud_url: str, session: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, folder: Path, cloud: StandInCloud, cloud_url: str, session: aiohttp.ClientSession, more: str
+    ) -> None:
         self.program = Program.at(folder)
         self.cloud = cloud
         self.mqtt = Program.free_port()
@@ -45,6 +47,7 @@ class Plant:
             f'[site]\nenterprise = "acme"\nsite = "hall"\narea = "floor"\ntenant_id = "{factory.TENANT_ID}"\n'
             f'[broker]\nmode = "managed"\nport = {self.mqtt}\n'
             f'[cloud]\nurl = "{cloud_url}"\napi_key = "{factory.CLOUD_KEY}"\npull_every = "2s"\nsettle_after = "2s"\n'
+            f"{more}"
         )
         people = folder / "people.json"
         people.write_text(json.dumps({"profiles": factory.people(SystemClock().now())}))
@@ -180,14 +183,14 @@ class Plant:
 
 
 @contextlib.asynccontextmanager
-async def plant(folder: Path) -> AsyncIterator[Plant]:
-    """Running, with its plan pulled and the listener on the line."""
+async def plant(folder: Path, more: str = "") -> AsyncIterator[Plant]:
+    """Running, with its plan pulled and the listener on the line. `more`: settings."""
     cloud = StandInCloud(SystemClock(), random.Random(5))
     cloud.add_tenant(factory.TENANT_ID)
     cloud.add_key(factory.TENANT_ID, factory.CLOUD_KEY)
     cloud.load(factory.plan(SystemClock().now(), JOBS))
     async with cloud.serving() as url, aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session:
-        here = Plant(folder, cloud, url, session)
+        here = Plant(folder, cloud, url, session, more)
         listening = asyncio.create_task(here.listen())
         try:
             await here.start()

@@ -15,6 +15,7 @@ import pytest
 
 from gateway import __version__, settings
 from gateway.kernel.errors import StartupError
+from gateway.screens.assets import Assets
 
 ROOT = Path(__file__).parents[2]
 NOBODY = 65534
@@ -78,6 +79,10 @@ def test_init_run_and_import_work_from_it(installed):
         assert installed.get("/readyz")[0] == 200
         assert installed.get("/docs")[0] == 200
         assert installed.get("/docs/swagger-ui-bundle.js")[0] == 200
+        build = Assets().build  # of every file of the pages, as they are in the clone
+        status, page = installed.get("/terminal/")
+        assert (status, f"/static/{build}/terminal/app.js" in page) == (200, True)
+        assert installed.get(f"/static/{build}/vendor/lit-html/lit-html.js")[0] == 200
         rows = {"cells": [{"id": "0199a000-0000-7000-8000-000000000001", "name": "Laser", "sequence": 1}]}
         installed.ok("import", "-", stdin=json.dumps(rows))
         assert "Laser" in installed.get("/api-cells", key.last)[1]

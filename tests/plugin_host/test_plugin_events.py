@@ -89,6 +89,15 @@ async def until_registered(gateway, *readers: str) -> None:
             known = {row["name"] for row in await gateway.db.read(journal.readers)}
 
 
+async def one_parked(gateway) -> dict:
+    """What was set aside for the taker."""
+    async with asyncio.timeout(WAIT_MAX_S):
+        while not (rows := await gateway.db.read(parked.listed, "plugin:taker")):
+            await asyncio.sleep(0.005)
+    (row,) = rows
+    return row
+
+
 async def test_it_goes_on_where_it_was(tmp_path, shipped):
     shipped(taker=TAKER, everything=EVERYTHING)
     data = tmp_path / "data"
@@ -127,10 +136,10 @@ async def test_what_it_refuses_is_set_aside_and_tried_again_when_asked_for(tmp_p
             await desk.job(number)
         await until(lambda: "J-3" in numbers("taker"), "the one after it")
         assert "J-2" not in numbers("taker")
-        (row,) = await gateway.db.read(parked.listed, "plugin:taker")
+        row = await one_parked(gateway)
         assert (row["type"], row["state"], row["reason"]) == ("job.created", "parked", "no paper for that")
         told = (await gateway.status.full())["links"]["plugin:taker"]
-        assert (told["parked"], told["skipped"]) == (1, 0)
+        assert (told["parked"], told["skipped"], told["parked_because"]) == (1, 0, "no paper for that")
         trouble.clear()
         await gateway.db.write(parked.retry, "plugin:taker")
         await until(lambda: "J-2" in numbers("taker"), "the second try")
@@ -149,9 +158,44 @@ async def test_an_event_that_it_fails_on_again_and_again_is_set_aside(tmp_path, 
         for number in ("J-1", "J-2"):
             await desk.job(number)
         await until(lambda: "J-2" in numbers("taker"), "the one after it")
-        (row,) = await gateway.db.read(parked.listed, "plugin:taker")
+        row = await one_parked(gateway)
         assert row["reason"] == "KeyError: 'a bug'"
         assert links(gateway)["plugin:taker"].state == "up"
+
+
+async def test_one_that_refuses_everything_costs_a_commit_each_time_it_is_asked_and_not_for_each_event(
+    tmp_path, shipped, capsys
+):
+    shipped(taker=TAKER)
+    async with running(settings(tmp_path / "data", taker=ON)) as gateway, aiohttp.ClientSession() as session:
+        await until_registered(gateway, "plugin:taker")
+        desk, refused = await Desk.at(gateway, session), module("taker").Refused("it likes none of them")
+        module("taker").TROUBLE |= dict.fromkeys((f"J-{number}" for number in range(20)), refused)
+        await desk.job("J-0")
+        await one_parked(gateway)
+        for number in range(1, 20):
+            await desk.job(f"J-{number}")
+        async with asyncio.timeout(WAIT_MAX_S):
+            while len(rows := await gateway.db.read(parked.listed, "plugin:taker")) < 20:
+                await asyncio.sleep(0.005)
+        assert {row["reason"] for row in rows} == {"it likes none of them"}
+        assert len({row["parked_at"] for row in rows}) < 20, "those that came meanwhile were set aside together"
+    told = [line for line in capsys.readouterr().out.splitlines() if "plugin.parked" in line and "warning" in line]
+    assert len(told) == 1, "loud once"
+
+
+async def test_who_only_follows_the_journal_is_up_again_when_it_takes_events_again(tmp_path, shipped, monkeypatch):
+    monkeypatch.setattr("gateway.kernel.supervise.BACKOFF_BASE_S", 0.01)
+    shipped(taker=TAKER.replace("        context.link.up()\n", ""))
+    async with running(settings(tmp_path / "data", taker=ON)) as gateway, aiohttp.ClientSession() as session:
+        await until_registered(gateway, "plugin:taker")
+        desk, link = await Desk.at(gateway, session), links(gateway)["plugin:taker"]
+        module("taker").TROUBLE["J-1"] = module("taker").Unavailable("the line is cut")
+        await desk.job("J-1")
+        await until(lambda: (link.state, link.error) == ("down", "the line is cut"), "the outage")
+        module("taker").TROUBLE.clear()
+        await until(lambda: link.state == "up", "the line")
+        assert numbers("taker") == ["J-1"]
 
 
 async def test_away_is_not_refused(tmp_path, shipped, monkeypatch):

@@ -87,6 +87,9 @@ BABBLING = """
 def build(context):
     async def run():
         context.link.facts |= {"object": object(), (1, 2): b"x", "state": "fine", "nan": float("nan"), "parts": 7, "share": 0.5}
+        context.link.facts["machines"] = endless = {"m-1": {"state": "up", "last": [1, float("inf")]}, "again": {}}
+        endless["again"]["endless"] = endless
+        context.link.facts["many"] = [*range(1_000)]
         context.link.facts |= {f"n{number}": number for number in range(100)}
         context.link.up()
         await asyncio.Event().wait()
@@ -187,6 +190,9 @@ async def test_whatever_a_plugin_tells_of_itself_health_and_metrics_are_there(tm
             told = (await answer.json())["links"]["plugin:babbling"]
         assert (told["state"], told["parts"], told["nan"], told["(1, 2)"]) == ("up", 7, "nan", "b'x'")
         assert told["object"].startswith("<object object")
+        assert told["machines"]["m-1"] == {"state": "up", "last": [1, "inf"]}
+        assert len(told["machines"]["again"]["endless"]["m-1"]) <= 1_000  # as text
+        assert told["many"] == [*range(200)]
         assert "n10" in told
         assert "n99" not in told
         async with session.get(f"{base}/metrics", headers=auth) as answer:

@@ -4,6 +4,7 @@ import json
 
 from hall import LASER, SAW
 
+from gateway.outbox import journal
 from gateway.reports import boards
 from gateway.reports.boards import Boards, Open
 from gateway.reports.model import View
@@ -32,6 +33,40 @@ async def test_a_board_shows_what_is_open_and_what_has_just_ended(floor):
     assert [one["id"] for one in found["Laser"]["operations"]] == [cut]
     assert [one["waits"] for one in found["Saw"]["operations"]] == [False]
     assert (await shown(floor, Boards(ended_s=299)))["Laser"]["operations"] == []
+
+
+async def test_what_the_cloud_has_is_confirmed(floor):
+    """A completed operation once its entries have gone up, none of them is parked, and no request about it may still run."""
+    job = await floor.job("J-1", (LASER,))
+    (cut,) = (one["id"] for one in job["parts"][0]["operations"])
+    await floor.pressed(("start", cut, floor.ANNA))
+
+    async def confirmed() -> bool:
+        ((one,),) = [cell["operations"] for cell in (await shown(floor)).values() if cell["operations"]]
+        return one["confirmed"]
+
+    def done(sql: str):
+        return floor.db.write(lambda tx: tx.execute(sql, {"id": cut, "lane": f"job:{job['id']}"}) and None)
+
+    await floor.pressed(("complete", cut, None, 300))
+    assert not await confirmed()  # there is no cloud
+    await floor.db.write(journal.register, "cloud", "2026", 0)
+    assert not await confirmed()
+    await done("INSERT INTO event_lanes (reader, lane, position) SELECT 'cloud', :lane, max(seq) FROM events")
+    assert await confirmed()  # this lane is ahead
+    await done("DELETE FROM event_lanes")
+    await done("UPDATE event_readers SET position = (SELECT max(seq) FROM events)")
+    assert await confirmed()
+    await done(
+        "INSERT INTO cloud_rows (table_name, id, unsettled_until, seen_at) VALUES ('operations', :id, '2026', '2026')"
+    )
+    assert not await confirmed()
+    await done("DELETE FROM cloud_rows")
+    await done(
+        "INSERT INTO event_parked (reader, seq, lane, aggregate, state, reason, parked_at)"
+        " SELECT 'cloud', seq, lane, aggregate, 'parked', 'no', '2026' FROM events WHERE aggregate = 'operation:' || :id LIMIT 1"
+    )
+    assert not await confirmed()
 
 
 async def test_cells_are_asked_for_by_id_by_job_and_by_what_may_be_seen(floor):

@@ -60,6 +60,10 @@ async def fill(floor: Floor) -> None:
         "INSERT INTO issue_categories (id, code, description, created_at, updated_at) VALUES (?, 'M', 'Machine', ?, ?)",
         *("00000000-0000-4000-8000-00000000ee03", "2026-11-01T00:00:00+00:00", "2026-11-01T00:00:00+00:00"),
     )
+    await floor.do(
+        "INSERT INTO operation_handoffs (id, operation_id, text, written_by, written_at) VALUES (?, ?, ?, ?, ?)",
+        *("00000000-0000-4000-8000-00000000ee08", one, NASTY, floor.ANNA, "2026-11-01T00:00:00+00:00"),
+    )
     third = second["operations"][0]["id"]
     await floor.make("/api-substeps", {"operation_id": one, "name": NASTY, "status": "completed"})
     given = {"operator_id": floor.ANNA, "assigned_by": floor.BEN}

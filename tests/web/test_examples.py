@@ -157,6 +157,11 @@ async def hall(floor):
         *file,
     )
     await floor.db.write(replays.ask, examples.IDS["api-replay"], "uns", 1, 1, "admin", stamp.text)
+    await floor.do(
+        "INSERT INTO terminals (id, name, key_hash, created_at) VALUES (?, 'Laser 9', 'nobody has it', ?)",
+        examples.IDS["api-terminals"],
+        stamp.text,
+    )
     found = Difference("status", "on_hold", "in_progress", "changed here and in the cloud", None)
     conflict = Stamp(floor.clock.now(), "cloud", lambda: examples.IDS["api-conflicts"])
     await floor.db.write(conflicts.record, conflict, "operations", examples.OPERATION, found)

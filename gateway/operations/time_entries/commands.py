@@ -35,7 +35,7 @@ class TimeEntryCommands(Commands):
 
     async def update(self, row_id: str, given: Given, caller: Caller, receipt: Receipt | None) -> Answer:
         """Raises NotFound, Invalid, CellNotAllowed."""
-        return await self._once(receipt, _update, row_id, given, caller)
+        return await self._once(receipt, update, row_id, given, caller)
 
     async def delete(self, row_id: str, caller: Caller, receipt: Receipt | None) -> Answer:
         """Raises NotFound, CellNotAllowed."""
@@ -63,7 +63,7 @@ def _create(tx: Tx, stamp: Stamp, given: Given, caller: Caller) -> Answer:
     return Answer(201, TIME_ENTRIES.one(rows_.shown(tx, TIME_ENTRIES, row["id"])))
 
 
-def _update(tx: Tx, stamp: Stamp, row_id: str, given: Given, caller: Caller) -> Answer:
+def update(tx: Tx, stamp: Stamp, row_id: str, given: Given, caller: Caller) -> Answer:
     before = dict(rows_.fetch(tx, TIME_ENTRIES, row_id))
     operation = operations_.get(tx, before["operation_id"], deleted_too=True)
     caller.may_write(operation.cell_id)

@@ -1,15 +1,16 @@
 """Machine -> registers -> counter rule -> pieces, whatever goes off and on on the way."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 from plc import HOST, SIZE, Plc
 from pydantic import ValidationError
 from tcp import serving
 from waiting import until
-from works import GOOD, STATES, furnished, killed_meanwhile
+from works import GOOD, STATES, becomes, furnished, killed_meanwhile
 
-from plugins.modbus.registers import blocks, number
+from plugins.modbus.registers import blocks, number, text
 from plugins.modbus.settings import Tag
 
 RESTARTS = 10
@@ -65,6 +66,34 @@ async def test_registers_and_coils_become_pieces_a_state_and_what_is_shown(works
     rows = await shop.query("SELECT DISTINCT json_extract(metadata, '$.cause') FROM operation_quantities")
     assert rows == [("modbus:laser-1",)]
     assert shop.link("modbus").state == "up"
+
+
+async def test_bits_and_texts_of_registers_count_too(works, plc):
+    status = {"to": "tag/reject", "address": 12, "bit": 3}
+    done = {"to": "tag/done", "address": 13, "type": "string", "length": 4}
+    mappings = (
+        {"device": "laser-1", "input": "tag/reject", "rule": "edge", "report": "quantity_scrap", "flush": "50ms"},
+        {"device": "laser-1", "input": "tag/done", "rule": "cycle", "flush": "50ms"},
+    )
+    shop = await works(plugin=reading(plc, status, done), mappings=mappings)
+    scrap = "SELECT coalesce(sum(quantity_scrap), 0) FROM operation_quantities"
+    for word, cycle, rejected, good in (
+        (0b0111, "c-0", 0, 1),
+        (0b1000, "c-0", 1, 1),
+        (0b1001, "c-1", 1, 2),
+        (0b0001, "c-1", 1, 2),
+        (0b1100, "c-2", 2, 3),
+    ):
+        await plc.set("holding", 12, word, *written(cycle))
+        looked = len(plc.asked)
+        await until(lambda since=looked: len(plc.asked) > since + 1, "that it has looked since")
+        await becomes(partial(shop.query, scrap), [(rejected,)])
+        await shop.counted(good)
+
+
+def written(said: str) -> list[int]:
+    packed = said.encode().ljust(8, b"\0")
+    return [int.from_bytes(packed[at : at + 2], "big") for at in range(0, 8, 2)]
 
 
 async def test_a_plc_that_goes_off_and_on_ten_times_loses_no_piece(works, plc):
@@ -153,6 +182,21 @@ def test_numbers_are_put_together_as_the_settings_say(tag, words, value):
     assert number(Tag(to="tag/x", address=0, **tag), words) == value
 
 
+@pytest.mark.parametrize(
+    ("words", "more", "value"),
+    [
+        ([0x4142, 0x4300, 0x5A5A], {}, "ABC"),
+        ([0x4241, 0x0043, 0], {"word_order": "little"}, "ABC"),
+        ([0x2041, 0x4220, 0x2020], {}, "AB"),
+        ([0, 0, 0], {}, ""),
+        ([0x41FF, 0, 0], {}, None),
+        ([0x4107, 0, 0], {}, None),
+    ],
+)
+def test_texts_are_put_together(words, more, value):
+    assert text(Tag(to="tag/x", address=0, type="string", length=3, **more), words) == value
+
+
 def test_neighbours_are_read_together_and_nothing_else():
     def tag(address: int, **more) -> Tag:
         return Tag(to="tag/x", address=address, **more)
@@ -170,7 +214,14 @@ def test_neighbours_are_read_together_and_nothing_else():
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"table": "coil", "scale": 2}, "type, word_order and scale go with registers"),
+        ({"table": "coil", "scale": 2}, "scale, bit and length go with registers"),
+        ({"type": "string"}, "go together"),
+        ({"length": 2}, "go together"),
+        ({"type": "string", "length": 33}, "less than or equal to 32"),
+        ({"type": "string", "length": 2, "scale": 2}, "a string has no scale"),
+        ({"bit": 16}, "less than or equal to 15"),
+        ({"bit": 1, "type": "int32"}, "is of one register"),
+        ({"type": "string", "length": 2, "address": 65535}, "ends beyond 65535"),
         ({"address": 65535, "type": "uint32"}, "ends beyond 65535"),
         ({"type": "uint8"}, "Input should be"),
     ],

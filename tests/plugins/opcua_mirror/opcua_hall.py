@@ -44,7 +44,8 @@ class Floor:
         return self.link.facts["url"]
 
     async def listening(self) -> None:
-        await until(lambda: self.link.state in ("up", "degraded"), "the mirror")
+        """Not before its own report: on a slow machine it is degraded while it starts, as it keeps others waiting."""
+        await until(lambda: "url" in self.link.facts and self.link.state in ("up", "degraded"), "the mirror")
 
     def user(
         self, name: str, role: str = "operator", cells: tuple[str, ...] = (), operator_id: str | None = None
@@ -80,8 +81,10 @@ class Floor:
             {"operation_name": f"Op {n}", "sequence": n, "cell_id": cell, "estimated_time": 30}
             for n, cell in enumerate(cells, 1)
         ]
-        part = {"part_number": f"{number}-P", "material": "Steel", "quantity": 5, "operations": steps}
-        made = await self.ask("POST", "/api-jobs", {"job_number": number, "parts": [part], **more})
+        part = {"part_number": f"{number}-P", "material": "Steel", "quantity": 5, "cnc_program_name": "NEST_0042"}
+        made = await self.ask(
+            "POST", "/api-jobs", {"job_number": number, "parts": [{**part, "operations": steps}], **more}
+        )
         return [one["id"] for one in made["job"]["parts"][0]["operations"]]
 
     async def press(self, verb: str, operation_id: str) -> None:

@@ -12,25 +12,29 @@ const JOB_CONTROL = "http://opcfoundation.org/UA/ISA95-JOBCONTROL_V2/";
 const OURS = "http://eryxon.dev/UA/gateway/";
 let client, session, subscription, ours, jobControl;
 
-async function application(secure) {
+// `patient`: comes back by itself when the line is lost.
+async function application(secure, patient) {
   const clientCertificateManager = new OPCUACertificateManager({ rootFolder: folder, automaticallyAcceptUnknownCertificate: true });
   await clientCertificateManager.initialize();
   return opcua.OPCUAClient.create({
     applicationName: "scada", applicationUri, certificateFile, privateKeyFile, clientCertificateManager,
     securityMode: secure ? MessageSecurityMode.SignAndEncrypt : MessageSecurityMode.None,
     securityPolicy: secure ? SecurityPolicy.Basic256Sha256 : SecurityPolicy.None,
-    endpointMustExist: false, keepSessionAlive: false, transportTimeout: 60000,
-    connectionStrategy: { maxRetry: 0, initialDelay: 100, maxDelay: 200 },
+    endpointMustExist: false, keepSessionAlive: Boolean(patient), transportTimeout: 60000,
+    connectionStrategy: { maxRetry: patient ? -1 : 0, initialDelay: 100, maxDelay: 200 },
   });
 }
 
 const failure = (error) => String(error.message || error).split("\n")[0];
 
 const verbs = {
-  async open({ user, password }) {
-    client = await application(true);
+  async open({ user, password, certificate, key, patient }) {
+    client = await application(true, patient);
+    for (const name of ["connection_lost", "connection_reestablished"]) client.on(name, () => say({ line: name }));
     await client.connect(url);
-    session = await client.createSession(user ? { type: UserTokenType.UserName, userName: user, password } : undefined);
+    const person = user ? { type: UserTokenType.UserName, userName: user, password }
+      : certificate ? { type: UserTokenType.Certificate, certificateData: Buffer.from(certificate, "base64"), privateKey: key } : undefined;
+    session = await client.createSession(person);
     const namespaces = await session.readNamespaceArray();
     ours = namespaces.indexOf(OURS);
     jobControl = namespaces.indexOf(JOB_CONTROL);

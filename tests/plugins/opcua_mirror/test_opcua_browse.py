@@ -166,6 +166,9 @@ async def test_the_other_client_reads_and_hears_the_same(floor):
         await until_async(listed, "the order")
         (order,) = await listed()
         assert [one.StateText.Text for one in order.State] == ["AllowedToStart", "Ready"]
+        assert [one.StateNumber for one in order.State] == [2, 2]
+        paths = [[element.TargetName.Name for element in one.BrowsePath.Elements or ()] for one in order.State]
+        assert paths == [[], ["Ready"]]
         subscription = await session.client.create_subscription(50, Ear())
         await subscription.subscribe_events(evtypes=[ua.NodeId(jobcontrol.STATUS_EVENT, index)])
         await floor.press("start", cut)

@@ -103,7 +103,13 @@ def test_the_command_line_works_on_them(tmp_path):
     folder = tmp_path / "data" / "plugins" / "opcua_mirror"
     assert Users(folder).check("olga", made.last).cells == ("Laser",)
     (listed,) = program.ok("opcua", "users", "list", "--json").json
-    assert listed == {"name": "olga", "role": "operator", "cells": ["Laser"], "operator_id": None}
+    shown = {"name": "olga", "role": "operator", "cells": ["Laser"], "operator_id": None}
+    assert listed == {**shown, "certificate": ""}
+    own = folder / "pki" / "own" / "certificate.pem"
+    assert "logs in by the certificate" in program.ok("opcua", "users", "add", "vera", "--certificate", str(own)).last
+    assert Users(folder).all()["vera"].certificate == pki_.fingerprint_in(own)
+    no_file = program.call("opcua", "users", "add", "otto", "--certificate", str(folder / "nothing.der"))
+    assert (no_file.code, no_file.out) == (1, "")
     client = Pki(tmp_path / "client")
     client.own(NOW)
     told = program.ok("opcua", "trust", str(client.certificate), "--minutes", "5", "--json").json

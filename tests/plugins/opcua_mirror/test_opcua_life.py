@@ -36,6 +36,11 @@ async def test_what_is_missing_or_open_is_said_and_the_rest_works(tmp_path, monk
             for refused in (node.write_value(False), anybody.nodes.objects.call_method(ua.NodeId(1), ua.NodeId(2))):
                 with pytest.raises(ua.uaerrors.BadUserAccessDenied):
                     await refused
+        endpoints = await Client(floor.url, timeout=CLIENT_TIMEOUT_S).connect_and_get_server_endpoints()
+        tokens = {
+            one.SecurityMode.name: {token.TokenType.name for token in one.UserIdentityTokens} for one in endpoints
+        }
+        assert tokens == {"SignAndEncrypt": {"UserName", "Anonymous"}, "None_": {"Anonymous"}}
         client = Client(floor.url, timeout=CLIENT_TIMEOUT_S)
         client.set_user("olga")
         client.set_password(floor.passwords["olga"])
@@ -59,7 +64,17 @@ async def test_it_ends_at_once(tmp_path):
     clock, pki = ManualClock(), Pki(tmp_path)
     uri = pki.own(clock.now()).uri
     door = server.Door(pki, Users(tmp_path), clock, insecure_readonly=False)
-    made = await server.made(door, pki, uri, host="127.0.0.1", port=0, sign=False, insecure_readonly=False, version="1")
+    made = await server.made(
+        door,
+        pki,
+        uri,
+        host="127.0.0.1",
+        port=0,
+        sign=False,
+        insecure_readonly=False,
+        user_certificates=False,
+        version="1",
+    )
     await made.start()
     beating = made.iserver.time_task
     await made.stop()

@@ -1,62 +1,11 @@
 """The mirror with a client of other people's: node-opcua."""
 
-import contextlib
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
-
 import pytest
 from hall import LASER
-from javascript import Script, running
+from scada import CONTROL, RESULTS, scada
 from waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-SCADA = Path(__file__).with_name("scada.cjs")
-CONTROL, RESULTS = f"cell/{LASER}/JobOrderControl", f"cell/{LASER}/JobOrderResults"
-
-
-@dataclass
-class Scada:
-    script: Script
-
-    async def does(self, verb: str, **given: Any) -> dict[str, Any]:
-        before = len(self.did)
-        await self.script.tell({"does": verb, **given})
-        await until(lambda: len(self.did) > before, verb)
-        return self.did[-1]
-
-    async def start(self, operation_id: str, verb: str = "Start", **more: Any) -> dict[str, Any]:
-        inputs = [["String", operation_id], ["LocalizedText", []]]
-        return await self.does("call", object=CONTROL, method=verb, inputs=inputs, **more)
-
-    @property
-    def did(self) -> list[dict[str, Any]]:
-        return [one for one in self.script.said if "did" in one]
-
-    @property
-    def changed(self) -> list[Any]:
-        return [one["changed"] for one in self.script.said if "changed" in one]
-
-    def events(self, place: str | None, kind: int, order: str) -> list[dict[str, Any]]:
-        at = place or "server"
-        return [
-            one for one in self.script.said if one.get("event") == at and (one["kind"], one["order"]) == (kind, order)
-        ]
-
-
-@contextlib.asynccontextmanager
-async def scada(floor, folder: Path, user: str | None = "olga") -> AsyncIterator[Scada]:
-    own = floor.client.own(datetime.now(UTC))
-    pki = floor.client
-    async with running(SCADA, floor.url, str(pki.certificate), str(pki.key), own.uri, str(folder / "store")) as script:
-        here = Scada(script)
-        if user:
-            opened = await here.does("open", user=user, password=floor.passwords[user])
-            assert "error" not in opened, opened
-        yield here
 
 
 async def test_orders_methods_and_events(floor, tmp_path):
@@ -77,6 +26,7 @@ async def test_orders_methods_and_events(floor, tmp_path):
         assert [one["stateText"]["text"] for one in orders[cut]["state"]] == ["AllowedToStart", "Ready"]
         values = {one["ID"]: one["value"]["value"] for one in order["jobOrderParameters"]}
         assert (values["JobNumber"], values["Quantity"], values["EstimatedMinutes"]) == ("J-1", 5, 30)
+        assert values["Program"] == "NEST_0042"
 
         asked = ((RESULTS, 1006), (None, 1006), (None, 0))
         for path, kind in asked:

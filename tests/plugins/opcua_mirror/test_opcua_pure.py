@@ -8,6 +8,7 @@ import pytest
 from plugins.opcua_mirror import nodes
 from plugins.opcua_mirror.model import (
     ABORTED,
+    CLOSED,
     ENDED,
     HELD,
     READY,
@@ -17,6 +18,7 @@ from plugins.opcua_mirror.model import (
     Cell,
     Operation,
     moved,
+    plan_quality,
     steps,
 )
 
@@ -43,8 +45,10 @@ OPERATION = Operation(
     actual_time_s=0,
     completion_percentage=None,
     updated_at="2026-11-30T11:00:00.000Z",
+    program=None,
     waits=False,
     held=False,
+    confirmed=False,
     operators=0,
     produced=0,
     good=0,
@@ -71,6 +75,7 @@ def running(operation_id: str, started_at: str) -> Operation:
         ({"status": "on_hold"}, SUSPENDED),
         ({"status": "on_hold", "held": True}, HELD),
         ({"status": "completed"}, ENDED),
+        ({"status": "completed", "confirmed": True}, CLOSED),
     ],
 )
 def test_the_state_of_an_order(given, state):
@@ -124,3 +129,27 @@ def test_every_state_is_told_once_and_in_order():
     assert steps({"a": READY}, told, {"a": RUNNING, "b": READY}) == [*told, ("b", READY)]
     assert steps({"a": RUNNING}, [("a", RUNNING)], {"a": RUNNING}) == []
     assert steps({"a": READY}, [], {"a": ABORTED}) == [("a", ABORTED)]
+    assert steps({"a": RUNNING}, [("a", ENDED)], {"a": CLOSED}) == [("a", ENDED), ("a", CLOSED)]
+
+
+@pytest.mark.parametrize(
+    ("links", "quality"),
+    [
+        ({}, "good"),
+        ({"cloud-pull": {"state": "off", "since": "2026-11-30T01:00:00.000Z"}}, "good"),
+        ({"cloud-pull": {"state": "degraded", "since": "2026-11-30T01:00:00.000Z"}}, "good"),
+        ({"cloud-pull": {"state": "down", "since": "2026-11-30T11:56:00.000Z"}}, "good"),
+        ({"cloud-pull": {"state": "down", "since": "2026-11-30T11:54:00.000Z"}}, "uncertain"),
+    ],
+)
+def test_a_plan_is_uncertain_once_the_cloud_has_been_away_for_long(links, quality):
+    assert plan_quality(links, NOW) == quality
+
+
+def test_only_what_was_planned_is_uncertain_then():
+    shown = nodes.values_of_cell(cell(running("op-1", "2026-11-30T11:59:00.000Z")), NOW, "uncertain")
+    quality = {node.rpartition("/")[2]: value.quality for node, value in shown.items() if "/active/" in node}
+    uncertain = {name for name, one in quality.items() if one == "uncertain"}
+    assert uncertain == nodes.PLANNED - {"DueDate"}
+    assert shown["cell/c-1/QueueLength"].quality == "good"
+    assert shown["cell/c-1/next/0/JobNumber"].quality == "good"  # an empty slot is not planned

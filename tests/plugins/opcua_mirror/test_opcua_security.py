@@ -60,6 +60,7 @@ async def test_no_endpoint_without_encryption(floor):
     modes = {(one.SecurityPolicyUri.rpartition("#")[2], one.SecurityMode.name) for one in endpoints}
     assert modes == {("Basic256Sha256", "SignAndEncrypt"), ("Aes256_Sha256_RsaPss", "SignAndEncrypt")}
     assert {token.TokenType.name for one in endpoints for token in one.UserIdentityTokens} == {"UserName"}
+    assert {one.Server.ApplicationUri for one in endpoints} == {Pki(floor.folder).own(NOW).uri}
     with pytest.raises((ERRORS.BadSecurityPolicyRejected, ua.UaError)):
         async with Client(floor.url, timeout=CLIENT_TIMEOUT_S):
             pass

@@ -1,0 +1,1 @@
+"""Behind the operations page: who comes in, how things stand, what is wrong. No HTTP."""

@@ -1,0 +1,215 @@
+"""`/ops/api/`: what the operations page calls. A session opens it; behind it lie the same routes of the API and the same verbs that
+everybody else has, and four things that only a page needs: the session itself, two streams, and drawings of QR codes.
+"""
+
+import io
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from aiohttp import web
+
+from gateway.admin.box import Box
+from gateway.admin.verbs import verb
+from gateway.kernel import clock as time_
+from gateway.kernel.errors import BadRequest, Forbidden, Invalid, Unauthorized
+from gateway.mcp_keys.redaction import redacted
+from gateway.ops import store
+from gateway.ops.access import NOT_IN, SESSION_MAX_S, Access, Session
+from gateway.outbox.event import encode
+from gateway.web import body as body_
+from gateway.web.inside import Inner, Inside
+from gateway.web.routes import Route
+
+COOKIE, PATH = "ops_session", "/ops/"
+API = "/ops/api"
+CSRF = "X-CSRF-Token"
+SPACE = "ops:{}"  # of the receipts
+QR_MAX_CHARACTERS = 500
+# Verbs that only look: nothing to remember about them.
+_LOOKS = (
+    ".list",
+    ".show",
+    ".check",
+    ".diff",
+    ".test",
+    ".waiting",
+    ".tables",
+    ".look",
+    ".compare",
+    ".counts",
+    ".row",
+    "status",
+)
+
+Handler = Callable[[web.Request, Session], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True)
+class Ops:
+    """`routes` gives the table of the API when it is first asked for."""
+
+    box: Box
+    access: Access
+    routes: Callable[[], Iterable[Route]]
+
+    def add_to(self, app: web.Application) -> None:
+        add = app.router.add_route
+        add("GET", f"{API}/session", self._who)
+        add("POST", f"{API}/session", self._enter)
+        add("POST", f"{API}/setup", self._setup)
+        add("DELETE", f"{API}/session", self.guarded(self._leave))
+        add("PUT", f"{API}/password", self.guarded(self._password))
+        add("POST", f"{API}/verbs/{{verb}}", self.guarded(self._verb))
+        add("GET", f"{API}/qr", self.guarded(_qr))
+        add("*", f"{API}/fn/{{path:.+}}", self.guarded(self._function))
+
+    def guarded(self, handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        """Only with a session; a change only with its token, which a page of somebody else's cannot know."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            session = self.session(request)
+            if request.method not in ("GET", "HEAD") and request.headers.get(CSRF) != session.csrf:
+                raise Forbidden(f"the header {CSRF} is missing or of another session: load the page again")
+            return await handler(request, session)
+
+        return handle
+
+    def session(self, request: web.Request) -> Session:
+        """Raises Unauthorized."""
+        token = request.cookies.get(COOKIE)
+        if token is None:
+            raise Unauthorized(NOT_IN)
+        return self.access.session(token)
+
+    # ------------------------------------------------------------------ the session
+
+    async def _who(self, request: web.Request) -> web.Response:
+        """Answers everybody: who is in, or what somebody needs to come in."""
+        try:
+            session = self.session(request)
+        except Unauthorized:
+            return _said({"signed_in": False, **await self.access.ready()})
+        return _said({"signed_in": True, **await self.access.ready(), **_shown(session)})
+
+    async def _enter(self, request: web.Request) -> web.Response:
+        given = await _fields(request, "password", "key")
+        entered = await self.access.enter(
+            request.remote or "", password=given.get("password"), key=given.get("key") or None
+        )
+        return self._opened(request, *entered)
+
+    async def _setup(self, request: web.Request) -> web.Response:
+        given = await _fields(request, "code", "password")
+        entered = await self.access.redeem(request.remote or "", given.get("code", ""), given.get("password", ""))
+        return self._opened(request, *entered)
+
+    def _opened(self, request: web.Request, token: str, session: Session) -> web.Response:
+        answer = _said({"signed_in": True, "password": True, **_shown(session)})
+        answer.set_cookie(
+            COOKIE,
+            token,
+            path=PATH,
+            httponly=True,
+            samesite="Strict",
+            secure=request.secure,
+            max_age=int(SESSION_MAX_S),
+        )
+        return answer
+
+    async def _leave(self, request: web.Request, _session: Session) -> web.Response:
+        self.access.leave(request.cookies[COOKIE])
+        answer = _said({"signed_in": False})
+        answer.del_cookie(COOKIE, path=PATH, httponly=True, samesite="Strict", secure=request.secure)
+        return answer
+
+    async def _password(self, request: web.Request, session: Session) -> web.Response:
+        given = await _fields(request, "password")
+        await self.access.set_password(given.get("password", ""))
+        await self._remember(session, "password", {}, 200)
+        return _said({})
+
+    # ------------------------------------------------------------------ what everybody has
+
+    async def _verb(self, request: web.Request, session: Session) -> web.Response:
+        """What the command line asks through the admin socket."""
+        name = request.match_info["verb"]
+        run = verb(name)
+        given = await _object(request)
+        try:
+            answer = encode(await run(replace(self.box, by=session.who), given))
+        except (KeyError, TypeError, ValueError) as exc:
+            raise BadRequest(f"the arguments do not fit the verb: {exc!r}") from exc
+        if not name.endswith(_LOOKS) and not name.startswith("ops."):
+            which = {"which": given["key"]} if "key" in given else {}  # of a key the id, which is no secret
+            await self._remember(session, name, {**given, **which}, 200)
+        return web.Response(body=f'{{"success":true,"data":{answer}}}'.encode(), content_type="application/json")
+
+    async def _function(self, request: web.Request, session: Session) -> web.StreamResponse:
+        """A call of the REST API."""
+        given = await request.read()
+        key = request.headers.get("Idempotency-Key")
+        request_id = self.box.new_id()
+        inner = Inner(
+            request.method,
+            f"/{request.match_info['path']}?{request.query_string}",
+            body_.parse(given) if given else None,
+            key or request_id,
+            SPACE.format(session.who.key_id),
+            fresh=key is None,
+            headers={name: request.headers[name] for name in ("Host", "If-Match") if name in request.headers},
+        )
+        outcome = await self._inside.run(inner, session.who, request_id)
+        if request.method not in ("GET", "HEAD"):
+            about = {"query": dict(request.query), "body": inner.body}
+            await self._remember(session, f"{request.method} /{request.match_info['path']}", about, outcome.status)
+        headers = {"X-Request-Id": request_id}
+        return web.Response(
+            status=outcome.status, body=outcome.body.encode(), content_type="application/json", headers=headers
+        )
+
+    @cached_property
+    def _inside(self) -> Inside:
+        return Inside(self.routes(), reads=True)
+
+    async def _remember(self, session: Session, action: str, detail: dict[str, Any], status: int) -> None:
+        now = time_.text(self.box.clock.now())
+        row = (self.box.new_id(), now, session.who.name, session.source, action, redacted(detail), status)
+        await self.box.db.write(store.acted, row)
+
+
+async def _qr(request: web.Request, _session: Session) -> web.Response:
+    """`text` as a drawing."""
+    import segno  # noqa: PLC0415 -- paid by who pairs a terminal
+
+    text = request.query.get("text", "")
+    if not 1 <= len(text) <= QR_MAX_CHARACTERS:
+        raise BadRequest(f"a text of {len(text)} characters: 1 to {QR_MAX_CHARACTERS}")
+    drawn = io.BytesIO()
+    segno.make(text, micro=False).save(drawn, kind="svg", scale=8, border=4, dark="#000", light="#fff")
+    return web.Response(body=drawn.getvalue(), content_type="image/svg+xml")
+
+
+def _shown(session: Session) -> dict[str, Any]:
+    return {"who": session.who.name, "csrf": session.csrf, "by_password": session.key is None}
+
+
+def _said(data: Any) -> web.Response:
+    return web.Response(body=f'{{"success":true,"data":{encode(data)}}}'.encode(), content_type="application/json")
+
+
+async def _object(request: web.Request) -> dict[str, Any]:
+    given = body_.parse(await request.read() or b"{}")
+    if not isinstance(given, dict):
+        raise BadRequest("the body has to be a JSON object")
+    return given
+
+
+async def _fields(request: web.Request, *names: str) -> dict[str, str]:
+    """Texts. Raises Invalid, which never shows them again."""
+    given = await _object(request)
+    for name, value in given.items():
+        if name not in names or not isinstance(value, str):
+            raise Invalid(f'"{name}" is not asked for, or is no text', [{"field": name, "message": "a text"}])
+    return given
