@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import AsyncIterator
 from functools import partial
 
-from gateway.backups.recovery import recover
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database
 from gateway.kernel.errors import Damaged, StartupError
@@ -31,6 +30,8 @@ async def opened(settings: Settings, clock: Clock, *, recovering: bool = False) 
             except Damaged as damaged:
                 if not recovering:
                     raise
+                from gateway.backups.recovery import recover  # noqa: PLC0415 -- every command opens a database, few a damaged one
+
                 await recover(settings, clock, damaged)
                 db = await stack.enter_async_context(_open(settings, clock))
         except OSError as exc:
