@@ -35,7 +35,7 @@ Key = tuple[str, str]  # table, id
 
 @dataclass(slots=True)
 class _Found:
-    """`ops`: rows that the entries name, each with what was done to it last; `missing`: entries that cannot be read, or do not come;
+    """`ops`: rows that the entries name, each with what was done to it last; `missing`: entries that cannot come along;
     `lost`: rows that cannot be read, or have no place any more. The entries themselves are read twice: they may be many.
     """
 
