@@ -100,9 +100,7 @@ log = structlog.get_logger(__name__)
 
 
 class Gateway:
-    """All parts, built and not yet running. `running` opens the database and starts them. `lost`: what the last restore could not
-    bring back.
-    """
+    """All parts, built and not yet running. `running` opens the database and starts them."""
 
     def __init__(
         self,
@@ -114,7 +112,6 @@ class Gateway:
         own: Identity,
         source: Configuration,
         tail: Tail | None,
-        lost: str | None,
     ) -> None:
         self.settings = settings
         self.db = db
@@ -163,9 +160,9 @@ class Gateway:
         given = (self._api, LocalAgents(self.mcp_keys, self._gate), clock, self.health, rng, __version__, db)
         lent = (settings.data_dir, settings.gateway.plugins_dir, partial(speaking_over, self.machines, clock))
         self._plugins = plugins.Host(settings.plugins, *given, *lent)
-        for problem in (blobs(settings).problem, Backups(settings, clock).problem, lambda: lost, settings.http.exposed):
-            self.health.watch(problem)
+        self.health.watch(blobs(settings).problem)
         self.health.watch(lambda: self._tls.problem(clock.now(), settings.http.tls_cert))
+        self.health.watch(settings.http.exposed)
 
     def _inside(self) -> list[Route]:
         """What plugins can call."""
@@ -352,7 +349,10 @@ async def running(
         await sweep(db, blobs(settings), stamp)
         lost = await db.read(partial(backups_.lost, now=clock.now()))
         configuration = Configuration(*(source or (None, None)), check, read=source is not None)
-        async with Gateway(settings, db, clock, new_id, rng, own, configuration, tail, lost).run() as gateway:
+        made = Gateway(settings, db, clock, new_id, rng, own, configuration, tail)
+        made.health.watch(Backups(settings, clock).problem)
+        made.health.watch(lambda: lost)
+        async with made.run() as gateway:
             yield gateway
 
 

@@ -30,7 +30,7 @@ async def opened(settings: Settings, clock: Clock, *, recovering: bool = False) 
             except Damaged as damaged:
                 if not recovering:
                     raise
-                from gateway.backups.recovery import recover  # noqa: PLC0415 -- seldom, and every command comes by here
+                from gateway.backups.recovery import recover  # noqa: PLC0415 -- every command opens a database, few a damaged one
 
                 await recover(settings, clock, damaged)
                 db = await stack.enter_async_context(_open(settings, clock))

@@ -1,4 +1,4 @@
-"""Every test, in four runs beside each other: those of links to others and of whole programs wait more than they work.
+"""Every test, in five runs beside each other: those of links to others, of whole programs and of pages wait more than they work.
 
 With arguments it is one run of pytest with those.
 """
@@ -16,6 +16,7 @@ WAITING = (
     ("tests/cloud",),
     ("tests/upstream", "tests/uns", "tests/machines", "tests/publishers"),
     ("tests/cli", "tests/demo", "tests/end_to_end", "tests/install"),
+    ("tests/screens", "tests/terminals", "tests/ops"),
 )
 PYTEST = (sys.executable, "-m", "pytest", "-q")
 

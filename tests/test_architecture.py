@@ -68,10 +68,10 @@ MAY = {
     "uplinks": TOOLS | {"api", "cloud", "identity", "settings", "upstream"},
     "admin": WORK
     | {
+        "backups",
         "cloud",
         "configuration",
         "ops",
-        "backups",
         "settings",
         "status",
         "catalog",

@@ -35,11 +35,12 @@ Key = tuple[str, str]  # table, id
 
 @dataclass(slots=True)
 class _Found:
-    """`gone`: rows that were deleted; `lost`: rows that cannot be read, or have no place any more."""
+    """`ops`: rows that the entries name, each with what was done to it last; `missing`: entries that cannot come along;
+    `lost`: rows that cannot be read, or have no place any more. The entries themselves are read twice: they may be many.
+    """
 
-    entries: list[Row] = field(default_factory=list)
-    missing: list[int] = field(default_factory=list)
-    gone: set[Key] = field(default_factory=set)
+    ops: dict[Key, str] = field(default_factory=dict)
+    missing: set[int] = field(default_factory=set)
     lost: set[Key] = field(default_factory=set)
 
 
@@ -53,9 +54,10 @@ def salvage(tx: Tx, damaged: Path) -> str:
                 f"nothing of the damaged file can be read: all that came after entry {head} of the journal is missing"
             )
         tx.execute("PRAGMA defer_foreign_keys=ON")
-        found = _entries(old, head, last)
+        found, seqs = _Found(), range(head + 1, min(last, head + ENTRIES_MAX) + 1)
+        _look(old, seqs, found)
         _rows(tx, old, found)
-        brought = _journal(tx, found)
+        brought = _journal(tx, old, seqs, found)
         sending = not [name for name in _SENDING if not _table(tx, old, name)]
         beside = [name for name in _BESIDE if not _table(tx, old, name)]
         _tidy(tx)
@@ -72,16 +74,14 @@ def _last(old: sqlite3.Connection) -> int | None:
     return None
 
 
-def _entries(old: sqlite3.Connection, head: int, last: int) -> _Found:
+def _look(old: sqlite3.Connection, seqs: range, found: _Found) -> None:
     """One by one: a damaged page takes only its own."""
-    found = _Found()
-    for seq in range(head + 1, min(last, head + ENTRIES_MAX) + 1):
-        row = _one(old, _ENTRY, seq)
-        if row is None:
-            found.missing.append(seq)
+    for seq in seqs:
+        entry = _one(old, _ENTRY, seq)
+        if entry is None:
+            found.missing.add(seq)
         else:
-            found.entries.append(row)
-    return found
+            found.ops |= dict(_keys(entry))
 
 
 def _one(old: sqlite3.Connection, sql: str, value: Any) -> Row | None:
@@ -99,17 +99,13 @@ def _keys(entry: Row) -> Iterator[tuple[Key, str]]:
 
 def _rows(tx: Tx, old: sqlite3.Connection, found: _Found) -> None:
     """Each row that the entries name, as it stands in the damaged file."""
-    last_op: dict[Key, str] = {}
-    for entry in found.entries:
-        last_op |= dict(_keys(entry))
     waiting = []
-    for key, op in last_op.items():
+    for key, op in found.ops.items():
         if op == "delete":
-            found.gone.add(key)
             _delete(tx, key)
         elif (row := _one(old, f'SELECT * FROM "{key[0]}" WHERE id = ?', key[1])) is None:  # noqa: S608 -- named by our own journal
             found.lost.add(key)
-        else:
+        elif not _put(tx, key[0], row, old):
             waiting.append((key, row))
     while waiting:  # two rows may have exchanged what is unique
         left = [(key, row) for key, row in waiting if not _put(tx, key[0], row, old)]
@@ -156,17 +152,18 @@ def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
     return [row["name"] for row in connection.execute(f'PRAGMA table_info("{table}")')]
 
 
-def _journal(tx: Tx, found: _Found) -> list[int]:
-    """The entries that have all their rows, under their own numbers."""
+def _journal(tx: Tx, old: sqlite3.Connection, seqs: range, found: _Found) -> int:
+    """The entries that have all their rows, under their own numbers; how many."""
     names = _columns(tx, "events")
     marks = ", ".join("?" for _ in names)
-    brought = []
-    for entry in found.entries:
-        if any(key in found.lost for key, _ in _keys(entry)):
-            found.missing.append(entry["seq"])
+    brought = 0
+    for seq in seqs:
+        entry = None if seq in found.missing else _one(old, _ENTRY, seq)
+        if entry is None or any(key in found.lost for key, _ in _keys(entry)):
+            found.missing.add(seq)
             continue
-        tx.execute(f"INSERT INTO events ({', '.join(names)}) VALUES ({marks})", [entry[name] for name in names])  # noqa: S608 -- the schema's own names
-        brought.append(entry["seq"])
+        tx.execute(f"INSERT INTO events ({', '.join(names)}) VALUES ({marks})", [entry.get(name) for name in names])  # noqa: S608 -- the schema's own names
+        brought += 1
     return brought
 
 
@@ -201,8 +198,8 @@ def _positions(tx: Tx, old: sqlite3.Connection) -> None:
             journal.advance(tx, name, min(position, head))
 
 
-def _told(head: int, last: int, brought: Sequence[int], found: _Found, beside: Sequence[str]) -> str:
-    there = f"{len(brought)} of the {last - head} journal entries behind it were brought along from the damaged file"
+def _told(head: int, last: int, brought: int, found: _Found, beside: Sequence[str]) -> str:
+    there = f"{brought} of the {last - head} journal entries behind it were brought along from the damaged file"
     lost = [*found.missing, *range(head + ENTRIES_MAX + 1, last + 1)]
     if lost:
         there += f"; missing are the entries {_ranges(sorted(lost))}"

@@ -16,7 +16,7 @@ ANALYZE = shutil.which("systemd-analyze")
 SAME = "User Group StateDirectory StateDirectoryMode WorkingDirectory".split()
 NOT_ITS_OWN = {  # what only a service that stays needs
     "Type", "ExecStart", "TimeoutStartSec", "WatchdogSec", "Restart", "RestartSec", "KillMode", "TimeoutStopSec", "OOMPolicy",
-    "RestrictAddressFamilies",
+    "RestrictAddressFamilies", "ReadWritePaths",
 }  # fmt: skip
 
 
@@ -33,6 +33,7 @@ def test_it_may_do_no_more_than_the_service_and_nothing_on_the_network():
     }
     assert WHOLE["RestrictAddressFamilies"] == ["AF_UNIX"]
     assert WHOLE["PrivateNetwork"] == ["yes"]
+    assert "ReadWritePaths" not in WHOLE  # the service may write its configuration
 
 
 def test_it_comes_every_night_also_for_a_box_that_was_off():
