@@ -43,6 +43,8 @@ export default class Backups extends View {
 
   draw_it() {
     const { folder, backups } = this.found;
+    const newest = backups.find((one) => !one.error);
+    const command = `eryxon-gateway restore ${newest ? `${folder}/${newest.name}` : "FILE"}`;
     const heads = ["made", "gateway", "version", "size", "rows", "files", "secrets", ""].map((one) => (one ? t(`ops.head.${one}`) : ""));
     return html`
       <p>${t("ops.backups.what", { folder })}</p>
@@ -53,10 +55,10 @@ export default class Backups extends View {
       ${table(t("ops.menu_backups"), heads, backups.map((one) => this.row(one)), t("ops.backups.none"), [3, 4, 5])}
       <h2>${t("ops.backups.restore")}</h2>
       <p>${t("ops.backups.restore_what")}</p>
-      <ol>
+      <ol class="ops-steps">
         <li>${t("ops.backups.step_stop")} <code>systemctl stop eryxon-gateway</code></li>
-        <li>${t("ops.backups.step_look")} <code>eryxon-gateway restore FILE</code></li>
-        <li>${t("ops.backups.step_restore")} <code>eryxon-gateway restore FILE --yes</code></li>
+        <li>${t("ops.backups.step_look")} <code>${command}</code></li>
+        <li>${t("ops.backups.step_restore")} <code>${command} --yes</code></li>
         <li>${t("ops.backups.step_start")} <code>systemctl start eryxon-gateway</code></li>
       </ol>
     `;
@@ -69,7 +71,7 @@ export default class Backups extends View {
       <td>${when(one.made_at)}</td>
       <td>${one.gateway}</td>
       <td>${one.version}</td>
-      <td class="amount">${t("ops.backups.mb", { mb: number(one.bytes / MB, 1) })}</td>
+      <td class="amount">${t("ops.backups.mb", { mb: number(one.bytes / MB, 2) })}</td>
       <td class="amount">${number(one.rows)}</td>
       <td class="amount">${number(one.files)}</td>
       <td>${t(one.secrets ? "ops.backups.with" : "ops.backups.without")}</td>

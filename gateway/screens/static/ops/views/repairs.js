@@ -4,6 +4,7 @@ import { t } from "shared/i18n.js";
 import { when } from "../core/sentence.js";
 import { View } from "../core/view.js";
 import { ask, choice } from "../parts/ask.js";
+import { coded } from "../parts/coded.js";
 
 const DAYS = ["1", "7", "30", "90"];
 const DRAWN = { error: ["circle-x", "tone-red"], warning: ["triangle-alert", "tone-amber"], info: ["info", "tone-grey"] };
@@ -55,15 +56,10 @@ export default class Repairs extends View {
       <p><span class="quiet">${t("ops.repairs.cause")}</span> ${coded(say("cause"))}</p>
       <p><span class="quiet">${t("ops.repairs.effect")}</span> ${coded(say("effect"))}</p>
       <p class="quiet">${t("ops.repairs.steps")}</p>
-      <ul>${say("steps").split("\n").map((step) => html`<li>${coded(step)}</li>`)}</ul>
+      <ul class="ops-steps">${say("steps").split("\n").map((step) => html`<li>${coded(step)}</li>`)}</ul>
       ${one.fix
         ? html`<div class="row"><button class="button" @click=${() => this.mend(one)}>${icon("wrench")} ${say("fix")}</button></div>`
         : nothing}
     </section>`;
   }
-}
-
-/** What stands in backquotes is to be typed. */
-function coded(text) {
-  return text.split("`").map((part, at) => (at % 2 ? html`<code>${part}</code>` : part));
 }

@@ -2,6 +2,7 @@ import { html } from "lit";
 import { icon } from "shared/icon.js";
 import { t } from "shared/i18n.js";
 import { View } from "../core/view.js";
+import { coded } from "../parts/coded.js";
 import { table } from "../parts/table.js";
 
 /** How the box is, packed for somebody who helps. */
@@ -13,7 +14,7 @@ export default class Support extends View {
   draw_it() {
     const row = ({ name }) => html`<tr>
       <td class="ops-mono">${name}</td>
-      <td>${t(`ops.support.in_${name.split(".")[0]}`)}</td>
+      <td>${coded(t(`ops.support.in_${name.split(".")[0]}`))}</td>
     </tr>`;
     return html`
       <p>${t("ops.support.what")}</p>
