@@ -1,19 +1,23 @@
 """The sentence of truth as data, problems that the box sees, samples for the plots."""
 
+import asyncio
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from gateway.kernel.clock import ManualClock
+from gateway import housekeeping
+from gateway.kernel.clock import ManualClock, text
 from gateway.kernel.db import Database
+from gateway.kernel.ids import uuid7
 from gateway.kernel.migrate import migrate
 from gateway.ops import history, store
 from gateway.ops.overview import overview
 from gateway.ops.repairs import found
 from gateway.ops.store import KEEP_MINUTES, Sample
-from gateway.settings import Settings
+from gateway.settings import Retention, Settings
 
 WORDS = Path(__file__).parents[2] / "gateway" / "screens" / "static" / "i18n" / "en.json"
 CLOUD = {
@@ -93,8 +97,8 @@ def test_every_problem_is_found_and_has_its_words(tmp_path, monkeypatch):
     words = json.loads(WORDS.read_text())["ops"]["repair"]
     assert set(words) == set(kinds)
     for one in problems:
-        for text in words[one.kind].values():
-            assert set(re.findall(r"{(\w+)}", text)) <= set(one.values), one.kind
+        for sentence in words[one.kind].values():
+            assert set(re.findall(r"{(\w+)}", sentence)) <= set(one.values), one.kind
     assert found(report(), Settings.model_validate({"gateway": {"data_dir": tmp_path / ".."}}), [], 0) != problems
 
 
@@ -140,3 +144,17 @@ async def test_the_peak_is_forgotten_once_nothing_waited(db):
     for minute, pending in enumerate((3, 9, 0, 4, 2)):
         await db.write(store.sample, 30_000_000 + minute, Sample(1, pending, 0, 0, 0))
     assert await db.read(store.peak) == 4
+
+
+async def test_what_was_done_on_the_page_is_forgotten_with_the_other_logs(db):
+    clock = ManualClock()
+    days = [40, 10]
+    for number, age in enumerate(days):
+        at = text(clock.now() - timedelta(days=age))
+        await db.write(store.acted, (str(number), at, "anna", "::1", "queue.retry", "{}", 200))
+    cleaning = asyncio.create_task(housekeeping.clean(db, clock, uuid7(clock), Retention(log_days=30)))
+    while not cleaning.done():
+        await clock.advance(1)
+        await asyncio.sleep(0)
+    await cleaning
+    assert [one["id"] for one in await db.read(store.actions)] == ["1"]
