@@ -195,6 +195,7 @@ def chromium(apt: PrivateApt) -> None:
     apt.unpack(CHROMIUM_PACKAGES, home)
     (home / "fonts.conf").write_text(
         '<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig>'
+        '<include ignore_missing="yes">/etc/fonts/fonts.conf</include>'  # which of them is meant by "sans-serif"
         f"<dir>{home}/usr/share/fonts</dir><dir>/usr/share/fonts</dir><cachedir>{home}/font-cache</cachedir></fontconfig>",
         encoding="utf-8",
     )

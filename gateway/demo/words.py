@@ -49,6 +49,7 @@ class Invitation:
             f"Operations {self.url}/ops/   (sign in with the API key)",
             f"REST API   {api}   (by hand, with every route: {self.url}/docs)",
             f"API key    {self.key}",
+            f"Operations {self.url}/ops/   (sign in with that key)",
             f"MQTT       {host}:{port}, user viewer, password {self.viewer}   ({self.broker})",
             f"Data       {data}",
             "",

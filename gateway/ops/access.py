@@ -15,9 +15,10 @@ import structlog
 from gateway.kernel import state
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database, Tx
-from gateway.kernel.errors import Forbidden, Invalid, TooFast, Unauthorized
+from gateway.kernel.errors import Forbidden, Invalid, Unauthorized
 from gateway.ops import passwords
 from gateway.web.auth import Keys
+from gateway.web.limits import Exceeded
 from gateway.web.routes import Caller, Scope
 
 PASSWORD_KEY, CODE_KEY = "ops.password", "ops.code"  # in gateway_state, both hashed
@@ -60,7 +61,7 @@ class Access:
         return {"password": password is not None, "code": code is not None}
 
     async def enter(self, source: str, *, password: str | None = None, key: str | None = None) -> tuple[str, Session]:
-        """(token, session). Raises Unauthorized, Forbidden, TooFast."""
+        """(token, session). Raises Unauthorized, Forbidden, Exceeded."""
         self._wrong.require(source)
         if key is not None:
             return self._open(self._admin(key, source), source, key)
@@ -150,16 +151,17 @@ class Wrong:
         self._tries: dict[str, deque[float]] = {}
 
     def require(self, source: str) -> None:
-        """Raises TooFast."""
+        """Raises Exceeded."""
         tries, now_s = self._tries.get(source, deque()), self._clock.monotonic()
         while tries and now_s - tries[0] > WRONG_WITHIN_S:
             tries.popleft()
         if len(tries) < WRONG_MAX or _loopback(source):
             return
         wait_s = int(WRONG_WITHIN_S - (now_s - tries[0])) + 1
-        raise TooFast(
+        raise Exceeded(
             f"{WRONG_MAX} wrong tries from {source}: locked for {wait_s} s, or sign in on the gateway itself",
             {"limit": WRONG_MAX, "remaining": 0, "retryAfter": wait_s},
+            {"Retry-After": str(wait_s)},
         )
 
     def note(self, source: str) -> None:

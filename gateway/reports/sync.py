@@ -50,7 +50,9 @@ def why_behind(report: Mapping[str, Any]) -> dict[str, Any]:
     pending, parked = link.get("pending", 0), link.get("parked", 0)
     reasons = []
     if link["state"] == "off":
-        reasons.append({"reason": f"Nothing is forwarded: {link['error']}", "way_out": "set [cloud] url and api_key"})
+        resume = "`eryxon-gateway queue resume` lets it go on"
+        way_out = resume if link.get("paused") else "set [cloud] url and api_key"
+        reasons.append({"reason": f"Nothing is forwarded: {link['error']}", "way_out": way_out})
     elif link["state"] == "down":
         wait = "it is tried again by itself; nothing is lost meanwhile"
         reasons.append(

@@ -94,8 +94,8 @@ class Streams:
                     if piece or loop.time() - said_s >= HEARTBEAT_S:
                         await response.write((piece or ": still here\n\n").encode())
                         said_s = loop.time()
-                    if self._ending.is_set() or loop.time() > ends_s:
-                        break
+                    if self._ending.is_set() or loop.time() > ends_s or request.transport is None:
+                        break  # who has left makes room at once
             except (ConnectionError, Unauthorized):
                 pass  # nobody is there any more, or he has left
         return response

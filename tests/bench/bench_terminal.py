@@ -79,9 +79,9 @@ async def taps(desk: Desk, until_s: float) -> None:
     while time.perf_counter() < until_s:
         await page.evaluate("app.go('#/queue')")
         await desk.tap_on("[aria-pressed]:has-text('Rush')")
-        await page.wait_for_selector("[aria-pressed=true]")
+        await page.locator("[aria-pressed=true]").wait_for()  # a selector that is waited for would hold its element
         await desk.tap_on("[aria-pressed]:has-text('Rush')")
-        await page.wait_for_selector("op-card")
+        await page.locator("op-card").first.wait_for()
         await desk.tap_on("op-card a >> nth=0")
         await desk.arrives("operation")
         await desk.tap_on("[data-action=issue]")

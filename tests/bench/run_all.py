@@ -15,7 +15,7 @@ BENCHES = (
     "bench_uns.py",
     "bench_realtime.py",
     "bench_webhooks.py",
-    "bench_terminals.py",
+    "bench_terminal_server.py",
     "bench_opcua.py",
     "bench_terminal.py",
     "bench_plugins.py",

@@ -260,3 +260,17 @@ async def test_trust_comes_back_in_steps_after_a_long_outage(db, clock):
         assert knocker.ask(OK)
         answered += 1
     assert 1 < answered < 6
+
+
+async def test_a_person_ends_the_pause_after_a_failure_but_not_the_days_limit(db, clock):
+    knocker = Knocker(db, clock, per_day=3)
+    while knocker.ask(unreached("no route")):
+        await clock.advance(0.01)
+    assert knocker.budget.wait_s() > 0
+    knocker.budget.knock_now()
+    assert knocker.budget.wait_s() == 0
+    while not knocker.budget.wait_s() > DAY_S / 24 / 2:
+        await clock.advance(UNREACHABLE_CAP_S)
+        knocker.ask(OK)
+    knocker.budget.knock_now()
+    assert knocker.budget.wait_s() > 0

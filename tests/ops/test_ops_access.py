@@ -94,6 +94,15 @@ async def test_only_hashes_are_kept(here):
     assert await here.gateway.db.read(state.get, access.CODE_KEY) is None
 
 
+def test_a_try_costs_what_it_is_meant_to(monkeypatch):
+    monkeypatch.undo()
+    assert (passwords._COST, passwords._BLOCK, passwords._LANES) == (2**14, 8, 1)
+    kept = passwords.hashed(PASSWORD)
+    assert passwords.matches(PASSWORD, kept)
+    assert not passwords.matches(PASSWORD + "!", kept)
+    assert passwords.hashed(PASSWORD) != kept  # another salt each time
+
+
 async def test_a_change_needs_the_token_of_the_session(here):
     await signed_in(here)
     token, here.csrf = here.csrf, ""
@@ -142,9 +151,9 @@ async def test_wrong_tries_lock_an_address_for_a_while_and_no_other(door, clock)
     for _ in range(WRONG_MAX):
         with pytest.raises(access.Unauthorized):
             await door.enter(OUTSIDE, password="guessed")
-    with pytest.raises(access.TooFast, match=f"locked for {int(WRONG_WITHIN_S) + 1} s"):
+    with pytest.raises(access.Exceeded, match=f"locked for {int(WRONG_WITHIN_S) + 1} s"):
         await door.enter(OUTSIDE, password=PASSWORD)
-    with pytest.raises(access.TooFast):
+    with pytest.raises(access.Exceeded):
         await door.redeem(OUTSIDE, "AAAAA-AAAAA", PASSWORD)
     await door.enter("192.0.2.8", password=PASSWORD)
     await clock.advance(WRONG_WITHIN_S + 1)

@@ -1,13 +1,19 @@
 """The sentence of truth as data, what needs somebody, samples for the plots."""
 
+import asyncio
+from datetime import timedelta
+
 import pytest
 
-from gateway.kernel.clock import ManualClock
+from gateway import housekeeping
+from gateway.kernel.clock import ManualClock, text
 from gateway.kernel.db import Database
+from gateway.kernel.ids import uuid7
 from gateway.kernel.migrate import migrate
 from gateway.ops import history, store
 from gateway.ops.overview import overview
 from gateway.ops.store import KEEP_MINUTES, Sample
+from gateway.settings import Retention
 
 CLOUD = {
     "state": "up",
@@ -102,3 +108,17 @@ async def test_the_peak_is_forgotten_once_nothing_waited(db):
     for minute, pending in enumerate((3, 9, 0, 4, 2)):
         await db.write(store.sample, 30_000_000 + minute, Sample(1, pending, 0, 0, 0))
     assert await db.read(store.peak) == 4
+
+
+async def test_what_was_done_on_the_page_is_forgotten_with_the_other_logs(db):
+    clock = ManualClock()
+    days = [40, 10]
+    for number, age in enumerate(days):
+        at = text(clock.now() - timedelta(days=age))
+        await db.write(store.acted, (str(number), at, "anna", "::1", "queue.retry", "{}", 200))
+    cleaning = asyncio.create_task(housekeeping.clean(db, clock, uuid7(clock), Retention(log_days=30)))
+    while not cleaning.done():
+        await clock.advance(1)
+        await asyncio.sleep(0)
+    await cleaning
+    assert [one["id"] for one in await db.read(store.actions)] == ["1"]

@@ -228,10 +228,24 @@ async def test_a_dead_letter_is_discarded_with_a_reason_and_another_is_sent_agai
     assert done[1]["detail"]["reason"] == "typed wrongly"
 
 
+async def test_a_row_is_set_right_and_sent_again(desk, here, letters):
+    cell = (await here.send("POST", "/fn/api-cells", {"name": "Bending press with far too long a name"})).data["cell"][
+        "id"
+    ]
+    await park(here, REFUSED, cell)
+    await desk.go("letters")
+    await desk.page.get_by_role("button", name="Edit").click()
+    await desk.dialog().locator("input[name=name]").fill("Bending")
+    await desk.dialog().get_by_role("button", name="Save, retry").click()
+    await desk.says("1 is sent again.")
+    assert (await here.verb("data.row", table="cells", id=cell))["row"]["name"] == "Bending"
+    assert [one["state"] for one in await parked(here)] == ["retry"]
+
+
 async def test_all_of_one_cause_go_together(desk, here, letters):
     await park(here, REFUSED, "a", "b", "c")
     await desk.go("letters")
-    await desk.page.get_by_role("button", name="Discard all 3").click()
+    await desk.page.get_by_role("button", name="Discard 3").click()
     await desk.dialog().locator("input[name=reason]").fill("all of them")
     await desk.dialog().get_by_role("button", name="Discard").click()
     await desk.says("Nothing was refused.")
@@ -278,7 +292,7 @@ async def test_the_plots_are_tables_too(desk, here):
     await desk.go("sync")
     await desk.page.wait_for_selector(".ops-plot canvas")
     assert re.search(r"Waiting: \d+", await desk.page.locator(".ops-plot").first.get_attribute("aria-label"))
-    await desk.page.get_by_role("button", name="As a table").first.click()
+    await desk.page.get_by_role("button", name="Table").first.click()
     plot = desk.page.locator("ops-plot").first
     await plot.locator(".table tbody tr").first.wait_for()
     assert await plot.locator(".table thead th").all_inner_texts() == ["When", "Waiting", "Set aside"]

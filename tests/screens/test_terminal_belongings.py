@@ -128,6 +128,13 @@ async def test_a_drawing_is_shown_and_made_bigger(desk, hall):
     await desk.arrives("operation")
 
 
+async def test_a_program_is_a_code_for_the_machines_scanner(desk, hall):
+    cut, _ = await order(hall, "B-8", cnc_program_name="O4711")
+    await desk.open(cut)
+    await desk.tap_on(".documents-part a:has-text('O4711')")
+    await desk.page.wait_for_selector("img.page-cnc")
+
+
 async def test_a_paper_that_is_not_here_says_so(desk, hall):
     cut, _ = await order(hall, "B-6", file_paths=["parts/drawing-4711.pdf"])
     await desk.open(cut, "documents")

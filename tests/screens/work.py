@@ -60,7 +60,7 @@ class Desk(Screen):
 
     async def arrives(self, view: str) -> None:
         """Something was done, and the screen is somewhere else."""
-        await self.page.wait_for_selector(f"{view}-view")
+        await self.page.locator(f"{view}-view").wait_for()
 
     async def settle(self) -> None:
         """No window for undo is open any more, and everything is sent."""

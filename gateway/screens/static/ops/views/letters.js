@@ -6,6 +6,9 @@ import { View } from "../core/view.js";
 import { ask, input } from "../parts/ask.js";
 import { json, table } from "../parts/table.js";
 
+/** Tables whose function has another name. */
+const FUNCTIONS = { substep_templates: "templates" };
+
 /** What a way out refused for good, by its cause, and what was seen differently here and in the cloud. */
 export default class Letters extends View {
   every_ms = 10_000;
@@ -50,6 +53,35 @@ export default class Letters extends View {
     if (!given) return;
     const seqs = entries.map((one) => one.seq);
     await this.act(() => this.app.verb("queue.discard", { reader, seqs, ...given }), t("ops.letters.discarded", { n }));
+  }
+
+  /** Sets the row right and sends it again, with whatever waits behind it. */
+  async edit(one) {
+    let change, row;
+    const read = async () => {
+      const { changes } = await this.app.verb("queue.look", { seq: one.seq });
+      change = changes.find(({ op, fields }) => op !== "delete" && fields?.length);
+      if (change) ({ row } = await this.app.verb("data.row", change));
+    };
+    if (!(await this.app.act(read))) return;
+    const fields = change?.fields.filter((name) => name in row) ?? [];
+    if (!fields.length) return this.app.toast(t("ops.letters.nothing_to_edit"), "amber");
+    const given = await ask({
+      title: t("ops.letters.edit_one", { row: change.table }),
+      text: one.reason,
+      yes: t("ops.letters.edit_send"),
+      fields: fields.map((name) => input(name, name, { value: row[name] ?? "" })),
+    });
+    if (!given) return;
+    const changed = Object.entries(given).filter(([name, value]) => String(row[name] ?? "") !== value);
+    const body = Object.fromEntries(changed.map(([name, value]) => [name, typeof row[name] === "number" ? Number(value) : value]));
+    const path = `/api-${FUNCTIONS[change.table] ?? change.table.replaceAll("_", "-")}?id=${change.id}`;
+    await this.act(async () => {
+      if (changed.length) await this.app.fn("PATCH", path, body);
+      const now = await this.app.verb("queue.list", { reader: one.reader });
+      const seqs = now.filter(({ aggregate }) => aggregate === one.aggregate).map(({ seq }) => seq);
+      await this.app.verb("queue.retry", { reader: one.reader, seqs });
+    }, t("ops.letters.retried", { n: 1 }));
   }
 
   async look(one) {
@@ -110,6 +142,7 @@ export default class Letters extends View {
           <div class="row">
             <button class="button" aria-expanded=${open ? "true" : "false"} @click=${() => this.look(open ? this.open : one)}>${t("ops.show")}</button>
             <button class="button" @click=${() => this.retry([one])}>${t("ops.letters.retry")}</button>
+            ${one.reader === "cloud" ? html`<button class="button" @click=${() => this.edit(one)}>${t("ops.letters.edit")}</button>` : nothing}
             <button class="button" @click=${() => this.discard([one])}>${t("ops.letters.discard")}</button>
           </div>
         </td>

@@ -80,9 +80,9 @@ export default class Logs extends View {
         </button>
         <button class="button" @click=${() => this.save()}>${icon("download")} ${t("ops.logs.save")}</button>
         <span class="grow"></span>
-        <span>${t("ops.logs.level_now", { level: this.level, configured: this.configured })}</span>
+        <span>${t("ops.logs.level_now", { level: this.level, configured: this.configured, n: MINUTES })}</span>
         ${LEVELS.filter((one) => one !== this.level).map(
-          (one) => html`<button class="button" @click=${() => this.set_level(one)}>${t("ops.logs.level_for", { level: one, n: MINUTES })}</button>`,
+          (one) => html`<button class="button" @click=${() => this.set_level(one)}>${t("ops.logs.level_for", { level: one })}</button>`,
         )}
       </div>
       <ul class="ops-log" id="records" tabindex="0" aria-label=${t("ops.menu_logs")}>

@@ -56,7 +56,7 @@ export default class Reports extends View {
             )}
           </span>
         </div>
-        ${this.scrap.data.length ? this.pareto() : nothing} ${this.reasons(this.scrap.data, "")}
+        ${this.scrap.data.length ? this.pareto() : nothing} ${this.reasons(this.scrap.data, t("reports.pareto"), false)}
       </section>
       <section class="report">
         <h2>${t("reports.load")}</h2>
@@ -148,7 +148,7 @@ export default class Reports extends View {
     return this.part("made", ["cell", "job", "part", "operation", "planned", "good", "scrap", "rework", "worked"], rows);
   }
 
-  reasons(found, label) {
+  reasons(found, label, headed = true) {
     const rows = found.map(
       (one) => html`<tr>
         <td>${one.code}</td>
@@ -158,7 +158,7 @@ export default class Reports extends View {
         <td class="amount">${number(one.cumulative_percentage)} %</td>
       </tr>`,
     );
-    return listed(label, ["reason", "what", "pieces", "share", "summed"], rows, t("reports.no_scrap"));
+    return listed(label, headed, ["reason", "what", "pieces", "share", "summed"], rows, t("reports.no_scrap"));
   }
 
   pareto() {
@@ -195,11 +195,11 @@ export default class Reports extends View {
         <td>${one.warnings.overloaded ? html`${icon("triangle-alert")} ${t("reports.overloaded")}` : ""}</td>
       </tr>`,
     );
-    return listed("", ["cell", "hours_there", "hours_needed", "share", "open", "running", "note"], rows, t("reports.no_cells"));
+    return listed(t("reports.load"), false, ["cell", "hours_there", "hours_needed", "share", "open", "running", "note"], rows, t("reports.no_cells"));
   }
 
   part(name, columns, rows) {
-    return listed(t(`reports.${name}`), columns, rows, t("reports.nothing"));
+    return listed(t(`reports.${name}`), true, columns, rows, t("reports.nothing"));
   }
 
   choose(given) {
@@ -208,8 +208,9 @@ export default class Reports extends View {
   }
 }
 
-function listed(heading, columns, rows, empty) {
+/** A table with or without its heading: the plot or the section above may have it already. */
+function listed(label, headed, columns, rows, empty) {
   const amounts = columns.flatMap((one, at) => (AMOUNTS.includes(one) ? [at] : []));
   const heads = columns.map((one) => t(`reports.${one}`));
-  return html`${heading ? html`<h3>${heading}</h3>` : nothing} ${table(heading || t("reports.load"), heads, rows, empty, amounts)}`;
+  return html`${headed ? html`<h3>${label}</h3>` : nothing} ${table(label, heads, rows, empty, amounts)}`;
 }

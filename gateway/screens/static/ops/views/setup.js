@@ -211,7 +211,7 @@ export default class Setup extends View {
           </p>`
         : html`<p>${t("ops.setup.nothing_set")}</p>`}
       <p class="quiet">${t("ops.setup.backup")}</p>
-      <p><a class="button primary" href="/ops/">${t("ops.setup.to_overview")}</a></p>
+      <p><a class="button primary" href="/ops/">${t("ops.menu_overview")}</a></p>
     `;
   }
 }

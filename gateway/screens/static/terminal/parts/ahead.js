@@ -53,10 +53,13 @@ export class Ahead {
 /** How many there are to look at: a picture is one. */
 export const pagesOf = ({ kind, pages }) => pages ?? (kind === "image" ? 1 : 0);
 
-/** A page as a picture. It never changes under its address: once seen, it is there without a gateway too. Raises when it is not to be had. */
+/**
+ * A page as a picture. A file never changes under its address: once seen, it is there without a gateway too. The code of a program is
+ * made of what the part says now. Raises when it is not to be had.
+ */
 export async function pageOf({ api }, file, page) {
   const url = api.base + file.url.replace("{page}", page);
-  const answer = await fetch(url, { headers: api.headers(), cache: "force-cache" });
+  const answer = await fetch(url, { headers: api.headers(), cache: file.kind === "cnc" ? "no-cache" : "force-cache" });
   if (!answer.ok) throw new Error(`${answer.status} for ${url}`);
   return answer.blob();
 }

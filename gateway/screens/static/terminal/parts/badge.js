@@ -20,7 +20,7 @@ export function standing({ attention, waiting, link }) {
   if (refused > 0) return { key: "attention", values: { n: refused }, tone: "red", icon: "circle-alert" };
   if (link.gateway === "down") return { key: waiting ? "no_gateway" : "no_gateway_idle", values: { n: waiting }, tone: "amber", icon: "wifi-off" };
   if (link.gateway === "unknown") return { key: "connecting", values: {}, tone: "quiet", icon: "wifi" };
-  if (cloud.state === "down") {
+  if (cloud.state === "down" || (cloud.state === "off" && pending > 0)) { // off with something waiting: somebody has paused it
     return { key: pending ? "cloud_down" : "cloud_down_idle", values: { n: pending, since: cloud.since }, tone: "neutral", icon: "cloud-off" };
   }
   if (pending + waiting > 0) return { key: "sending", values: { n: pending + waiting }, tone: "quiet", icon: "send" };

@@ -33,19 +33,18 @@ export function checklist(card, { substeps }) {
   `);
 }
 
-export function documents(card, { documents: files, cnc }) {
-  if (!files.length && !cnc) return nothing;
+export function documents(card, { documents: files }) {
+  if (!files.length) return nothing;
   return section("documents", "file-text", html`
     <div class="row">
       ${files.map((file) => html`<a class="button" href=${paper(card, file)}>${icon(iconOf(file))} <span>${file.name}</span></a>`)}
-      ${cnc ? html`<span class="cnc">${icon("file-code")} ${t("card.cnc")} <strong>${cnc}</strong></span>` : nothing}
     </div>
   `);
 }
 
 export const paper = (card, file) => `#/documents/${card.id}/${encodeURIComponent(file.id)}`;
 
-const KIND_ICONS = { image: "image", pdf: "file-text", cad: "package" };
+const KIND_ICONS = { image: "image", pdf: "file-text", cad: "package", cnc: "qr-code" };
 export const iconOf = ({ kind }) => KIND_ICONS[kind] ?? "file-text";
 
 /** What has to be at hand. */

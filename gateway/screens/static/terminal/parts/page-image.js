@@ -6,7 +6,7 @@ import { pageOf } from "./ahead.js";
 export class PageImage extends LitElement {
   static properties = {
     app: { attribute: false },
-    file: { attribute: false, hasChanged: (now, before) => now?.id !== before?.id },
+    file: { attribute: false, hasChanged: (now, before) => now?.url !== before?.url },
     page: { attribute: false },
     zoom: { attribute: false },
     shown: { state: true },
@@ -46,7 +46,7 @@ export class PageImage extends LitElement {
   render() {
     if (this.missing) return html`<p class="empty">${t("documents.missing")}</p>`;
     if (!this.shown) return html`<p class="quiet">${t("operation.loading")}</p>`;
-    return html`<img class="page zoom-${this.zoom ?? 1}" src=${this.shown} alt=${this.file.name} />`;
+    return html`<img class="page page-${this.file.kind} zoom-${this.zoom ?? 1}" src=${this.shown} alt=${this.file.name} />`;
   }
 }
 

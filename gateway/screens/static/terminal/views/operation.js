@@ -82,6 +82,7 @@ class OperationView extends View {
       ["material", card.material],
       ["due", card.due_date && day(card.due_date)],
       ["cell", card.cell_name],
+      ["batch", detail?.batch && t("operation.batch_of", { number: detail.batch.batch_number, n: detail.batch.operations })],
       ["time", t("operation.time_of", { worked: span(this.#workedS(card, detail)), planned: span(card.estimated_s) })],
     ];
     const shown = facts.filter(([, value]) => value);

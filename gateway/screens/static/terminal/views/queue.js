@@ -42,7 +42,7 @@ class QueueView extends View {
   }
 
   updated() {
-    const end = this.querySelector(".queue-end");
+    const end = this.isConnected && this.querySelector(".queue-end");
     if (end) this.#end.observe(end);
   }
 
