@@ -24,6 +24,8 @@ from gateway.admin.box import CALLER, Box
 from gateway.admin.server import LocalKeys
 from gateway.admin.socket import SOCKET
 from gateway.api import api_routes, blobs, webhooks_here
+from gateway.backups import restore as backups_
+from gateway.backups.store import Backups
 from gateway.cloud import store as cloud_
 from gateway.cloud.link import DOWN, UP, CloudLink
 from gateway.configuration import Configuration
@@ -45,7 +47,6 @@ from gateway.machines.watch import LINK as MACHINES
 from gateway.machines.watch import Watch
 from gateway.mcp_keys.keys import McpKeys
 from gateway.opening import opened
-from gateway.ops.repairs import FIRST_KEY
 from gateway.ops.switch import Switch
 from gateway.outbox import journal
 from gateway.outbox.event import Stamp
@@ -57,6 +58,8 @@ from gateway.publishers.senders import senders
 from gateway.realtime.hub import LINK as REALTIME
 from gateway.realtime.hub import SOCKETS_SHARE, Hub
 from gateway.realtime.routes import Realtime
+from gateway.repairs.asking import BrokerDoor
+from gateway.repairs.facts import FIRST_KEY
 from gateway.screens.assets import Assets
 from gateway.screens.live import LINK as TERMINALS
 from gateway.screens.ops import OperationsPage
@@ -140,12 +143,13 @@ class Gateway:
         self._api = LocalApi(self._inside, new_id, request_max_s=limits.request_timeout)
         self._door = Door(settings, clock)
         self._switch = Switch(db, clock)
-        self._source, self._tail = source, tail
+        self._source = source
         self._tls = Tls(settings.data_dir)
         known = machines(settings.uns)
         self.machines = MachineCommands(db, clock, new_id, settings.gateway.id, known)
         self.addresses: list[str] = []
         self.urls: list[str] = []
+        self._tail = tail
         self._clock = clock
         self._started_s = clock.monotonic()
         self._new_id = new_id
@@ -157,9 +161,8 @@ class Gateway:
         lent = (settings.data_dir, settings.gateway.plugins_dir, partial(speaking_over, self.machines, clock))
         self._plugins = plugins.Host(settings.plugins, *given, *lent)
         self.health.watch(blobs(settings).problem)
-        self.health.watch(lambda: self._tls.problem(clock.now()))
-        if settings.http.allow_plain_lan:
-            self.health.watch(lambda: "http.allow_plain_lan: keys travel over the LAN in the clear")
+        self.health.watch(lambda: self._tls.problem(clock.now(), settings.http.tls_cert))
+        self.health.watch(settings.http.exposed)
 
     def _inside(self) -> list[Route]:
         """What plugins can call."""
@@ -191,9 +194,8 @@ class Gateway:
         """Plain HTTP, TLS when there is a certificate, and the socket in the data folder."""
         call = partial(carried_out, self._api, CALLER)
         made = (self.settings, self.db, self.keys, self._clock, self._new_id, self.status.full, self._door)
-        box = Box(
-            *made, self.mcp_keys, self.terminals, call, self._plugins.restart, self._source, self._switch, self._tail
-        )
+        kept = (self._source, self._switch, BrokerDoor(self.settings.broker, self._clock), self._tail)
+        box = Box(*made, self.mcp_keys, self.terminals, call, self._plugins.restart, *kept)
         self._ops = OperationsPage(box, self._inside)
         public = self._application(self.keys)
         self._ops.add_to(public)
@@ -339,14 +341,18 @@ async def running(
     """
     clock, rng = SteadyClock(clock or SystemClock()), rng or random.Random()  # noqa: S311 -- jitter, no secret
     new_id = uuid7(clock)
-    async with opened(settings, clock) as db:
+    async with opened(settings, clock, recovering=True) as db:
         stamp = Stamp(clock.now(), settings.gateway.id, new_id)
         own = await db.write(identity.establish, stamp, settings.site.tenant_id, identity.machine())
         if own.cloned:
             log.warning("gateway.cloned", epoch=own.epoch, what="this data folder was last used on another machine")
         await sweep(db, blobs(settings), stamp)
+        lost = await db.read(partial(backups_.lost, now=clock.now()))
         configuration = Configuration(*(source or (None, None)), check, read=source is not None)
-        async with Gateway(settings, db, clock, new_id, rng, own, configuration, tail).run() as gateway:
+        made = Gateway(settings, db, clock, new_id, rng, own, configuration, tail)
+        made.health.watch(Backups(settings, clock).problem)
+        made.health.watch(lambda: lost)
+        async with made.run() as gateway:
             yield gateway
 
 

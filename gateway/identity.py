@@ -59,6 +59,19 @@ def establish(tx: Tx, stamp: Stamp, tenant_id: str, here: str) -> Identity:
     return Identity(device_id, epoch, first, cloned, tuple(epochs))
 
 
+def restored(tx: Tx, stamp: Stamp, here: str, above: int) -> Identity:
+    """A backup begins a new life, above its own and above the epoch that stood here. What it finds unsent stands before the new
+    life began: the box that made the backup may have sent it.
+    """
+    state: Mapping[str, str] = dict(tx.execute("SELECT key, value FROM gateway_state").fetchall())
+    epochs = _epochs(state)
+    epoch = max(int(state.get("epoch", 0)) + 1, above + 1, int(stamp.now.timestamp()))
+    epochs.append((epoch, journal.head(tx)))
+    wanted = _life(epochs, stamp.now) | ({"machine": here} if here else {})
+    tx.executemany(_PUT, wanted.items())
+    return Identity(state.get("device_id", ""), epoch, first=False, cloned=False, epochs=tuple(epochs))
+
+
 def renew(tx: Tx, highest: int, unsent: int, now: datetime) -> int | None:
     """The epoch to go on with when a hub has seen `highest` of this box, or None: this box was replaced.
 

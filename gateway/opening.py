@@ -6,25 +6,39 @@ from functools import partial
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database
-from gateway.kernel.errors import StartupError
+from gateway.kernel.errors import Damaged, StartupError
 from gateway.kernel.migrate import migrate
 from gateway.settings import Settings
 
 
 @contextlib.asynccontextmanager
-async def opened(settings: Settings, clock: Clock) -> AsyncIterator[Database]:
-    """The database alone, migrated. Raises StartupError, also when somebody has it."""
+async def opened(settings: Settings, clock: Clock, *, recovering: bool = False) -> AsyncIterator[Database]:
+    """The database alone, migrated. Raises StartupError, also when somebody has it.
+
+    `recovering`: a damaged one is replaced by the newest good backup, if there is one.
+    """
     try:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as exc:
         raise StartupError(
             f"the data folder {settings.data_dir} cannot be made ({exc.strerror}): name another with --data"
         ) from None
-    prepare = partial(migrate, clock=clock)
     async with contextlib.AsyncExitStack() as stack:
-        opening = Database.open(settings.data_dir, prepare=prepare, monotonic=clock.monotonic)
         try:
-            db = await stack.enter_async_context(opening)
+            try:
+                db = await stack.enter_async_context(_open(settings, clock))
+            except Damaged as damaged:
+                if not recovering:
+                    raise
+                from gateway.backups.recovery import recover  # noqa: PLC0415 -- every command opens a database, few a damaged one
+
+                await recover(settings, clock, damaged)
+                db = await stack.enter_async_context(_open(settings, clock))
         except OSError as exc:
             raise StartupError(f"the data folder {settings.data_dir} cannot be used: {exc}") from exc
         yield db
+
+
+def _open(settings: Settings, clock: Clock) -> contextlib.AbstractAsyncContextManager[Database]:
+    prepare = partial(migrate, clock=clock)
+    return Database.open(settings.data_dir, prepare=prepare, monotonic=clock.monotonic)

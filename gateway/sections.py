@@ -30,6 +30,7 @@ from gateway.values import (
 SECRET_MIN_CHARACTERS = 16
 _FUNCTIONS = "/functions/v1"
 _NOT_SHOWN = "***"
+SECRET_NAME = re.compile(r"secret|password|token|key$")  # of a key in a plugin's section
 
 
 def _address(name: str, url: str, example: str) -> None:
@@ -93,6 +94,10 @@ class Http(Section):
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("tls_cert and tls_key belong together: set both or none")
         return self
+
+    def exposed(self) -> str | None:
+        """What to say in health."""
+        return "http.allow_plain_lan: keys travel over the LAN in the clear" if self.allow_plain_lan else None
 
 
 class Bridge(Section):
@@ -314,6 +319,15 @@ class Retention(Section):
     log_days: Days = 30
 
 
+class Backup(Section):
+    """Where backups lie (`backups` in the data folder) and which of them stay."""
+
+    folder: Path | None = None
+    keep_daily: Annotated[int, Field(ge=0, le=366)] = 7
+    keep_weekly: Annotated[int, Field(ge=0, le=520)] = 4
+    max_bytes: Size | None = None
+
+
 class Limits(Section):
     """What one client may take. Sizes in bytes."""
 
@@ -353,6 +367,7 @@ class Settings(Section):
     webhooks: Webhooks = Webhooks()
     terminal: Terminal = Terminal()
     retention: Retention = Retention()
+    backup: Backup = Backup()
     limits: Limits = Limits()
     compat: Compat = Compat()
     log: Log = Log()
@@ -374,5 +389,4 @@ def _hidden(section: Any) -> Any:
         return [_hidden(one) for one in section]
     if not isinstance(section, dict):
         return section
-    secret = re.compile(r"secret|password|token|key$")
-    return {name: _NOT_SHOWN if secret.search(name) else _hidden(value) for name, value in section.items()}
+    return {name: _NOT_SHOWN if SECRET_NAME.search(name) else _hidden(value) for name, value in section.items()}

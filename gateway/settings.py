@@ -17,12 +17,13 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from gateway.kernel.errors import StartupError
-from gateway.sections import Bridge, Broker, Cloud, Device, Http, Retention, Settings, Uns
+from gateway.sections import SECRET_NAME, Bridge, Broker, Cloud, Device, Http, Retention, Settings, Uns
 from gateway.sections import Mapping_ as DeviceMapping
 from gateway.values import is_loopback
 
 __all__ = [
     "CONFIGS",
+    "SECRET_NAME",
     "Bridge",
     "Broker",
     "Cloud",
@@ -39,6 +40,7 @@ __all__ = [
     "load",
     "origins",
     "parsed",
+    "passphrase",
     "program",
     "supervisor",
     "unused",
@@ -112,7 +114,10 @@ def _loaded(tree: dict[str, Any], name: str, data: Path | None, environment: Map
         raise StartupError("\n".join(_told(error, name, sources) for error in exc.errors(include_url=False))) from None
     folders = {name: found for name in ("data_dir", "plugins_dir") if (found := getattr(settings.gateway, name))}
     absolute = {name: folder.expanduser().absolute() for name, folder in folders.items()}
-    return settings.model_copy(update={"gateway": settings.gateway.model_copy(update=absolute)})
+    sections: dict[str, Any] = {"gateway": settings.gateway.model_copy(update=absolute)}
+    if (folder := settings.backup.folder) is not None:
+        sections["backup"] = settings.backup.model_copy(update={"folder": folder.expanduser().absolute()})
+    return settings.model_copy(update=sections)
 
 
 def unused(settings: Settings) -> list[str]:
@@ -126,6 +131,11 @@ def unused(settings: Settings) -> list[str]:
 def supervisor() -> tuple[str, float]:
     """systemd's socket, and within how many seconds it wants to hear from us; empty and 0 without it."""
     return os.environ.get("NOTIFY_SOCKET", ""), int(os.environ.get("WATCHDOG_USEC") or 0) / 1e6
+
+
+def passphrase() -> str | None:
+    """For the secrets of a backup."""
+    return os.environ.get("GATEWAY_PASSPHRASE") or None
 
 
 def inherited() -> dict[str, str]:

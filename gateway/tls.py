@@ -81,19 +81,16 @@ class Tls:
         return sorted(_told(self.pair(name).certificate).names)
 
     def ends(self, name: str) -> datetime:
-        return _told(self.pair(name).certificate).ends
+        return ends(self.pair(name).certificate)
 
-    def problem(self, now: datetime) -> str | None:
+    def files(self, *others: Path | None) -> list[Path]:
+        """The certificates that are served with, `others` among them."""
+        own = [self.pair(name).certificate for name in (HTTP, MQTT) if self.there(name)]
+        return [*own, *(file for file in others if file is not None)]
+
+    def problem(self, now: datetime, *others: Path | None) -> str | None:
         """What to say in health."""
-        for name in (HTTP, MQTT):
-            if self.there(name):
-                try:
-                    left = self.ends(name) - now
-                except StartupError as exc:
-                    return exc.message
-                if left < timedelta(days=RENEW_DAYS):
-                    return f"{self.pair(name).certificate} ends in {left.days} days: eryxon-gateway tls renew, then restart"
-        return None
+        return next((told for file in self.files(*others) if (told := ending(file, now))), None)
 
     # ------------------------------------------------------------------ signing
 
@@ -153,6 +150,31 @@ class Tls:
         if not isinstance(signing, ec.EllipticCurvePrivateKey):
             raise StartupError(f"{self.ca.key} is no key of ours: bring the right one back")
         return certificate, signing
+
+
+def ends(file: Path) -> datetime:
+    """Of a certificate, ours or not. Raises StartupError."""
+    from cryptography import x509  # noqa: PLC0415 -- paid with the first use
+
+    try:
+        return x509.load_pem_x509_certificate(file.read_bytes()).not_valid_after_utc
+    except (OSError, ValueError) as exc:
+        raise StartupError(
+            f"{file} cannot be read as a certificate ({exc}): eryxon-gateway tls renew makes one"
+        ) from None
+
+
+def ending(file: Path, now: datetime) -> str | None:
+    """What people should know of this certificate; None: it is good for long."""
+    try:
+        left = ends(file) - now
+    except StartupError as exc:
+        return exc.message
+    return (
+        None
+        if left >= timedelta(days=RENEW_DAYS)
+        else f"{file} ends in {left.days} days: eryxon-gateway tls renew, then restart"
+    )
 
 
 @dataclass(frozen=True, slots=True)

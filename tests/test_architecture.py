@@ -57,7 +57,10 @@ MAY = {
     "housekeeping": TOOLS | {"cloud", "publishers", "settings", "webhooks"},
     "timekeeping": TOOLS | {"catalog", "jobs", "operations", "batches", "transfer"},
     "systemd": {"kernel", "settings"},
-    "opening": {"kernel", "settings"},
+    "repairs": TOOLS | {"backups", "cloud", "configuration", "sections", "settings", "tls", "uns"},
+    "support": {"kernel", "settings"},
+    "backups": TOOLS | {"settings", "identity"},
+    "opening": {"backups", "kernel", "settings"},
     "listening": {"kernel", "settings", "tls"},
     "plugin_api": WORK | {"mcp_keys", "values"},
     "plugin_host": WORK | {"machines", "mcp_keys", "plugin_api"},
@@ -65,6 +68,7 @@ MAY = {
     "uplinks": TOOLS | {"api", "cloud", "identity", "settings", "upstream"},
     "admin": WORK
     | {
+        "backups",
         "cloud",
         "configuration",
         "ops",
@@ -80,6 +84,8 @@ MAY = {
         "plugin_host",
         "replays",
         "terminals",
+        "repairs",
+        "support",
     },
     "api": WORK
     | {"examples", "settings", "catalog", "jobs", "operations", "files", "issues", "batches", "webhooks", "keys", "erp"}
@@ -88,6 +94,7 @@ MAY = {
     "app": WORK
     | FRAME
     | {
+        "backups",
         "settings",
         "listening",
         "opening",
@@ -113,15 +120,16 @@ MAY = {
         "transfer",
         "configuration",
         "ops",
+        "repairs",
         "screens",
         "uplinks",
     },
     "demo": {"kernel", "uns"},
     "cli": WORK
     | FRAME
-    | {"settings", "opening", "admin", "api", "app", "transfer", "demo", "tls", "uns", "values", "hub"}
-    | {"configuration", "ops", "screens"}
-    | {"mcp_keys", "plugin_api", "plugin_host", "reports", "terminals"},
+    | {"settings", "opening", "admin", "api", "app", "backups", "transfer", "demo", "tls", "uns", "values", "hub"}
+    | {"configuration", "ops"}
+    | {"mcp_keys", "plugin_api", "plugin_host", "repairs", "reports", "support", "terminals"},
     "__main__": {"cli"},
     "__init__": set(),
     "plugins": {"plugin_api"},

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway.configuration import Configuration
 from gateway.kernel.clock import Clock
@@ -17,6 +17,9 @@ from gateway.uns.door import Door
 from gateway.web.auth import Keys
 from gateway.web.routes import Caller, Scope
 
+if TYPE_CHECKING:  # what is looked at is imported by who looks
+    from gateway.repairs.facts import Broker
+
 CALLER = Caller("admin.sock", "admin socket", Scope.ADMIN)
 
 Arguments = Mapping[str, Any]
@@ -24,8 +27,9 @@ Arguments = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """`status` tells what `/healthz` does; `call` carries out a call of the REST API, see `plugin_host.ports.carried_out`; `tail`
-    holds the log of a gateway that runs; `by` is who asks. `restart` a plugin: NotRunning where none is at work.
+    """`status` tells what `/healthz` does; `call` carries out a call of the REST API, see `plugin_host.ports.carried_out`.
+    `restart` a plugin: NotRunning where none is at work. `broker_door` tells what stands at the broker's address; `tail` holds
+    the log of a gateway that runs; `by` is who asks.
     """
 
     settings: Settings
@@ -41,5 +45,6 @@ class Box:
     restart: Callable[[str], Awaitable[None]]
     configuration: Configuration
     switch: Switch
+    broker_door: "Callable[[], Awaitable[Broker | None]]"
     tail: Tail | None = None
     by: Caller = CALLER

@@ -15,12 +15,14 @@ from gateway.outbox.event import encode
 
 OK = 200
 ANSWER_MAX_S = 15.0  # longer than a slow disk takes
+# Verbs that read or write everything.
+PATIENCE_S = {"backups.create": 7200.0, "backups.verify": 7200.0, "backups.list": 120.0}
 SILENT_MAX_S = 120.0  # of an export, between two pieces
 
 
 async def ask(folder: Path, verb: str, given: Arguments) -> Any:
     """What the running gateway answers. Raises NotRunning, GatewayError."""
-    timeout = aiohttp.ClientTimeout(total=ANSWER_MAX_S)
+    timeout = aiohttp.ClientTimeout(total=PATIENCE_S.get(verb, ANSWER_MAX_S))
     async with _asked(folder, "POST", PATH + verb, timeout, data=encode(given)) as answer:
         return await _told(answer)
 
@@ -31,6 +33,16 @@ async def exported(folder: Path, entities: str, format_: str) -> AsyncIterator[A
     asked = {"entities": entities, "format": format_}
     within = aiohttp.ClientTimeout(total=None, sock_read=SILENT_MAX_S)
     async with _asked(folder, "GET", "/api-export", within, params=asked) as answer:
+        if answer.status != OK:
+            await _told(answer)
+        yield answer.content.iter_chunked(CHUNK_BYTES)
+
+
+@asynccontextmanager
+async def downloaded(folder: Path, name: str) -> AsyncIterator[AsyncIterator[bytes]]:
+    """The pieces of a backup. Raises NotRunning, GatewayError."""
+    within = aiohttp.ClientTimeout(total=None, sock_read=SILENT_MAX_S)
+    async with _asked(folder, "GET", f"{PATH}backups/{name}", within) as answer:
         if answer.status != OK:
             await _told(answer)
         yield answer.content.iter_chunked(CHUNK_BYTES)

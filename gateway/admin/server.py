@@ -6,6 +6,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from gateway.admin import backups
 from gateway.admin.box import CALLER, Box
 from gateway.admin.socket import CHUNK_BYTES, PATH, SOCKET, short
 from gateway.admin.transfer import importing
@@ -38,6 +39,7 @@ def application(app: web.Application, box: Box) -> web.Application:
     """`app` (the API without keys) and the verbs: POST /_admin/<verb> with the arguments as a JSON object.
 
     POST /_admin/import takes a file and answers in lines of JSON: how far it is, at the end `answer` or `error`.
+    GET /_admin/backups/<name> is one of them.
     """
 
     async def handle(request: web.Request) -> web.Response:
@@ -59,6 +61,10 @@ def application(app: web.Application, box: Box) -> web.Application:
             await response.write(encode({"error": exc.message}).encode() + b"\n")
         return response
 
+    async def backup(request: web.Request) -> web.StreamResponse:
+        return web.FileResponse(await backups.file(box, request.match_info["name"]), chunk_size=CHUNK_BYTES)
+
+    app.router.add_get(PATH + "backups/{name}", backup)
     app.router.add_post(PATH + "import", import_)
     app.router.add_post(PATH + "{verb}", handle)
     return app

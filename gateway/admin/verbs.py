@@ -29,6 +29,10 @@ _VERBS = {
     "queue.pause": ("queue", "pause"),
     "queue.resume": ("queue", "resume"),
     "replay": ("replays", "ask"),
+    "backups.create": ("backups", "create"),
+    "backups.list": ("backups", "listed"),
+    "backups.verify": ("backups", "verify"),
+    "backups.drop": ("backups", "drop"),
     "conflicts.list": ("conflicts", "listed"),
     "conflicts.resolve": ("conflicts", "resolve"),
     "uns.check": ("uns", "check"),
@@ -48,8 +52,6 @@ _VERBS = {
     "data.row": ("data", "row"),
     "logs.show": ("logs", "show"),
     "logs.level": ("logs", "level"),
-    "repairs.list": ("repairs", "listed"),
-    "repairs.ignore": ("repairs", "ignore"),
     "ops.code": ("ops", "code"),
     "ops.overview": ("ops", "overview"),
     "ops.history": ("ops", "history_"),
@@ -59,6 +61,12 @@ _VERBS = {
     "terminals.list": ("terminals", "listed"),
     "terminals.revoke": ("terminals", "revoke"),
     "terminals.pin": ("terminals", "pin"),
+    "repairs.list": ("repairs", "listed"),
+    "repairs.ignore": ("repairs", "ignore"),
+    "repairs.close_folder": ("repairs", "close_folder"),
+    "audit.page": ("audit", "page"),
+    "support.list": ("support", "listed"),
+    "support.files": ("support", "files"),
 }
 
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -32,6 +32,9 @@ from gateway.settings import Settings, load
 from gateway.terminals.pairing import Terminals
 from gateway.uns.door import Door
 from gateway.web.auth import Keys
+
+if TYPE_CHECKING:  # what is looked at is imported by who looks
+    from gateway.repairs.facts import Broker
 
 PROBLEM, UNREACHABLE = 1, 3  # 2, wrong usage, is click's
 
@@ -129,9 +132,14 @@ async def boxed(settings: Settings, source: Source = (None, None)) -> AsyncItera
             async def restart(_name: str) -> None:
                 raise NotRunning("it is stopped, and its plugins with it")
 
+            async def broker_door() -> "Broker | None":
+                from gateway.repairs.asking import seen  # noqa: PLC0415 -- what speaks MQTT, for one verb
+
+                return await seen(settings.broker)
+
             mcp_keys = McpKeys(db, clock, new_id)
             made = (settings, db, keys, clock, new_id, status, Door(settings, clock), mcp_keys)
-            kept = (Configuration(*source, check), Switch(db, clock))
+            kept = (Configuration(*source, check), Switch(db, clock), broker_door)
             yield Box(*made, Terminals(db, clock, new_id), call, restart, *kept)
     except StartupError as exc:
         if "is in use by process" in exc.message:  # it runs, and its socket does not answer

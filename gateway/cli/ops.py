@@ -1,4 +1,4 @@
-"""`ops`, `logs`, `repairs`: what the operations page does, for who has no browser."""
+"""`ops`, `logs`: what the operations page does, for who has no browser."""
 
 import json
 from typing import Any
@@ -7,7 +7,6 @@ import click
 
 from gateway.cli.leaf import Place, leaf
 from gateway.kernel.logs import LEVELS
-from gateway.screens.texts import english
 
 BESIDE = ("number", "timestamp", "level", "event")  # of a record: what stands in front
 
@@ -52,40 +51,8 @@ def set_level(place: Place, level: str, minutes: int) -> None:
     place.show(told, f"{told['level']} until {told['until']}")
 
 
-@click.group()
-def repairs() -> None:
-    """Problems that the box sees by itself."""
-
-
-@repairs.command("list")
-@leaf
-def list_repairs(place: Place) -> None:
-    """What is wrong, what it does, how it is mended."""
-    found = place.ask("repairs.list")
-    place.show(found, "\n\n".join(map(_problem, found)) or "nothing is wrong")
-
-
-@repairs.command()
-@click.argument("problem")
-@click.option("--days", default=30, show_default=True, help="0: heed it again.")
-@leaf
-def ignore(place: Place, problem: str, days: int) -> None:
-    """Do not count a problem, by its id, for so many days."""
-    told = place.ask("repairs.ignore", id=problem, days=days)
-    until = told["ignored_until"]
-    place.show(told, f"{problem}: ignored until {until}" if until else f"{problem}: heeded again")
-
-
 def _line(record: dict[str, Any]) -> str:
     more = " ".join(
         f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in record.items() if name not in BESIDE
     )
     return f"{record.get('timestamp', '')} {record.get('level', ''):8} {record.get('event', '')} {more}"
-
-
-def _problem(one: dict[str, Any]) -> str:
-    texts = [
-        english(f"ops.repair.{one['kind']}.{name}", one["values"]) for name in ("title", "cause", "effect", "steps")
-    ]
-    ignored = f" (ignored until {one['ignored_until']})" if one["ignored_until"] else ""
-    return f"{one['severity']}  {one['id']}{ignored}\n" + "\n".join(f"  {text}" for text in texts)

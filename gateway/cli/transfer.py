@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-import os
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
@@ -17,6 +15,7 @@ from gateway.admin import client
 from gateway.admin.socket import NotRunning
 from gateway.admin.transfer import importing
 from gateway.cli.leaf import Place, boxed, leaf
+from gateway.cli.written import written
 from gateway.kernel.errors import StartupError
 from gateway.settings import Settings
 from gateway.transfer.commands import laid_down
@@ -62,9 +61,9 @@ def import_(place: Place, file: Path, *, dry_run: bool) -> None:
             answer = asyncio.run(_import(place.settings(), file, stream, dry_run=dry_run))
     except OSError as exc:
         raise StartupError(f"{file} cannot be read: {exc}") from exc
-    written = "would be written" if dry_run else "written"
+    done = "would be written" if dry_run else "written"
     lines = [
-        f"{table}: {one['written']} {written}, {one['unchanged']} unchanged" for table, one in answer["tables"].items()
+        f"{table}: {one['written']} {done}, {one['unchanged']} unchanged" for table, one in answer["tables"].items()
     ]
     lines += [f"{table}: not kept by this version" for table in answer["not_kept"]]
     place.show(answer, "\n".join(lines) or "nothing in it")
@@ -97,21 +96,8 @@ def _written(output: Path) -> Iterator[IO[bytes]]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    with (
-        tempfile.NamedTemporaryFile(dir=output.parent, prefix=f".{output.name}.", delete=False) as file,
-        contextlib.ExitStack() as stack,
-    ):
-        stack.callback(Path(file.name).unlink, missing_ok=True)
+    with written(output) as file:
         yield file
-        file.flush()
-        os.fsync(file.fileno())
-        Path(file.name).replace(output)
-        stack.pop_all()
-    folder = os.open(output.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 # ------------------------------------------------------------------ in

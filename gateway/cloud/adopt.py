@@ -8,7 +8,7 @@ from gateway.catalog import store as rows_
 from gateway.catalog.resources import Kind as ColumnKind
 from gateway.catalog.resources import Resource
 from gateway.catalog.tables import CELLS, RESOURCES, SCRAP_REASONS
-from gateway.cloud import conflicts, listed, store
+from gateway.cloud import conflicts, listed, lives, store
 from gateway.cloud.merge import COMPLETED, EXECUTION, Difference, Merged, merge
 from gateway.cloud.pull import Row
 from gateway.jobs.resources import JOBS, PARTS
@@ -35,6 +35,14 @@ def named(resource: Resource, row: Row) -> dict[str, Any]:
     if resource is PARTS and isinstance(row.get("job"), dict):
         named["job_id"] = row["job"]["id"]
     return named
+
+
+def certain(connection: sqlite3.Connection, table: str, theirs: Row, lane: str) -> Row:
+    """What the cloud shows, without the state of what this box may have sent in an earlier life: the uplink looks at that first."""
+    execution = EXECUTION.get(table)
+    if not execution or not lives.in_doubt(connection, lane, table, theirs["id"]):
+        return theirs
+    return {name: value for name, value in theirs.items() if name not in execution}
 
 
 def merged(

@@ -24,7 +24,8 @@ SICK_S = 300.0  # so long after its database was away, a 429 of the cloud says n
 IMPLAUSIBLE = 2  # more than so many times the named limit answered in one window: it cannot be our plan
 SILENT_MAX = 3  # unanswered requests in a row before the line counts as down
 FAILURES_MAX = 9  # they grow no pause any more, and a few successes are enough to forget them
-_KEY = "cloud.budget"
+KEY = "cloud.budget"  # its own words, under this name in gateway_state
+KEY_REFUSED = "the cloud does not accept the API key"
 
 
 @dataclass(slots=True)
@@ -58,7 +59,7 @@ class Budget:
 
     async def load(self) -> None:
         """Pauses are kept over a restart, but never longer than a probe: the wall clock may have been set meanwhile."""
-        found = await self._db.read(state.get, _KEY)
+        found = await self._db.read(state.get, KEY)
         if not found:
             return
         known = json.loads(found)
@@ -127,7 +128,7 @@ class Budget:
             case Kind.QUOTA:
                 self._refused(outcome)
             case Kind.KEY:
-                self._knock(KEY_PAUSE_S, f"the cloud does not accept the API key: {outcome.text}")
+                self._knock(KEY_PAUSE_S, f"{KEY_REFUSED}: {outcome.text}")
             case Kind.OUTAGE if not outcome.said:
                 self._unreachable(outcome)
             case Kind.UNKNOWN | Kind.OUTAGE:
@@ -213,4 +214,4 @@ class Budget:
             self._kept.opened_at, self._kept.used, self._kept.answered = None, 0, 0
 
     def _save(self) -> None:
-        self._db.write_soon(_KEY, state.put, _KEY, json.dumps(asdict(self._kept)))
+        self._db.write_soon(KEY, state.put, KEY, json.dumps(asdict(self._kept)))

@@ -104,21 +104,28 @@ class Rows:
         """How many changes of a lane were confirmed since somebody asked: is it getting on at all?"""
         return self._taken.pop(lane, 0)
 
-    async def put(self, row: CloudRow, body: Mapping[str, Any], updated_at: str) -> None:
-        """Create the row with `body`, or change it. Raises Again, No."""
+    async def put(self, row: CloudRow, body: Mapping[str, Any], updated_at: str, *, earlier: bool = False) -> None:
+        """Create the row with `body`, or change it. `earlier`: written in an earlier life of this box, which may have made it and
+        gone on with it. Raises Again, No.
+        """
         if row.deleted or not body:
             return
         if row.base:
             await self.change(row, body, updated_at)
         else:
-            await self.create(row, body)
+            await self.create(row, body, earlier=earlier)
 
-    async def create(self, row: CloudRow, values: Mapping[str, Any]) -> None:
+    async def create(self, row: CloudRow, values: Mapping[str, Any], *, earlier: bool = False) -> None:
         body = {"id": row.id, **mapping.first(row.table, values)}
         outcome = await self.client.create(row.table, body)
         match outcome.kind:
             case Kind.OK:
                 await self._confirmed(row, values, body, outcome)
+            case Kind.OWN_ID_EXISTS if (
+                earlier
+            ):  # and nothing that was filled in since is emptied: no closed entry opens again
+                row.attempted = None
+                await self._caught_up(row, {name: value for name, value in values.items() if value is not None})
             case Kind.OWN_ID_EXISTS:
                 await self._ours_already(row, values, body)
             case Kind.PLAN_LIMIT | Kind.NAME_TAKEN if await self._is_there(row):

@@ -60,11 +60,14 @@ class Sender:
         self._db = db
         self._clock = clock
 
-    async def send(self, step: Step, lane: str, *, suspect: bool, waits: Callable[[], bool]) -> Parked | None:
+    async def send(
+        self, step: Step, lane: str, *, suspect: bool, waits: Callable[[], bool], doubtful_up_to: int = 0
+    ) -> Parked | None:
         """One step, up to the first refusal: what comes after it may hang on what was refused, and is planned anew. Asked before
         each row: `waits()`, and then Waits is raised.
 
-        `suspect`: an earlier self may have sent some of it just before it died, so it may still arrive. Raises Again. In
+        `suspect`: an earlier self may have sent some of it just before it died, so it may still arrive. `doubtful_up_to`: up to
+        here it was written before the box was restored, and whoever it was then may have gone on with it. Raises Again. In
         neither case the step counts as done; all of it can be repeated, and what is done already costs nothing.
         """
         if step.verb:
@@ -72,7 +75,9 @@ class Sender:
         for intent in step.intents:
             if waits():
                 raise Waits
-            if refused := await self._guarded(intent.seqs, self._fold(step, intent, lane, suspect=suspect)):
+            if refused := await self._guarded(
+                intent.seqs, self._fold(step, intent, lane, suspect=suspect, doubtful_up_to=doubtful_up_to)
+            ):
                 return refused
         for intent in step.intents:  # files last: they take their time
             last = intent.files[-1:]  # parked, it stands for the file: the others have nothing left to ask for
@@ -153,12 +158,13 @@ class Sender:
 
     # ------------------------------------------------------------------ folded
 
-    async def _fold(self, step: Step, intent: Intent, lane: str, *, suspect: bool) -> None:
+    async def _fold(self, step: Step, intent: Intent, lane: str, *, suspect: bool, doubtful_up_to: int = 0) -> None:
         found = await self._db.read(store.local, intent.table, intent.id)
         if intent.op == "delete" or found is None or found[0].get("deleted_at"):
             await self._delete(intent, found[0] if found else intent.old or {}, lane, suspect=suspect)
             return
         updated_at = found[0].get("updated_at") or self._now()
+        earlier = bool(intent.seqs) and intent.seqs[-1] <= doubtful_up_to
         for want in mapping.wanted(intent.table, *found):
             row = await self._rows.known(want.table, want.id, lane)
             body = dict(self._possible(want.table, self._chosen(want, intent, step.execution.get(intent.id), row)))
@@ -169,10 +175,11 @@ class Sender:
             doubtful = body.keys() if row.unsettled_until else intent.decided
             if suspect:
                 await self._rows.suspect(row, body.keys())
-            body = dict(await self._before.look(row, want.values, body, doubtful))
+            earlier_at = updated_at if earlier else ""
+            body = dict(await self._before.look(row, want.values, body, doubtful, earlier_at=earlier_at))
             if intent.table == "time_entries":
                 await self._endangered(row, want)
-            await self._rows.put(row, body, updated_at)
+            await self._rows.put(row, body, updated_at, earlier=earlier)
 
     def _chosen(
         self, want: Wanted, intent: Intent, execution: Mapping[str, Any] | None, row: CloudRow

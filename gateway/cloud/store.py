@@ -50,7 +50,7 @@ _PARENT = {
     "operation": ("part", "SELECT part_id FROM operations WHERE id = ?"),
     "part": ("job", "SELECT job_id FROM parts WHERE id = ?"),
 }
-_UNSENT = """
+UNSENT = """
 SELECT e.changes, e.data FROM events e
 WHERE e.lane = :lane AND e.origin <> :cloud AND (
   e.seq > max(
@@ -219,7 +219,7 @@ class Unsent:
 
 def unsent(connection: sqlite3.Connection, lane: str, table: str, row_id: str) -> Unsent:
     """Parked entries count: they have not been sent."""
-    rows = connection.execute(_UNSENT, {"reader": READER, "lane": lane, "cloud": CLOUD}).fetchall()
+    rows = connection.execute(UNSENT, {"reader": READER, "lane": lane, "cloud": CLOUD}).fetchall()
     fields: set[str] = set()
     states: set[str] = set()
     lists = []
@@ -238,7 +238,7 @@ def unsent(connection: sqlite3.Connection, lane: str, table: str, row_id: str) -
 
 def lane_waits(connection: sqlite3.Connection, lane: str) -> bool:
     """Has anything of it still to go up, parked entries included?"""
-    return connection.execute(_UNSENT, {"reader": READER, "lane": lane, "cloud": CLOUD}).fetchone() is not None
+    return connection.execute(UNSENT, {"reader": READER, "lane": lane, "cloud": CLOUD}).fetchone() is not None
 
 
 # ------------------------------------------------------------------ positions

@@ -142,6 +142,7 @@ def _take(
         ours = mapping.wanted(table, *found)[0].values
         owned = cells is None or ours.get("cell_id") in cells
         held = table == "operations" and operations_.get(tx, row_id, deleted_too=True).held
+        theirs = adopt.certain(tx, table, theirs, lane)
         merged = adopt.merged(tx, table, ours, theirs, known, lane, owned=owned, held=held)
         for one in merged.differences:
             conflicts.record(tx, stamp, table, row_id, one)

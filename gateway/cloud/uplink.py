@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from gateway.cloud import plan, store, worth
+from gateway.cloud import lives, plan, store, worth
 from gateway.cloud.budget import Budget
 from gateway.cloud.drain import Drain
 from gateway.cloud.lanes import Lane, Lanes
@@ -82,6 +82,7 @@ class Uplink:
         self._done = asyncio.Event()
         self._drain = Drain()
         self._lanes: Lanes | None = None
+        self._doubtful_up_to = 0
 
     def drain_s(self, pending: int) -> float | None:
         """In how many seconds so many entries will be through; None: nobody can tell yet."""
@@ -97,6 +98,7 @@ class Uplink:
         gone = 0.0 if self._lanes is None else self._lanes.gone  # the pace is known, whatever has ended the run before
         lanes = self._lanes = Lanes(watermark, await self._db.read(store.lanes_ahead), gone)
         before_us = await self._db.read(journal.head)
+        self._doubtful_up_to = await self._db.read(lives.doubtful_up_to)
         settle_s = blocked_s = self._clock.monotonic()
         try:
             while True:
@@ -125,7 +127,8 @@ class Uplink:
         """Learn of new entries. What stood there before we started may have been half sent by an earlier self."""
         while page := await self._db.read(worth.touched, lanes.scanned, SCAN_MAX):
             old = page[0][0] <= before_us
-            suspect = old and self._clock.now() < self._suspicion_over
+            young = self._clock.now() < self._suspicion_over
+            suspect = old and (young or page[0][0] <= self._doubtful_up_to)
             lanes.seen(page, self._clock.monotonic(), old=old, suspect=suspect)
             if len(page) < SCAN_MAX:
                 break
@@ -230,7 +233,8 @@ class Uplink:
         for step in plan.steps(going, now=self._clock.now(), live=live):
             by_seq = {entry.seq: entry for entry in step.entries}
             waits = partial(self._waits, lane)
-            if refused := await self._sender.send(step, lane.name, suspect=lane.suspect, waits=waits):
+            sending = partial(self._sender.send, step, lane.name, suspect=lane.suspect, waits=waits)
+            if refused := await sending(doubtful_up_to=self._doubtful_up_to):
                 await self._park([by_seq[seq] for seq in refused.seqs], refused)
                 return False
             if again:

@@ -3,9 +3,11 @@
 import contextlib
 import sqlite3
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
-from gateway.kernel.errors import Busy, GatewayError, StartupError, StorageFailed, StorageFull
+from gateway.kernel.errors import Busy, Damaged, GatewayError, StartupError, StorageFailed, StorageFull
 
 BUSY_TIMEOUT_MS = 5_000
 WAL_WAIT_MS = 500  # that the writer waits for readers when it starts the WAL over
@@ -37,7 +39,17 @@ _WAITED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _CUT = {sqlite3.SQLITE_INTERRUPT, *_WAITED}
 
 
-def connect(path: Path, pragmas: tuple[str, ...] = (), *, mode: str = "rwc") -> sqlite3.Connection:
+class Connection(sqlite3.Connection):
+    """`memory`: what whoever writes knows from the last time, so as not to read it again. It may be of what was rolled back since:
+    whoever uses it has to notice.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.memory: dict[str, Any] = {}
+
+
+def connect(path: Path, pragmas: tuple[str, ...] = (), *, mode: str = "rwc") -> Connection:
     """A connection without implicit transactions; rows can be read by column name. `mode` is SQLite's: `rwc`, `ro`."""
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
@@ -45,6 +57,7 @@ def connect(path: Path, pragmas: tuple[str, ...] = (), *, mode: str = "rwc") -> 
         isolation_level=None,
         cached_statements=CACHED_STATEMENTS,
         check_same_thread=False,
+        factory=Connection,
     )
     connection.row_factory = sqlite3.Row
     try:
@@ -57,30 +70,32 @@ def connect(path: Path, pragmas: tuple[str, ...] = (), *, mode: str = "rwc") -> 
 
 
 @contextlib.contextmanager
-def offline(path: Path) -> Iterator[sqlite3.Connection]:
+def offline(path: Path) -> Iterator[Connection]:
     """A plain writing connection for migrations and tests, before or without the writer thread."""
     with contextlib.closing(connect(path, WRITER_PRAGMAS)) as connection:
         yield connection
 
 
-def complaints(path: Path, *, after_unclean_stop: bool) -> list[str]:
-    """What is wrong inside the file, for people; raises sqlite3.Error or OSError when it could not be looked at.
+def complaints(path: Path, *, after_unclean_stop: bool) -> tuple[list[str], list[str]]:
+    """(what is torn in the file, rows that stand on nothing), for people; raises sqlite3.Error or OSError when it could not be
+    looked at.
 
     Read-only: closing a writing connection would move the WAL into a damaged file, and the evidence would be gone.
     """
+    orphans: list[str] = []
     if not path.exists():
-        return []
+        return [], orphans
     try:
         with contextlib.closing(connect(path, mode="ro")) as connection:
-            found = [row[0] for row in connection.execute(f"PRAGMA quick_check({COMPLAINTS_MAX})") if row[0] != "ok"]
+            torn = [row[0] for row in connection.execute(f"PRAGMA quick_check({COMPLAINTS_MAX})") if row[0] != "ok"]
             if after_unclean_stop:
-                orphans = connection.execute("PRAGMA foreign_key_check")
-                found += [f"{row[0]} row {row[1]} has no {row[2]}" for row in orphans]
+                found = connection.execute("PRAGMA foreign_key_check")
+                orphans = [f"{row[0]} row {row[1]} has no {row[2]}" for row in islice(found, COMPLAINTS_MAX)]
     except sqlite3.DatabaseError as exc:
         if code(exc) not in _DAMAGED:
             raise
-        return [str(exc)]
-    return found[:COMPLAINTS_MAX]
+        return [str(exc)], orphans
+    return torn, orphans
 
 
 def damage(path: Path, found: list[str]) -> str:
@@ -92,16 +107,18 @@ def damage(path: Path, found: list[str]) -> str:
 
 
 def check(path: Path, *, after_unclean_stop: bool) -> None:
-    """Raise StartupError when the file is damaged or cannot be read. About a second for a million rows."""
+    """Raise StartupError when the file is damaged (Damaged: torn) or cannot be read. About a second for a million rows."""
     try:
-        found = complaints(path, after_unclean_stop=after_unclean_stop)
+        torn, orphans = complaints(path, after_unclean_stop=after_unclean_stop)
     except (sqlite3.Error, OSError) as exc:
         raise StartupError(f"{path} cannot be read ({exc}): look at the disk, and at who may read the file") from exc
-    if found:
-        raise StartupError(damage(path, found))
+    if torn:
+        raise Damaged(damage(path, torn))
+    if orphans:
+        raise StartupError(damage(path, orphans))
 
 
-def anchor(path: Path) -> sqlite3.Connection:
+def anchor(path: Path) -> Connection:
     """Open and never used: keeps SQLite's index of the WAL alive for as long as the process lives.
 
     With the last connection the index goes, and who opens the file next reads the WAL itself, where a commit whose fsync
@@ -112,14 +129,15 @@ def anchor(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def reopen(path: Path) -> sqlite3.Connection:
+def reopen(path: Path) -> Connection:
     """The writer's new connection after an I/O error. Raises StartupError (damaged), sqlite3.Error, OSError.
 
     What a failed commit left in the WAL is not seen now (see `anchor`), but after a crash SQLite would take it for committed.
     A small commit of our own writes over it.
     """
-    if found := complaints(path, after_unclean_stop=True):
-        raise StartupError(damage(path, found))
+    torn, orphans = complaints(path, after_unclean_stop=True)
+    if torn or orphans:
+        raise StartupError(damage(path, torn + orphans))
     connection = connect(path, WRITER_PRAGMAS)
     try:
         version = connection.execute("PRAGMA user_version").fetchone()[0]

@@ -25,6 +25,7 @@ from gateway.kernel.commits import Commits
 from gateway.kernel.connection import (
     READER_PRAGMAS,
     WRITER_PRAGMAS,
+    Connection,
     anchor,
     check,
     connect,
@@ -46,7 +47,7 @@ from gateway.kernel.revisions import Revisions
 P = ParamSpec("P")
 T = TypeVar("T")
 # A connection inside a transaction. Only the writer thread makes one, so the types prove that nobody else writes.
-Tx = NewType("Tx", sqlite3.Connection)
+Tx = NewType("Tx", Connection)
 
 GROUP_MAX = 256  # commands in one transaction
 QUEUE_MAX = 4096  # commands waiting; beyond it a new one is refused
@@ -106,7 +107,7 @@ class Database:
         self._readers = ThreadPoolExecutor(READERS, "reader")
         self._own = threading.local()
         self._opened: list[sqlite3.Connection] = []
-        self._anchor: sqlite3.Connection | None = None
+        self._anchor: Connection | None = None
         self._writer = threading.Thread(target=self._run, name="writer", daemon=True)
 
     @classmethod
@@ -225,7 +226,7 @@ class Database:
     # ---------------------------------------------------------------- below here: the writer thread
 
     def _run(self) -> None:
-        connection: sqlite3.Connection | None = None
+        connection: Connection | None = None
         while (group := self._next_group()) is not None:
             connection, done = self._round(connection, group)
             self.written_at_s = self._monotonic()
@@ -255,9 +256,7 @@ class Database:
             del self._queue[:GROUP_MAX]
             return group
 
-    def _round(
-        self, connection: sqlite3.Connection | None, group: list[_Job]
-    ) -> tuple[sqlite3.Connection | None, _Round]:
+    def _round(self, connection: Connection | None, group: list[_Job]) -> tuple[Connection | None, _Round]:
         """One group, and the connection for the next; None when it has to be opened again."""
         if self.read_only:  # what was queued before that was known
             return connection, _Round([_Outcome(job, error=ReadOnly(self.read_only)) for job in group])
@@ -274,7 +273,7 @@ class Database:
                 return self._round(connection, group)
             return self._after(connection, exc), _Round([_Outcome(job, error=told(exc)) for job in group])
 
-    def _group(self, connection: sqlite3.Connection, group: list[_Job]) -> _Round:
+    def _group(self, connection: Connection, group: list[_Job]) -> _Round:
         tx = Tx(connection)
         start = connection.total_changes
         connection.execute("BEGIN IMMEDIATE")
@@ -295,7 +294,7 @@ class Database:
         connection.commit()
         return _Round(outcomes, changed=connection.total_changes != start)
 
-    def _replay(self, connection: sqlite3.Connection, group: list[_Job]) -> _Round:
+    def _replay(self, connection: Connection, group: list[_Job]) -> _Round:
         """The same group again with a savepoint each, because one of them failed after it had written."""
         tx = Tx(connection)
         connection.execute("BEGIN IMMEDIATE")
@@ -313,7 +312,7 @@ class Database:
         connection.commit()
         return _Round(outcomes, changed=True)
 
-    def _after(self, connection: sqlite3.Connection | None, exc: sqlite3.Error) -> sqlite3.Connection | None:
+    def _after(self, connection: Connection | None, exc: sqlite3.Error) -> Connection | None:
         """After a failure: keep the connection when only space or patience was missing, else close it and check the file.
 
         An fsync that failed is never tried again on the same connection: the kernel may have thrown the pages away.
@@ -332,7 +331,7 @@ class Database:
             return None
         return self._reopened()
 
-    def _reopened(self) -> sqlite3.Connection | None:
+    def _reopened(self) -> Connection | None:
         """A new connection to a file that has been checked; None when the disk does not let us look yet."""
         try:
             return reopen(self.path)
@@ -342,7 +341,7 @@ class Database:
             log.error("database.not_reopened", error=str(exc))  # noqa: TRY400 -- the disk's doing: no traceback
         return None
 
-    def _bound_wal(self, connection: sqlite3.Connection | None) -> sqlite3.Connection | None:
+    def _bound_wal(self, connection: Connection | None) -> Connection | None:
         """Between two groups: start a WAL over that grew too large because somebody was always reading."""
         size = wal_bytes(self.path)
         if size <= WAL_MAX_BYTES:

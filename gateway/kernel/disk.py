@@ -12,6 +12,7 @@ from gateway.kernel.errors import StartupError
 
 BALLAST_BYTES = 64 * 1024 * 1024
 ROOM_MIN_BYTES = 1024 * 1024  # less than this on the disk is no room for a write
+PID_MAX_DIGITS = 20
 BALLAST_PAUSE_S = 60.0  # between two looks at the free space
 BALLAST_MARGIN = 3  # the ballast is laid down again once this many times its size is free
 
@@ -25,11 +26,16 @@ def write_whole(file: Path, content: bytes) -> None:
         written.flush()
         os.fsync(descriptor)
     part.replace(file)
-    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
+    synced(file.parent)
+
+
+def synced(folder: Path) -> None:
+    """The names in it are on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)
 
 
 class DataLock:
@@ -49,9 +55,9 @@ class DataLock:
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            owner = os.read(self._descriptor, 20).decode(errors="replace").strip() or "unknown"
+            found = os.read(self._descriptor, PID_MAX_DIGITS).decode(errors="replace").strip() or "unknown"
             os.close(self._descriptor)
-            raise StartupError(f"{self._path.parent} is in use by process {owner}: stop that gateway first") from None
+            raise StartupError(f"{self._path.parent} is in use by process {found}: stop that gateway first") from None
         self.left_behind = os.fstat(self._descriptor).st_size > 0
         try:
             os.ftruncate(self._descriptor, 0)
@@ -70,6 +76,16 @@ class DataLock:
             if self.orderly:
                 os.ftruncate(self._descriptor, 0)
         os.close(self._descriptor)
+
+
+def owner(folder: Path) -> str | None:
+    """The process that has locked this folder now; None: nobody has. Makes nothing."""
+    with contextlib.suppress(OSError), (folder / "lock").open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return lock.read(PID_MAX_DIGITS).strip() or "unknown"
+    return None
 
 
 class Ballast:

@@ -45,6 +45,7 @@ GatewayError                    code                        what the caller can 
 +- StorageFull                  INSUFFICIENT_STORAGE        free some space; nothing was written
 +- Refused                      REFUSED                     nothing: the other side will never take this
 +- StartupError                 STARTUP                     read the text; the gateway does not start like this
+   +- Damaged                   STARTUP                     restore a backup
 
 The kernel knows no HTTP: `web/errors.py` turns these into status codes.
 """
@@ -284,3 +285,7 @@ class Refused(GatewayError):
 
 class StartupError(GatewayError):
     code = "STARTUP"
+
+
+class Damaged(StartupError):
+    """The database cannot be read as a whole."""

@@ -149,5 +149,10 @@ def _names_a_secret(name: object, value: Any) -> bool:
 
 
 def _values_kept_back(_logger: Any, _method: str, line: str) -> str:
-    """What looks like a secret, in the finished line: messages, tracebacks, everything."""
-    return _SECRET_VALUE.sub(lambda found: f"{found[1] or found[2] or found[3]}{_NOT_SHOWN}", line)
+    """In the finished line: messages, tracebacks, everything."""
+    return without_secrets(line)
+
+
+def without_secrets(text: str) -> str:
+    """What looks like a secret is taken out."""
+    return _SECRET_VALUE.sub(lambda found: f"{found[1] or found[2] or found[3]}{_NOT_SHOWN}", text)

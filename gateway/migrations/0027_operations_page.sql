@@ -1,4 +1,4 @@
--- The operations page: how the queue stood, what was done there, which problems somebody knows of.
+-- The operations page: how the queue stood, what was done there.
 
 CREATE TABLE ops_history (
   minute INTEGER PRIMARY KEY,             -- since 1970
@@ -19,9 +19,3 @@ CREATE TABLE ops_actions (
   status INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX ops_actions_by_time ON ops_actions (created_at);
-
-CREATE TABLE ops_ignored (
-  problem TEXT PRIMARY KEY,
-  until TEXT NOT NULL,
-  by TEXT NOT NULL
-) STRICT, WITHOUT ROWID;

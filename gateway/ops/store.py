@@ -94,7 +94,9 @@ def cloud_tables(connection: sqlite3.Connection) -> list[dict[str, Any]]:
 
 def entry(connection: sqlite3.Connection, seq: int) -> dict[str, Any] | None:
     found = connection.execute("SELECT * FROM events WHERE seq = ?", (seq,)).fetchone()
-    return None if found is None else _shown(found)
+    if found is None:
+        return None
+    return _shown(found) | {"hash": found["hash"] and found["hash"].hex()}
 
 
 def _shown(row: sqlite3.Row) -> dict[str, Any]:
@@ -115,18 +117,3 @@ def events_of(connection: sqlite3.Connection, table: str, row_id: str) -> list[d
         (journal.LOOK_BACK_MAX, f'"table":"{table}","id":"{row_id}"', ROW_EVENTS_MAX),
     )
     return [dict(row) | {"changes": json.loads(row["changes"])} for row in found]
-
-
-def ignored(connection: sqlite3.Connection, now: str) -> dict[str, str]:
-    """Problem -> until when."""
-    rows = connection.execute("SELECT problem, until FROM ops_ignored WHERE until > ?", (now,))
-    return {row["problem"]: row["until"] for row in rows}
-
-
-def ignore(tx: Tx, problem: str, until: str, by: str, now: str) -> None:
-    tx.execute("DELETE FROM ops_ignored WHERE until <= ? OR problem = ?", (now, problem))
-    tx.execute("INSERT INTO ops_ignored (problem, until, by) VALUES (?, ?, ?)", (problem, until, by))
-
-
-def heed(tx: Tx, problem: str) -> None:
-    tx.execute("DELETE FROM ops_ignored WHERE problem = ?", (problem,))

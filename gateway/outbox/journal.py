@@ -1,6 +1,5 @@
 """All SQL about events, reader positions and parked entries."""
 
-import itertools
 import json
 import operator
 import re
@@ -11,27 +10,26 @@ from typing import Any
 
 from gateway.kernel import clock as time_
 from gateway.kernel.db import Tx
-from gateway.outbox import tombstones
+from gateway.outbox import chain, tombstones
 from gateway.outbox.event import Entry, Event, Stamp, encode
 
 PAGE_MAX = 500
 TRIM_SLICE = 1_000
 LOOK_BACK_MAX = 2_000  # entries in which what became of one row is looked for
 
-_APPEND = """
-INSERT INTO events (id, type, lane, aggregate, origin, occurred_at, recorded_at, clock_trusted, data, changes) VALUES
-"""
-_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_APPEND = f"INSERT INTO events ({chain.CONTENT}, hash) VALUES "  # noqa: S608 -- constants only
+_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _ROWS_MAX = 8  # in one statement: each statement is a hand-over of Python's lock
 _APPENDS = [_APPEND + ", ".join([_ROW] * count) for count in range(_ROWS_MAX + 1)]
-_COLUMNS = "seq, id, type, lane, aggregate, origin, occurred_at, recorded_at, clock_trusted, data, changes"
+_COLUMNS = f"seq, {chain.CONTENT}"
 _AFTER = f"SELECT {_COLUMNS} FROM events WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 -- constants only
 _THESE = f"SELECT {_COLUMNS} FROM events WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq"  # noqa: S608 -- constants only
 _KINDS = "SELECT seq, type FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
 _NEWEST = "SELECT changes FROM (SELECT changes FROM events ORDER BY seq DESC LIMIT ?) WHERE instr(changes, ?)"
 _IN_LANE = f"SELECT {_COLUMNS} FROM events WHERE lane = ? AND seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 -- constants only
 _CHANGES = "SELECT count(*), group_concat(changes, '') FROM events WHERE seq > ? AND seq <= ?"
-_VALUES = operator.attrgetter(*_COLUMNS.split(", ")[1:])
+_VALUES = operator.attrgetter(*chain.CONTENT.split(", "))
+_NEWEST_LINK = "journal.newest"  # what the writer's connection remembers: the newest entry and its hash
 _TABLE = re.compile(r'"table":"(\w+)","id":')  # as `Change.written` has it; inside a text its quotes would be escaped
 
 # Old entries stand at the beginning. Looking stops at the first young one, or every hour would read the whole journal; one
@@ -64,20 +62,35 @@ def append(tx: Tx, stamp: Stamp, events: Iterable[Event]) -> None:
         )
         for event in events
     ]
-    for first in range(0, len(rows), _ROWS_MAX):
-        some = rows[first : first + _ROWS_MAX]
-        tx.execute(_APPENDS[len(some)], list(itertools.chain.from_iterable(some)))
+    _write(tx, rows)
 
 
 def copy(tx: Tx, entry: Entry) -> int:
     """An entry of another gateway's journal, as it stands there. The seq that it has here."""
-    return tx.execute(_APPENDS[1], _VALUES(entry)).lastrowid or 0
+    return _write(tx, [_VALUES(entry)])
+
+
+def _write(tx: Tx, rows: Sequence[tuple[Any, ...]]) -> int:
+    """Each chained to the one before; the seq of the last. To read that one first would cost more than all of its hash."""
+    newest: chain.Link = tx.memory.get(_NEWEST_LINK) or chain.head(tx)
+    for first in range(0, len(rows), _ROWS_MAX):
+        some = rows[first : first + _ROWS_MAX]
+        seq, before = newest.seq, newest.hash or chain.GENESIS
+        flat: list[Any] = []
+        for row in some:
+            seq += 1
+            before = chain.linked(before, seq, row)
+            flat += (*row, before)
+        last = tx.execute(_APPENDS[len(some)], flat).lastrowid or 0
+        # What was remembered has been rolled back since.
+        newest = chain.Link(seq, before) if last == seq else chain.anew(tx, last - len(some), last)
+    tx.memory[_NEWEST_LINK] = newest
+    return newest.seq
 
 
 def head(connection: sqlite3.Connection) -> int:
     """The highest seq ever given out, trimmed ones included."""
-    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
-    return int(row[0]) if row else 0
+    return chain.counted(connection)
 
 
 def after(connection: sqlite3.Connection, seq: int, limit: int = PAGE_MAX) -> list[Entry]:
@@ -208,5 +221,6 @@ def trim(tx: Tx, *, sent_up_to: int, recorded_before: str, now: str) -> Trimmed:
     tx.execute(
         "UPDATE event_readers SET skipped = skipped + ? - position, position = ? WHERE position < ?", (last, last, last)
     )
+    chain.forget(tx, {row[0] for row in slice_})
     tx.executemany("DELETE FROM events WHERE seq = ?", slice_)
     return Trimmed(len(slice_), tuple(MovedOn(name, position, last) for name, position in behind))

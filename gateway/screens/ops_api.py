@@ -127,7 +127,7 @@ class Ops:
     async def _password(self, request: web.Request, session: Session) -> web.Response:
         given = await _fields(request, "password")
         await self.access.set_password(given.get("password", ""))
-        await self._remember(session, "password", {}, 200)
+        await self.remember(session, "password", {}, 200)
         return _said({})
 
     # ------------------------------------------------------------------ what everybody has
@@ -143,7 +143,7 @@ class Ops:
             raise BadRequest(f"the arguments do not fit the verb: {exc!r}") from exc
         if not name.endswith(_LOOKS) and not name.startswith("ops."):
             which = {"which": given["key"]} if "key" in given else {}  # of a key the id, which is no secret
-            await self._remember(session, name, {**given, **which}, 200)
+            await self.remember(session, name, {**given, **which}, 200)
         return web.Response(body=f'{{"success":true,"data":{answer}}}'.encode(), content_type="application/json")
 
     async def _function(self, request: web.Request, session: Session) -> web.StreamResponse:
@@ -163,7 +163,7 @@ class Ops:
         outcome = await self._inside.run(inner, session.who, request_id)
         if request.method not in ("GET", "HEAD"):
             about = {"query": dict(request.query), "body": inner.body}
-            await self._remember(session, f"{request.method} /{request.match_info['path']}", about, outcome.status)
+            await self.remember(session, f"{request.method} /{request.match_info['path']}", about, outcome.status)
         headers = {"X-Request-Id": request_id}
         return web.Response(
             status=outcome.status, body=outcome.body.encode(), content_type="application/json", headers=headers
@@ -173,7 +173,8 @@ class Ops:
     def _inside(self) -> Inside:
         return Inside(self.routes(), reads=True)
 
-    async def _remember(self, session: Session, action: str, detail: dict[str, Any], status: int) -> None:
+    async def remember(self, session: Session, action: str, detail: dict[str, Any], status: int) -> None:
+        """What somebody did is kept."""
         now = time_.text(self.box.clock.now())
         row = (self.box.new_id(), now, session.who.name, session.source, action, redacted(detail), status)
         await self.box.db.write(store.acted, row)

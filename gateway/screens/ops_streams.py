@@ -1,5 +1,5 @@
 """What the operations page sees live, as server-sent events: the log and the namespace. And what is too large for one answer: an
-export, an import.
+export, an import, a backup, a support bundle.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from functools import partial
 
 from aiohttp import web
 
-from gateway.admin import transfer
+from gateway.admin import backups, support, transfer
 from gateway.admin.logs import wanted
 from gateway.admin.socket import CHUNK_BYTES
 from gateway.kernel.errors import BadRequest, GatewayError, Unauthorized, Unavailable
@@ -43,6 +43,8 @@ class Streams:
         app.router.add_get(f"{API}/uns", guarded(self._uns))
         for name, path in FILES.items():
             app.router.add_get(f"{API}/{name}", guarded(partial(self._file, path)))
+        app.router.add_get(f"{API}/backups/{{name}}", guarded(self._backup))
+        app.router.add_get(f"{API}/support.zip", guarded(self._support))
         app.router.add_post(f"{API}/import", guarded(self._import))
 
     def end(self) -> None:
@@ -116,6 +118,18 @@ class Streams:
             if isinstance(made.body, Closing):
                 await made.body.aclose()
         return response
+
+    async def _backup(self, request: web.Request, session: Session) -> web.StreamResponse:
+        file = await backups.file(self._ops.box, request.match_info["name"])
+        await self._ops.remember(session, "backups.download", {"name": file.name}, 200)
+        headers = {"Content-Disposition": f'attachment; filename="{file.name}"'}
+        return web.FileResponse(file, chunk_size=CHUNK_BYTES, headers=headers)
+
+    async def _support(self, _request: web.Request, session: Session) -> web.StreamResponse:
+        name, packed = await support.packed(self._ops.box)
+        await self._ops.remember(session, "support.zip", {}, 200)
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return web.Response(body=packed, content_type="application/zip", headers=headers)
 
     async def _import(self, request: web.Request, _session: Session) -> web.StreamResponse:
         """As the command: a file in, lines of JSON out."""

@@ -175,7 +175,7 @@ def test_an_import_of_a_running_gateway_is_served_at_once(running):
     assert (status, [cell["name"] for cell in json.loads(body)["data"]["cells"]]) == (200, ["Laser"])
 
 
-# ------------------------------------------------------------------ init, doctor, version, openapi
+# ------------------------------------------------------------------ init, version, openapi
 
 
 def test_init_writes_a_configuration_a_data_folder_and_a_key(program):
@@ -206,28 +206,6 @@ def test_init_keeps_a_configuration_that_is_there(program):
     assert said.json["key"].startswith("ery_live_")
 
 
-def test_doctor_looks_at_everything_and_leaves_it_as_it_is(program):
-    said = program.ok("doctor", "--json")
-    assert {one["what"] for one in said.json} >= {"Python", "SQLite", "data folder", "free space", "cloud", "database"}
-    assert all(one["ok"] for one in said.json)
-    assert not program.data.exists()
-    assert program.ok("doctor").out.count("\n") == len(said.json)
-
-
-def test_doctor_finds_a_damaged_database(program):
-    program.ok("status")
-    file = program.data / "gateway.sqlite"
-    file.write_bytes(b"SQLite format 3\0" + bytes(5000))
-    said = program.call("doctor")
-    assert said.code == 1
-    assert "BAD  database" in said.out
-    assert program.call("status").code == 1
-
-
-def test_doctor_works_beside_a_running_gateway(running):
-    running.ok("doctor")
-
-
 def test_version_needs_no_configuration(program):
     program.config.write_text("[http\n")
     assert program.ok("version").out.strip().count(".") == 2
@@ -249,9 +227,8 @@ def test_asyncapi_is_what_the_gateway_serves(running):
 def test_help_is_there_for_everybody(program):
     said = program.call("--help", where=False)
     assert said.code == 0
-    for (
-        word
-    ) in "run demo init keys status queue conflicts export import config doctor version openapi asyncapi".split():
+    words = "run demo init keys status queue conflicts export import config doctor audit support-bundle version"
+    for word in f"{words} openapi asyncapi".split():
         assert word in said.out
     assert program.call("queue", "retry", "--help", where=False).code == 0
 

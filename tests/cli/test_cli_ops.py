@@ -20,13 +20,6 @@ def test_keys_are_set_in_the_file_and_another_one_is_compared(program):
     assert (wrong.code, 'did you mean "site"?' in wrong.err) == (1, True)
 
 
-def test_problems_are_told_in_words_and_can_be_ignored(program):
-    text = program.config.read_text().replace('host = "127.0.0.1"', 'host = "127.0.0.1"\nallow_plain_lan = true')
-    program.config.write_text(text)
-    assert "Keys travel over the LAN in the clear" in program.ok("repairs", "list").out
-    assert "ignored until" in program.ok("repairs", "ignore", "plain_lan").out
-
-
 def test_a_running_gateway_tells_its_log_its_origins_and_is_paused(running):
     assert "gateway.ready" in running.ok("logs", "show").out
     assert running.ok("logs", "level", "debug", "--minutes", "1").out.startswith("debug until ")

@@ -1,7 +1,9 @@
 """What lies behind a session: the same routes and verbs as everybody has, and what is remembered of their use."""
 
 import asyncio
+import io
 import json
+import zipfile
 from datetime import UTC, datetime
 
 import pytest
@@ -14,6 +16,7 @@ from gateway.kernel.clock import SystemClock
 from gateway.kernel.ids import uuid7
 from gateway.outbox import journal
 from gateway.outbox.event import Change, Event, Stamp
+from gateway.support.files import CONTENTS
 
 CANARY = "c4n4ry-secret-0123456789"
 JOB = {"job_number": "J-1", "customer": "Acme"}
@@ -141,14 +144,36 @@ async def test_an_export_and_an_import_go_through_the_page(here):
     assert (await here.verb("data.counts"))["cells"] == 2
 
 
-async def test_problems_are_found_and_can_be_ignored_for_a_while(here):
-    (problem,) = [one for one in await here.verb("repairs.list") if one["kind"] == "first_key"]
-    assert problem["ignored_until"] is None
-    assert {"what": "repairs", "count": 1} in (await here.verb("ops.overview"))["needs_you"]
-    assert (await here.verb("repairs.ignore", id="first_key", days=7))["ignored_until"]
-    assert "repairs" not in [one["what"] for one in (await here.verb("ops.overview"))["needs_you"]]
-    assert (await here.verb("repairs.ignore", id="first_key", days=0)) == {"id": "first_key", "ignored_until": None}
+async def test_problems_are_found_counted_ignored_and_mended(here, tmp_path):
+    async def counted() -> int:
+        needs = {one["what"]: one["count"] for one in (await here.verb("ops.overview"))["needs_you"]}
+        return needs.get("repairs", 0)
+
+    tmp_path.chmod(0o700)
+    before = await counted()
+    assert "first_key" in [one["kind"] for one in await here.verb("repairs.list")]  # told, and nobody is called for it
+    tmp_path.chmod(0o755)
+    (problem,) = [one for one in await here.verb("repairs.list") if one["kind"] == "data_folder_open"]
+    assert (problem["ignored_until"], await counted()) == (None, before + 1)
+    assert (await here.verb("repairs.ignore", id=problem["id"], days=7))["ignored_until"]
+    assert await counted() == before
+    assert (await here.verb("repairs.ignore", id=problem["id"], days=0))["ignored_until"] is None
+    assert await counted() == before + 1
+    assert (await here.verb(problem["fix"]["verb"], **problem["fix"]["given"]))["mode"] == "700"
+    assert await counted() == before
     assert (await here.send("POST", "/verbs/repairs.ignore", {"id": "no_such", "days": 1})).status == 404
+
+
+async def test_a_support_bundle_is_told_downloaded_and_remembered(here):
+    listed = {one["name"] for one in await here.verb("support.list")}
+    async with here.session.get(f"{here.url}/ops/api/support.zip") as answer:
+        assert answer.headers["Content-Disposition"].startswith('attachment; filename="support-gw-test-20')
+        packed = zipfile.ZipFile(io.BytesIO(await answer.read()))
+    assert set(packed.namelist()) - {CONTENTS} <= listed
+    assert {"doctor.json", "health.json", "counts.json"} <= set(packed.namelist())
+    assert (await here.verb("ops.actions"))[0]["action"] == "support.zip"
+    here.session.cookie_jar.clear()
+    assert (await here.send("GET", "/support.zip")).status == 401
 
 
 async def test_a_qr_code_is_a_drawing(here):

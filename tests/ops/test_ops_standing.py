@@ -1,10 +1,7 @@
-"""The sentence of truth as data, problems that the box sees, samples for the plots."""
+"""The sentence of truth as data, what needs somebody, samples for the plots."""
 
 import asyncio
-import json
-import re
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -15,11 +12,9 @@ from gateway.kernel.ids import uuid7
 from gateway.kernel.migrate import migrate
 from gateway.ops import history, store
 from gateway.ops.overview import overview
-from gateway.ops.repairs import found
 from gateway.ops.store import KEEP_MINUTES, Sample
-from gateway.settings import Retention, Settings
+from gateway.settings import Retention
 
-WORDS = Path(__file__).parents[2] / "gateway" / "screens" / "static" / "i18n" / "en.json"
 CLOUD = {
     "state": "up",
     "since": "t",
@@ -69,37 +64,6 @@ def test_what_needs_somebody_is_counted_and_what_does_not_is_not_named():
         "repairs": 7,
     }
     assert overview(report(), 0, 0)["needs_you"] == []
-
-
-def test_every_problem_is_found_and_has_its_words(tmp_path, monkeypatch):
-    monkeypatch.setattr("gateway.ops.repairs.FREE_MIN_MB", 10**9)
-    (tmp_path / "first-admin-key").touch()
-    settings = Settings.model_validate(
-        {
-            "gateway": {"data_dir": tmp_path},
-            "http": {"allow_plain_lan": True},
-            "broker": {"mode": "external", "host": "10.0.0.9"},
-        }
-    )
-    told = report(
-        {"clock_offset_s": -300.0, "probes": {"api-parts": {"is": "down", "why": "500"}, "api-jobs": {"is": "up"}}},
-        **{"plugin:modbus": {"state": "down", "error": "no"}, "plugin:csv": {"state": "up", "error": None}},
-    )
-    told |= {"clock_trusted": False, "problems": ["the certificate ends", "http.allow_plain_lan: in the clear"]}
-    problems = found(told, settings, ["site.site"], 2)
-    kinds = [one.kind for one in problems]
-    assert sorted(kinds) == sorted(
-        "disk_low clock_unset clock_off core cloud_function plugin_down plain_lan broker_anonymous broker_plain "
-        "first_key restart_needed forgotten_pause".split()
-    )
-    assert kinds[:3] == ["disk_low", "clock_unset", "core"]  # the worst first
-    assert len({one.id for one in problems}) == len(problems)
-    words = json.loads(WORDS.read_text())["ops"]["repair"]
-    assert set(words) == set(kinds)
-    for one in problems:
-        for sentence in words[one.kind].values():
-            assert set(re.findall(r"{(\w+)}", sentence)) <= set(one.values), one.kind
-    assert found(report(), Settings.model_validate({"gateway": {"data_dir": tmp_path / ".."}}), [], 0) != problems
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from gateway.outbox import journal
 from gateway.outbox.event import Change, Event, Stamp
 
 AXE = Path(__file__).parents[2] / ".cache" / "npm-tests" / "node_modules" / "axe-core" / "axe.min.js"
-MENU = "overview sync letters terminals keys uns data reports logs config repairs about".split()
+MENU = "overview sync letters terminals keys uns data backups reports logs config repairs support about".split()
 TARGET_PX = 44
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 VIOLATIONS = """async (rules) => (await axe.run({ runOnly: rules })).violations.map(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 import structlog
-from browsing import opened
+from browsing import SHOWN_MAX_MS, opened
 from ops_browser import MENU, Desk, park, parked
 from ops_page import PASSWORD, serving, signed_in
 from tcp import free_port
@@ -368,3 +368,27 @@ async def test_a_planted_secret_appears_nowhere(desk, here):
     await asyncio.gather(*reading, return_exceptions=True)
     assert len(bodies) > 2 * len(MENU)
     assert [one for one in bodies if CANARY in one] == []
+
+
+async def test_a_problem_is_mended_by_its_button(desk, here):
+    here.gateway.settings.data_dir.chmod(0o755)
+    await desk.go("repairs")
+    problem = desk.page.locator("section").filter(has_text="Data folder's rights")
+    await problem.get_by_role("button", name="Close it to others").click()
+    await problem.wait_for(state="detached", timeout=SHOWN_MAX_MS)
+    assert here.gateway.settings.data_dir.stat().st_mode & 0o777 == 0o700
+
+
+async def test_a_backup_is_made_proven_and_downloaded(desk, here):
+    await desk.go("backups")
+    await desk.page.get_by_role("button", name="Make a backup").click()
+    await desk.dialog().get_by_role("button", name="Make a backup").click()
+    await desk.says("The backup is made and proven.")
+    (made,) = (await here.verb("backups.list"))["backups"]
+    await desk.page.get_by_role("button", name="Verify").click()
+    await desk.dialog().get_by_role("button", name="Verify").click()
+    await desk.says("The backup is sound.")
+    async with desk.page.expect_download() as coming:
+        await desk.page.get_by_role("link", name="Download").click()
+    assert (await coming.value).suggested_filename == made["name"]
+    await desk.says(f"{made['name']} --yes")

@@ -21,10 +21,12 @@ const MENU = {
   keys: "id-card",
   uns: "network",
   data: "database",
+  backups: "hard-drive",
   reports: "clipboard-check",
   logs: "terminal",
   config: "settings",
   repairs: "wrench",
+  support: "circle-help",
   about: "info",
 };
 const ALONE = ["login", "setup"];
@@ -53,8 +55,9 @@ class OpsApp extends LitElement {
 
   // ---------------------------------------------------------------- what views use
 
-  verb(name, given = {}) {
-    return this.#heard(this.session.api.post(`/verbs/${name}`, given));
+  /** `options`: of `Api.send`. */
+  verb(name, given = {}, options = {}) {
+    return this.#heard(this.session.api.post(`/verbs/${name}`, given, options));
   }
 
   /** A call of the REST API, as the admin who has signed in. */

@@ -65,7 +65,6 @@ export default class Data extends View {
         <a class="button" href="/ops/api/export?entities=full&format=json" download>${icon("download")} JSON</a>
         <a class="button" href="/ops/api/export?entities=full&format=csv" download>${icon("download")} CSV</a>
       </div>
-      <p class="quiet">${t("ops.setup.no_backup")}</p>
       <h2>${t("ops.data.in")}</h2>
       <form class="column" @submit=${(event) => this.import_it(event)}>
         <label class="column-tight">

@@ -210,7 +210,7 @@ export default class Setup extends View {
             ${icon("rotate-ccw")} ${t("ops.setup.restart", { keys: keys.join(", "), file: this.file ?? this.config.file })}
           </p>`
         : html`<p>${t("ops.setup.nothing_set")}</p>`}
-      <p class="quiet">${t("ops.setup.no_backup")}</p>
+      <p class="quiet">${t("ops.setup.backup")}</p>
       <p><a class="button primary" href="/ops/">${t("ops.menu_overview")}</a></p>
     `;
   }
