@@ -187,3 +187,12 @@ async def serving(folder: Path, clock: Clock, **sections: Any) -> AsyncIterator[
 
 
 __all__ = ["ANNA", "BEN", "CEM", "LASER", "PIN", "SAW", "Hall", "Terminal", "serving"]
+
+
+async def entries(hall):
+    sql = "SELECT p.full_name, t.start_time, t.end_time, t.duration_s, t.is_paused FROM time_entries t JOIN profiles p"
+    return await hall.query(f"{sql} ON p.id = t.operator_id ORDER BY t.start_time, p.full_name")
+
+
+def at(minute, second=0):
+    return f"2026-11-02T07:{minute:02}:{second:02}+00:00"

@@ -1,7 +1,7 @@
 """What is in the way is told at Start, not at Finish: what may be confirmed, and what may not."""
 
 import pytest
-from station import ANNA, BEN, LASER, SAW
+from station import ANNA, BEN, LASER, SAW, at, entries
 
 
 async def test_an_earlier_step_is_told_at_start_and_may_be_confirmed(hall):

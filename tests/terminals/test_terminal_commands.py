@@ -7,16 +7,7 @@ from datetime import datetime
 
 import pytest
 from hall import BURR, SCRATCH
-from station import ANNA, BEN, LASER, SAW
-
-
-async def entries(hall):
-    sql = "SELECT p.full_name, t.start_time, t.end_time, t.duration_s, t.is_paused FROM time_entries t JOIN profiles p"
-    return await hall.query(f"{sql} ON p.id = t.operator_id ORDER BY t.start_time, p.full_name")
-
-
-def at(minute, second=0):
-    return f"2026-11-02T07:{minute:02}:{second:02}+00:00"
+from station import ANNA, BEN, LASER, SAW, at, entries
 
 
 async def test_start_books_the_operators_time_at_the_moment_of_the_tap(hall):
