@@ -14,6 +14,7 @@ async def page(browser, hall):
     """One that can import the terminal's modules."""
     watched = await opened(browser)
     await watched.page.goto(f"{hall.url}/terminal/")
+    await watched.page.wait_for_selector("input[name=code]")  # it has begun: nothing of its own is timed any more
     yield watched.page
     await watched.context.close()
 
@@ -164,6 +165,30 @@ async def test_the_clock_shows_the_gateways_time(page):
         1_767_254_405_000,
         -7_200_000,
     ]
+
+
+# ------------------------------------------------------------------ one tab of several
+
+TABS = f"""async count => {{
+  const {{ Leader }} = await import("{CORE}/core/leader.js");
+  const tabs = Array.from({{ length: count }}, () => new Leader());
+  const leading = () => tabs.filter(one => one.leads).length;
+  const decided = () => tabs.every(one => one.leads !== null);
+  while (!decided() || leading() !== 1) await new Promise(resolve => setTimeout(resolve, 10));
+  const two = new Leader();
+  while (two.leads === null) await new Promise(resolve => setTimeout(resolve, 10));
+  two.leads = true;
+  two.since = Date.now() + 1;
+  two.channel.postMessage({{ kind: "here", id: two.id, since: two.since }});
+  while (two.leads) await new Promise(resolve => setTimeout(resolve, 10));
+  const left = leading();
+  for (const one of [...tabs, two]) one.channel.close();
+  return left;
+}}"""
+
+
+async def test_of_many_tabs_one_leads_and_one_that_came_later_by_mistake_steps_down(page):
+    assert await page.evaluate(TABS, 5) == 1
 
 
 # ------------------------------------------------------------------ what is shown

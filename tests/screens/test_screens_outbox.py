@@ -75,7 +75,6 @@ async def test_a_window_that_passes_or_the_next_tap_sends_it(hall, screen):
     await screen.knows(operation)
     started = await screen.tap("start", operation)
     passed = await screen.tap("report", operation, {"good": 1}, undo_s=0.2, done="Reported 1")
-    await screen.page.wait_for_selector(".toast >> text=Undo")
     await screen.sent()
     await screen.page.wait_for_selector(".toast >> text=Undo", state="detached")
     held = await screen.tap("report", operation, {"good": 2}, undo_s=LONG_S, done="Reported 2")
@@ -134,12 +133,13 @@ async def test_a_new_build_is_offered_once_everything_is_sent(hall, screen):
 
 
 async def test_a_second_tap_on_the_same_button_within_a_moment_does_nothing(screen):
-    await screen.page.evaluate("""() => {
-      window.taps = 0;
+    taps = await screen.page.evaluate("""() => {
+      let taps = 0;
       const button = document.createElement("button");
-      button.id = "probe";
       button.addEventListener("click", () => taps++);
       document.querySelector("main").prepend(button);
+      for (const detail of [1, 2]) button.dispatchEvent(new MouseEvent("click", { detail, bubbles: true, cancelable: true }));
+      button.remove();
+      return taps;
     }""")
-    await screen.page.dblclick("#probe")
-    assert await screen.page.evaluate("() => taps") == 1
+    assert taps == 1

@@ -78,3 +78,12 @@ async def test_another_cell_is_one_choice_away_and_remembered(desk):
     await desk.page.reload()
     await desk.page.wait_for_selector("op-card:has-text('20 Saw')")
     assert await desk.page.locator(".cell-choice option:checked").inner_text() == "Saw"
+
+
+async def test_what_one_has_done_today_and_the_way_out_are_behind_ones_name(desk):
+    await desk.tap_on(".operator")
+    await desk.tap_on("a:has-text('My activity')")
+    await desk.page.wait_for_selector("text=Worked today:")
+    await desk.tap_on(".operator")
+    await desk.tap_on("button:has-text('Log out')")
+    await desk.page.wait_for_function("() => app.sessions.active === null && app.route.name === 'login'")

@@ -16,6 +16,7 @@ export class Leader extends EventTarget {
     super();
     this.id = uuid();
     this.leads = null;
+    this.since = null; // it leads
     this.silent = 0;
     if (typeof BroadcastChannel === "undefined") {
       this.leads = true;
@@ -33,13 +34,16 @@ export class Leader extends EventTarget {
     setTimeout(() => this.#decide(!this.beaten), ASKS_MS);
   }
 
-  #heard({ kind, id }) {
+  #heard({ kind, id, since }) {
     if (kind === "claim" && this.leads) this.#post("here");
     else if (kind === "claim" && this.leads === null && id < this.id) this.beaten = true;
     else if (kind === "here") {
       this.beaten = true;
       this.silent = 0;
-      if (this.leads && id < this.id) this.#decide(false); // two at once: the lower id stays
+      const first = since < this.since || (since === this.since && id < this.id);
+      // Two at once, on a machine that stood still: the first one stays, and says so.
+      if (this.leads && first) this.#decide(false);
+      else if (this.leads) this.#post("here");
     } else if (kind === "gone" && this.leads === false) this.#claim();
   }
 
@@ -47,6 +51,7 @@ export class Leader extends EventTarget {
     if (!leads) this.#look();
     if (this.leads === leads) return;
     this.leads = leads;
+    this.since = leads ? Date.now() : null;
     if (leads) this.#post("here");
     this.dispatchEvent(new Event("change"));
   }
@@ -65,6 +70,6 @@ export class Leader extends EventTarget {
   }
 
   #post(kind) {
-    this.channel.postMessage({ kind, id: this.id });
+    this.channel.postMessage({ kind, id: this.id, since: this.since });
   }
 }

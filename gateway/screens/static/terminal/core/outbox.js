@@ -121,6 +121,7 @@ export class Outbox extends EventTarget {
       return this.#direct(command);
     }
     if (!this.db.durable) return this.#direct(command);
+    this.release(); // one that was still being written when this was tapped
     this.commands.push(command);
     if (undo_s > 0) {
       command.held_until = this.clock.steady() + undo_s * 1000;

@@ -70,6 +70,7 @@ function tiles(app) {
   };
   return html`
     ${app.store.link.gateway === "down" ? html`<p class="bar amber">${icon("wifi-off")} <span>${t("login.no_gateway")}</span></p>` : nothing}
+    ${app.sessions.active ? own(app, app.sessions.active) : nothing}
     <form class="row" role="search" @submit=${enter}>
       <label class="grow"><span class="label">${t("login.search")}</span>
         <input class="field" type="search" name="who" autocomplete="off" .value=${state.text} @input=${typed}></label>
@@ -79,6 +80,15 @@ function tiles(app) {
     ${!wanted && operators.length > TILES_MAX ? html`<p class="quiet">${t("login.more", { n: operators.length - TILES_MAX })}</p>` : nothing}
     <p class="quiet">${icon("id-card")} ${t(policy?.badge_only ? "login.scan_only" : "login.scan")}</p>
   `;
+}
+
+/** Of the one who works here now. */
+function own(app, active) {
+  const out = () => app.sessions.logout(active.id).catch((error) => app.toast(told(error), "red"));
+  return html`<div class="row">
+    <a class="button" href="#/activity">${icon("activity")} <span>${t("activity.title")}</span></a>
+    <button class="button" @click=${out}>${icon("log-out")} <span>${t("login.sign_out")}</span></button>
+  </div>`;
 }
 
 function tile(app, operator) {
