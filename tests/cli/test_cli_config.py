@@ -20,7 +20,7 @@ def test_check_warns_of_what_is_set_and_not_used(program):
 
 def test_check_refuses_what_run_would_refuse(program):
     program.configure("[broker]\nmod = 1\n")
-    for words in (("config", "check"), ("run",), ("status",), ("config", "show"), ("doctor",)):
+    for words in (("config", "check"), ("run",), ("status",), ("config", "show")):
         said = program.call(*words)
         assert (said.code, said.out) == (1, "")
         assert 'unknown key broker.mod: did you mean "mode"?' in said.err
