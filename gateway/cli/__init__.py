@@ -28,6 +28,7 @@ _VERBS = {
     "config": ("config", "config"),
     "logs": ("ops", "logs"),
     "ops": ("ops", "ops"),
+    "data": ("ops", "data"),
     "doctor": ("doctor", "doctor"),
     "openapi": ("config", "openapi"),
     "asyncapi": ("config", "asyncapi"),

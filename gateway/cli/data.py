@@ -73,6 +73,14 @@ def pause(place: Place, reason: str) -> None:
 
 
 @queue.command()
+@click.argument("seq", type=int)
+@leaf
+def compare(place: Place, seq: int) -> None:
+    """The rows of a journal entry here and in a plain cloud: which fields differ."""
+    place.show(place.ask("queue.compare", seq=seq))
+
+
+@queue.command()
 @leaf
 def now(place: Place) -> None:
     """Try the cloud now, however long the link would have waited after a failure."""

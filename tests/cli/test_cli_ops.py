@@ -34,3 +34,29 @@ def test_a_running_gateway_tells_its_log_its_origins_and_is_paused(running):
 def test_a_stopped_gateway_has_no_log_in_memory(program):
     said = program.call("logs", "show")
     assert (said.code, "journalctl" in said.err) == (1, True)
+
+
+def test_what_the_page_shows_is_told_here_too(running):
+    told = running.ok("ops", "overview", "--json").json
+    assert (told["gateway"], told["disk"]["free_bytes"] > 0) == (
+        running.ok("ops", "about", "--json").json["gateway"],
+        True,
+    )
+    assert running.ok("ops", "history", "--hours", "24", "--json").json["points"] is not None
+    assert running.ok("ops", "actions", "--json").json == []
+    counts = running.ok("data", "counts", "--json").json
+    assert counts["jobs"] == 0
+    missing = running.call("data", "row", "jobs", "nowhere")
+    assert (missing.code, 'jobs has no row "nowhere"' in missing.err) == (1, True)
+    unknown = running.call("queue", "compare", "999999")
+    assert (unknown.code, "the journal has no entry 999999" in unknown.err) == (1, True)
+
+
+def test_a_cloud_and_a_broker_that_do_not_answer_are_exit_code_1(running):
+    cloud = ("ops", "test-cloud", "--url", "http://127.0.0.1:1/functions/v1")
+    keyless = running.call(*cloud)
+    assert (keyless.code, "api_key is missing" in keyless.err) == (1, True)
+    running.environment["GATEWAY_CLOUD__API_KEY"] = "ery_live_x"
+    for words in (cloud, ("ops", "test-broker", "--port", "1")):
+        said = running.call(*words)
+        assert (said.code, said.out.startswith("it does not answer: ")) == (1, True), said
