@@ -16,7 +16,7 @@ WAITING = (
     ("tests/cloud",),
     ("tests/upstream", "tests/uns", "tests/machines", "tests/publishers"),
     ("tests/cli", "tests/demo", "tests/end_to_end", "tests/install"),
-    ("tests/screens", "tests/terminals", "tests/ops"),
+    ("tests/screens", "tests/terminals", "tests/ops", "tests/plugins", "tests/plugin_host"),
 )
 PYTEST = (sys.executable, "-m", "pytest", "-q")
 

@@ -28,7 +28,7 @@ async def test_each_publisher_is_a_link_and_a_reader_of_its_own(box):
     away, off = await made(box), await made(box, active=False)
     links = await until(box, lambda links: links.get(f"mqtt:{away}", {}).get("error", "").startswith("the broker at"))
     assert links["mqtt-publishers"]["state"] == "up"
-    assert links[f"mqtt:{off}"]["state"] == "off"
+    await until(box, lambda links: links.get(f"mqtt:{off}", {}).get("state") == "off")
     cell = await box.send("POST", "/api-jobs", {"job_number": "J-1"})
     assert cell.status == 201
     told = (await box.health())["links"][f"mqtt:{away}"]
