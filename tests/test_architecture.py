@@ -35,7 +35,7 @@ MAY = {
     "mcp_keys": WORK | {"catalog"},
     "reports": WORK | {"catalog"},
     "files": WORK | {"catalog", "jobs", "operations"},
-    "terminals": WORK | {"catalog", "jobs", "operations", "issues", "files"},
+    "terminals": WORK | {"catalog", "jobs", "operations", "issues", "batches", "files"},
     "screens": WORK
     | {"catalog", "operations", "issues", "files", "hub", "sections", "terminals"}
     | {"admin", "mcp_keys", "ops", "transfer"},

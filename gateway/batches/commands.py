@@ -48,11 +48,11 @@ class BatchCommands(Commands):
 
     async def start(self, wish: ChangeBatch, caller: Caller, receipt: Receipt | None) -> Answer:
         """Raises BadRequest, Invalid, InvalidTransition (a standstill), CellNotAllowed."""
-        return await self._once(receipt, _start, wish, caller)
+        return await self._once(receipt, start, wish, caller)
 
     async def stop(self, wish: ChangeBatch, caller: Caller, receipt: Receipt | None) -> Answer:
         """Raises BadRequest, Invalid, CellNotAllowed."""
-        return await self._once(receipt, _stop, wish, caller)
+        return await self._once(receipt, stop, wish, caller)
 
     async def add(self, batch_id: str, operation_ids: object, caller: Caller, receipt: Receipt | None) -> Answer:
         """Raises NotFound, BadRequest, CellNotAllowed."""
@@ -183,7 +183,7 @@ def _record(tx: Tx, stamp: Stamp, batch_id: str, changes: Sequence[Change]) -> N
 # ------------------------------------------------------------------ started and stopped
 
 
-def _start(tx: Tx, stamp: Stamp, wish: ChangeBatch, caller: Caller) -> Answer:
+def start(tx: Tx, stamp: Stamp, wish: ChangeBatch, caller: Caller) -> Answer:
     before, operations = _asked(tx, wish, caller)
     after = rules.started(before, operations, wish, stamp.now)
     name = operations_.operator_name(tx, after.started_by) if after.started_by else None
@@ -198,7 +198,7 @@ def _start(tx: Tx, stamp: Stamp, wish: ChangeBatch, caller: Caller) -> Answer:
     return Answer(200, encode({**told, "started_at": time_.text(at), "monitoring_source": rules.source(after)}))
 
 
-def _stop(tx: Tx, stamp: Stamp, wish: ChangeBatch, caller: Caller) -> Answer:
+def stop(tx: Tx, stamp: Stamp, wish: ChangeBatch, caller: Caller) -> Answer:
     before, operations = _asked(tx, wish, caller)
     after = rules.stopped(before, operations, wish, stamp.now)
     name = operations_.operator_name(tx, wish.by) if wish.by else operations_.profile_name(tx, after.started_by)

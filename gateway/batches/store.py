@@ -52,6 +52,12 @@ def get(connection: sqlite3.Connection, batch_id: str) -> Batch | None:
     return Batch(row[0], row[1], *kinds, row[5], row[6], row[7], at(row[8]), at(row[9]))
 
 
+def of(connection: sqlite3.Connection, operation_id: str) -> Batch | None:
+    """The batch that an operation is in: one at most."""
+    row = connection.execute("SELECT batch_id FROM batch_operations WHERE operation_id = ?", (operation_id,)).fetchone()
+    return get(connection, row[0]) if row else None
+
+
 def members(connection: sqlite3.Connection, batch_id: str) -> list[str]:
     """Ids of its live operations, in order."""
     return [row[0] for row in connection.execute(_MEMBERS, (batch_id,))]

@@ -112,7 +112,14 @@ class Start(Sent):
     setup: StrictBool = False
     pause_other: Uuid | None = None
     join: StrictBool = False
+    batch: StrictBool = False
     confirmed: _Confirmed = []
+
+    @model_validator(mode="after")
+    def _is_set_up_alone(self) -> "Start":
+        if self.batch and self.setup:
+            raise ValueError("setup or batch: one operation of a batch is set up, not all of them")
+        return self
 
 
 class Pause(Sent):
@@ -131,6 +138,7 @@ class Report(Sent):
 
 
 class Finish(Report):
+    batch: StrictBool = False
     confirmed: _Confirmed = []
 
 

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from gateway.issues import commands as issues
@@ -30,34 +30,37 @@ Body = Callable[[Tx, Stamp, Act], Result]
 
 def start(tx: Tx, stamp: Stamp, act: Act) -> Result:
     """Raises ConfirmationNeeded, OperatorBusy, InvalidTransition, Forbidden, Invalid ..."""
-    operation = _writable(tx, act)
-    left = _left(tx, act)
+    operation = writable(tx, act)
+    left = _left(tx, act, [operation.id])
     if operation.status is Status.IN_PROGRESS:
-        _require_joinable(tx, act)
+        require_joinable(tx, act, operation.id)
     elif operation.status is Status.NOT_STARTED:
-        blockers.require_clear_start(tx, operation, act)
-    if left is not None:
-        _pause(tx, stamp, act, left)
+        blockers.require_clear_start(tx, [operation], act)
+    _pause_all(tx, stamp, act, left)
     if operation.status is Status.IN_PROGRESS:
         return {"time_entry_id": together.come(tx, stamp, _wish(act, Verb.START), operation)}
     return _move(tx, stamp, act, Verb.START)
 
 
-def _left(tx: Tx, act: Act) -> Operation | None:
-    """What the operator leaves for this one: his time runs nowhere else afterwards. Raises OperatorBusy when he did not say so."""
-    busy = operations_.busy_elsewhere(tx, act.operator_id, act.operation_id)
-    if busy is None:
-        return None
-    if act.payload.get("pause_other") == busy[0]:
-        return operations_.get(tx, busy[0])
-    details = {"operation_id": busy[0], "operation_name": busy[1], **blockers.named(tx, busy[0])}
+def leave(tx: Tx, stamp: Stamp, act: Act, for_ids: Sequence[str]) -> None:
+    """The operator's time runs nowhere but on these afterwards. Raises OperatorBusy when he did not say so."""
+    _pause_all(tx, stamp, act, _left(tx, act, for_ids))
+
+
+def _left(tx: Tx, act: Act, for_ids: Sequence[str]) -> list[Operation]:
+    """What the operator leaves for these: with one operation of a batch that runs, all of them. Raises OperatorBusy."""
+    busy = blockers.running_elsewhere(tx, act.operator_id, for_ids)
+    if not busy or act.payload.get("pause_other") in busy:
+        return [operations_.get(tx, one) for one in busy]
+    first, called = next(iter(busy.items()))
+    details = {"operation_id": first, "operation_name": called, **blockers.named(tx, first)}
     name = act.session.person.name
-    raise OperatorBusy(f'{name} is still working on "{busy[1]}": pause that and start this?', details)
+    raise OperatorBusy(f'{name} is still working on "{called}": pause that and start this?', details)
 
 
-def _require_joinable(tx: Tx, act: Act) -> None:
+def require_joinable(tx: Tx, act: Act, operation_id: str) -> None:
     """Others are on it, or it runs without anybody: a machine began it. Raises InvalidTransition, Forbidden."""
-    others = [one for one in entries_.open_on(tx, act.operation_id) if one.operator_id != act.operator_id]
+    others = [one for one in entries_.open_on(tx, operation_id) if one.operator_id != act.operator_id]
     if others and not act.payload.get("join"):
         names = [operations_.profile_name(tx, one.operator_id) or "" for one in others]
         raise InvalidTransition(
@@ -76,7 +79,12 @@ def _require_joinable(tx: Tx, act: Act) -> None:
 
 def pause(tx: Tx, stamp: Stamp, act: Act) -> Result:
     """Raises InvalidTransition."""
-    return _pause(tx, stamp, act, _writable(tx, act))
+    return _pause(tx, stamp, act, writable(tx, act))
+
+
+def _pause_all(tx: Tx, stamp: Stamp, act: Act, operations: Iterable[Operation]) -> None:
+    for one in operations:
+        _pause(tx, stamp, act, one)
 
 
 def _pause(tx: Tx, stamp: Stamp, act: Act, operation: Operation) -> Result:
@@ -98,9 +106,8 @@ def _pause(tx: Tx, stamp: Stamp, act: Act, operation: Operation) -> Result:
 
 def resume(tx: Tx, stamp: Stamp, act: Act) -> Result:
     """With a reason also what an issue holds: that is closed with it. Raises InvalidTransition, OperatorBusy ..."""
-    operation = _writable(tx, act)
-    if (left := _left(tx, act)) is not None:
-        _pause(tx, stamp, act, left)
+    operation = writable(tx, act)
+    leave(tx, stamp, act, [operation.id])
     if operation.held and (reason := act.payload.get("reason")):
         for issue_id in blockers.standstills(tx, operation.id):
             closed = {"status": IssueStatus.CLOSED, "resolution_notes": reason, "resolved_by_id": act.operator_id}
@@ -123,27 +130,27 @@ def _back(tx: Tx, stamp: Stamp, act: Act, operation: Operation) -> Result:
 
 def finish(tx: Tx, stamp: Stamp, act: Act) -> Result:
     """The last pieces, the time and the state. Raises ConfirmationNeeded, InvalidTransition, Invalid ..."""
-    operation = _writable(tx, act)
+    operation = writable(tx, act)
     if operation.status is not Status.ON_HOLD:
         require("operation", Verb.COMPLETE, operation.status, VERBS[Verb.COMPLETE][0])
     require_free_of_standstill(operation, Verb.COMPLETE)
-    blockers.require_clear_finish(tx, operation, act)
+    blockers.require_clear_finish(tx, [operation], act)
     if operation.status is Status.ON_HOLD:  # paused: everybody's pause ends where his time does
         operations.change(tx, stamp, _wish(act, Verb.RESUME, alone=True, nobody=True), act.caller)
-    told = _book(tx, stamp, act) if blockers.pieces(act.payload) else {}
+    told = book(tx, stamp, act) if blockers.pieces(act.payload) else {}
     return {**told, **_move(tx, stamp, act, Verb.COMPLETE)}
 
 
 def report(tx: Tx, stamp: Stamp, act: Act) -> Result:
     """Raises Invalid."""
-    _writable(tx, act)
+    writable(tx, act)
     if not blockers.pieces(act.payload):
         message = "nothing to report: good, scrap or rework is more than 0"
         raise Invalid(message, [{"field": "good", "message": message, "constraint": "CHECK_CONSTRAINT"}])
-    return _book(tx, stamp, act)
+    return book(tx, stamp, act)
 
 
-def _book(tx: Tx, stamp: Stamp, act: Act) -> Result:
+def book(tx: Tx, stamp: Stamp, act: Act) -> Result:
     scrap = act.payload.get("scrap") or ()
     given: dict[str, Any] = {
         "operation_id": act.operation_id,
@@ -162,7 +169,7 @@ def _book(tx: Tx, stamp: Stamp, act: Act) -> Result:
 
 def issue(tx: Tx, stamp: Stamp, act: Act) -> Result:
     """Raises Invalid."""
-    _writable(tx, act)
+    writable(tx, act)
     asked = act.payload
     category = blockers.category(tx, asked.get("category_id"))
     description = asked.get("description") or asked.get("title") or (category or {}).get("description") or ""
@@ -185,7 +192,7 @@ def issue(tx: Tx, stamp: Stamp, act: Act) -> Result:
 
 def check(tx: Tx, stamp: Stamp, act: Act) -> Result:
     """Raises NotFound, Invalid."""
-    _writable(tx, act)
+    writable(tx, act)
     status = act.payload["status"]
     given: dict[str, Any] = {"status": status}
     if status == "completed":
@@ -199,14 +206,14 @@ def check(tx: Tx, stamp: Stamp, act: Act) -> Result:
 
 def handoff(tx: Tx, stamp: Stamp, act: Act) -> Result:
     text = act.payload["text"].strip()
-    handoffs.leave(tx, stamp, _writable(tx, act), text, act.operator_id, act.at)
+    handoffs.leave(tx, stamp, writable(tx, act), text, act.operator_id, act.at)
     return {"text": text}
 
 
 # ------------------------------------------------------------------ shared by them
 
 
-def _writable(tx: sqlite3.Connection, act: Act) -> Operation:
+def writable(tx: sqlite3.Connection, act: Act) -> Operation:
     """Raises NotFound, CellNotAllowed."""
     operation = operations_.get(tx, act.operation_id)
     act.caller.may_write(operation.cell_id)

@@ -1,11 +1,13 @@
 """What is in the way of a start or a finish, read for the rules; and what a tap names, looked up."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gateway.kernel.errors import Invalid, NotFound
 from gateway.operations.model import Operation
+from gateway.operations.store import TOGETHER
+from gateway.outbox.event import encode
 from gateway.terminals import rules
 from gateway.terminals.model import Act
 
@@ -39,30 +41,50 @@ SELECT j.job_number, p.part_number, c.name AS cell_name FROM operations o JOIN p
 JOIN jobs j ON j.id = p.job_id JOIN cells c ON c.id = o.cell_id WHERE o.id = ?
 """
 _GOOD = "SELECT coalesce(sum(quantity_good), 0) FROM operation_quantities WHERE operation_id = ?"
+_RUNNING = f"""
+SELECT o.id, o.operation_name FROM time_entries e JOIN operations o ON o.id = e.operation_id
+WHERE e.operator_id = :operator_id AND e.end_time IS NULL AND e.is_paused = 0
+  AND NOT EXISTS (SELECT 1 FROM json_each(:but) b WHERE b.value = e.operation_id OR {TOGETHER.format("e.operation_id", "b.value")})
+ORDER BY e.start_time, e.id
+"""  # noqa: S608 -- constants only
 _STANDSTILLS = """
 SELECT id FROM issues WHERE operation_id = ? AND status = 'pending' AND causes_standstill = 1 ORDER BY created_at, id
 """
 
 
-def require_clear_start(connection: sqlite3.Connection, operation: Operation, act: Act) -> None:
+def require_clear_start(connection: sqlite3.Connection, operations: Iterable[Operation], act: Act) -> None:
     """Raises ConfirmationNeeded."""
+    found = [one for operation in operations for one in _at_start(connection, operation, act)]
+    rules.require_clear(found, act.payload.get("confirmed") or ())
+
+
+def _at_start(connection: sqlite3.Connection, operation: Operation, act: Act) -> list[rules.Blocker]:
     ids = _ids(operation)
-    found = rules.at_start(
+    return rules.at_start(
         earlier(connection, ids),
         children(connection, ids),
         next_cell(connection, ids),
         start_anyway=act.policy.start_anyway,
     )
+
+
+def require_clear_finish(connection: sqlite3.Connection, operations: Iterable[Operation], act: Act) -> None:
+    """What is reported now belongs to the operation that was tapped. Raises ConfirmationNeeded."""
+    found = [one for operation in operations for one in _at_finish(connection, operation, act)]
     rules.require_clear(found, act.payload.get("confirmed") or ())
 
 
-def require_clear_finish(connection: sqlite3.Connection, operation: Operation, act: Act) -> None:
-    """Raises ConfirmationNeeded."""
-    good = connection.execute(_GOOD, (operation.id,)).fetchone()[0] + act.payload.get("good", 0)
+def _at_finish(connection: sqlite3.Connection, operation: Operation, act: Act) -> list[rules.Blocker]:
+    now = act.payload.get("good", 0) if operation.id == act.operation_id else 0
+    good = connection.execute(_GOOD, (operation.id,)).fetchone()[0] + now
     steps = [dict(row) for row in connection.execute(_OPEN_STEPS, (operation.id,))]
-    planned = operation.part.quantity
-    found = rules.at_finish(planned, good, steps, checklist_required=act.policy.checklist_required)
-    rules.require_clear(found, act.payload.get("confirmed") or ())
+    return rules.at_finish(operation.part.quantity, good, steps, checklist_required=act.policy.checklist_required)
+
+
+def running_elsewhere(connection: sqlite3.Connection, operator_id: str, but: Sequence[str]) -> dict[str, str]:
+    """Id -> name of the operations on which this person's time runs, without these and what runs as a batch with them."""
+    asked = {"operator_id": operator_id, "but": encode([*but])}
+    return {row[0]: row[1] for row in connection.execute(_RUNNING, asked)}
 
 
 def _ids(operation: Operation) -> dict[str, str]:

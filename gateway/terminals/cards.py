@@ -30,14 +30,16 @@ _ON_IT = f"""(SELECT json_group_array(json_object('operator_id', t.operator_id, 
   'paused', json(CASE WHEN t.is_paused THEN 'true' ELSE 'false' END), 'paused_at', {_PAUSED_AT}, 'paused_s', {_PAUSED_S}))
   FROM time_entries t INDEXED BY time_entries_by_operation JOIN profiles f ON f.id = t.operator_id
   WHERE t.operation_id = o.id AND t.end_time IS NULL)"""  # noqa: S608 -- constants only
-_BATCH = """(SELECT b.id FROM batch_operations m JOIN operation_batches b ON b.id = m.batch_id
+_BATCH = """(SELECT json_object('id', b.id, 'number', b.batch_number, 'status', b.status, 'operations',
+  (SELECT count(*) FROM batch_operations n JOIN operations y ON y.id = n.operation_id
+   WHERE n.batch_id = b.id AND y.deleted_at IS NULL)) FROM batch_operations m JOIN operation_batches b ON b.id = m.batch_id
   WHERE m.operation_id = o.id AND b.status IN ('draft', 'ready', 'in_progress', 'blocked'))"""
 _STEPS = """(SELECT json_array(count(*), coalesce(sum(s.status = 'completed'), 0)) FROM substeps s WHERE s.operation_id = o.id)"""
 _SELECT = f"""
 SELECT o.id, o.cell_id, c.name AS cell_name, o.operation_name AS name, o.sequence, o.status, p.id AS part_id, p.part_number,
   p.extra ->> '$.description' AS part_name, j.id AS job_id, j.job_number, j.customer, p.is_bullet_card AS rush, p.material,
   p.quantity AS planned, {DUE} AS due_date, o.planned_start, o.estimated_time * 60 AS estimated_s, o.actual_time_s AS worked_s,
-  {WAITS} AS waits, {_HELD} AS held, {_COUNTED} AS counted, {_ON_IT} AS on_it, {_BATCH} AS batch_id, {_STEPS} AS steps,
+  {WAITS} AS waits, {_HELD} AS held, {_COUNTED} AS counted, {_ON_IT} AS on_it, {_BATCH} AS batch, {_STEPS} AS steps,
   p.file_paths, p.image_paths, p.cnc_program_name, p.drawing_no, o.assigned_operator_id, o.started_at, o.completed_at,
   o.row_version AS version
 FROM operations o JOIN parts p ON p.id = o.part_id JOIN jobs j ON j.id = p.job_id JOIN cells c ON c.id = o.cell_id
@@ -100,6 +102,8 @@ def _card(row: sqlite3.Row) -> Card:
     steps, done = json.loads(card.pop("steps"))
     card |= {"rush": bool(card["rush"]), "waits": bool(card["waits"]), "unit": UNIT}
     card |= {"held": json.loads(card["held"]) if card["held"] else None, "on_it": json.loads(card["on_it"])}
+    batch = json.loads(card["batch"]) if card["batch"] else None
+    card |= {"batch": batch, "batch_id": batch and batch["id"]}
     card |= {"good": good, "scrap": scrap, "rework": rework}
     card["documents"] = {
         "drawing": len(images) + files.count("drawing"),

@@ -9,7 +9,7 @@ from gateway.kernel.ids import NewId
 from gateway.outbox.command import Commands
 from gateway.outbox.event import Stamp, encode
 from gateway.outbox.receipts import Answer, Receipt, request_hash
-from gateway.terminals import acts, cards, rules, store
+from gateway.terminals import acts, batched, cards, rules, store
 from gateway.terminals.model import Act, Command, Policy, Terminal
 
 
@@ -40,11 +40,13 @@ def _carry_out(tx: Tx, stamp: Stamp, terminal: Terminal, command: Command, polic
     again = any(one.person.id == session.person.id and rules.live(one, stamp.now) for one in here)
     rules.require_session(session, at, again=again)
     act = Act(command, session, at, policy, terminal)
-    result = acts.BY_KIND[command.kind](tx, stamp, act)
+    bodies = batched.BY_KIND if command.payload.get("batch") else acts.BY_KIND
+    result = bodies[command.kind](tx, stamp, act)
     return Answer(200, encode({"operations": _touched(tx, command), "result": result}))
 
 
 def _touched(tx: Tx, command: Command) -> list[Mapping[str, Any]]:
     """The cards of what it moved."""
     left = command.payload.get("pause_other")
-    return [*cards.these(tx, [command.operation_id, *([left] if left else [])])]
+    beside = batched.beside(tx, command.operation_id) if command.payload.get("batch") else []
+    return [*cards.these(tx, {command.operation_id, *([left] if left else []), *beside})]

@@ -119,7 +119,8 @@ def require_clear(blockers: Iterable[Blocker], confirmed: Collection[str]) -> No
     """Raises ConfirmationNeeded with all that is in the way, also with what was confirmed where that does not help."""
     left = [one for one in blockers if not (one["may_confirm"] and one["kind"] in confirmed)]
     if left:
-        raise ConfirmationNeeded("; ".join(one["message"] for one in left), {"blockers": left})
+        messages = dict.fromkeys(one["message"] for one in left)  # of a batch several may say the same
+        raise ConfirmationNeeded("; ".join(messages), {"blockers": left})
 
 
 def _wrong(field: str, message: str) -> Invalid:

@@ -23,9 +23,19 @@ export function replay(cards, commands, sessions = []) {
     const by = sessions.find((one) => one.id === command.session) ?? { operator_id: command.operator_id, name: command.operator_name };
     const stopped = command.payload?.pause_other;
     if (stopped) change(stopped, (card) => pause(card, command, by));
-    change(command.operation_id, (card) => BY_TYPE[command.type]?.(card, command, by) ?? {});
+    for (const id of touched(shown, command)) {
+      const meant = id === command.operation_id ? command : { ...command, payload: { batch: true } }; // its pieces are its own
+      change(id, (card) => BY_TYPE[command.type]?.(card, meant, by) ?? {});
+    }
   }
   return cards.map((card) => shown.get(card.id));
+}
+
+/** Ids of what a command moves: one card, or those of its batch that are open. */
+function touched(shown, { operation_id, payload }) {
+  const { batch_id } = shown.get(operation_id) ?? {};
+  if (!payload?.batch || !batch_id) return [operation_id];
+  return [...shown.values()].filter((card) => card.batch_id === batch_id && card.status !== "completed").map((card) => card.id);
 }
 
 /** Pieces of a command: `scrap` is a list by reason or a number. */
@@ -34,7 +44,8 @@ export function scrapped(scrap) {
 }
 
 function start(card, command, by) {
-  return { status: "in_progress", held: null, on_it: [...others(card, by), at_work(command, by)] };
+  const batch = command.payload?.batch ? { ...card.batch, status: "in_progress" } : card.batch;
+  return { status: "in_progress", held: null, batch, on_it: [...others(card, by), at_work(command, by)] };
 }
 
 /** His own time; with the last one who works on it the operation stands. */

@@ -1,5 +1,6 @@
 import { t } from "shared/i18n.js";
 import { ask } from "./ask.js";
+import { open, runs } from "./batch.js";
 import { stateOf, timerOf } from "./state.js";
 
 const EARLIER = "earlier_open";
@@ -49,7 +50,22 @@ export async function resume(app, card) {
   if (payload) app.act({ type: "resume", operation_id: card.id, payload });
 }
 
-const otherOf = (cards, card, operatorId) => runningOf(cards, operatorId).find((one) => one.id !== card.id);
+/** What runs as a batch with the card is no other work. */
+const otherOf = (cards, card, operatorId) => {
+  const beside = runs(card) ? open(cards, card) : [];
+  return runningOf(cards, operatorId).find((one) => one.id !== card.id && !beside.includes(one));
+};
+
+/** The same for all cards of a batch that is started with this one. */
+export function blockersOfBatch(card, given) {
+  const { cards, policy } = given;
+  const together = open(cards, card);
+  const before = together.filter((one) => one.id !== card.id && one.waits);
+  const steps = before.map((one) => t("blockers.before", { job: one.job_number, part: one.part_number, name: one.name })).join(", ");
+  const waiting = { kind: EARLIER, may_confirm: policy?.start_anyway ?? true, values: { steps } };
+  const own = blockersOf(card, { ...given, cards: cards.filter((one) => !together.includes(one)) });
+  return before.length ? [waiting, ...own] : own;
+}
 
 const timer = (other) => ({
   kind: TIMER,

@@ -58,7 +58,7 @@ function card(app, command, inner, tone) {
 }
 
 function refused(app, command) {
-  const view = CHANGED_IN[command.type];
+  const view = command.payload?.batch ? "operation" : CHANGED_IN[command.type];
   const change = () => {
     app.changing = command;
     app.go(`#/${view}/${encodeURIComponent(command.operation_id)}`);

@@ -3,7 +3,8 @@ import { day, language, number, span, t, time } from "shared/i18n.js";
 import { icon } from "shared/icon.js";
 import { askWords } from "../parts/ask.js";
 import * as belongings from "../parts/belongings.js";
-import { blockersOf, cleared, leaving, resume } from "../parts/blockers.js";
+import { BATCH, SINGLE, batchOrSingle, begins, runs } from "../parts/batch.js";
+import { blockersOf, blockersOfBatch, cleared, leaving, resume } from "../parts/blockers.js";
 import { Detail } from "../parts/detail.js";
 import { head } from "../parts/head.js";
 import { ICONS, dayOf, elapsedS, others, stateOf, timerOf, unitOf, urgency } from "../parts/state.js";
@@ -62,6 +63,7 @@ class OperationView extends View {
       <span class="state state-${state}">${icon(ICONS[state])} ${t(`card.${state}`)}</span>
       ${card.rush ? html`<span class="tag tag-rush">${icon("zap")} ${t("card.rush")}</span>` : nothing}
       ${due ? html`<span class="tag tag-${due}">${t(`card.${due}`)}</span>` : nothing}
+      ${runs(card) ? html`<span class="tag">${icon("layers")} ${t("operation.batch_runs", { number: card.batch.number, n: card.batch.operations })}</span>` : nothing}
       ${card.waiting ? html`<span class="state">${icon("clock")} ${t("card.waiting")}</span>` : nothing}
     </p>`;
   }
@@ -176,10 +178,12 @@ class OperationView extends View {
   async #begin(name, card, detail) {
     const { store } = this.app;
     const operatorId = store.session?.operator_id;
-    const found = blockersOf(card, { detail, cards: store.operations(), cells: store.cells, policy: store.policy, operatorId });
-    const payload = await cleared(found);
+    const choice = name === "start" && begins(card) ? await batchOrSingle(name, card) : SINGLE;
+    if (!choice) return;
+    const given = { detail, cards: store.operations(), cells: store.cells, policy: store.policy, operatorId };
+    const payload = await cleared(choice === BATCH ? blockersOfBatch(card, given) : blockersOf(card, given));
     if (!payload) return;
-    const more = { join: { join: true }, setup: { setup: true } }[name];
+    const more = choice === BATCH ? { batch: true } : { join: { join: true }, setup: { setup: true } }[name];
     this.app.act({ type: "start", operation_id: card.id, payload: { ...payload, ...more } });
   }
 

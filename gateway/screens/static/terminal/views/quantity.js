@@ -2,6 +2,7 @@ import { html, nothing } from "lit";
 import { language, number, t } from "shared/i18n.js";
 import { icon } from "shared/icon.js";
 import { ask, askWords } from "../parts/ask.js";
+import { BATCH, SINGLE, batchOrSingle, othersConfirmed, runs } from "../parts/batch.js";
 import { CORRECT } from "../parts/belongings.js";
 import { Detail } from "../parts/detail.js";
 import { head, toOperation } from "../parts/head.js";
@@ -130,6 +131,8 @@ class QuantityView extends View {
     const { planned } = card;
     const unit = unitOf(card);
     const confirmed = [];
+    const choice = this.#finishing && runs(card) ? await batchOrSingle("finish", card) : SINGLE;
+    if (!choice) return;
     if (good > planned) {
       const text = t("quantity.over_text", { good, planned, unit, n: good - planned });
       if (!(await ask({ title: t("quantity.over_title"), text, choices: [{ value: true, label: t("quantity.over_yes"), primary: true }] }))) return;
@@ -145,7 +148,14 @@ class QuantityView extends View {
       if (chosen !== "finish") return;
       confirmed.push("under_plan");
     }
+    if (choice === BATCH) return this.#together(card, payload, confirmed);
     this.#done("finish", card, { ...payload, confirmed });
+  }
+
+  /** The whole batch ends; what is counted here belongs to this operation. */
+  async #together(card, payload, confirmed) {
+    const rest = await othersConfirmed(this.app.store.operations(), card);
+    if (rest) this.#done("finish", card, { ...payload, batch: true, confirmed: [...new Set([...confirmed, ...rest])] }, card.batch.number);
   }
 
   #under(after) {
@@ -180,8 +190,8 @@ class QuantityView extends View {
     if (await this.app.act({ type: "correct", operation_id: card.id, payload }, { done: t("done.correct") })) this.app.go(`#/operation/${card.id}`);
   }
 
-  async #done(type, card, payload) {
-    const done = t(`done.${type}`, { name: `${card.sequence} ${card.name}` });
+  async #done(type, card, payload, name = `${card.sequence} ${card.name}`) {
+    const done = t(`done.${type}`, { name });
     if (!(await this.app.act({ type, operation_id: card.id, payload }, { undo_s: UNDO_S, done }))) return;
     this.app.go(type === "finish" ? "#/queue" : `#/operation/${card.id}`);
   }
