@@ -1,6 +1,7 @@
-"""What was booked is put right by a supervisor, with a reason; others cannot."""
+"""What was booked, pieces and times, is put right by a supervisor, with a reason; others cannot."""
 
 import json
+from datetime import datetime, timedelta
 
 import pytest_asyncio
 from hall import ANNA, BURR, CEM
@@ -72,4 +73,28 @@ async def test_others_read_who_does_it(browser, hall):
         await desk.open(cut)
         await desk.page.wait_for_selector("text=Corrections are made by a supervisor.")
         await desk.page.wait_for_selector(".booked-part")
-        assert await desk.page.locator("a:has-text('Correct')").count() == 0
+        assert await desk.page.locator("main :is(a, button):has-text('Correct')").count() == 0
+
+
+async def test_a_supervisor_puts_times_right_and_says_why(desk, hall):
+    cut = await completed(hall, "K-4")
+    [before] = await hall.rows("SELECT id, start_time, end_time FROM time_entries WHERE operation_id = ?", cut)
+    began = datetime.fromisoformat(before["start_time"]).replace(second=0, microsecond=0) - timedelta(minutes=30)
+    await desk.open(cut)
+    await desk.tap_on(".booked-part button:has-text('Correct')")
+    await desk.page.fill("dialog textarea", "Came earlier")
+    shown = "at => new Date(at - new Date(at).getTimezoneOffset() * 60000).toISOString().slice(0, 16)"
+    later = began + timedelta(hours=10)
+    await desk.page.fill("dialog [name=start]", await desk.page.evaluate(shown, later.timestamp() * 1000))
+    await desk.answer("Correct")
+    assert await desk.page.evaluate("document.querySelector('dialog [name=end]').validationMessage")
+    await desk.page.fill("dialog [name=start]", await desk.page.evaluate(shown, began.timestamp() * 1000))
+    await desk.answer("Correct")
+    await desk.page.wait_for_selector("dialog", state="detached")
+    await desk.settle()
+    [after] = await hall.rows("SELECT start_time, end_time, notes FROM time_entries WHERE id = ?", before["id"])
+    assert datetime.fromisoformat(after["start_time"]) == began
+    assert after["end_time"] == before["end_time"]
+    assert after["notes"].startswith("corrected by Cem: Came earlier")
+    [row] = await hall.rows("SELECT actual_time_s FROM operations WHERE id = ?", cut)
+    assert row["actual_time_s"] >= timedelta(minutes=30).total_seconds()

@@ -57,8 +57,11 @@ export function tools({ tools: needed = [] }) {
   `);
 }
 
-/** Who has worked on it, and when; pieces lead a supervisor to where they are put right. Open entries have no end. */
-export function booked(card, { time: entries, quantities }, supervisor) {
+/**
+ * Who has worked on it, and when. Open entries have no end.
+ * @param {((entry: object) => void) | null} correctTime what puts a time right, for a supervisor; pieces lead him to where they are
+ */
+export function booked(card, { time: entries, quantities }, correctTime) {
   if (!entries.length && !quantities.length) return nothing;
   return section("booked", "clock", html`
     <ul class="booked">
@@ -67,12 +70,13 @@ export function booked(card, { time: entries, quantities }, supervisor) {
           <span>${one.operator_name}</span>
           <span class="quiet">${time(one.start_time)}–${one.end_time ? time(one.end_time) : "…"}</span>
           <span>${one.duration_s === null ? t("operation.runs") : span(one.duration_s)}</span>
+          ${correctTime ? html`<button type="button" class="button" @click=${() => correctTime(one)}>${pencil()}</button>` : nothing}
         </li>`,
       )}
       ${quantities.map(
         (one) => html`<li>
           <span>${one.operator_name}</span><span class="quiet">${time(one.recorded_at)}</span><span>${pieces(one)}</span>
-          ${supervisor ? correct(card, one) : nothing}
+          ${correctTime ? correct(card, one) : nothing}
         </li>`,
       )}
     </ul>
@@ -80,7 +84,9 @@ export function booked(card, { time: entries, quantities }, supervisor) {
 }
 
 const correct = (card, { id }) =>
-  html`<a class="button" href="#/quantity/${card.id}/${CORRECT}${id}">${icon("pencil")} <span>${t("operation.correct")}</span></a>`;
+  html`<a class="button" href="#/quantity/${card.id}/${CORRECT}${id}">${pencil()}</a>`;
+
+const pencil = () => html`${icon("pencil")} <span>${t("operation.correct")}</span>`;
 
 function pieces({ good, scrap, rework }) {
   const said = [["good", good], ["scrap", scrap], ["rework", rework]].filter(([, n]) => n > 0);

@@ -8,6 +8,7 @@ import { blockersOf, blockersOfBatch, cleared, leaving, resume } from "../parts/
 import { Detail } from "../parts/detail.js";
 import { head } from "../parts/head.js";
 import { ICONS, dayOf, elapsedS, others, stateOf, timerOf, unitOf, urgency } from "../parts/state.js";
+import { correctTimes } from "../parts/times.js";
 import { View } from "../parts/view.js";
 
 const SUPERVISOR = "admin"; // the role of whoever may put right what was booked
@@ -130,9 +131,13 @@ class OperationView extends View {
   #below(card, detail) {
     return html`
       ${belongings.routing(card, detail)} ${belongings.checklist(card, detail)} ${belongings.documents(card, detail)}
-      ${belongings.tools(detail)} ${belongings.issues(detail)} ${belongings.booked(card, detail, this.#supervisor)}
+      ${belongings.tools(detail)} ${belongings.issues(detail)} ${belongings.booked(card, detail, this.#correctTime(card))}
       <button type="button" class="button to-handoff" @click=${() => this.#remark(card)}>${icon("message-square")} <span>${t("operation.handoff")}</span></button>
     `;
+  }
+
+  #correctTime(card) {
+    return this.#supervisor ? (entry) => correctTimes(this.app, card, entry) : null;
   }
 
   #actions(card, detail) {
