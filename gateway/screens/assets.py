@@ -23,6 +23,17 @@ TYPES = {
     "webmanifest": "application/manifest+json",
 }
 SPRITE = "icons.svg"
+# A page's style sheet -> what it is made of, in order: one request instead of five.
+STYLES = {
+    "terminal/styles.css": (
+        "shared/tokens.css",
+        "shared/base.css",
+        "terminal/terminal.css",
+        "terminal/views.css",
+        "terminal/forms.css",
+    ),
+    "ops/styles.css": ("shared/tokens.css", "shared/base.css", "vendor/uplot/uPlot.min.css", "ops/ops.css"),
+}
 BUILD_CHARACTERS = 16
 NEEDED = "vendor/lit-html/lit-html.js"  # without it there are no pages
 _ICONS = "vendor/icons/"
@@ -32,7 +43,7 @@ _LICENCE = re.compile(r"<!-- @license .*? -->")
 
 
 class Assets:
-    """Paths are relative to `static/`, with `/`; `icons.svg` is one file of all icons, made here."""
+    """Paths are relative to `static/`, with `/`; `icons.svg`, all icons, and the page's `styles.css` are made here."""
 
     def __init__(self, root: Traversable | None = None) -> None:
         self._root = root or files("gateway.screens") / "static"
@@ -43,7 +54,10 @@ class Assets:
         """Path -> content."""
         found = dict(sorted(_below(self._root, "")))
         icons = {path: found.pop(path) for path in [*found] if path.startswith(_ICONS) and path.endswith(".svg")}
-        return {**found, SPRITE: _sprite(icons)}
+        styles = _styles(found)
+        parts = {part for path in styles for part in STYLES[path]}
+        plain = {path: content for path, content in found.items() if path not in parts}
+        return {**plain, **styles, SPRITE: _sprite(icons)}
 
     @cached_property
     def build(self) -> str:
@@ -80,6 +94,12 @@ def _below(folder: Traversable, path: str) -> Iterator[tuple[str, bytes]]:
                 yield from _below(entry, f"{name}/")
         elif name.rpartition(".")[2] in TYPES:
             yield name, entry.read_bytes()
+
+
+def _styles(found: dict[str, bytes]) -> dict[str, bytes]:
+    """Those whose parts are all there: in a clone without the libraries there are no pages."""
+    there = {path: parts for path, parts in STYLES.items() if found.keys() >= {*parts}}
+    return {path: b"\n".join(found[part] for part in parts) for path, parts in there.items()}
 
 
 def _sprite(icons: dict[str, bytes]) -> bytes:

@@ -5,15 +5,22 @@ import gzip
 import hashlib
 import json
 import re
+from pathlib import Path
 
 import pytest
-from browsing import SHOWN_MAX_MS
+from browsing import SHOWN_MAX_MS, opened
 
-from gateway.screens.assets import SPRITE, Assets
+from gateway.screens import pages
+from gateway.screens.assets import SPRITE, STYLES, Assets
 from gateway.screens.pages import IMPORTS, SHELL
 
 ASSETS = Assets()
-REQUESTS_MAX, BYTES_MAX = 40, 150 * 1024
+FOLDER = Path(pages.__file__).parent / "static"
+STYLE = "terminal/styles.css"
+REQUESTS_MAX, BYTES_MAX = 35, 150 * 1024
+QUEUE_STANDS = "() => app.views.get('parts/timers') && app.store.link.gateway === 'up'"
+AHEAD = ("/i18n/nl.json", "/i18n/de.json")  # with these a page begins to fetch what may be wanted without a gateway
+QUEUE_REQUESTS_MAX = 44  # of a terminal that is switched on again, with what it asks the gateway
 LOADED = """['navigation', 'resource'].flatMap(kind => performance.getEntriesByType(kind))
   .map(one => [one.name, one.encodedBodySize])"""
 
@@ -48,15 +55,15 @@ async def test_a_page_that_has_not_changed_is_not_sent_again(hall):
 
 
 async def test_a_file_is_kept_for_ever_and_comes_compressed(hall):
-    url = hall.url + ASSETS.url("shared/base.css")
+    url = hall.url + ASSETS.url(STYLE)
     async with hall.session.get(url, headers={"Accept-Encoding": "gzip"}) as answer:
         assert answer.headers["Content-Encoding"] == "gzip"
         assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
         assert answer.headers["Content-Type"] == "text/css; charset=utf-8"
-        assert await answer.read() == ASSETS.files["shared/base.css"]
+        assert await answer.read() == ASSETS.files[STYLE]
     async with hall.session.get(url, headers={"Accept-Encoding": "identity"}) as answer:
         assert "Content-Encoding" not in answer.headers
-        assert await answer.read() == ASSETS.files["shared/base.css"]
+        assert await answer.read() == ASSETS.files[STYLE]
 
 
 @pytest.mark.parametrize("path", ["shared/nothing.css", "..%2fassets.py", "vendor/swagger-ui/swagger-ui.css", "vendor"])
@@ -130,10 +137,33 @@ def test_what_is_compressed_is_whole():
 
 
 async def test_the_first_load_is_small_and_asks_nobody_outside(hall, watched):
-    """All that comes before the first screen: at most 150 KB and 40 requests."""
+    """All that comes before the first screen: at most 150 KB and 35 requests."""
     await watched.page.goto(f"{hall.url}/terminal/")
     await watched.page.wait_for_selector("input[name=code]", timeout=SHOWN_MAX_MS)
     loaded = await watched.page.evaluate(LOADED)
     assert len(loaded) <= REQUESTS_MAX, loaded
     assert 20 * 1024 < sum(size for _, size in loaded) <= BYTES_MAX
     assert [url for url in watched.asked if not url.startswith((hall.url, "data:"))] == []
+
+
+async def test_a_terminal_that_is_switched_on_again_has_its_queue_after_few_requests(hall, kept, browser):
+    watched = await opened(browser, storage_state=kept)
+    await watched.page.goto(f"{hall.url}/terminal/")
+    await watched.page.wait_for_selector("queue-view", timeout=SHOWN_MAX_MS)
+    await watched.page.wait_for_function(QUEUE_STANDS)
+    loaded = [url for url, _ in await watched.page.evaluate(LOADED)]
+    await watched.context.close()
+    ahead = next((place for place, url in enumerate(loaded) if url.endswith(AHEAD)), len(loaded))
+    loaded = loaded[:ahead]
+    assert 20 < len(loaded) <= QUEUE_REQUESTS_MAX, loaded
+    assert not any("/views/login" in url for url in loaded)
+
+
+async def test_a_page_has_one_style_sheet_of_all_its_parts(hall):
+    for page in ("terminal", "ops"):
+        said = await hall.send("GET", f"/{page}/")
+        [url] = re.findall(r'<link rel="stylesheet" href="([^"]+)">', said.text)
+        path = f"{page}/styles.css"
+        assert url == ASSETS.url(path)
+        parts = [(FOLDER / part).read_text() for part in STYLES[path]]
+        assert (await hall.send("GET", url)).text == "\n".join(parts)

@@ -170,10 +170,10 @@ export class TerminalApp extends LitElement {
 
   /** This tab works; others only say so. */
   async #lead() {
-    this.shows = "work";
     if (!this.outbox.running) await this.outbox.load();
     await this.sessions.load();
     await this.photos.load();
+    this.shows = "work"; // not before it is known who works here: the login would be fetched and shown for nothing
     this.#keepShell();
     if (this.identity) await this.#paired();
     else if (this.route.name !== "pair") this.go("#/pair"); // with its code, it stays as it is

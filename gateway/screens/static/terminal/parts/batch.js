@@ -1,22 +1,13 @@
 import { t } from "shared/i18n.js";
 import { ask } from "./ask.js";
+import { inBatch, openInBatch } from "./state.js";
 
 const BEGINS = ["draft", "ready"]; // what a batch may be when it is started
-const RUNS = "in_progress";
 export const BATCH = "batch";
 export const SINGLE = "single";
 
 /** Can the card be started together with others? */
 export const begins = (card) => BEGINS.includes(card.batch?.status);
-
-/** Is it worked on together with others? */
-export const runs = (card) => card.batch?.status === RUNS;
-
-/** The cards of its batch that this screen knows, its own too. */
-export const members = (cards, card) => cards.filter((one) => one.batch_id !== null && one.batch_id === card.batch_id);
-
-/** Those of them that are still open. */
-export const open = (cards, card) => members(cards, card).filter((one) => one.status !== "completed");
 
 /**
  * All of the batch, or this one alone?
@@ -40,9 +31,9 @@ export function batchOrSingle(verb, card) {
  * @returns {Promise<string[] | null>} what is confirmed with that; null when somebody thought better of it
  */
 export async function othersConfirmed(cards, card) {
-  const others = open(cards, card).filter((one) => one.id !== card.id);
+  const others = openInBatch(cards, card).filter((one) => one.id !== card.id);
   const off = others.filter((one) => one.good !== one.planned);
-  const unseen = card.batch.operations - members(cards, card).length;
+  const unseen = card.batch.operations - inBatch(cards, card).length;
   if (!off.length && unseen <= 0) return [];
   const lines = off.map(({ job_number, part_number, good, planned }) => t("batch.pieces", { job: job_number, part: part_number, good, planned }));
   if (unseen > 0) lines.push(t("batch.unseen", { n: unseen }));

@@ -1,7 +1,6 @@
 import { t } from "shared/i18n.js";
 import { ask } from "./ask.js";
-import { open, runs } from "./batch.js";
-import { stateOf, timerOf } from "./state.js";
+import { openInBatch, runsAsBatch, stateOf, timerOf } from "./state.js";
 
 const EARLIER = "earlier_open";
 const ASSEMBLY = "assembly_open";
@@ -52,14 +51,14 @@ export async function resume(app, card) {
 
 /** What runs as a batch with the card is no other work. */
 const otherOf = (cards, card, operatorId) => {
-  const beside = runs(card) ? open(cards, card) : [];
+  const beside = runsAsBatch(card) ? openInBatch(cards, card) : [];
   return runningOf(cards, operatorId).find((one) => one.id !== card.id && !beside.includes(one));
 };
 
 /** The same for all cards of a batch that is started with this one. */
 export function blockersOfBatch(card, given) {
   const { cards, policy } = given;
-  const together = open(cards, card);
+  const together = openInBatch(cards, card);
   const before = together.filter((one) => one.id !== card.id && one.waits);
   const steps = before.map((one) => t("blockers.before", { job: one.job_number, part: one.part_number, name: one.name })).join(", ");
   const waiting = { kind: EARLIER, may_confirm: policy?.start_anyway ?? true, values: { steps } };

@@ -45,6 +45,15 @@ export const timerOf = (card, operatorId) => card.on_it.find((one) => one.operat
 export const others = (card, operatorId) =>
   card.on_it.filter((one) => one.operator_id !== operatorId && !one.paused);
 
+/** Is it worked on together with the others of its batch? */
+export const runsAsBatch = (card) => card.batch?.status === "in_progress";
+
+/** The cards of its batch that this screen knows, its own too. */
+export const inBatch = (cards, card) => cards.filter((one) => one.batch_id && one.batch_id === card.batch_id);
+
+/** Those of them that are still open. */
+export const openInBatch = (cards, card) => inBatch(cards, card).filter((one) => one.status !== "completed");
+
 /** Pieces are what the cloud counts; other units are called as they come. */
 export const unitOf = (card) => (card.unit === "pc" ? t("card.pc") : card.unit);
 

@@ -3,11 +3,11 @@ import { day, language, number, span, t, time } from "shared/i18n.js";
 import { icon } from "shared/icon.js";
 import { askWords } from "../parts/ask.js";
 import * as belongings from "../parts/belongings.js";
-import { BATCH, SINGLE, batchOrSingle, begins, runs } from "../parts/batch.js";
+import { BATCH, SINGLE, batchOrSingle, begins } from "../parts/batch.js";
 import { blockersOf, blockersOfBatch, cleared, leaving, resume } from "../parts/blockers.js";
 import { Detail } from "../parts/detail.js";
 import { head } from "../parts/head.js";
-import { ICONS, dayOf, elapsedS, others, stateOf, timerOf, unitOf, urgency } from "../parts/state.js";
+import { ICONS, dayOf, elapsedS, others, runsAsBatch, stateOf, timerOf, unitOf, urgency } from "../parts/state.js";
 import { correctTimes } from "../parts/times.js";
 import { View } from "../parts/view.js";
 
@@ -64,7 +64,7 @@ class OperationView extends View {
       <span class="state state-${state}">${icon(ICONS[state])} ${t(`card.${state}`)}</span>
       ${card.rush ? html`<span class="tag tag-rush">${icon("zap")} ${t("card.rush")}</span>` : nothing}
       ${due ? html`<span class="tag tag-${due}">${t(`card.${due}`)}</span>` : nothing}
-      ${runs(card) ? html`<span class="tag">${icon("layers")} ${t("operation.batch_runs", { number: card.batch.number, n: card.batch.operations })}</span>` : nothing}
+      ${runsAsBatch(card) ? html`<span class="tag">${icon("layers")} ${t("operation.batch_runs", { number: card.batch.number, n: card.batch.operations })}</span>` : nothing}
       ${card.waiting ? html`<span class="state">${icon("clock")} ${t("card.waiting")}</span>` : nothing}
     </p>`;
   }

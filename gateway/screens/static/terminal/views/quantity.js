@@ -2,12 +2,12 @@ import { html, nothing } from "lit";
 import { language, number, t } from "shared/i18n.js";
 import { icon } from "shared/icon.js";
 import { ask, askWords } from "../parts/ask.js";
-import { BATCH, SINGLE, batchOrSingle, othersConfirmed, runs } from "../parts/batch.js";
+import { BATCH, SINGLE, batchOrSingle, othersConfirmed } from "../parts/batch.js";
 import { CORRECT } from "../parts/belongings.js";
 import { Detail } from "../parts/detail.js";
 import { head, toOperation } from "../parts/head.js";
 import "../parts/keypad.js";
-import { left, produced, stateOf, unitOf } from "../parts/state.js";
+import { left, produced, runsAsBatch, stateOf, unitOf } from "../parts/state.js";
 import * as tally from "../parts/tally.js";
 import { View } from "../parts/view.js";
 
@@ -131,7 +131,7 @@ class QuantityView extends View {
     const { planned } = card;
     const unit = unitOf(card);
     const confirmed = [];
-    const choice = this.#finishing && runs(card) ? await batchOrSingle("finish", card) : SINGLE;
+    const choice = this.#finishing && runsAsBatch(card) ? await batchOrSingle("finish", card) : SINGLE;
     if (!choice) return;
     if (good > planned) {
       const text = t("quantity.over_text", { good, planned, unit, n: good - planned });
