@@ -2,7 +2,10 @@
 
 import pytest_asyncio
 from hall import ANNA, LASER
+from looks import flaws
 from work import at_work, order
+
+SMALL = {"width": 800, "height": 480}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -44,6 +47,24 @@ async def test_a_batch_is_started_and_finished_at_one_of_its_operations(desk, ha
     assert batch["status"] == "completed"
     rows = await hall.rows("SELECT operation_id, quantity_good FROM operation_quantities")
     assert [tuple(row.values()) for row in rows] == [(cut, 10)]
+
+
+async def test_it_fits_the_smallest_screen_in_german(browser, hall):
+    cut, beside = await planned(hall, "LOS-2026-0815", "N-5", "N-6")
+    async with at_work(browser, hall, "Ben", viewport=SMALL, pairing={"name": "Small", "language": "de"}) as desk:
+        await desk.open(cut)
+        await desk.page.wait_for_function("id => app.store.operation(id)?.batch", arg=cut)
+        await desk.do("start")
+        await desk.page.wait_for_selector("dialog[open] .tile")
+        assert await flaws(desk.page) == []
+        await desk.answer("Los")
+        await desk.page.wait_for_selector("dialog", state="detached")
+        await desk.stands(beside, "in_progress")
+        await desk.page.wait_for_selector(".tag-batch")
+        assert await flaws(desk.page) == []
+        inside = "() => { const one = document.querySelector('.operation-what'); return one.scrollWidth <= one.clientWidth; }"
+        assert await desk.page.evaluate(inside)
+        await desk.settle()
 
 
 async def test_one_of_a_batch_is_started_alone(desk, hall):

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest_asyncio
 from hall import ANNA, BURR, CEM
+from looks import flaws
 from work import at_work, order
 
 
@@ -82,6 +83,8 @@ async def test_a_supervisor_puts_times_right_and_says_why(desk, hall):
     began = datetime.fromisoformat(before["start_time"]).replace(second=0, microsecond=0) - timedelta(minutes=30)
     await desk.open(cut)
     await desk.tap_on(".booked-part button:has-text('Correct')")
+    await desk.page.wait_for_selector("dialog[open] textarea")
+    assert await flaws(desk.page) == []
     await desk.page.fill("dialog textarea", "Came earlier")
     shown = "at => new Date(at - new Date(at).getTimezoneOffset() * 60000).toISOString().slice(0, 16)"
     later = began + timedelta(hours=10)

@@ -35,9 +35,11 @@ function askTimes({ start_time, end_time }) {
     content: (close) => html`
       <form @submit=${send(close)} @input=${again}>
         <h2>${t("times.title")}</h2>
-        ${field("start", t("times.start"), start_time)} ${end_time ? field("end", t("times.end"), end_time) : nothing}
-        <label class="dialog-text"><span class="label">${t("quantity.correct_why")}</span>
-          <textarea class="field" name="reason" rows="2" required maxlength=${WORDS_CHARS_MAX}></textarea></label>
+        <div class="column">
+          <div class="row">${field("start", t("times.start"), start_time)} ${end_time ? field("end", t("times.end"), end_time) : nothing}</div>
+          <label><span class="label">${t("quantity.correct_why")}</span>
+            <textarea class="field" name="reason" rows="2" required maxlength=${WORDS_CHARS_MAX}></textarea></label>
+        </div>
         <div class="dialog-buttons">
           <button type="button" class="button" @click=${() => close()}>${t("common.cancel")}</button>
           <button class="button primary">${t("operation.correct")}</button>
@@ -48,7 +50,7 @@ function askTimes({ start_time, end_time }) {
 }
 
 const field = (name, label, at) =>
-  html`<label class="dialog-text"><span class="label">${label}</span>
+  html`<label class="grow"><span class="label">${label}</span>
     <input class="field" type="datetime-local" name=${name} required value=${local(at)}></label>`;
 
 /** A field shows no seconds: who leaves it alone leaves them as they were. */

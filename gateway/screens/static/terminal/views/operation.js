@@ -64,7 +64,7 @@ class OperationView extends View {
       <span class="state state-${state}">${icon(ICONS[state])} ${t(`card.${state}`)}</span>
       ${card.rush ? html`<span class="tag tag-rush">${icon("zap")} ${t("card.rush")}</span>` : nothing}
       ${due ? html`<span class="tag tag-${due}">${t(`card.${due}`)}</span>` : nothing}
-      ${runsAsBatch(card) ? html`<span class="tag">${icon("layers")} ${t("operation.batch_runs", { number: card.batch.number, n: card.batch.operations })}</span>` : nothing}
+      ${runsAsBatch(card) ? html`<span class="tag tag-batch">${icon("layers")} <span>${t("operation.batch_runs", { number: card.batch.number, n: card.batch.operations })}</span></span>` : nothing}
       ${card.waiting ? html`<span class="state">${icon("clock")} ${t("card.waiting")}</span>` : nothing}
     </p>`;
   }
