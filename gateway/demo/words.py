@@ -46,7 +46,6 @@ class Invitation:
             *textwrap.wrap(INTRO, WIDTH),
             "",
             f"Terminal   {self.url}/terminal/#/pair/{self.code}   ({self.operator}, PIN {self.pin}; the code works once)",
-            f"Operations {self.url}/ops/   (sign in with the API key)",
             f"REST API   {api}   (by hand, with every route: {self.url}/docs)",
             f"API key    {self.key}",
             f"Operations {self.url}/ops/   (sign in with that key)",
