@@ -17,6 +17,7 @@ from gateway.kernel.errors import Invalid
 BLOCK_BYTES = 256 * 1024
 MANIFEST_MAX_BYTES = 64 * 1024 * 1024  # some hundred bytes for each file
 PACKED_LEVEL = 1  # of nine: the database shrinks to a third, at the speed of a good disk
+# What zipfile and zlib say of damage: a method they do not know, a member that claims to be encrypted, a file that ends too soon.
 _BROKEN = (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError)
 
 
@@ -134,7 +135,7 @@ def _said(file: Path) -> Iterator[None]:
         raise Invalid(f"{file} is no sound backup: {exc.message}") from exc
     except zipfile.BadZipFile as exc:
         raise Invalid(f"{file} is no sound backup: it is cut off, damaged, or something else ({exc})") from exc
-    except _BROKEN as exc:  # what zipfile and zlib say of damage inside
+    except _BROKEN as exc:
         raise Invalid(f"{file} is no sound backup: it is damaged ({exc})") from exc
 
 

@@ -1,8 +1,10 @@
 """The shift report on paper: A4, one table for each of its parts."""
 
 import asyncio
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from gateway.kernel.clock import parse
@@ -11,52 +13,17 @@ from gateway.web.routes import Raw
 
 Row = Sequence[Any]
 
-_WORDS: dict[str, tuple[str, ...]] = {
-    # en, nl, de
-    "title": ("Shift report", "Ploegrapport", "Schichtbericht"),
-    "all": ("All cells", "Alle cellen", "Alle Zellen"),
-    "worked": ("Worked", "Gewerkt", "Gearbeitet"),
-    "finished": ("Finished operations", "Gereed gemelde bewerkingen", "Fertige Arbeitsgänge"),
-    "running": ("Running now", "Nu bezig", "Läuft jetzt"),
-    "yield": ("Good share", "Aandeel goed", "Gutanteil"),
-    "good": ("Good", "Goed", "Gut"),
-    "scrap": ("Scrap", "Uitval", "Ausschuss"),
-    "rework": ("Rework", "Nabewerken", "Nacharbeit"),
-    "people": ("Hours", "Uren", "Stunden"),
-    "operator": ("Operator", "Operator", "Bediener"),
-    "setup": ("Setup", "Instellen", "Rüsten"),
-    "operations": ("Operations", "Bewerkingen", "Arbeitsgänge"),
-    "made": ("Work and quantities", "Werk en aantallen", "Arbeit und Mengen"),
-    "cell": ("Cell", "Cel", "Zelle"),
-    "job": ("Job", "Order", "Auftrag"),
-    "part": ("Part", "Onderdeel", "Teil"),
-    "operation": ("Operation", "Bewerking", "Arbeitsgang"),
-    "planned": ("Planned", "Gepland", "Geplant"),
-    "reasons": ("Scrap by reason", "Uitval naar oorzaak", "Ausschuss nach Ursache"),
-    "reason": ("Reason", "Oorzaak", "Ursache"),
-    "pieces": ("Pieces", "Stuks", "Stück"),
-    "share": ("Share", "Aandeel", "Anteil"),
-    "summed": ("Cumulative", "Cumulatief", "Kumuliert"),
-    "stops": ("Stops", "Stilstanden", "Stillstände"),
-    "what": ("What", "Wat", "Was"),
-    "from": ("From", "Van", "Von"),
-    "to": ("To", "Tot", "Bis"),
-    "lasted": ("Lasted", "Duur", "Dauer"),
-    "stands": ("still stands", "staat nog stil", "steht noch"),
-    "none": ("None", "Geen", "Keine"),
-}
 LANGUAGES = ("en", "nl", "de")
+# The same words as on the page.
+_WORDS = Path(__file__).parent.parent / "screens" / "static" / "i18n"
 
 
-class _Words:
-    def __init__(self, language: str) -> None:
-        if language not in LANGUAGES:
-            message = f'language is "{language}": one of {", ".join(LANGUAGES)} is wanted'
-            raise Invalid(message, [{"field": "language", "message": message, "constraint": "ENUM"}])
-        self._column = LANGUAGES.index(language)
-
-    def __getitem__(self, name: str) -> str:
-        return _WORDS[name][self._column]
+def _words(language: str) -> Mapping[str, Any]:
+    if language not in LANGUAGES:
+        message = f'language is "{language}": one of {", ".join(LANGUAGES)} is wanted'
+        raise Invalid(message, [{"field": "language", "message": message, "constraint": "ENUM"}])
+    words: Mapping[str, Any] = json.loads((_WORDS / f"{language}.json").read_text(encoding="utf-8"))["reports"]
+    return words
 
 
 async def answer(report: Mapping[str, Any], language: str) -> Raw:
@@ -68,30 +35,30 @@ async def answer(report: Mapping[str, Any], language: str) -> Raw:
 
 def pdf(report: Mapping[str, Any], language: str) -> bytes:
     """`report`: of `shifts.shift_report`. Times are those of this machine's zone."""
-    words = _Words(language)
+    words = _words(language)
     try:
         from gateway.reports.paper import Paper  # noqa: PLC0415 -- the library is optional, and slow to load
     except ImportError:
         raise Unsupported(
             "reports on paper want the extra `documents`: pip install 'eryxon-gateway[documents]', or print the page"
         ) from None
-    paper = Paper(words["title"])
-    paper.title(f"{words['title']} - {report['cell'] or words['all']}")
+    paper = Paper(words["shift"])
+    paper.title(f"{words['shift']} - {report['cell'] or words['all_cells']}")
     paper.line(f"{_moment(report['since'])} - {_moment(report['until'])}")
     for heading, head, rows in _tables(report, words):
         paper.heading(heading)
         if rows:
             paper.table(head, rows)
         else:
-            paper.line(words["none"])
+            paper.line(words["nothing"])
     return paper.bytes()
 
 
-def _tables(report: Mapping[str, Any], words: _Words) -> Iterable[tuple[str, Row, list[Row]]]:
+def _tables(report: Mapping[str, Any], words: Mapping[str, Any]) -> Iterable[tuple[str, Row, list[Row]]]:
     """(heading, head, rows) of each part of the report, in the order in which it is read."""
     pieces, operations = report["pieces"], report["operations"]
     yield (
-        words["title"],
+        words["shift"],
         [words[name] for name in ("worked", "good", "scrap", "rework", "yield", "finished", "running")],
         [
             [
@@ -124,7 +91,7 @@ def _tables(report: Mapping[str, Any], words: _Words) -> Iterable[tuple[str, Row
         ],
     )
     yield (
-        words["reasons"],
+        words["scrap_of_shift"],
         [words[name] for name in ("reason", "what", "pieces", "share", "summed")],
         [
             [

@@ -16,13 +16,14 @@ PERIOD_DAYS = 30
 _QUANTITIES = f"""operation_quantities q JOIN {WORK.replace("operations o", "operations o ON o.id = q.operation_id", 1)}
   WHERE {ALIVE} AND q.recorded_at >= :since AND q.recorded_at <= :until"""
 # A quantity with several reasons counts for each of them with its own number, one with none or one as a whole.
-_SCRAP = f"""(SELECT q.id, q.recorded_at, o.operation_name, c.name AS cell, p.material, p.part_number,
+SCRAPPED = f"""SELECT q.id, q.recorded_at, o.operation_name, c.name AS cell, p.material, p.part_number,
     coalesce(r.quantity, q.quantity_scrap) AS scrap, coalesce(s.code, 'UNKNOWN') AS code,
     coalesce(s.description, 'No reason given') AS description
   FROM operation_quantities q JOIN {WORK.replace("operations o", "operations o ON o.id = q.operation_id", 1)}
   LEFT JOIN operation_quantity_scrap_reasons r ON r.operation_quantity_id = q.id
   LEFT JOIN scrap_reasons s ON s.id = coalesce(r.scrap_reason_id, q.scrap_reason_id)
-  WHERE {ALIVE} AND q.quantity_scrap > 0 AND q.recorded_at >= :since AND q.recorded_at <= :until)"""
+  WHERE {ALIVE} AND q.quantity_scrap > 0 AND q.recorded_at >= :since"""
+_SCRAP = f"({SCRAPPED} AND q.recorded_at <= :until)"
 _GROUPS = {"reason": "description", "cell": "cell", "operation": "operation_name", "material": "material"}
 _SUMS = """coalesce(sum(q.quantity_produced), 0) AS produced, coalesce(sum(q.quantity_good), 0) AS good,
   coalesce(sum(q.quantity_scrap), 0) AS scrap, coalesce(sum(q.quantity_rework), 0) AS rework"""
@@ -99,14 +100,21 @@ def _rates(sums: dict[str, Any]) -> dict[str, Any]:
 
 
 def pareto(connection: sqlite3.Connection, asked: Pareto, view: View) -> dict[str, Any]:
-    sql = f"SELECT code, description, sum(scrap) AS quantity FROM {_SCRAP} GROUP BY 1, 2 ORDER BY 3 DESC, 1"
-    found = rows(connection, sql, view, **_window(view, asked.days))
-    total, so_far, data = sum(row["quantity"] for row in found), 0, []
-    for row in found[: asked.top_n]:
+    found = by_reason(connection, _SCRAP, view, **_window(view, asked.days))
+    total = sum(row["quantity"] for row in found)
+    return {"period_days": asked.days, "total_scrap": total, "data": found[: asked.top_n]}
+
+
+def by_reason(connection: sqlite3.Connection, scrapped: str, view: View, **values: Any) -> list[dict[str, Any]]:
+    """Most first: each reason's share, and that of all up to it. `scrapped`: what SCRAPPED selects, in brackets."""
+    sql = f"SELECT code, description, sum(scrap) AS quantity FROM {scrapped} GROUP BY 1, 2 ORDER BY 3 DESC, 1"
+    found = rows(connection, sql, view, **values)
+    total, so_far = sum(row["quantity"] for row in found), 0
+    for row in found:
         so_far += row["quantity"]
-        shares = {"percentage": percent(row["quantity"], total), "cumulative_percentage": percent(so_far, total)}
-        data.append({**row, **shares})
-    return {"period_days": asked.days, "total_scrap": total, "data": data}
+        row["percentage"] = percent(row["quantity"], total)
+        row["cumulative_percentage"] = percent(so_far, total)
+    return found
 
 
 def production(connection: sqlite3.Connection, asked: Period, view: View) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from gateway.kernel.clock import parse, text
 from gateway.kernel.errors import Invalid
 from gateway.outbox.event import encode
 from gateway.reports.model import ALIVE, ROWS_MAX, WORK, Asked, Report, View, one, percent, rows
+from gateway.reports.scrap import SCRAPPED, by_reason
 
 SHIFT = timedelta(hours=8)
 SHIFT_MAX = timedelta(days=7)
@@ -33,14 +34,8 @@ _MADE = f"""SELECT o.id AS operation_id, o.operation_name, o.status, c.name AS c
   WHERE {_HERE} AND o.id IN (SELECT operation_id FROM operation_quantities WHERE recorded_at >= :since AND recorded_at < :until
       UNION SELECT value FROM json_each(:worked))
   GROUP BY o.id ORDER BY c.sequence, j.job_number, p.part_number, o.sequence LIMIT {ROWS_MAX}"""
-# A quantity with several reasons counts for each with its own number, one with none or one as a whole.
-_SCRAP = f"""SELECT coalesce(s.code, 'UNKNOWN') AS code, coalesce(s.description, 'No reason given') AS description,
-    sum(coalesce(r.quantity, q.quantity_scrap)) AS quantity
-  FROM operation_quantities q JOIN {WORK.replace("operations o", "operations o ON o.id = q.operation_id", 1)}
-  LEFT JOIN operation_quantity_scrap_reasons r ON r.operation_quantity_id = q.id
-  LEFT JOIN scrap_reasons s ON s.id = coalesce(r.scrap_reason_id, q.scrap_reason_id)
-  WHERE {_HERE} AND q.quantity_scrap > 0 AND q.recorded_at >= :since AND q.recorded_at < :until
-  GROUP BY 1, 2 ORDER BY 3 DESC, 1"""
+# To the end of the shift and not with it: a piece is in one shift only.
+_SCRAP = f"({SCRAPPED} AND q.recorded_at < :until AND (:cell_id IS NULL OR o.cell_id = :cell_id))"
 _STOPS = f"""SELECT i.id, coalesce(i.title, i.description) AS title, i.severity, i.status, i.created_at AS since,
     CASE WHEN i.status <> 'pending' THEN coalesce(i.reviewed_at, i.updated_at) END AS until,
     o.operation_name, c.name AS cell, j.job_number, p.part_number
@@ -99,7 +94,7 @@ def shift_report(connection: sqlite3.Connection, asked: ShiftAsked, view: View) 
             **one(connection, _RUNNING, view, cell_id=asked.cell_id),
         },
         "made": made,
-        "scrap": _shares(rows(connection, _SCRAP, view, **values)),
+        "scrap": by_reason(connection, _SCRAP, view, **values),
         "stops": [_stop(row, since, until) for row in rows(connection, _STOPS, view, **values)],
     }
 
@@ -141,16 +136,6 @@ def _people(entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     for row in found.values():
         row["operations"] = len(row.pop("seen"))
     return sorted(found.values(), key=lambda row: (-row["worked_s"], row["operator"]))
-
-
-def _shares(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Each reason's part, and of all up to it: a Pareto."""
-    total, so_far = sum(row["quantity"] for row in found), 0
-    for row in found:
-        so_far += row["quantity"]
-        row["percentage"] = percent(row["quantity"], total)
-        row["cumulative_percentage"] = percent(so_far, total)
-    return found
 
 
 def _stop(row: dict[str, Any], since: datetime, until: datetime) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """What a shift report says: hours cut at the ends of the shift, pieces, reasons, stops."""
 
+import contextlib
 from datetime import UTC, datetime, timedelta
 
+import pypdfium2
 import pytest
 from hall import LASER, SAW
 
@@ -10,6 +12,14 @@ from gateway.kernel.errors import Invalid
 from gateway.reports import printed
 from gateway.reports.model import View
 from gateway.reports.shifts import ShiftAsked, shift_report, worked_s
+
+TITLES = {"en": "Shift report", "nl": "Ploegrapport", "de": "Schichtbericht"}
+
+
+def read(paper: bytes) -> str:
+    with contextlib.closing(pypdfium2.PdfDocument(paper)) as document:
+        (page,) = document
+        return page.get_textpage().get_text_bounded()
 
 
 async def told(floor, cells=None, **asked) -> dict:
@@ -86,11 +96,13 @@ def test_an_entry_with_pauses_before_in_and_after_the_shift():
 async def test_on_paper_in_every_language(floor):
     job = await floor.job()
     cut, _ = (one["id"] for one in job["parts"][0]["operations"])
-    await floor.pressed(("start", cut, floor.ANNA), ("complete", cut, floor.ANNA, 300))
+    await floor.pressed(("start", cut, floor.ANNA, 300), ("complete", cut, floor.ANNA))
     found = await told(floor)
     for language in printed.LANGUAGES:
-        paper = printed.pdf({**found, "cell": "Łaźnia <1> & 2"}, language)
-        assert paper.startswith(b"%PDF-")
+        text = read(printed.pdf({**found, "cell": "Łaźnia <1> & 2"}, language))
+        assert f"{TITLES[language]} - Łaźnia <1> & 2" in text
+        assert "Anna" in text
+        assert "0 h 05 min" in text
     with pytest.raises(Invalid, match='language is "fr": one of en, nl, de'):
         printed.pdf(found, "fr")
 

@@ -1,23 +1,13 @@
-import { LitElement, html } from "lit";
+import { html } from "lit";
 import { number, t } from "shared/i18n.js";
 import uPlot from "uplot";
+import { Drawn } from "./drawn.js";
 
 const HEIGHT_PX = 260;
 
 /** Bars, and how much they are of all up to each: `rows` {name, value, cumulative (per cent)}. Its table stands beside it. */
-class OpsPareto extends LitElement {
+class OpsPareto extends Drawn {
   static properties = { label: {}, rows: {}, words: {} };
-
-  createRenderRoot() {
-    return this;
-  }
-
-  disconnectedCallback() {
-    super.disconnectedCallback();
-    this.sized?.disconnect();
-    this.plot?.destroy();
-    this.plot = null;
-  }
 
   render() {
     const told = this.rows.map((one) => `${one.name}: ${number(one.value)}`).join(", ");
@@ -25,18 +15,15 @@ class OpsPareto extends LitElement {
   }
 
   updated() {
-    const place = this.querySelector(".ops-plot");
+    const { place } = this;
     this.plot?.destroy();
     const data = [this.rows.map((_one, at) => at), this.rows.map((one) => one.value), this.rows.map((one) => one.cumulative)];
     this.plot = new uPlot(this.#options(place), data, place);
-    this.sized ??= new ResizeObserver(() => this.plot?.setSize({ width: place.clientWidth, height: HEIGHT_PX }));
-    this.sized.observe(place);
+    this.keepWidth(HEIGHT_PX);
   }
 
   #options(place) {
-    const style = getComputedStyle(document.documentElement);
-    const colour = (name) => style.getPropertyValue(name).trim();
-    const axis = { stroke: colour("--text"), grid: { stroke: colour("--border"), width: 1 }, ticks: { stroke: colour("--border") } };
+    const axis = this.axis();
     const names = this.rows.map((one) => one.name);
     return {
       width: place.clientWidth,
@@ -56,12 +43,12 @@ class OpsPareto extends LitElement {
         { label: t("reports.reason"), value: (_plot, at) => names[at] ?? "–" },
         {
           label: this.words[0],
-          stroke: colour("--brand"),
-          fill: colour("--brand"),
+          stroke: this.colour("--brand"),
+          fill: this.colour("--brand"),
           paths: uPlot.paths.bars({ size: [0.7, 80] }),
           points: { show: false },
         },
-        { label: this.words[1], scale: "share", stroke: colour("--amber"), width: 2, dash: [6, 4] },
+        { label: this.words[1], scale: "share", stroke: this.colour("--amber"), width: 2, dash: [6, 4] },
       ],
     };
   }

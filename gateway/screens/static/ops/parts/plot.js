@@ -1,6 +1,7 @@
-import { LitElement, html } from "lit";
+import { html } from "lit";
 import { day, number, t, time } from "shared/i18n.js";
 import uPlot from "uplot";
+import { Drawn } from "./drawn.js";
 
 const HEIGHT_PX = 220;
 const ROWS_MAX = 60;
@@ -8,19 +9,8 @@ const WHOLE = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4,
 const COLOURS = ["--brand", "--amber"];
 
 /** A plot, and the same as a table: a canvas says nothing to who does not see it. `points`: {at, ...}, `series`: their names. */
-class OpsPlot extends LitElement {
+class OpsPlot extends Drawn {
   static properties = { label: {}, points: {}, hours: {}, series: {}, words: {}, as_table: { state: true } };
-
-  createRenderRoot() {
-    return this;
-  }
-
-  disconnectedCallback() {
-    super.disconnectedCallback();
-    this.sized?.disconnect();
-    this.plot?.destroy();
-    this.plot = null;
-  }
 
   render() {
     return html`
@@ -37,7 +27,7 @@ class OpsPlot extends LitElement {
 
   updated() {
     if (this.as_table) return;
-    const place = this.querySelector(".ops-plot");
+    const { place } = this;
     const data = [this.points.map((one) => one.at), ...this.series.map((name) => this.points.map((one) => one[name]))];
     if (this.plot && this.drawn === this.#look()) {
       this.plot.setData(data);
@@ -46,8 +36,7 @@ class OpsPlot extends LitElement {
     this.plot?.destroy();
     this.drawn = this.#look();
     this.plot = new uPlot(this.#options(place), data, place);
-    this.sized ??= new ResizeObserver(() => this.plot?.setSize({ width: place.clientWidth, height: HEIGHT_PX }));
-    this.sized.observe(place);
+    this.keepWidth(HEIGHT_PX);
   }
 
   /** Another language or theme draws it anew. */
@@ -56,9 +45,7 @@ class OpsPlot extends LitElement {
   }
 
   #options(place) {
-    const style = getComputedStyle(document.documentElement);
-    const colour = (name) => style.getPropertyValue(name).trim();
-    const axis = { stroke: colour("--text"), grid: { stroke: colour("--border"), width: 1 }, ticks: { stroke: colour("--border") } };
+    const axis = this.axis();
     return {
       width: place.clientWidth,
       height: HEIGHT_PX,
@@ -69,7 +56,7 @@ class OpsPlot extends LitElement {
         { label: t("ops.sync.when"), value: (_plot, at) => (at ? `${day(at * 1000)} ${time(at * 1000)}` : "–") },
         ...this.series.map((name, place) => ({
           label: this.words[place],
-          stroke: colour(COLOURS[place]),
+          stroke: this.colour(COLOURS[place]),
           width: 2,
           dash: place ? [6, 4] : undefined,
           points: { show: this.points.length < 3 },
