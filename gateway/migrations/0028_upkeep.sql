@@ -17,3 +17,6 @@ CREATE TABLE repairs_ignored (
   until TEXT NOT NULL,
   ignored_by TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- A pause that nobody ended is looked for whenever somebody looks after the box, among all that ever were.
+CREATE INDEX time_entry_pauses_open ON time_entry_pauses (paused_at) WHERE resumed_at IS NULL;

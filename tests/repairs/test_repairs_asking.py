@@ -147,6 +147,9 @@ async def test_a_pause_that_somebody_forgot(settings, file):
     assert forgotten() == 0
     paused(ago(hours=13))
     assert forgotten() == 1
+    with offline(file) as connection:  # the page asks every few seconds, and pauses are never thrown away
+        (plan,) = connection.execute(f"EXPLAIN QUERY PLAN {rows._PAUSES}", ("",)).fetchall()
+    assert "time_entry_pauses_open" in plan[3]
 
 
 async def test_a_schema_that_somebody_changed(settings, file):
