@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
+import subprocess  # nosec B404 # npm has no other door
 import sys
 from pathlib import Path
 
@@ -110,7 +110,7 @@ def npm_command() -> list[str] | None:
     """An installed npm that reads our lock, else the one inside the Node.js wheel, else None."""
     npm = shutil.which("npm")
     if npm:
-        asked = subprocess.run([npm, "--version"], capture_output=True, text=True, check=False).stdout.split(".")
+        asked = subprocess.run([npm, "--version"], capture_output=True, text=True, check=False).stdout.split(".")  # nosec B603 # a list, no shell; words of ours
         if asked[0].isdecimal() and int(asked[0]) >= OLDEST_NPM:
             return [npm]
     for folder in (NODE_DIR, *map(Path, sys.path)):  # sys.path: an isolated build installs the wheel for itself
@@ -130,7 +130,7 @@ def install(folder: Path, *options: str) -> None:
         shutil.copyfile(NPM_DIR / name, folder / name)
     quiet = "--ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error --fetch-retries=1"
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # nosec B603 # a list, no shell; words of ours
             [*npm, "ci", *options, *quiet.split(), "--fetch-timeout=60000"],
             cwd=folder,
             env={

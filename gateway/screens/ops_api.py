@@ -106,7 +106,7 @@ class Ops:
         return self._opened(request, *entered)
 
     def _opened(self, request: web.Request, token: str, session: Session) -> web.Response:
-        answer = _said({"signed_in": True, "password": True, **_shown(session)})
+        answer = _said({"signed_in": True, "password": True, **_shown(session)})  # nosec B105 # whether there is one
         answer.set_cookie(
             COOKIE,
             token,
