@@ -155,6 +155,8 @@ def take(package: str, patterns: tuple[str, ...], part: Path, below: str) -> lis
     """Copies a package's wanted files and its licence; raises if a name has gone, as in a renamed release."""
     source = WORK / "node_modules" / package
     about = json.loads((source / "package.json").read_text(encoding="utf-8"))
+    lock = json.loads((NPM_DIR / "package-lock.json").read_text(encoding="utf-8"))["packages"]
+    integrity = lock[f"node_modules/{package}"]["integrity"]
     taken = []
     for pattern in (*patterns, "LICENSE*"):
         found = sorted(source.glob(pattern))
@@ -167,7 +169,12 @@ def take(package: str, patterns: tuple[str, ...], part: Path, below: str) -> lis
             (part / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, part / name)
             sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
-            whence = {"package": package, "version": about["version"], "licence": about["license"]}
+            whence = {
+                "package": package,
+                "version": about["version"],
+                "licence": about["license"],
+                "integrity": integrity,
+            }
             taken.append({"file": name, **whence, "sha256": sha256})
     return taken
 
