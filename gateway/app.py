@@ -5,11 +5,9 @@ What listens comes up before what connects: a broker or a cloud that is away nev
 
 import asyncio
 import contextlib
-import os
 import random
 import shutil
 import signal
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -41,6 +39,7 @@ from gateway.kernel.logs import Tail
 from gateway.kernel.secrets import Secrets
 from gateway.kernel.steady import SteadyClock
 from gateway.kernel.supervise import keep_running, stop
+from gateway.keys.first import first_key
 from gateway.machines.commands import MachineCommands
 from gateway.machines.registry import machines
 from gateway.machines.watch import LINK as MACHINES
@@ -79,13 +78,13 @@ from gateway.uns.publisher import READER as UNS
 from gateway.uns.publisher import Publisher
 from gateway.uns.topics import SparkplugTopics, Topics
 from gateway.uplinks import cloud_link
-from gateway.web.auth import Keys, NewKey
+from gateway.web.auth import Keys
 from gateway.web.gate import Gate
 from gateway.web.learning import Learning
 from gateway.web.limits import Limiter, Rate
 from gateway.web.openapi import document
 from gateway.web.pages import Pages
-from gateway.web.routes import Route, Scope
+from gateway.web.routes import Route
 from gateway.web.server import application, runner
 from gateway.webhooks.senders import Senders as Webhooks
 
@@ -267,19 +266,8 @@ class Gateway:
 
     async def _standing(self) -> Standing:
         """For the health topic on MQTT."""
-        told = await self.status.full()
-        links = told["links"]
-        broker = links.get(BROKER, {})
-        return Standing(
-            ok=told["status"] == "ok",
-            uptime_s=self._clock.monotonic() - self._started_s,
-            cloud=links[UP]["state"],
-            cloud_behind=links[UP].get("behind", 0),
-            journal_behind=links[UNS].get("behind", 0),
-            inbound_rejected=links[UNS].get("inbound_rejected", 0),
-            broker={name: broker.get(name) for name in ("state", "mode", "version")},
-            disk_free_mb=shutil.disk_usage(self.settings.data_dir).free // (1024 * 1024),
-        )
+        free = shutil.disk_usage(self.settings.data_dir).free
+        return Standing.of(await self.status.full(), self._clock.monotonic() - self._started_s, free)
 
     def _start_links(self) -> None:
         for name, run in self._links():
@@ -293,18 +281,7 @@ class Gateway:
     async def _stop_links(self) -> None:
         await asyncio.gather(*(stop(task, within_s=LINKS_END_S) for task in self._tasks))
 
-    # ------------------------------------------------------------------ the first start
-
-    async def _first_key(self) -> None:
-        """A box that nobody has a key for gets one, in a file that only its owner can read."""
-        if await self.db.read(_has_keys):
-            return
-        _, key = await self.keys.create(NewKey("first admin", Scope.ADMIN))
-        file = self.settings.data_dir / FIRST_KEY
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as written:
-            written.write(key + "\n")
-        log.info("key.created", name="first admin", file=str(file))
+    # ------------------------------------------------------------------ its life
 
     @contextlib.asynccontextmanager
     async def run(self) -> AsyncIterator["Gateway"]:
@@ -317,7 +294,7 @@ class Gateway:
             await self.mcp_keys.load()
             await self._switch.load()
             await self.terminals.load()
-            await self._first_key()
+            await first_key(self.db, self.keys, self.settings.data_dir / FIRST_KEY)
             self._start_links()
             yield self
         finally:
@@ -385,10 +362,6 @@ def check(settings: Settings) -> None:
     SparkplugTopics.of(settings)
     machines(settings.uns)
     plugins.check(settings.plugins, settings.gateway.plugins_dir)
-
-
-def _has_keys(connection: sqlite3.Connection) -> bool:
-    return connection.execute("SELECT 1 FROM api_keys LIMIT 1").fetchone() is not None
 
 
 def _register_uplink(tx: Tx, now: str) -> None:

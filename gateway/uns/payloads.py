@@ -128,6 +128,22 @@ class Standing:
     broker: Mapping[str, Any] = field(default_factory=dict)
     disk_free_mb: int = 0
 
+    @classmethod
+    def of(cls, told: Mapping[str, Any], uptime_s: float, disk_free_bytes: int) -> "Standing":
+        """`told`: as `/healthz` says it."""
+        links = told["links"]
+        broker = links.get("broker", {})
+        return cls(
+            ok=told["status"] == "ok",
+            uptime_s=uptime_s,
+            cloud=links["cloud"]["state"],
+            cloud_behind=links["cloud"].get("behind", 0),
+            journal_behind=links["uns"].get("behind", 0),
+            inbound_rejected=links["uns"].get("inbound_rejected", 0),
+            broker={name: broker.get(name) for name in ("state", "mode", "version")},
+            disk_free_mb=disk_free_bytes // (1024 * 1024),
+        )
+
 
 def event(
     entry: Entry, data: Mapping[str, Any], source: Source, prev: int | None, replay_id: str | None = None
