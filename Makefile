@@ -39,7 +39,7 @@ screenshots: setup-tests  ## the pictures of the terminal in docs/images
 	@$(WITH_TOOLS) .venv/bin/python tests/screens/screenshots.py
 sbom: setup  ## the bill of materials of a release (CycloneDX): dist/sbom.cdx.json
 	@mkdir -p dist
-	@$(WITH_TOOLS) .venv/bin/python -m gateway.admin.sbom > dist/sbom.cdx.json
+	@$(WITH_TOOLS) .venv/bin/python -m gateway.admin.sbom dist/sbom.cdx.json
 	@echo dist/sbom.cdx.json
 audit:  ## known weaknesses of the pinned packages, by public databases (for maintainers; wants uv, npm and the internet)
 	uv tool run pip-audit --strict --require-hashes --disable-pip -r tools/lock/runtime.txt

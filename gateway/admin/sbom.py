@@ -1,6 +1,7 @@
 """The bill of materials (CycloneDX 1.6, JSON): everything that runs here, and what the machine has to bring.
 
-`installed` is about this box; `python -m gateway.admin.sbom` about a release: what the lock asks for, as far as it is installed.
+`installed` is about this box; `python -m gateway.admin.sbom FILE` about a release: what the lock asks for, as far as it
+is installed.
 Without time and chance: the same installation has the same bill, to the byte.
 """
 
@@ -20,6 +21,7 @@ from typing import Any
 
 from gateway import __version__
 from gateway.admin.about import OURS, UNKNOWN, distributions, licence, normal
+from gateway.kernel.errors import StartupError
 
 Component = dict[str, Any]
 Locked = tuple[str, list[str]]  # version, sha256 of every file that may be installed
@@ -40,9 +42,11 @@ def installed() -> dict[str, Any]:
 
 
 def released() -> dict[str, Any]:
-    """What a release brings: the packages of the lock. What the machine brings has no version yet."""
+    """What a release brings: the packages of the lock. What the machine brings has no version yet. Raises StartupError."""
     pinned = _lock()
     ours = {name: one for name, one in distributions().items() if name in pinned or name == OURS}
+    if other := [name for name, one in ours.items() if name != OURS and one.version != pinned[name][0]]:
+        raise StartupError(f"installed in another version than the lock has: {', '.join(other)}; `make setup` first")
     return _bill(ours, _brought(here=False))
 
 
@@ -189,4 +193,4 @@ def written(bill: Mapping[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(written(released()) + "\n")
+    Path(sys.argv[1]).write_text(written(released()) + "\n", encoding="utf-8")

@@ -18,6 +18,7 @@ from packageurl import PackageURL
 from packaging.requirements import Requirement
 
 from gateway.admin import about, sbom
+from gateway.kernel.errors import StartupError
 
 ROOT = Path(__file__).parents[2]
 LOCK = (ROOT / "tools" / "lock" / "runtime.txt").read_text()
@@ -156,10 +157,20 @@ def test_who_needs_what_leads_to_everything(bill):
     }  # to build
 
 
-def test_the_same_installation_has_the_same_bill(asked, text, bill):
+def test_the_same_installation_has_the_same_bill(asked, text, bill, tmp_path):
     assert asked("-m", "gateway", "version", "--sbom") == text
-    released = json.loads(asked("-m", "gateway.admin.sbom"))
+    asked("-m", "gateway.admin.sbom", str(tmp_path / "sbom.cdx.json"))
+    released = json.loads((tmp_path / "sbom.cdx.json").read_text())
     assert sbom.released()["components"] == released["components"]  # also where the packages of the tests are
     assert released["serialNumber"] != bill["serialNumber"]  # that one has the versions of this machine
     assert of_kind(released, "pypi") == of_kind(bill, "pypi")
     assert not any("version" in one for one in of_kind(released, "generic").values())
+
+
+def test_a_release_is_not_described_by_other_versions_than_its_lock_has(monkeypatch):
+    name, (version, hashes) = next(iter(sbom._lock().items()))
+    monkeypatch.setattr(sbom, "_lock", lambda: {name: (version + ".post1", hashes)})
+    with pytest.raises(StartupError, match=rf"another version than the lock has: {name}; `make setup` first"):
+        sbom.released()
+    (one,) = [part for part in sbom.installed()["components"] if part["name"] == name]
+    assert "externalReferences" not in one  # of what is not the lock's no hash is known
