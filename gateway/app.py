@@ -316,7 +316,7 @@ async def running(
     `source`: the configuration and the data folder that were named on the command line, None: the settings come from no file;
     `tail` gets what is logged.
     """
-    clock, rng = SteadyClock(clock or SystemClock()), rng or random.Random()  # noqa: S311 -- jitter, no secret
+    clock, rng = SteadyClock(clock or SystemClock()), rng or random.Random()  # nosec B311 # noqa: S311 -- jitter, no secret
     new_id = uuid7(clock)
     async with opened(settings, clock, recovering=True) as db:
         stamp = Stamp(clock.now(), settings.gateway.id, new_id)

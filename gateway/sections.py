@@ -78,7 +78,7 @@ class Http(Section):
     host: str = "127.0.0.1"
     port: Port = 8080
     allow_plain_lan: bool = False
-    tls_host: str = "0.0.0.0"  # noqa: S104 -- TLS is meant for the LAN
+    tls_host: str = "0.0.0.0"  # nosec B104 # noqa: S104 -- TLS is meant for the LAN
     tls_port: Port = 8443
     tls_cert: Path | None = None
     tls_key: Path | None = None
@@ -130,7 +130,7 @@ class Broker(Section):
     password: SecretStr = SecretStr("")
     tls: bool = False
     ca: Path | None = None
-    tls_host: str = "0.0.0.0"  # noqa: S104 -- TLS is meant for the LAN
+    tls_host: str = "0.0.0.0"  # nosec B104 # noqa: S104 -- TLS is meant for the LAN
     tls_port: Port = 8883
     client_certificates: bool = False
     bridge: Bridge = Bridge()

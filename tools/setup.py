@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import shutil
-import subprocess
+import subprocess  # nosec B404 # pip, apt and dpkg-deb have no other door
 import sys
 import time
 from collections.abc import Callable
@@ -314,7 +314,7 @@ def outside_the_environment() -> None:
     """Started with the Python of `.venv` (it was activated): go on with the one it was made from, as it may be replaced."""
     if Path(sys.prefix) == VENV:
         python = str(Path(sys.base_prefix) / "bin" / "python3")
-        os.execv(python, [python, *sys.argv])  # noqa: S606 -- no shell wanted; by its full path, or PATH leads back here
+        os.execv(python, [python, *sys.argv])  # nosec B606 # noqa: S606 -- no shell wanted; by its full path, or PATH leads back here
 
 
 def check_machine() -> None:
@@ -337,13 +337,13 @@ def ran(
     *command: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     words = [str(word) for word in command]
-    return subprocess.run(
+    return subprocess.run(  # nosec B603 # a list, no shell; words of ours
         words, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
 
 
 def works(*command: str | Path) -> bool:
-    return subprocess.run([str(word) for word in command], capture_output=True, check=False).returncode == 0
+    return subprocess.run([str(word) for word in command], capture_output=True, check=False).returncode == 0  # nosec B603 # a list, no shell; words of ours
 
 
 def say(text: str) -> None:

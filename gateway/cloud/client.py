@@ -200,7 +200,7 @@ class CloudClient:
         understood: Callable[[int, bytes], Outcome] | None = None,
     ) -> Outcome:
         """`understood`: what an answer means that is none of a function's."""
-        assert self._session is not None, "use it inside `async with client.connected()`"  # noqa: S101 -- a bug of ours
+        assert self._session is not None, "use it inside `async with client.connected()`"  # nosec B101 # noqa: S101 -- a bug of ours
         sent: dict[str, Any] = {"json": body}
         if isinstance(body, Upload):
             sent = {"data": body}

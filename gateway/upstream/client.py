@@ -161,7 +161,7 @@ class HubClient:
         body: str | Upload | None,
         timeout_s: float | None,
     ) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
-        assert self._session is not None, "use it inside `async with client.connected()`"  # noqa: S101 -- a bug of ours
+        assert self._session is not None, "use it inside `async with client.connected()`"  # nosec B101 # noqa: S101 -- a bug of ours
         sent: dict[str, Any] = {}
         if isinstance(body, Upload):
             length = {"Content-Length": str(body.size_bytes), "Content-Type": "application/octet-stream"}
