@@ -109,6 +109,7 @@ class Uplink:
                     blocked_s = now_s + BLOCKED_LOOK_S
                 await self._scan(lanes, before_us)
                 self._drain.mark(now_s, lanes.gone, self._budget.made)
+                self._link.facts |= self._budget.told()
                 if self._budget.wait_s() > 0:
                     self._link.down(self._budget.why)
                 else:

@@ -19,11 +19,11 @@ class Repeats:
         self._monotonic = monotonic
         self._since_s = monotonic()
         self._lines: dict[str, int] = {}
-        self._left_out: dict[str, int] = {}
+        self._cut: dict[str, int] = {}
 
     def __call__(self, _logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         """A processor of structlog."""
-        left_out = self._count(str(event.get("event", "")))
+        left_out = self.left_out(str(event.get("event", "")))
         if left_out is None:
             raise structlog.DropEvent
         if left_out:
@@ -32,15 +32,16 @@ class Repeats:
 
     def filter(self, record: logging.LogRecord) -> bool:
         """A filter of the standard library's handlers."""
-        return self._count(f"{record.name}:{record.msg}") is not None
+        return self.left_out(f"{record.name}:{record.msg}") is not None
 
-    def _count(self, event: str) -> int | None:
+    def left_out(self, event: str) -> int | None:
         """How many lines were left out before this one; None: so is this one."""
-        if self._monotonic() - self._since_s >= WINDOW_S:
-            self._since_s = self._monotonic()
-            self._left_out = {name: lines - LINES_MAX for name, lines in self._lines.items() if lines > LINES_MAX}
+        now_s = self._monotonic()
+        if now_s - self._since_s >= WINDOW_S:
+            self._since_s = now_s
+            self._cut = {name: lines - LINES_MAX for name, lines in self._lines.items() if lines > LINES_MAX}
             self._lines = {}
         if event not in self._lines and len(self._lines) >= EVENTS_MAX:
             return None
         lines = self._lines[event] = self._lines.get(event, 0) + 1
-        return None if lines > LINES_MAX else self._left_out.pop(event, 0)
+        return None if lines > LINES_MAX else self._cut.pop(event, 0)

@@ -7,6 +7,7 @@ import structlog
 from aiohttp import web
 from aiohttp.web_urldispatcher import AbstractResource
 
+from gateway.kernel.repeats import Repeats
 from gateway.kernel.tally import Tally
 
 BASES = ("", "/functions/v1")  # under which each function is there
@@ -24,6 +25,9 @@ class Requests:
     def __init__(self) -> None:
         self.counts = Counter[tuple[str, str, str]]()
         self.took: dict[str, Tally] = {}
+        self._repeats = (
+            Repeats()
+        )  # asked first: to call the log for a line that it leaves out costs more than all the rest
         self._routes: dict[AbstractResource | None, str] = {None: NOWHERE}
 
     def answered(self, request: web.Request, response: web.StreamResponse, took_s: float) -> None:
@@ -37,8 +41,11 @@ class Requests:
             if tally is None:
                 tally = self.took[route] = Tally(BOUNDS_S)
             tally.add(took_s)
-        say = log.debug if method in _LOOKS else log.info
-        say("request.done", method=method, route=route, status=status, took_ms=round(took_s * 1000, 1))
+        event = "request.read" if method in _LOOKS else "request.done"
+        if (left_out := self._repeats.left_out(event)) is not None:
+            more = {"left_out": left_out} if left_out else {}
+            say = log.debug if method in _LOOKS else log.info
+            say(event, method=method, route=route, status=status, took_ms=round(took_s * 1000, 1), **more)
 
     def _named(self, resource: AbstractResource | None) -> str:
         """One name for a function, under whichever base and with or without a slash at the end."""
