@@ -45,6 +45,7 @@ from gateway.machines.registry import machines
 from gateway.machines.watch import LINK as MACHINES
 from gateway.machines.watch import Watch
 from gateway.mcp_keys.keys import McpKeys
+from gateway.metrics.scrape import Metrics
 from gateway.opening import opened
 from gateway.ops.switch import Switch
 from gateway.outbox import journal
@@ -124,6 +125,7 @@ class Gateway:
         self.keys = Keys(db, clock, new_id, learning)
         drain_s = None if self._cloud is None else self._cloud.drain_s
         self.status = Status(db, clock, self.health, settings.gateway.id, drain_s)
+        self.metrics = Metrics(settings, db, clock, self.status.full)
         limits = settings.limits
         rate = Rate(limits.requests_per_minute, limits.burst, limits.requests_per_day)
         below = Rate(limits.gateway_requests_per_minute, limits.burst, limits.gateway_requests_per_day)
@@ -144,8 +146,7 @@ class Gateway:
         self._switch = Switch(db, clock)
         self._source = source
         self._tls = Tls(settings.data_dir)
-        known = machines(settings.uns)
-        self.machines = MachineCommands(db, clock, new_id, settings.gateway.id, known)
+        self.machines = MachineCommands(db, clock, new_id, settings.gateway.id, machines(settings.uns))
         self.addresses: list[str] = []
         self.urls: list[str] = []
         self._tail = tail
@@ -172,9 +173,11 @@ class Gateway:
     # ------------------------------------------------------------------ HTTP
 
     def _application(self, keys: Keys) -> web.Application:
-        app = application(self.routes, keys, self._limiter, self._new_id, self.settings.http.cors_origins)
+        manners = (self.settings.http.cors_origins, self.metrics.requests)
+        app = application(self.routes, keys, self._limiter, self._new_id, *manners)
         documents = {"/openapi.json": self._openapi, "/asyncapi.json": self._asyncapi}
-        Pages(self.db, keys, self.status, documents, VENDOR, self._tls.ca.certificate).add_to(app)
+        made = (self.status, self.metrics.text, documents, VENDOR, self._tls.ca.certificate)
+        Pages(self.db, keys, *made).add_to(app)
         Screens(self._assets).add_to(app)
         Realtime(self._realtime, Gate(keys, self._limiter), self._clock, self.settings.http.cors_origins).add_to(app)
         self._terminal_api.add_to(app)
@@ -194,7 +197,7 @@ class Gateway:
         call = partial(carried_out, self._api, CALLER)
         made = (self.settings, self.db, self.keys, self._clock, self._new_id, self.status.full, self._door)
         kept = (self._source, self._switch, BrokerDoor(self.settings.broker, self._clock), self._tail)
-        box = Box(*made, self.mcp_keys, self.terminals, call, self._plugins.restart, *kept)
+        box = Box(*made, self.mcp_keys, self.terminals, call, self._plugins.restart, *kept, self.metrics.text)
         self._ops = OperationsPage(box, self._inside)
         public = self._application(self.keys)
         self._ops.add_to(public)
@@ -274,6 +277,7 @@ class Gateway:
             supervised = keep_running(run, self.health.link(name), clock=self._clock, rng=self._rng)
             self._tasks.append(asyncio.create_task(supervised, name=name))
         self._tasks.append(asyncio.create_task(self._plugins.run(), name="plugins"))
+        self._tasks.append(asyncio.create_task(self.metrics.run(), name="metrics"))
         if self._ops is not None:
             kept = keep_running(self._ops.run, Link("ops", self._clock), clock=self._clock, rng=self._rng)
             self._tasks.append(asyncio.create_task(kept, name="ops"))

@@ -16,6 +16,7 @@ from gateway.cloud.functions import Functions
 from gateway.cloud.outcome import Kind, Outcome, classify, stored, unanswered, unreached
 from gateway.kernel.clock import Clock
 from gateway.kernel.errors import Unavailable
+from gateway.kernel.following import HEADER, current
 
 ANSWER_MAX_BYTES = 32 * 1024 * 1024
 LIFECYCLE_TIMEOUT_S = 45.0  # the cloud waits for its webhooks before it answers
@@ -184,7 +185,8 @@ class CloudClient:
             return refusal
         self._budget.count()
         timeout_s = timeout_s or self._timeout_s
-        outcome = await self._exchange(method, self._base / path, query, body, timeout_s, self._headers)
+        headers = {**self._headers, HEADER: asked} if (asked := current()) else self._headers
+        outcome = await self._exchange(method, self._base / path, query, body, timeout_s, headers)
         self._budget.note(outcome)
         self.functions.note(method, name, outcome)
         return outcome

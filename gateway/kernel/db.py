@@ -152,6 +152,11 @@ class Database:
                 self._loop.call_soon(self._kick)
         return await future
 
+    @property
+    def waiting(self) -> int:
+        """Commands that the writer has not begun."""
+        return len(self._queue)
+
     def _kick(self) -> None:
         """Wake the writer once everybody who is ready to run has asked: larger groups, and nobody to share the GIL with."""
         with self._wake:
@@ -228,8 +233,10 @@ class Database:
     def _run(self) -> None:
         connection: Connection | None = None
         while (group := self._next_group()) is not None:
+            began_s = self._monotonic()
             connection, done = self._round(connection, group)
             self.written_at_s = self._monotonic()
+            self.commits.took.add(self.written_at_s - began_s)
             with contextlib.suppress(RuntimeError):  # the loop is gone: so is everybody who waited
                 self._loop.call_soon_threadsafe(self._resolve, done)
             self._ballast.restore(self.written_at_s)

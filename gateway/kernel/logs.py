@@ -11,6 +11,9 @@ from typing import Any, Literal
 
 import structlog
 
+from gateway.kernel import following
+from gateway.kernel.repeats import Repeats
+
 Format = Literal["auto", "console", "json"]
 
 _SECRET_NAME = re.compile(r"secret|password|token|api_?key|authorization|\bpin\b", re.IGNORECASE)
@@ -94,8 +97,9 @@ class _Named(structlog.PrintLogger):
 def configure(level: str, style: Format = "auto", tail: Tail | None = None) -> None:
     """Set up structlog, and the standard library's loggers behind it. Called once by whoever starts the process."""
     people = sys.stderr.isatty() if style == "auto" else style == "console"
+    repeats = Repeats()
     shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
+        following.logged,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
@@ -113,7 +117,7 @@ def configure(level: str, style: Format = "auto", tail: Tail | None = None) -> N
     if tail is not None:
         tail.begin(level)
     structlog.configure(
-        processors=[*shared, *last],
+        processors=[repeats, *shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=_Named,
         cache_logger_on_first_use=False,
@@ -124,6 +128,7 @@ def configure(level: str, style: Format = "auto", tail: Tail | None = None) -> N
             foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last]
         )
     )
+    handler.addFilter(repeats)
     logging.basicConfig(handlers=[handler], level=max(threshold, logging.WARNING), force=True)
 
 

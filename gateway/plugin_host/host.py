@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database
 from gateway.kernel.errors import Invalid, NotFound, StartupError, Unavailable
+from gateway.kernel.following import followed
 from gateway.kernel.health import Health, Link
 from gateway.kernel.stalls import Stall, Stalls
 from gateway.kernel.supervise import stop
@@ -238,7 +239,8 @@ class Host:
             loop.set_task_factory(before)
 
     def _begun(self, name: str) -> asyncio.Task[None]:
-        return asyncio.create_task(self._works[name].run(), name=LINK.format(name))
+        with followed(None):  # whoever asked for it: what the plugin does from now on is not his request
+            return asyncio.create_task(self._works[name].run(), name=LINK.format(name))
 
     async def restart(self, name: str) -> None:
         """Its work is ended, with all that it has begun, and begins anew, also when it was given up; the code and the settings are
