@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-from gateway import __version__, capacity, examples, housekeeping, identity, listening, systemd
+from gateway import __version__, examples, housekeeping, identity, listening, systemd
 from gateway.admin import server
 from gateway.admin.box import CALLER, Box
 from gateway.admin.server import LocalKeys
@@ -24,6 +24,8 @@ from gateway.admin.socket import SOCKET
 from gateway.api import api_routes, blobs, webhooks_here
 from gateway.backups import restore as backups_
 from gateway.backups.store import Backups
+from gateway.capacity import LINK as CAPACITY
+from gateway.capacity import Capacity
 from gateway.cloud import store as cloud_
 from gateway.cloud.link import DOWN, UP, CloudLink
 from gateway.configuration import Configuration
@@ -159,7 +161,7 @@ class Gateway:
         given = (self._api, LocalAgents(self.mcp_keys, self._gate), clock, self.health, rng, __version__, db)
         lent = (settings.data_dir, settings.gateway.plugins_dir, partial(speaking_over, self.machines, clock))
         self._plugins = plugins.Host(settings.plugins, *given, *lent)
-        self.health.watch(partial(capacity.problem, db))
+        self._capacity = Capacity(db, clock, self.health)
         self.health.watch(lambda: self._tls.problem(clock.now(), settings.http.tls_cert))
         self.health.watch(settings.http.exposed)
 
@@ -260,7 +262,7 @@ class Gateway:
         links.append((WEBHOOKS, Webhooks(told, self.health, self.health.link(WEBHOOKS), self._rng).run))
         keeping = (self.db, self._clock, self._new_id, self.settings.retention, self.health.link(HOUSEKEEPING))
         links.append((HOUSEKEEPING, partial(housekeeping.run, *keeping)))
-        links.append((capacity.LINK, partial(capacity.run, self.db, self._clock, self.health.link(capacity.LINK))))
+        links.append((CAPACITY, self._capacity.run))
         timed = (self.db, self._clock, self._new_id, self.settings.gateway.id, self.health.link(CLOCK))
         links.append((CLOCK, Timekeeping(*timed).run))
         return links

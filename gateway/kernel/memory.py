@@ -3,7 +3,7 @@
 import resource
 from pathlib import Path
 
-MEMORY_MAX_BYTES = 512 * 1024 * 1024  # a gateway that needs more has a leak, or more work than a small box can hold
+MEMORY_MAX_BYTES = 512 * 1024 * 1024  # what the gateway needs at most; see docs/operate.md
 _OWN = Path("/proc/self/statm")
 
 
