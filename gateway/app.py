@@ -24,6 +24,8 @@ from gateway.admin.socket import SOCKET
 from gateway.api import api_routes, blobs, webhooks_here
 from gateway.backups import restore as backups_
 from gateway.backups.store import Backups
+from gateway.capacity import LINK as CAPACITY
+from gateway.capacity import Capacity
 from gateway.cloud import store as cloud_
 from gateway.cloud.link import DOWN, UP, CloudLink
 from gateway.configuration import Configuration
@@ -136,7 +138,7 @@ class Gateway:
         self.terminals = Terminals(db, clock, new_id)
         files = self._assets = Assets()
         health, told = self.health.link(TERMINALS), self.status.full
-        shown = (self.terminals, blobs(settings), health, told, self._limiter, lambda: files.build)
+        shown = (self.terminals, blobs(settings, db), health, told, self._limiter, lambda: files.build)
         self._terminal_api = terminal_api(settings, db, clock, new_id, *shown)
         self.routes = api_routes(settings, db, self.keys, clock, new_id, self._feed, ring, self.terminals)
         self._gate = Gate(self.keys, self._limiter)
@@ -160,7 +162,7 @@ class Gateway:
         given = (self._api, LocalAgents(self.mcp_keys, self._gate), clock, self.health, rng, __version__, db)
         lent = (settings.data_dir, settings.gateway.plugins_dir, partial(speaking_over, self.machines, clock))
         self._plugins = plugins.Host(settings.plugins, *given, *lent)
-        self.health.watch(blobs(settings).problem)
+        self._capacity = Capacity(db, clock, self.health)
         self.health.watch(lambda: self._tls.problem(clock.now(), settings.http.tls_cert))
         self.health.watch(settings.http.exposed)
 
@@ -263,6 +265,7 @@ class Gateway:
         links.append((WEBHOOKS, Webhooks(told, self.health, self.health.link(WEBHOOKS), self._rng).run))
         keeping = (self.db, self._clock, self._new_id, self.settings.retention, self.health.link(HOUSEKEEPING))
         links.append((HOUSEKEEPING, partial(housekeeping.run, *keeping)))
+        links.append((CAPACITY, self._capacity.run))
         timed = (self.db, self._clock, self._new_id, self.settings.gateway.id, self.health.link(CLOCK))
         links.append((CLOCK, Timekeeping(*timed).run))
         return links
@@ -327,7 +330,7 @@ async def running(
         own = await db.write(identity.establish, stamp, settings.site.tenant_id, identity.machine())
         if own.cloned:
             log.warning("gateway.cloned", epoch=own.epoch, what="this data folder was last used on another machine")
-        await sweep(db, blobs(settings), stamp)
+        await sweep(db, blobs(settings, db), stamp)
         lost = await db.read(partial(backups_.lost, now=clock.now()))
         configuration = Configuration(*(source or (None, None)), check, read=source is not None)
         made = Gateway(settings, db, clock, new_id, rng, own, configuration, tail)

@@ -41,4 +41,5 @@ async def opened(settings: Settings, clock: Clock, *, recovering: bool = False) 
 
 def _open(settings: Settings, clock: Clock) -> contextlib.AbstractAsyncContextManager[Database]:
     prepare = partial(migrate, clock=clock)
-    return Database.open(settings.data_dir, prepare=prepare, monotonic=clock.monotonic)
+    reserve = settings.limits.upload_reserve_bytes
+    return Database.open(settings.data_dir, prepare=prepare, monotonic=clock.monotonic, reserve_bytes=reserve)

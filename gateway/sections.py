@@ -340,7 +340,7 @@ class Limits(Section):
     request_timeout: Duration = 30.0
     image_bytes: Size = 10 * 1024 * 1024
     upload_bytes: Size = 50 * 1024 * 1024
-    upload_reserve_bytes: Size = 256 * 1024 * 1024
+    upload_reserve_bytes: Size | None = None
 
 
 class Compat(Section):

@@ -14,7 +14,7 @@ LINES_MAX = 400
 # Who may import whom, below `gateway`. A name that is not here may not exist: say where it stands first.
 TOOLS = {"kernel", "outbox"}
 WORK = TOOLS | {"web"}
-FRAME = {"examples", "status", "identity", "housekeeping", "timekeeping", "systemd"}
+FRAME = {"capacity", "examples", "status", "identity", "housekeeping", "timekeeping", "systemd"}
 MAY = {
     "kernel": set(),
     "outbox": {"kernel"},
@@ -55,6 +55,7 @@ MAY = {
     "metrics": WORK | {"backups", "settings", "tls"},
     "inbound": WORK,
     "examples": set(),
+    "capacity": {"kernel"},
     "housekeeping": TOOLS | {"cloud", "publishers", "settings", "webhooks"},
     "timekeeping": TOOLS | {"catalog", "jobs", "operations", "batches", "transfer"},
     "systemd": {"kernel", "settings"},

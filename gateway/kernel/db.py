@@ -33,6 +33,7 @@ from gateway.kernel.connection import (
     is_cut,
     is_storage,
     is_unreadable,
+    is_unwritten,
     lacks_space,
     reopen,
     roll_back,
@@ -40,9 +41,10 @@ from gateway.kernel.connection import (
     told,
     wal_bytes,
 )
-from gateway.kernel.disk import Ballast, DataLock
+from gateway.kernel.disk import DataLock
 from gateway.kernel.errors import Busy, ReadOnly, StartupError, StorageFailed
 from gateway.kernel.revisions import Revisions
+from gateway.kernel.room import Room
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -88,14 +90,14 @@ class _Round:
 class Database:
     """Use `Database.open`. All methods belong to the event loop that opened it."""
 
-    def __init__(self, path: Path, ballast: Ballast, monotonic: Callable[[], float]) -> None:
+    def __init__(self, path: Path, room: Room, monotonic: Callable[[], float]) -> None:
         self.path = path
+        self.room = room
         self.commits = Commits()
         self.revisions = Revisions()
         self.read_only: str | None = None  # why, once the disk has failed too often
         self.warning: str | None = None  # what people should look at although everything works
         self.written_at_s = monotonic()  # when the writer last finished a round: the watchdog asks
-        self._ballast = ballast
         self._monotonic = monotonic
         self._loop = asyncio.get_running_loop()
         self._queue: list[_Job] = []
@@ -113,9 +115,14 @@ class Database:
     @classmethod
     @contextlib.asynccontextmanager
     async def open(
-        cls, folder: Path, *, prepare: Callable[[Path], None], monotonic: Callable[[], float] = time.monotonic
+        cls,
+        folder: Path,
+        *,
+        prepare: Callable[[Path], None],
+        monotonic: Callable[[], float] = time.monotonic,
+        reserve_bytes: int | None = None,
     ) -> AsyncIterator["Database"]:
-        """Lock the folder, check the file, run `prepare(path)` (migrations), start the writer.
+        """Lock the folder, check the file, run `prepare(path)` (migrations), start the writer. `reserve_bytes`: see `Room`.
 
         Raises StartupError: another process has it, the file is damaged or newer than this software.
         """
@@ -124,7 +131,7 @@ class Database:
         with DataLock(folder) as lock:
             check(path, after_unclean_stop=lock.left_behind)
             prepare(path)
-            database = cls(path, Ballast(folder), monotonic)
+            database = cls(path, Room(folder, reserve_bytes), monotonic)
             database._writer.start()
             try:
                 await database.write(_nothing)  # the writer has its connection, or says why not
@@ -239,7 +246,7 @@ class Database:
             self.commits.took.add(self.written_at_s - began_s)
             with contextlib.suppress(RuntimeError):  # the loop is gone: so is everybody who waited
                 self._loop.call_soon_threadsafe(self._resolve, done)
-            self._ballast.restore(self.written_at_s)
+            self.room.restore(self.written_at_s)
             connection = self._bound_wal(connection)
         if self._anchor is not None:
             self._anchor.close()
@@ -275,10 +282,12 @@ class Database:
             if connection is not None:
                 with contextlib.suppress(sqlite3.Error):
                     roll_back(connection)
-            if lacks_space(exc) and self._ballast.release():
+            full = lacks_space(exc) or (is_unwritten(exc) and self.room.lacks())
+            if full and self.room.ballast.release():
                 log.warning("disk.full", freed="ballast")  # the journal may have the space that was kept for it
                 return self._round(connection, group)
-            return self._after(connection, exc), _Round([_Outcome(job, error=told(exc)) for job in group])
+            after = self._after(connection, exc, full=full)
+            return after, _Round([_Outcome(job, error=told(exc, full=full)) for job in group])
 
     def _group(self, connection: Connection, group: list[_Job]) -> _Round:
         tx = Tx(connection)
@@ -319,12 +328,12 @@ class Database:
         connection.commit()
         return _Round(outcomes, changed=True)
 
-    def _after(self, connection: Connection | None, exc: sqlite3.Error) -> Connection | None:
+    def _after(self, connection: Connection | None, exc: sqlite3.Error, *, full: bool) -> Connection | None:
         """After a failure: keep the connection when only space or patience was missing, else close it and check the file.
 
         An fsync that failed is never tried again on the same connection: the kernel may have thrown the pages away.
         """
-        if lacks_space(exc) or is_busy(exc):
+        if full or is_busy(exc):
             log.warning("database.refused", error=str(exc))
             return connection
         log.error("database.failed", error=str(exc))
@@ -332,7 +341,8 @@ class Database:
             with contextlib.suppress(sqlite3.Error):
                 connection.close()
         now_s = self._monotonic()
-        self._failures.append(now_s)
+        if not self.room.lacks():  # a disk that is full writes again by itself
+            self._failures.append(now_s)
         if len(self._failures) == FAILURES_MAX and now_s - self._failures[0] < FAILURES_WINDOW_S:
             self.read_only = f"{FAILURES_MAX} disk errors within {FAILURES_WINDOW_S:.0f} s: read-only until a restart"
             return None
@@ -358,7 +368,7 @@ class Database:
             try:
                 done = start_wal_over(connection)
             except sqlite3.Error as exc:
-                return self._after(connection, exc)
+                return self._after(connection, exc, full=lacks_space(exc))
             self.warning = None if done else f"the WAL has {size // 1024 // 1024} MB: long reads keep it from shrinking"
         return connection
 

@@ -31,6 +31,7 @@ LINKS = {
 REPORT = {"status": "ok", "links": LINKS, "problems": []}
 MACHINE = Machine(
     5000 * MB,
+    64_000 * MB,
     Folder(newest_backup=NOW - timedelta(days=1)),
     900 * MB,
     Process(40, 4096, 90 * MB),
