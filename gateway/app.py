@@ -127,7 +127,9 @@ class Gateway:
         limits = settings.limits
         rate = Rate(limits.requests_per_minute, limits.burst, limits.requests_per_day)
         below = Rate(limits.gateway_requests_per_minute, limits.burst, limits.gateway_requests_per_day)
-        self._limiter = Limiter(rate, clock, request_max_s=limits.request_timeout, gateways=below)
+        self._limiter = Limiter(
+            rate, clock, request_max_s=limits.request_timeout, gateways=below, connections=limits.connections_per_key
+        )
         self._feed = Feed(db)
         sockets = int(limits.connections * SOCKETS_SHARE)
         self._realtime = Hub(db, clock, self.health.link(REALTIME), sockets)
@@ -172,11 +174,12 @@ class Gateway:
     # ------------------------------------------------------------------ HTTP
 
     def _application(self, keys: Keys) -> web.Application:
-        app = application(self.routes, keys, self._limiter, self._new_id, self.settings.http.cors_origins)
+        hosts = listening.hosts(self.settings.http, self._tls, plugins.APART)
+        app = application(self.routes, keys, self._limiter, self._new_id, hosts)
         documents = {"/openapi.json": self._openapi, "/asyncapi.json": self._asyncapi}
         Pages(self.db, keys, self.status, documents, VENDOR, self._tls.ca.certificate).add_to(app)
         Screens(self._assets).add_to(app)
-        Realtime(self._realtime, Gate(keys, self._limiter), self._clock, self.settings.http.cors_origins).add_to(app)
+        Realtime(self._realtime, Gate(keys, self._limiter), self._clock).add_to(app)
         self._terminal_api.add_to(app)
         self._plugins.add_to(app, self._gate)
         return app

@@ -61,7 +61,7 @@ MAY = {
     "support": {"kernel", "settings"},
     "backups": TOOLS | {"settings", "identity"},
     "opening": {"backups", "kernel", "settings"},
-    "listening": {"kernel", "settings", "tls"},
+    "listening": {"kernel", "settings", "tls", "web"},
     "plugin_api": WORK | {"mcp_keys", "values"},
     "plugin_host": WORK | {"machines", "mcp_keys", "plugin_api"},
     "ops": WORK | {"configuration", "settings", "uns"},

@@ -1,7 +1,7 @@
 """The aiohttp application: every API route at `/<function>` and `/functions/v1/<function>`, one way through for all.
 
-A request goes: request id -> method -> key -> rate -> scope -> body -> the route's handler. Whatever is raised on the way
-becomes the error envelope here and nowhere else.
+A request goes: host, origin, connections of its key -> request id -> method -> key -> rate -> scope -> body -> the route's
+handler. Whatever is raised on the way becomes the error envelope here and nowhere else.
 """
 
 import asyncio
@@ -30,7 +30,9 @@ from gateway.outbox.receipts import Answer, Receipt, request_hash
 from gateway.web import body as body_
 from gateway.web import conditions, errors
 from gateway.web.auth import Keys
+from gateway.web.connections import Connections, Crowded
 from gateway.web.gate import Gate
+from gateway.web.hosts import Hosts
 from gateway.web.incoming import Incoming
 from gateway.web.limits import CONNECTIONS_MAX, Exceeded, Limiter, Runner
 from gateway.web.routes import Call, Caller, Raw, Route
@@ -79,12 +81,12 @@ class Closing(Protocol):
 
 
 def application(
-    routes: Iterable[Route], keys: Keys, limiter: Limiter, new_id: NewId, origins: Collection[str] = ()
+    routes: Iterable[Route], keys: Keys, limiter: Limiter, new_id: NewId, hosts: Hosts | None = None
 ) -> web.Application:
-    """The API. Plain pages (`/livez`, `/docs` ...) are added by whoever has them. Browser pages of `origins` may call it."""
-    gate = Gate(keys, limiter)
-    app = web.Application(middlewares=[_enveloped(new_id, gate)])
-    app.on_response_prepare.append(_finished(frozenset(origins)))
+    """The API. Plain pages (`/livez`, `/docs` ...) are added by whoever has them. `hosts`: none: it answers to every name."""
+    gate, hosts = Gate(keys, limiter), hosts or Hosts()
+    app = web.Application(middlewares=[_enveloped(new_id, gate, hosts, limiter.connections)])
+    app.on_response_prepare.append(_finished(hosts.origins))
     functions: defaultdict[str, dict[str, Route]] = defaultdict(dict)
     for route in routes:
         if route.method in functions[route.path]:
@@ -309,13 +311,17 @@ def _finished(origins: Collection[str]) -> Callable[[web.Request, web.StreamResp
     return finish
 
 
-def _enveloped(new_id: NewId, gate: Gate) -> Middleware:
-    """Whatever is raised gets our envelope: what aiohttp itself refuses, what a page refuses, and our own defects."""
+def _enveloped(new_id: NewId, gate: Gate, hosts: Hosts, connections: Connections) -> Middleware:
+    """Every request comes through here, whoever answers it. Whatever is raised gets our envelope: what aiohttp itself refuses,
+    what a page refuses, and our own defects.
+    """
 
     @web.middleware
     async def enveloped(request: web.Request, handler: Handler) -> web.StreamResponse:
         left: dict[str, str] = {}
         try:
+            hosts.require(request)
+            connections.take(request)
             return await handler(request)
         except web.HTTPNotFound:
             error: GatewayError = NotFound("Requested function was not found")
@@ -330,6 +336,10 @@ def _enveloped(new_id: NewId, gate: Gate) -> Middleware:
             error = NotAllowed(f"Method {request.method} not allowed. Allowed: {allowed}")
         except web.HTTPException:
             raise
+        except Crowded as exc:
+            answer = _refusal(exc, {**_JSON, "X-Request-Id": _request_id(request, new_id)})
+            answer.force_close()
+            return answer
         except GatewayError as exc:
             error = exc
         except Exception:
