@@ -64,6 +64,7 @@ from gateway.screens.live import LINK as TERMINALS
 from gateway.screens.ops import OperationsPage
 from gateway.screens.pages import Screens
 from gateway.screens.terminal_api import terminal_api
+from gateway.screens.trust import Trust
 from gateway.settings import Settings
 from gateway.sparkplug.node import LINK as SPARKPLUG
 from gateway.sparkplug.node import EdgeNode
@@ -179,6 +180,7 @@ class Gateway:
         documents = {"/openapi.json": self._openapi, "/asyncapi.json": self._asyncapi}
         Pages(self.db, keys, self.status, documents, VENDOR, self._tls.ca.certificate).add_to(app)
         Screens(self._assets).add_to(app)
+        Trust(self._assets, self._tls, self.settings.http, self.urls).add_to(app)
         Realtime(self._realtime, Gate(keys, self._limiter), self._clock).add_to(app)
         self._terminal_api.add_to(app)
         self._plugins.add_to(app, self._gate)

@@ -34,6 +34,7 @@ BACKDATED_DAYS = 1  # for devices whose clock is slow
 _SIOCGIFADDR = 0x8915  # the address of an interface
 _IFREQ = "256s"
 _IPV6 = Path("/proc/net/if_inet6")
+_ELSEWHERE = ("192.0.2.1", 9)  # an address for documentation
 _LINK_LOCAL = "20"  # a scope in that file
 
 
@@ -176,11 +177,19 @@ def named(file: Path) -> frozenset[str]:
 
 def fingerprint(file: Path) -> str:
     """SHA-256 of a certificate, as people compare it: `AB:CD:...`. Raises StartupError."""
+    return hashlib.sha256(_der(file)).digest().hex(":").upper()
+
+
+def thumbprint(file: Path) -> str:
+    """SHA-1 of a certificate, as Windows shows it. Raises StartupError."""
+    return hashlib.sha1(_der(file), usedforsecurity=False).hexdigest()
+
+
+def _der(file: Path) -> bytes:
     try:
-        der = ssl.PEM_cert_to_DER_cert(file.read_text())
+        return ssl.PEM_cert_to_DER_cert(file.read_text())
     except (OSError, ValueError) as exc:
         raise StartupError(f"{file} cannot be read as a certificate ({exc}): bring the right one back") from None
-    return hashlib.sha256(der).digest().hex(":").upper()
 
 
 def ending(file: Path, now: datetime) -> str | None:
@@ -283,6 +292,14 @@ def _write(file: Path, content: bytes) -> None:
 
 
 # ------------------------------------------------------------------ what this machine is called
+
+
+def outward() -> str:
+    """The address with which this machine speaks to others; empty: it has no way there. Nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking, contextlib.suppress(OSError):
+        asking.connect(_ELSEWHERE)
+        return str(asking.getsockname()[0])
+    return ""
 
 
 def here(more: Iterable[str] = ()) -> frozenset[str]:

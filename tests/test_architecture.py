@@ -38,7 +38,7 @@ MAY = {
     "terminals": WORK | {"catalog", "jobs", "operations", "issues", "batches", "files"},
     "screens": WORK
     | {"catalog", "operations", "issues", "files", "hub", "sections", "terminals"}
-    | {"admin", "mcp_keys", "ops", "transfer"},
+    | {"admin", "mcp_keys", "ops", "tls", "transfer"},
     "tls": {"kernel"},
     "machines": WORK | {"catalog", "jobs", "operations", "issues", "sections"},
     "uns": WORK | {"settings", "machines", "replays", "tls", "values"},
