@@ -67,6 +67,7 @@ from gateway.screens.live import LINK as TERMINALS
 from gateway.screens.ops import OperationsPage
 from gateway.screens.pages import Screens
 from gateway.screens.terminal_api import terminal_api
+from gateway.screens.trust import Trust
 from gateway.settings import Settings
 from gateway.sparkplug.node import LINK as SPARKPLUG
 from gateway.sparkplug.node import EdgeNode
@@ -131,7 +132,9 @@ class Gateway:
         limits = settings.limits
         rate = Rate(limits.requests_per_minute, limits.burst, limits.requests_per_day)
         below = Rate(limits.gateway_requests_per_minute, limits.burst, limits.gateway_requests_per_day)
-        self._limiter = Limiter(rate, clock, request_max_s=limits.request_timeout, gateways=below)
+        self._limiter = Limiter(
+            rate, clock, request_max_s=limits.request_timeout, gateways=below, connections=limits.connections_per_key
+        )
         self._feed = Feed(db)
         sockets = int(limits.connections * SOCKETS_SHARE)
         self._realtime = Hub(db, clock, self.health.link(REALTIME), sockets)
@@ -175,13 +178,14 @@ class Gateway:
     # ------------------------------------------------------------------ HTTP
 
     def _application(self, keys: Keys) -> web.Application:
-        manners = (self.settings.http.cors_origins, self.metrics.requests)
-        app = application(self.routes, keys, self._limiter, self._new_id, *manners)
+        hosts = listening.hosts(self.settings.http, self._tls, plugins.APART)
+        app = application(self.routes, keys, self._limiter, self._new_id, hosts, self.metrics.requests)
         documents = {"/openapi.json": self._openapi, "/asyncapi.json": self._asyncapi}
         made = (self.status, self.metrics.text, documents, VENDOR, self._tls.ca.certificate)
         Pages(self.db, keys, *made).add_to(app)
         Screens(self._assets).add_to(app)
-        Realtime(self._realtime, Gate(keys, self._limiter), self._clock, self.settings.http.cors_origins).add_to(app)
+        Trust(self._assets, self._tls, self.settings.http, self.urls).add_to(app)
+        Realtime(self._realtime, Gate(keys, self._limiter), self._clock).add_to(app)
         self._terminal_api.add_to(app)
         self._plugins.add_to(app, self._gate)
         return app

@@ -14,6 +14,7 @@ from gateway.values import (
     DeviceName,
     Duration,
     Filter,
+    Hosts,
     Level,
     Line,
     Name,
@@ -82,6 +83,7 @@ class Http(Section):
     tls_port: Port = 8443
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    hosts: Hosts = ()
     cors_origins: Origins = ()
 
     @model_validator(mode="after")
@@ -337,6 +339,7 @@ class Limits(Section):
     gateway_requests_per_minute: Annotated[int, Field(ge=1)] = 6000
     gateway_requests_per_day: Annotated[int, Field(ge=1)] | None = None
     connections: Annotated[int, Field(ge=1)] = 1000
+    connections_per_key: Annotated[int, Field(ge=1)] = 100
     request_timeout: Duration = 30.0
     image_bytes: Size = 10 * 1024 * 1024
     upload_bytes: Size = 50 * 1024 * 1024

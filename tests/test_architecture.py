@@ -38,7 +38,7 @@ MAY = {
     "terminals": WORK | {"catalog", "jobs", "operations", "issues", "batches", "files"},
     "screens": WORK
     | {"catalog", "operations", "issues", "files", "hub", "sections", "terminals"}
-    | {"admin", "mcp_keys", "ops", "transfer"},
+    | {"admin", "mcp_keys", "ops", "tls", "transfer"},
     "tls": {"kernel"},
     "machines": WORK | {"catalog", "jobs", "operations", "issues", "sections"},
     "uns": WORK | {"settings", "machines", "replays", "tls", "values"},
@@ -63,7 +63,7 @@ MAY = {
     "support": {"kernel", "settings"},
     "backups": TOOLS | {"settings", "identity"},
     "opening": {"backups", "kernel", "settings"},
-    "listening": {"kernel", "settings", "tls"},
+    "listening": {"kernel", "settings", "tls", "web"},
     "plugin_api": WORK | {"mcp_keys", "values"},
     "plugin_host": WORK | {"machines", "mcp_keys", "plugin_api"},
     "ops": WORK | {"configuration", "settings", "uns"},

@@ -31,6 +31,7 @@ MOSQUITTO_PACKAGES = {
     "mosquitto_pub": "mosquitto-clients",
 }
 CURL_PACKAGES = {"curl": "curl"}
+TRUST_PACKAGES = {"certutil": "libnss3-tools", "openssl": "openssl"}
 CHROMIUM_PACKAGES = ["chromium-headless-shell", "fonts-dejavu-core"]
 OLDEST_PYTHON = (3, 11)
 REASON_CHARS = 800  # of what a failed tool said: its last lines
@@ -67,6 +68,11 @@ def set_up(apt: PrivateApt, *, tests: bool) -> list[str]:
         extras += [
             ("Node.js", node, "Playwright tries its own"),
             ("npm packages of the tests", npm_packages, "the tests with other people's MQTT clients will fail"),
+            (
+                "certutil and openssl",
+                lambda: unpacked(apt, "trust", TRUST_PACKAGES),
+                "the tests of who trusts the gateway's CA will fail",
+            ),
             ("Chromium", lambda: chromium(apt), "the tests of pages will fail"),
         ]
     missing = []

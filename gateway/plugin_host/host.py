@@ -31,6 +31,7 @@ from gateway.web.routes import Scope
 
 LINK = "plugin:{}"  # in /healthz
 LENT = {"mcp_server": frozenset({"/mcp"})}  # root paths that a plugin may have
+APART = frozenset().union(*LENT.values())  # what answers there has lists of its own of who may call it
 FOLDER = "plugins"  # in the data folder: one for each plugin
 STOP_MAX_S = 3.0  # in which all have to end, what they left behind too
 STALL_TOLD_S = 600.0  # that a plugin kept the loop makes the whole degraded for so long
