@@ -17,7 +17,8 @@ _SECRET_NAME = re.compile(r"secret|password|token|api_?key|authorization|\bpin\b
 # Keys and webhook secrets by their beginning, what follows `Bearer`, the password in an address. Without a word boundary in
 # front: on a terminal the end of a colour stands there, and that is a letter.
 _SECRET_VALUE = re.compile(
-    r"(ery_(?:live|test|term)_|whsec_)[\w+/=-]+|(Bearer )[^\s\"'\\]+|(://[^\s/:@\"']*:)[^\s/@\"']+(?=@)", re.IGNORECASE
+    r"(ery_(?:live|test|term)_|whsec_|sealed:1:)[\w+/=-]+|(Bearer )[^\s\"'\\]+|(://[^\s/:@\"']*:)[^\s/@\"']+(?=@)",
+    re.IGNORECASE,
 )
 _NOT_SHOWN = "***"
 RECORDS_MAX = 2_000
