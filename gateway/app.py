@@ -64,7 +64,7 @@ from gateway.screens.live import LINK as TERMINALS
 from gateway.screens.ops import OperationsPage
 from gateway.screens.pages import Screens
 from gateway.screens.terminal_api import terminal_api
-from gateway.settings import Settings
+from gateway.settings import Settings, secret_values
 from gateway.sparkplug.node import LINK as SPARKPLUG
 from gateway.sparkplug.node import EdgeNode
 from gateway.status import Status
@@ -123,7 +123,7 @@ class Gateway:
             learning = Learning(self._cloud.keys, clock, settings.cloud.key_offline)
         self.keys = Keys(db, clock, new_id, learning)
         drain_s = None if self._cloud is None else self._cloud.drain_s
-        self.status = Status(db, clock, self.health, settings.gateway.id, drain_s)
+        self.status = Status(db, clock, self.health, settings.gateway.id, drain_s, secret_values(settings))
         limits = settings.limits
         rate = Rate(limits.requests_per_minute, limits.burst, limits.requests_per_day)
         below = Rate(limits.gateway_requests_per_minute, limits.burst, limits.gateway_requests_per_day)

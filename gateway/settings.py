@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
 from gateway import sealed
@@ -46,6 +46,7 @@ __all__ = [
     "parsed",
     "passphrase",
     "program",
+    "secret_values",
     "supervisor",
     "unused",
 ]
@@ -55,6 +56,7 @@ CONFIGS = (
     Path("/etc/eryxon-gateway/gateway.toml"),
 )  # the first that is there, when none was named
 PREFIX = "GATEWAY_"
+QUOTED_MIN_CHARACTERS = 6  # of a secret that is looked for in texts
 _SEARCHED = ("/usr/sbin", "/usr/local/sbin")  # not on every user's PATH
 _SECRETS = {key.rpartition(".")[2] for key in sealed.SECRET_KEYS}
 _CREDENTIALS = "CREDENTIALS_DIRECTORY"  # systemd's
@@ -93,6 +95,24 @@ def origins(path: Path | None, data: Path | None, environment: Mapping[str, str]
     for name, where, _ in _overrides(given):
         found[".".join(where)] = name
     return found | ({"gateway.data_dir": "--data"} if data is not None else {})
+
+
+def secret_values(settings: Settings) -> frozenset[str]:
+    """What nobody may be shown, wherever a text quotes it; shorter ones than that would black out other words."""
+    return frozenset(one for one in _secrets(settings.model_dump()) if len(one) >= QUOTED_MIN_CHARACTERS)
+
+
+def _secrets(value: Any, key: str = "") -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _secrets(inner, f"{key}.{name}".lstrip("."))
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _secrets(inner, key)
+    elif isinstance(value, SecretStr):
+        yield value.get_secret_value()
+    elif isinstance(value, str) and sealed.is_secret(key):
+        yield value
 
 
 def flat(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:

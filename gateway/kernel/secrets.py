@@ -8,6 +8,7 @@ import contextlib
 import hmac
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from gateway.kernel.disk import synced, write_whole
@@ -18,6 +19,8 @@ CREDENTIAL = "box-key"  # its name in the credential store
 KNOWN = "box-key.id"  # beside the database: which key of the credential store its secrets are sealed with
 KEY_BYTES = 64  # AES-256 in SIV mode: the same secret of the same row is sealed alike, so that a change is seen as one
 MARK = "sealed:1:"  # how every sealed text begins; the number says in which way
+NOT_SHOWN = "***"
+TOLD_APART_CHARACTERS = 4
 _ID_DIGITS = 16  # of 64: tells keys apart, and nothing else
 AWAY = (
     "the box key is in the credential store of the service, which a command cannot see: start the service and run this again "
@@ -25,6 +28,14 @@ AWAY = (
     "LoadCredential=box-key:/etc/credstore/eryxon-gateway.box-key eryxon-gateway ... (LoadCredentialEncrypted where it lies in "
     "/etc/credstore.encrypted)"
 )
+
+
+def kept_back(text: str, secrets: Iterable[str]) -> str:
+    """What somebody else says, without the secrets that he was told; one of a few characters stands in every text, and stays."""
+    for one in sorted(secrets, key=len, reverse=True):
+        if len(one) >= TOLD_APART_CHARACTERS:
+            text = text.replace(one, NOT_SHOWN)
+    return text
 
 
 def is_sealed(text: str) -> bool:
