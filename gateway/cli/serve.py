@@ -12,7 +12,7 @@ import structlog
 from gateway import app
 from gateway.cli.leaf import Place, leaf
 from gateway.kernel import logs
-from gateway.settings import unused
+from gateway.settings import secret_values, unused
 
 DEMO_PORT = 8080
 OTHER_FILES = 200  # besides connections: database, logs, broker, cloud
@@ -27,7 +27,7 @@ def run(place: Place) -> None:
     """Serve, until SIGTERM or Ctrl-C."""
     settings = place.settings()
     tail = logs.Tail()
-    logs.configure(settings.log.level, settings.log.format, tail)
+    logs.configure(settings.log.level, settings.log.format, tail, secret_values(settings))
     for warning in unused(settings):
         log.warning("settings.unused", what=warning)
 

@@ -85,7 +85,7 @@ class Certificate:
 class Facts:
     """`report`: what /healthz tells, None while the gateway is stopped; `rows`: None without a database of this version;
     `damage`: what is wrong with the file itself; `service`: why a gateway that runs does not answer; `config`: what is wrong
-    with the file of the settings; `restart`: keys in it that only a restart brings.
+    with the file of the settings; `restart`: keys in it that only a restart brings; `clear`: secrets in it that are not sealed.
     """
 
     settings: Settings
@@ -99,6 +99,7 @@ class Facts:
     service: str | None = None
     config: tuple[str, ...] = ()
     restart: tuple[str, ...] = ()
+    clear: tuple[str, ...] = ()
     links: Mapping[str, Mapping[str, Any]] = field(init=False)
 
     def __post_init__(self) -> None:

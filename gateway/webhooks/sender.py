@@ -235,7 +235,7 @@ class Sender:
             headers = signing.headers(self._secret, kind, event_id, message.body, now, message.replay_id)
             if message.entry.request_id is not None:
                 headers[HEADER] = message.entry.request_id
-            reply = await self._post.send(self._webhook.url, message.body, headers)
+            reply = await self._post.send(self._webhook.url, message.body, headers, self._secret)
             if not reply.again or len(failures) + 1 == attempts.QUICK_TRIES:
                 return Round(reply, tuple(failures))
             failures.append(str(reply.error))
