@@ -200,17 +200,28 @@ def _left_out(connection: Connection, tables: Sequence[str], told: Poured) -> No
 
 
 def _orphans(tx: Tx, told: Poured) -> None:
-    """A row below one that could not come stands on nothing: it stays behind as well."""
+    """A row that names one that could not come: without that name where it may, else it stays behind as well."""
     for _ in range(DEPTH_MAX):
         found = tx.execute("PRAGMA main.foreign_key_check").fetchall()
         if not found:
             return
-        for table, rowid, parent, _ in found:
+        for table, rowid, parent, number in found:
             row = tx.execute(f'SELECT * FROM main."{table}" WHERE rowid = ?', (rowid,)).fetchone()  # noqa: S608 -- the schema's own names
-            if row is not None:
-                told.refused[table, _text(row[key] for key in _keys(tx, table))] = f"its {parent} is not here"
+            if row is None:
+                continue
+            told.refused[table, _text(row[key] for key in _keys(tx, table))] = f"its {parent} is not here"
+            column = _naming(tx, table, number)
+            if _columns(tx, "older", table)[column]["notnull"]:
                 tx.execute(f'DELETE FROM main."{table}" WHERE rowid = ?', (rowid,))  # noqa: S608 -- the schema's own names
-    raise Invalid(f"rows of the newer version would stand on nothing in the older one, {table} among them")
+            else:
+                tx.execute(f'UPDATE main."{table}" SET "{column}" = NULL WHERE rowid = ?', (rowid,))  # noqa: S608 -- the schema's own names
+    raise Invalid(f"rows of the newer version would stand on nothing in the older one, {found[0][0]} among them")
+
+
+def _naming(connection: Connection, table: str, number: int) -> str:
+    """The column of a foreign key, by the number that SQLite gives it."""
+    keys = connection.execute(f'PRAGMA main.foreign_key_list("{table}")')
+    return next(str(row["from"]) for row in keys if row["id"] == number)
 
 
 def _park(tx: Tx, told: Poured, at: str) -> None:

@@ -114,13 +114,15 @@ def rollback(data: Path, clock: Clock) -> RolledBack:
 
 
 def schema(data: Path) -> int | None:
-    """Of the database that is there. Raises StartupError when it cannot be read."""
+    """Of the database that is there; None: there is none. Raises StartupError (it cannot be read), StorageFull."""
     if not (data / NAME).exists():
         return None
     try:
         with contextlib.closing(connect(data / NAME, mode="ro")) as connection:
             return int(connection.execute("PRAGMA user_version").fetchone()[0])
     except sqlite3.Error as exc:
+        if lacks_space(exc):  # the index of its WAL is a file too
+            raise _full(data) from exc
         raise StartupError(f"{data / NAME} cannot be read ({exc})") from exc
 
 
