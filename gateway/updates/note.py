@@ -3,6 +3,7 @@
 A file, not a row: the version that goes and the version that comes read it, whatever schema the database has.
 """
 
+import contextlib
 import json
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -55,6 +56,14 @@ def last(data: Path) -> Note | None:
 def all_of(data: Path) -> list[Note]:
     """Newest first. Raises StartupError."""
     return _read(data)
+
+
+def open_since(data: Path) -> datetime | None:
+    """When an update began that is neither confirmed nor rolled back."""
+    with contextlib.suppress(StartupError):
+        found = last(data)
+        return time_.parse(found.at) if found is not None and found.begun else None
+    return None
 
 
 def put(data: Path, note: Note) -> None:
