@@ -34,7 +34,7 @@ def try_(place: Place) -> None:
     from gateway.updates.trial import tried  # noqa: PLC0415 -- the others need no HTTP
 
     logs.configure("error")
-    done = asyncio.run(tried(place.settings(), SystemClock(), _started))
+    done = asyncio.run(tried(place.settings(), SystemClock(), started))
     told = {"version": __version__, "schema": {"from": done.schema_from, "to": done.schema_to}, "bytes": done.bytes}
     seconds = {"copy_s": done.copy_s, "migrate_s": done.migrate_s, "start_s": done.start_s}
     same = "the database stays as it is" if done.schema_from == done.schema_to else _changes(done)
@@ -52,7 +52,8 @@ def _changes(done: Any) -> str:
 
 
 @contextlib.asynccontextmanager
-async def _started(settings: Settings) -> AsyncIterator[tuple[str, str]]:
+async def started(settings: Settings) -> AsyncIterator[tuple[str, str]]:
+    """A gateway on these settings that connects to nobody: its address, and an admin key of it."""
     from gateway.app import running  # noqa: PLC0415 -- what `run` is made of takes half a second
     from gateway.web.auth import NewKey  # noqa: PLC0415 -- for this verb only
     from gateway.web.routes import Scope  # noqa: PLC0415 -- for this verb only

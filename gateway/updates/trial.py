@@ -15,7 +15,7 @@ from gateway.backups.restore import NAME
 from gateway.kernel.clock import Clock
 from gateway.kernel.connection import check
 from gateway.kernel.errors import Invalid
-from gateway.kernel.migrate import migrate, steps
+from gateway.kernel.migrate import migrate
 from gateway.settings import Settings
 from gateway.updates.steps import require_room, schema, size
 
@@ -31,7 +31,7 @@ class Tried:
     """`schema_from` None: there was no database. Seconds of the copy, the migration and the start; `bytes` of the database."""
 
     schema_from: int | None
-    schema_to: int
+    schema_to: int | None
     bytes: int
     copy_s: float
     migrate_s: float
@@ -60,13 +60,14 @@ async def tried(settings: Settings, clock: Clock, start: Start) -> Tried:
         copied_s = time.monotonic()
         await asyncio.to_thread(_migrated, folder / NAME, clock)
         migrated_s = time.monotonic()
+        made = schema(folder)
         async with start(_apart(settings, folder)) as (url, key):
             await _asked(url, key)
         ended_s = time.monotonic()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     spans = (copied_s - began_s, migrated_s - copied_s, ended_s - migrated_s)
-    return Tried(found, max(steps()), here, *(round(one, 2) for one in spans))
+    return Tried(found, made, here, *(round(one, 2) for one in spans))
 
 
 def _migrated(file: Path, clock: Clock) -> None:
