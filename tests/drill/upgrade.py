@@ -46,13 +46,13 @@ _MISSING = "SELECT count(*) FROM main.events WHERE origin = 'cell' AND type IS N
 
 
 class Hub:
-    """Another gateway above, of the working tree."""
+    """Another gateway above, of the newer version: it is updated first, as it has to know what those below tell."""
 
     kind = "hub"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, version: Version) -> None:
         self._box = Box(folder / "hub", "hub", free_port(), 'kind = "off"')
-        self._version = Version("hub", ROOT)
+        self._version = version
         self._box.configure(self._version)
 
     @property
@@ -84,7 +84,7 @@ class Plain:
 
     kind = "plain"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, _version: Version) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._port, self._people = free_port(), folder / "people.json"
         self._people.write_text(json.dumps(people()))
@@ -237,7 +237,7 @@ def main() -> int:
             if not given.only or title in given.only:
                 place = folder / title
                 entries = given.events if above is Hub else plain
-                found = round_(place, above(place), old, new, entries)
+                found = round_(place, above(place, new), old, new, entries)
                 wrong += [f"{title}: {one}" for one in found]
         if not given.only or "accidents" in given.only:
             wrong += accidents(folder / "accidents", old, new, min(given.events, 20_000))
