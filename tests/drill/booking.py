@@ -7,13 +7,15 @@ from datetime import UTC, datetime
 
 CELL, PERSON = "00000000-0000-4000-8000-0000000ce1{:02}", "00000000-0000-4000-8000-0000000be1{:02}"
 STATIONS = 8
+MADE_AT = "2026-11-01T00:00:00+00:00"  # the same here and in the cloud
 BULK_SHARE, BULK = 0.6, 500  # of the entries; records in one request
 STEPS, COUNTS = 3, 6  # operations of a job, reports on each
 ANSWER_MAX_S = 60
 
 
 def people() -> dict[str, list[dict]]:
-    cells = [{"id": CELL.format(n), "name": f"Cell {n}", "sequence": n + 1} for n in range(STATIONS)]
+    made = {"created_at": MADE_AT, "updated_at": MADE_AT}
+    cells = [{"id": CELL.format(n), "name": f"Cell {n}", "sequence": n + 1, **made} for n in range(STATIONS)]
     profiles = [{"id": PERSON.format(n), "username": f"op{n}", "full_name": f"Operator {n}"} for n in range(STATIONS)]
     return {"cells": cells, "profiles": profiles}
 

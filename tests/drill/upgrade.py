@@ -60,10 +60,6 @@ class Hub:
         names = ", ".join(f'"{cell["name"]}"' for cell in people()["cells"])
         return f'kind = "hub"\nurl = "{self._box.url}"\napi_key = "{self._box.key}"\ncells = [{names}]\ntimeout = "30s"'
 
-    def known(self, box: Box, version: Version) -> None:
-        """Cells and people are told upwards like everything else."""
-        box.configure(version, people())
-
     @contextlib.contextmanager
     def there(self) -> Iterator[None]:
         with self._box.serving(self._version):
@@ -94,12 +90,6 @@ class Plain:
     def settings(self) -> str:
         url = f"http://127.0.0.1:{self._port}/functions/v1"
         return f'kind = "plain"\nurl = "{url}"\napi_key = "{factory.CLOUD_KEY}"\nsettle_after = "5s"\npull_every = "1h"'
-
-    def known(self, box: Box, version: Version) -> None:
-        """Cells and people come from the cloud, before it goes away."""
-        box.configure(version)
-        with self.there(), box.serving(version):
-            until(lambda: _count(box.database, "profiles") >= len(people()["profiles"]), 60, "the plan has come down")
 
     @contextlib.contextmanager
     def there(self) -> Iterator[None]:
@@ -172,7 +162,7 @@ def forward(folder: Path, above, old: Version, new: Version, entries: int) -> li
     """Booked with the version before, updated, sent by the next."""
     say(f"{above.kind}: {entries:,} entries with {old.name}, then forward")
     box = Box(folder / "cell", "cell", free_port(), above.settings)
-    above.known(box, old)
+    box.configure(old, people())
     with box.serving(old):
         booked(box, "old", entries)
     updated(box, old, new)
@@ -186,7 +176,7 @@ def there_and_back(folder: Path, above, old: Version, new: Version, entries: int
     """The newer version books too, is rolled back, and the older one books on and sends all."""
     say(f"{above.kind}: {entries:,} entries with {old.name}, then forward and back")
     box = Box(folder / "cell", "cell", free_port(), above.settings)
-    above.known(box, old)
+    box.configure(old, people())
     with box.serving(old):
         booked(box, "old", entries // 2)
     updated(box, old, new)
