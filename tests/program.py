@@ -41,6 +41,7 @@ class Program:
     data: Path
     port: int
     environment: dict[str, str]
+    python: tuple[str, ...] = ("-m", "gateway")  # how it is started
 
     @classmethod
     def at(cls, folder: Path) -> "Program":
@@ -92,7 +93,7 @@ class Program:
         with (
             (self.folder / "log").open("a") as log,
             subprocess.Popen(
-                [sys.executable, "-m", "gateway", "run", "--config", str(self.config)],
+                [sys.executable, *self.python, "run", "--config", str(self.config)],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,

@@ -123,6 +123,12 @@ def _restart(facts: Facts) -> Sequence[Bad] | str | None:
     return [Bad(f"otherwise in the file: {told}", values={"keys": told})] if told else "what the file says is in force"
 
 
+def _last_good(facts: Facts) -> Sequence[Bad] | str | None:
+    if facts.report is None:
+        return None
+    return [Bad(facts.instead)] if facts.instead else "the one of the file"
+
+
 def _first_key(facts: Facts) -> Sequence[Bad] | str:
     file = facts.settings.data_dir / FIRST_KEY
     return [Bad(f"{file} is still there", values={"file": str(file)})] if facts.machine.folder.first_key else "put away"
@@ -174,6 +180,18 @@ CHECKS = (
             "`chmod 600` on the file that holds the cloud's key.",
         ),
         _config,
+    ),
+    Check(
+        "last_good",
+        "last good configuration",
+        ERROR,
+        "The gateway failed five times within two minutes with the configuration in the file.",
+        "It works with the configuration that worked last; what was changed since then is not in force.",
+        (
+            "`eryxon-gateway config check` says what is wrong with the file; else the log of the failed starts does.",
+            "Correct the file, then `systemctl restart eryxon-gateway`.",
+        ),
+        _last_good,
     ),
     Check(
         "restart_needed",
