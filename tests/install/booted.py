@@ -145,7 +145,5 @@ def program(site: Path) -> tuple[dict[str, Path], str]:
     found = "LD_LIBRARY_PATH=/opt/python/lib PYTHONHOME=/opt/python PYTHONPATH=/opt/site:/opt/packages"
     kept = "PYTHONPYCACHEPREFIX=/var/lib/eryxon-gateway/compiled"
     name = Path(sys.executable).resolve().name
-    text = f'#!/bin/sh
-{found} {kept} exec /opt/python/bin/{name} -m gateway "$@"
-'
+    text = f'#!/bin/sh\n{found} {kept} exec /opt/python/bin/{name} -m gateway "$@"\n'
     return {"site": site, "packages": packages, "python": Path(sys.base_prefix)}, text
