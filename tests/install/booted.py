@@ -15,7 +15,7 @@ from pathlib import Path
 
 SYSTEMD = Path("/lib/systemd/systemd")
 GROUPS = (Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup"))
-WAIT_MAX_S = 60
+WAIT_MAX_S = 180
 USERS = {"eryxon-gateway": 10101, "eryxon-kiosk": 10102}
 TARGETS = ("boot", "sysinit", "basic", "shutdown", "multi-user", "timers", "network", "time-set")  # what ours refer to
 OVER = ("opt", "usr/local", "var/lib", "run")
