@@ -45,7 +45,7 @@ from gateway.machines.registry import machines
 from gateway.machines.watch import LINK as MACHINES
 from gateway.machines.watch import Watch
 from gateway.mcp_keys.keys import McpKeys
-from gateway.opening import opened
+from gateway.opening import opened, secrets_problem
 from gateway.ops.switch import Switch
 from gateway.outbox import journal
 from gateway.outbox.event import Stamp
@@ -64,7 +64,7 @@ from gateway.screens.live import LINK as TERMINALS
 from gateway.screens.ops import OperationsPage
 from gateway.screens.pages import Screens
 from gateway.screens.terminal_api import terminal_api
-from gateway.settings import Settings
+from gateway.settings import Settings, secret_values
 from gateway.sparkplug.node import LINK as SPARKPLUG
 from gateway.sparkplug.node import EdgeNode
 from gateway.status import Status
@@ -77,7 +77,7 @@ from gateway.uns.payloads import Source, Standing
 from gateway.uns.publisher import READER as UNS
 from gateway.uns.publisher import Publisher
 from gateway.uns.topics import SparkplugTopics, Topics
-from gateway.uplinks import cloud_link
+from gateway.uplinks import cloud_link, without
 from gateway.web.auth import Keys
 from gateway.web.gate import Gate
 from gateway.web.learning import Learning
@@ -123,7 +123,7 @@ class Gateway:
             learning = Learning(self._cloud.keys, clock, settings.cloud.key_offline)
         self.keys = Keys(db, clock, new_id, learning)
         drain_s = None if self._cloud is None else self._cloud.drain_s
-        self.status = Status(db, clock, self.health, settings.gateway.id, drain_s)
+        self.status = Status(db, clock, self.health, settings.gateway.id, drain_s, secret_values(settings))
         limits = settings.limits
         rate = Rate(limits.requests_per_minute, limits.burst, limits.requests_per_day)
         below = Rate(limits.gateway_requests_per_minute, limits.burst, limits.gateway_requests_per_day)
@@ -233,7 +233,7 @@ class Gateway:
             if isinstance(self._cloud, CloudLink):
                 links.append((CLOUD_KEYS, partial(self.keys.run, self.health.link(CLOUD_KEYS))))
         else:
-            self.health.link(UP).off("no cloud is configured")
+            self.health.link(UP).off(without(self.settings) or "")
         own = self.health.link(BROKER)
         broker = Broker(self.settings.broker, self._door, self._tls, self._clock, own, self._rng)
         links.append((BROKER, broker.run))
@@ -252,7 +252,9 @@ class Gateway:
         links.append((TERMINALS, self._terminal_api.live.run))
         links.append((MACHINES, Watch(self.db, self._clock, self.machines, self.health.link(MACHINES)).run))
         topics = Topics.of(self.settings, self.settings.gateway.id)
-        here = Here(self.db, self._clock, self._new_id, topics, Secrets(self.settings.data_dir))
+        here = Here(
+            self.db, self._clock, self._new_id, topics, Secrets(self.settings.data_dir, self.settings.credentials)
+        )
         source = Source.of(self.settings, self.identity.epoch)
         publishers = senders(here, source, self.health, self.health.link(PUBLISHERS), self._rng)
         links.append((PUBLISHERS, publishers.run))
@@ -331,6 +333,7 @@ async def running(
         made.health.watch(Backups(settings, clock).problem)
         made.health.watch(lambda: lost)
         made.health.watch(lambda: instead.why if instead else None)
+        made.health.watch(lambda: secrets_problem(settings))
         async with made.run() as gateway:
             yield gateway
 

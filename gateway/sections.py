@@ -1,7 +1,6 @@
 """What can be set: one class for each section, each key with its type and default. docs/settings.md says what they mean."""
 
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -24,13 +23,12 @@ from gateway.values import (
     SecretLine,
     Size,
     Topic,
+    hidden,
     is_loopback,
 )
 
 SECRET_MIN_CHARACTERS = 16
 _FUNCTIONS = "/functions/v1"
-_NOT_SHOWN = "***"
-SECRET_NAME = re.compile(r"secret|password|token|key$")  # of a key in a plugin's section
 
 
 def _address(name: str, url: str, example: str) -> None:
@@ -373,20 +371,30 @@ class Settings(Section):
     log: Log = Log()
     plugins: Mapping[str, Mapping[str, Any]] = Field(default={}, repr=False)  # there may be secrets in it
 
+    _credentials: Path | None = None
+    _locked: Mapping[str, str] = {}
+
     @property
     def data_dir(self) -> Path:
         return self.gateway.data_dir
 
+    @property
+    def credentials(self) -> Path | None:
+        """The folder with what the service manager gave, None outside a service."""
+        return self._credentials
+
+    @property
+    def locked(self) -> Mapping[str, str]:
+        """Secrets that are sealed and do not open here, and keep their sealed text: key -> why."""
+        return self._locked
+
+    def loaded(self, credentials: Path | None, locked: Mapping[str, str]) -> Self:
+        """Not settable: whoever reads the settings adds it."""
+        self._credentials, self._locked = credentials, locked
+        return self
+
     def shown(self) -> dict[str, Any]:
         """For people: as JSON, every secret hidden."""
         shown: dict[str, Any] = json.loads(self.model_dump_json())
-        shown["plugins"] = {name: _hidden(section) for name, section in shown["plugins"].items()}
+        shown["plugins"] = {name: hidden(section) for name, section in shown["plugins"].items()}
         return shown
-
-
-def _hidden(section: Any) -> Any:
-    if isinstance(section, list):
-        return [_hidden(one) for one in section]
-    if not isinstance(section, dict):
-        return section
-    return {name: _NOT_SHOWN if SECRET_NAME.search(name) else _hidden(value) for name, value in section.items()}

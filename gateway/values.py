@@ -117,3 +117,16 @@ def _secret_line(secret: SecretStr) -> SecretStr:
 Place = Annotated[str, AfterValidator(_place)]
 Line = Annotated[str, AfterValidator(_line)]
 SecretLine = Annotated[SecretStr, AfterValidator(_secret_line)]
+
+
+SECRET_NAME = re.compile(r"secret|password|token|key$")  # of a key in a plugin's section
+_NOT_SHOWN = "***"
+
+
+def hidden(section: Any) -> Any:
+    """A plugin's section for people: what is called like a secret is not shown."""
+    if isinstance(section, list):
+        return [hidden(one) for one in section]
+    if not isinstance(section, dict):
+        return section
+    return {name: _NOT_SHOWN if SECRET_NAME.search(name) else hidden(value) for name, value in section.items()}

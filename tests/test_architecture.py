@@ -22,8 +22,10 @@ MAY = {
     "web": TOOLS,
     "values": set(),
     "sections": {"values"},
-    "settings": {"kernel", "sections", "values"},
-    "configuration": {"kernel", "settings"},
+    "credentials": {"kernel"},
+    "sealed": {"kernel", "values"},
+    "settings": {"kernel", "credentials", "sealed", "sections", "values"},
+    "configuration": {"kernel", "sealed", "settings"},
     "catalog": WORK,
     "jobs": WORK | {"catalog"},
     "operations": WORK | {"catalog", "jobs"},
@@ -58,9 +60,9 @@ MAY = {
     "housekeeping": TOOLS | {"cloud", "publishers", "settings", "webhooks"},
     "timekeeping": TOOLS | {"catalog", "jobs", "operations", "batches", "transfer"},
     "systemd": {"kernel", "settings"},
-    "repairs": TOOLS | {"backups", "cloud", "configuration", "sections", "settings", "tls", "uns"},
+    "repairs": TOOLS | {"backups", "cloud", "configuration", "sealed", "sections", "settings", "tls", "uns"},
     "support": {"kernel", "settings"},
-    "backups": TOOLS | {"settings", "identity"},
+    "backups": TOOLS | {"sealed", "settings", "identity"},
     "opening": {"backups", "kernel", "settings"},
     "listening": {"kernel", "settings", "tls"},
     "starts": {"kernel"},
@@ -132,7 +134,7 @@ MAY = {
     | FRAME
     | START
     | {"settings", "opening", "admin", "api", "app", "backups", "transfer", "demo", "tls", "uns", "values", "hub"}
-    | {"configuration", "ops"}
+    | {"configuration", "ops", "sealed"}
     | {"mcp_keys", "plugin_api", "plugin_host", "repairs", "reports", "support", "terminals"},
     "__main__": {"cli"},
     "__init__": set(),

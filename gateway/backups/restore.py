@@ -31,6 +31,8 @@ from gateway.kernel.db import Database, Tx
 from gateway.kernel.disk import synced
 from gateway.kernel.errors import Conflict, Invalid, StorageFull
 from gateway.kernel.migrate import migrate, steps
+from gateway.kernel.secrets import FILE as BOX_KEY
+from gateway.kernel.secrets import KNOWN
 from gateway.outbox.event import Stamp
 
 NAME = "gateway.sqlite"
@@ -199,7 +201,7 @@ async def restore(
         there = _set_aside(data, f"{aside}{stamp.now.strftime('%Y%m%dT%H%M%SZ')}") if before is not None else None
         _put_in_place(ready, data, kept)
     log.warning("gateway.restored", backup=str(archive.file), epoch=found.epoch, pending=found.pending, missing=missing)
-    sealed = _sealed(data / NAME) and not (data / "box.key").exists()
+    sealed = _sealed(data / NAME) and not any((data / one).exists() for one in (BOX_KEY, KNOWN))
     return Restored(found.epoch, found.journal_head, found.pending, there, missing, sealed)
 
 
@@ -229,7 +231,7 @@ def _set_aside(data: Path, name: str) -> Path:
     """Everything that a restore replaces, under a second name: costs no room."""
     aside = data / name
     aside.mkdir(mode=0o700)
-    for one in (NAME, f"{NAME}-wal", "box.key"):
+    for one in (NAME, f"{NAME}-wal", BOX_KEY, KNOWN):
         if (data / one).exists():
             _second_name(str(data / one), str(aside / one))
     if (data / "files").is_dir():

@@ -18,7 +18,7 @@ from gateway.configuration import Instead
 from gateway.error_page import End
 from gateway.kernel import logs
 from gateway.kernel.errors import GatewayError
-from gateway.settings import Settings, Whereabouts, load, unused, whereabouts
+from gateway.settings import Settings, Whereabouts, load, secret_values, unused, whereabouts
 from gateway.starts import Start, Way
 
 DEMO_PORT = 8080
@@ -92,7 +92,7 @@ def _settings(place: Place, start: Start | None) -> Settings:
 
 def _serve(place: Place, settings: Settings, start: Start | None) -> None:
     tail = logs.Tail()
-    logs.configure(settings.log.level, settings.log.format, tail)
+    logs.configure(settings.log.level, settings.log.format, tail, secret_values(settings))
     for warning in unused(settings):
         log.warning("settings.unused", what=warning)
 

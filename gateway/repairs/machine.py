@@ -129,6 +129,11 @@ def _last_good(facts: Facts) -> Sequence[Bad] | str | None:
     return [Bad(facts.instead)] if facts.instead else "the one of the file"
 
 
+def _secrets_clear(facts: Facts) -> Sequence[Bad] | str:
+    told = ", ".join(facts.clear)
+    return [Bad(f"in the clear: {told}", values={"keys": told})] if told else "none in the clear"
+
+
 def _first_key(facts: Facts) -> Sequence[Bad] | str:
     file = facts.settings.data_dir / FIRST_KEY
     return [Bad(f"{file} is still there", values={"file": str(file)})] if facts.machine.folder.first_key else "put away"
@@ -277,6 +282,16 @@ CHECKS = (
             "Restart the gateway at a quiet time; send a support bundle if it grows again.",
         ),
         _memory,
+    ),
+    Check(
+        "secrets_clear",
+        "secrets in the configuration",
+        INFO,
+        "Secrets were written into the configuration file by hand.",
+        "Whoever gets at a copy of the file has them.",
+        ("`eryxon-gateway config seal` seals them with the key of this box; older copies of the file keep them.",),
+        _secrets_clear,
+        Fix("Seal them", "config.seal"),
     ),
     Check(
         "first_key",

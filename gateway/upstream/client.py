@@ -25,6 +25,7 @@ from gateway.kernel.errors import (
     TooLarge,
     Unavailable,
 )
+from gateway.kernel.secrets import kept_back
 
 CONNECTIONS_MAX = 8
 ANSWER_MAX_BYTES = 64 * 1024 * 1024
@@ -51,6 +52,7 @@ class HubClient:
 
     def __init__(self, url: str, api_key: str, clock: Clock, *, timeout_s: float) -> None:
         self._base = URL(url.rstrip("/") + "/")
+        self._api_key = api_key
         self._headers = {"Authorization": f"Bearer {api_key}"}
         self._clock = clock
         self._timeout_s = timeout_s
@@ -116,7 +118,7 @@ class HubClient:
         try:
             async with self._request("GET", "api-snapshot", {"entities": entities}, None, None) as answer:
                 if answer.status != HTTPStatus.OK:
-                    raise _refusal(answer.status, await _whole(answer), _EXPECTED)
+                    raise _refusal(answer.status, self._kept_back(await _whole(answer)), _EXPECTED)
                 async for line in answer.content:
                     yield line
         except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as exc:
@@ -137,7 +139,7 @@ class HubClient:
                 raw = await _whole(answer)
                 self._set_clock(answer.headers.get("Date"))
                 if answer.status != HTTPStatus.OK:
-                    raise _refusal(answer.status, raw, expected)
+                    raise _refusal(answer.status, self._kept_back(raw), expected)
                 found = json.loads(raw)
         except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as exc:
             raise _away(exc) from exc
@@ -169,6 +171,10 @@ class HubClient:
             timeout=aiohttp.ClientTimeout(total=timeout_s, sock_read=timeout_s or self._timeout_s),
             allow_redirects=False,
         )
+
+    def _kept_back(self, raw: bytes) -> bytes:
+        """A refusal may be an echo of what was sent, and is kept with what is parked."""
+        return kept_back(raw.decode(errors="replace"), (self._api_key,)).encode()
 
     def _set_clock(self, date: str | None) -> None:
         if date is None:

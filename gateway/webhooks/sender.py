@@ -227,7 +227,7 @@ class Sender:
         while True:
             now = here.clock.now()
             headers = signing.headers(self._secret, kind, event_id, message.body, now, message.replay_id)
-            reply = await self._post.send(self._webhook.url, message.body, headers)
+            reply = await self._post.send(self._webhook.url, message.body, headers, self._secret)
             if not reply.again or len(failures) + 1 == attempts.QUICK_TRIES:
                 return Round(reply, tuple(failures))
             failures.append(str(reply.error))

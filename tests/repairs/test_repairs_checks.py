@@ -87,6 +87,7 @@ BAD = [
     ("files_open:limit", "warning", of({"process": Process(40, 1024, 1)}), "1256 are needed"),
     ("memory:free", "warning", of({"memory_free_bytes": 20 * MB}), "20 MB"),
     ("memory:used", "warning", of({"process": Process(40, 4096, 800 * MB)}), "800 MB"),
+    ("secrets_clear", "info", of(clear=("cloud.api_key",)), "cloud.api_key"),
     ("first_key", "info", of(folder={"first_key": True}), "first-admin-key"),
     ("database", "error", of(base=STOPPED, damage="gateway.sqlite is damaged"), "damaged"),
     ("core:3 disk errors", "error", replace(FINE, report={**REPORT, "problems": ["3 disk errors"]}), "3 disk errors"),
@@ -215,6 +216,7 @@ def test_the_worst_comes_first_and_what_somebody_knows_of_after_all_that_is_new(
     [
         (of(rows={"parked": {"webhook:1": 4}}), "queue.retry", {"reader": "webhook:1"}),
         (of(folder={"open_to": "755"}), "repairs.close_folder", {}),
+        (of(clear=("cloud.api_key",)), "config.seal", {}),
         (linked("plugin:modbus", state="down", error="no"), "plugins.restart", {"name": "modbus"}),
     ],
 )
