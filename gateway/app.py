@@ -28,7 +28,7 @@ from gateway.capacity import LINK as CAPACITY
 from gateway.capacity import Capacity
 from gateway.cloud import store as cloud_
 from gateway.cloud.link import DOWN, UP, CloudLink
-from gateway.configuration import Configuration
+from gateway.configuration import Configuration, Instead
 from gateway.files.sweep import sweep
 from gateway.hub.stream import Feed
 from gateway.identity import Identity
@@ -323,13 +323,14 @@ async def running(
     clock: Clock | None = None,
     rng: random.Random | None = None,
     source: tuple[Path | None, Path | None] | None = None,
+    instead: Instead | None = None,
     tail: Tail | None = None,
     links: bool = True,
 ) -> AsyncIterator[Gateway]:
     """A gateway that serves. Raises StartupError. Leaving it stops everything in order.
 
     `source`: the configuration and the data folder that were named on the command line, None: the settings come from no file;
-    `tail` gets what is logged. `links` False: it connects to nobody, for a trial.
+    `instead`: the file that they really come from; `tail` gets what is logged. `links` False: it connects to nobody, for a trial.
     """
     clock, rng = SteadyClock(clock or SystemClock()), rng or random.Random()  # nosec B311 # noqa: S311 -- jitter, no secret
     new_id = uuid7(clock)
@@ -340,10 +341,11 @@ async def running(
             log.warning("gateway.cloned", epoch=own.epoch, what="this data folder was last used on another machine")
         await sweep(db, blobs(settings, db), stamp)
         lost = await db.read(partial(backups_.lost, now=clock.now()))
-        configuration = Configuration(*(source or (None, None)), check, read=source is not None)
+        configuration = Configuration(*(source or (None, None)), check, source is not None, instead)
         made = Gateway(settings, db, clock, new_id, rng, own, configuration, tail)
         made.health.watch(Backups(settings, clock).problem)
         made.health.watch(lambda: lost)
+        made.health.watch(lambda: instead.why if instead else None)
         made.health.watch(lambda: secrets_problem(settings))
         async with made.run(links=links) as gateway:
             yield gateway
@@ -354,6 +356,7 @@ async def serve(
     *,
     announce: Callable[[Gateway], None],
     source: tuple[Path | None, Path | None] | None = None,
+    instead: Instead | None = None,
     tail: Tail | None = None,
 ) -> None:
     """Run until SIGTERM or SIGINT. `announce` is called once requests are answered; the others as in `running`."""
@@ -361,7 +364,7 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    async with running(settings, source=source, tail=tail) as gateway:
+    async with running(settings, source=source, instead=instead, tail=tail) as gateway:
         interpreter.settled()
         log.info("gateway.ready", version=__version__, urls=gateway.urls, epoch=gateway.identity.epoch)
         announce(gateway)

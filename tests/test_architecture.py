@@ -15,6 +15,7 @@ LINES_MAX = 400
 TOOLS = {"kernel", "outbox"}
 WORK = TOOLS | {"web"}
 FRAME = {"capacity", "examples", "status", "identity", "housekeeping", "timekeeping", "systemd"}
+START = {"starts", "error_page"}
 MAY = {
     "kernel": set(),
     "outbox": {"kernel"},
@@ -67,6 +68,8 @@ MAY = {
     "updates": TOOLS | {"backups", "settings"},
     "opening": {"backups", "kernel", "settings"},
     "listening": {"kernel", "settings", "tls", "web"},
+    "starts": {"kernel"},
+    "error_page": WORK | {"listening", "settings", "systemd"},
     "plugin_api": WORK | {"mcp_keys", "values"},
     "plugin_host": WORK | {"machines", "mcp_keys", "plugin_api"},
     "ops": WORK | {"configuration", "settings", "uns"},
@@ -133,6 +136,7 @@ MAY = {
     "demo": {"kernel", "uns"},
     "cli": WORK
     | FRAME
+    | START
     | {"settings", "opening", "admin", "api", "app", "backups", "transfer", "demo", "tls", "uns", "values", "hub"}
     | {"configuration", "ops", "sealed"}
     | {"mcp_keys", "plugin_api", "plugin_host", "repairs", "reports", "support", "terminals", "updates"},
@@ -224,6 +228,7 @@ def test_everything_is_caught_only_where_somebody_tries_again_or_answers():
         "gateway/web/server.py",
         "gateway/web/inside.py",  # the same for a call inside another one
         "gateway/uns/inbound/receiver.py",  # a message that fails is refused: raised it would come again for ever
+        "gateway/cli/serve.py",  # a start that fails again and again: a page says so
         "gateway/cloud/uplink.py",  # an event that fails again and again is parked
         "gateway/upstream/uplink.py",  # a request that fails is made again later
     }

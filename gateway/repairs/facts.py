@@ -89,7 +89,8 @@ class Certificate:
 class Facts:
     """`report`: what /healthz tells, None while the gateway is stopped; `rows`: None without a database of this version;
     `damage`: what is wrong with the file itself; `service`: why a gateway that runs does not answer; `config`: what is wrong
-    with the file of the settings; `restart`: keys in it that only a restart brings; `clear`: secrets in it that are not sealed.
+    with the file of the settings; `restart`: keys in it that only a restart brings; `clear`: secrets in it that
+    are not sealed; `instead`: why another file is in force.
     """
 
     settings: Settings
@@ -103,6 +104,7 @@ class Facts:
     service: str | None = None
     config: tuple[str, ...] = ()
     restart: tuple[str, ...] = ()
+    instead: str | None = None
     clear: tuple[str, ...] = ()
     links: Mapping[str, Mapping[str, Any]] = field(init=False)
 

@@ -134,6 +134,12 @@ def _restart(facts: Facts) -> Sequence[Bad] | str | None:
     return [Bad(f"otherwise in the file: {told}", values={"keys": told})] if told else "what the file says is in force"
 
 
+def _last_good(facts: Facts) -> Sequence[Bad] | str | None:
+    if facts.report is None:
+        return None
+    return [Bad(facts.instead)] if facts.instead else "the one of the file"
+
+
 def _secrets_clear(facts: Facts) -> Sequence[Bad] | str:
     told = ", ".join(facts.clear)
     return [Bad(f"in the clear: {told}", values={"keys": told})] if told else "none in the clear"
@@ -200,6 +206,18 @@ CHECKS = (
             "`chmod 600` on the file that holds the cloud's key.",
         ),
         _config,
+    ),
+    Check(
+        "last_good",
+        "last good configuration",
+        ERROR,
+        "The gateway failed five times within two minutes with the configuration in the file.",
+        "It works with the configuration that worked last; what was changed since then is not in force.",
+        (
+            "`eryxon-gateway config check` says what is wrong with the file; else the log of the failed starts does.",
+            "Correct the file, then `systemctl restart eryxon-gateway`.",
+        ),
+        _last_good,
     ),
     Check(
         "restart_needed",

@@ -74,6 +74,7 @@ BAD = [
     ("python", "error", of({"python": (3, 9, 2)}), "3.9.2"),
     ("sqlite", "error", of({"sqlite": (3, 34, 1)}), "3.34.1"),
     ("config", "warning", of(config=("plugins.modbus: enabled = true is missing",)), "plugins.modbus"),
+    ("last_good", "error", of(instead="the last good one is in force"), "the last good one"),
     ("restart_needed", "warning", of(restart=("site.site", "http.port")), "site.site, http.port"),
     ("data_folder:writable", "error", of(folder={"writable": False}), "cannot be written"),
     ("data_folder:owner", "error", of(folder={"strangers": ("gateway.sqlite",)}), "gateway.sqlite"),
