@@ -1,0 +1,478 @@
+#!/bin/sh
+# Installs the gateway from the folder this file lies in, updates the one that is there, goes back, removes it. As root.
+#
+#   install.sh [--offline] [--no-start] [--kiosk URL]    run again it finishes what was cut off, and changes nothing else
+#   install.sh --rollback                                back to the version before the last update
+#   install.sh --uninstall [--purge]                     the program; with --purge configuration and data, too
+#
+# Never touches the network (--offline says what is so anyway). Without a running systemd it starts nothing and says so.
+set -eu
+umask 022
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+
+NAME=eryxon-gateway # also its user and group
+OPT=/opt/$NAME
+VERSIONS=$OPT/versions # one virtual environment for each version; .bundle in it: complete, and made from what
+CURRENT=$OPT/current   # the one that runs
+PREVIOUS=$OPT/previous # the one before
+UPDATING=$OPT/updating # while an update is neither confirmed nor taken back
+LINK=/usr/local/bin/$NAME
+CONFIGS=/etc/$NAME
+CONFIG=$CONFIGS/gateway.toml
+DATA=/var/lib/$NAME
+FIRST_KEY=$DATA/first-admin-key
+STORE=/etc/credstore
+BOX_KEY=$STORE/$NAME.box-key
+BOX_KEY_BYTES=64
+SYSTEM=/etc/systemd/system
+SERVICE=$NAME.service
+TIMER=$NAME-backup.timer
+KIOSK=eryxon-kiosk.service
+PYTHON=/usr/bin/python3 # the distribution's: another one on root's PATH may be gone tomorrow
+OPT_MIN_MB=500          # two versions side by side, with room to unpack
+DATA_MIN_MB=200         # the ballast, a database, a copy of it
+READY_WAIT_S=120
+
+main() {
+    START=yes WHAT=install PURGE=no KIOSK_URL= CREDENTIALS=
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --offline) ;;
+        --no-start) START=no ;;
+        --kiosk) KIOSK_URL=${2:-} && shift && known_url ;;
+        --rollback) WHAT=rollback ;;
+        --uninstall) WHAT=uninstall ;;
+        --purge) PURGE=yes ;;
+        -h | --help) usage && exit 0 ;;
+        *) usage >&2 && exit 2 ;;
+        esac
+        shift
+    done
+    case $PURGE$WHAT in yesinstall | yesrollback) usage >&2 && exit 2 ;; esac
+    [ "$(id -u)" = 0 ] || fail "only root may do this: sudo $0"
+    exec 9>/run/$NAME-install.lock
+    flock -n 9 || fail "another install.sh is at work: wait for it"
+    trap forget_credentials EXIT
+    trap 'exit 130' INT TERM HUP
+    "$WHAT"
+}
+
+usage() {
+    say "install.sh [--offline] [--no-start] [--kiosk URL] | --rollback | --uninstall [--purge]"
+}
+
+# ---------------------------------------------------------------- what is asked for
+install() {
+    HERE=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+    check
+    user_and_folders
+    credentials
+    [ -n "$NEW" ] || new_version
+    if [ ! -e "$CURRENT" ]; then
+        stop # one that was installed by hand
+        box_key
+        configuration
+        switch "$NEW"
+        units
+        start
+        kiosk
+        next_steps
+    elif [ "$(readlink "$CURRENT")" != "$NEW" ] || [ -e "$UPDATING" ]; then
+        update
+        kiosk
+        say "$NAME is at $(version_of "$CURRENT")."
+    else
+        [ -e "$BOX_KEY" ] || { stop && box_key; }
+        configuration
+        units
+        start
+        kiosk
+        say "$NAME $VERSION is installed already: nothing was changed."
+    fi
+}
+
+update() {
+    if [ ! -e "$UPDATING" ]; then
+        old=$(readlink "$CURRENT")
+        say "update from $(version_of "$old") to $(version_of "$NEW")"
+        if knows_update "$NEW"; then
+            as_service "$NEW/bin/$NAME" update try --config "$CONFIG" || {
+                rm -rf "$NEW"
+                fail "the new version does not work with this box's data (above): nothing was changed"
+            }
+        fi
+        stop
+        printf '%s\n' "$old" >"$UPDATING"
+    else
+        old=$(cat "$UPDATING")
+        say "an update from $(version_of "$old") was cut off: going on with it"
+        stop
+    fi
+    box_key
+    if [ "$(readlink "$CURRENT")" != "$NEW" ]; then
+        program=$(first_that_knows "$old" "$NEW")
+        [ -z "$program" ] || as_service "$program" update begin --config "$CONFIG" || {
+            rm -f "$UPDATING"
+            start
+            fail "the update could not begin (above): $(version_of "$old") goes on"
+        }
+        switch "$NEW"
+    fi
+    units
+    if ! starts; then
+        start
+        say "confirm it once it works: runuser -u $NAME -- $NAME update confirm; rm $UPDATING; or take it back: $0 --rollback"
+        return
+    fi
+    if start && works; then
+        confirmed "$old"
+    else
+        say "the new version is not ready within $READY_WAIT_S s: going back to $(version_of "$old")" >&2
+        back "$old"
+        fail "the update failed, $(version_of "$old") runs again with everything that was booked; why: journalctl -u $NAME"
+    fi
+}
+
+confirmed() {
+    if knows_update "$NEW"; then
+        as_service "$NEW/bin/$NAME" update confirm --config "$CONFIG" ||
+            say "the update works, but could not be noted as confirmed (above)" >&2
+    fi
+    ln -sfn "$1" "$PREVIOUS"
+    rm -f "$UPDATING"
+    for version in "$VERSIONS"/*; do # the newest two stay
+        [ "$version" = "$NEW" ] || [ "$version" = "$1" ] || rm -rf "$version"
+    done
+}
+
+# The version in $1 again: code, units, and the data with everything that was booked since.
+back() {
+    stop
+    left=$(readlink "$CURRENT")
+    done=no
+    for version in "$left" "$1"; do # the newer program first: it knows its own database
+        if [ $done = no ] && knows_update "$version"; then
+            as_service "$version/bin/$NAME" update rollback --config "$CONFIG" && done=yes
+        fi
+    done
+    [ $done = yes ] || { ! knows_update "$left" && ! knows_update "$1"; } ||
+        fail "the data could not be taken back (above); the service is stopped, nothing is lost: docs/install.md, \"Back\""
+    switch "$1"
+    rm -f "$UPDATING"
+    units
+    start
+}
+
+rollback() {
+    [ -e "$CURRENT" ] || fail "$NAME is not installed here"
+    if [ -e "$UPDATING" ]; then target=$(cat "$UPDATING"); else target=$(readlink "$PREVIOUS" || true); fi
+    [ -n "$target" ] && [ -e "$target/.bundle" ] || fail "there is no earlier version to go back to"
+    say "back from $(version_of "$CURRENT") to $(version_of "$target")"
+    credentials
+    back "$target"
+    [ "$target" != "$(readlink "$PREVIOUS" || true)" ] || rm -f "$PREVIOUS"
+    ! starts || works || fail "$(version_of "$target") is not ready within $READY_WAIT_S s: journalctl -u $NAME"
+    say "$NAME is at $(version_of "$CURRENT")."
+}
+
+uninstall() {
+    for unit in "$KIOSK" "$TIMER" "$NAME-backup.service" "$SERVICE"; do
+        [ -e "$SYSTEM/$unit" ] || continue
+        ! runs_systemd || systemctl stop "$unit"
+        ! has systemctl || systemctl -q disable "$unit" 2>/dev/null || true
+        rm -rf "${SYSTEM:?}/$unit" "$SYSTEM/$unit.d/url.conf"
+    done
+    ! runs_systemd || systemctl daemon-reload
+    case $(readlink "$LINK" || true) in "$CURRENT"/*) rm -f "$LINK" ;; esac
+    rm -rf "$OPT"
+    if [ $PURGE = no ]; then
+        say "$NAME is removed. What it knew is still here: $DATA, $CONFIGS, $BOX_KEY (--uninstall --purge removes them, too)."
+        return
+    fi
+    rm -rf "$DATA" "$CONFIGS" "$BOX_KEY"
+    ! id "$NAME" >/dev/null 2>&1 || userdel "$NAME"
+    ! getent group "$NAME" >/dev/null || groupdel "$NAME"
+    say "$NAME is removed, with its configuration and everything that it knew."
+}
+
+# ---------------------------------------------------------------- may it be?
+check() {
+    [ -f "$HERE/BUNDLE" ] && [ -d "$HERE/wheelhouse" ] || fail "no wheelhouse beside $0: take the whole folder that \`make bundle\` makes"
+    VERSION=$(of_bundle version)
+    # shellcheck disable=SC1091
+    family=$(. /etc/os-release 2>/dev/null && echo "${ID:-} ${ID_LIKE:-}") || family=
+    case " $family " in
+    *" debian "*) ;;
+    *) fail "this is ${family:-an unknown system}; the installer is for Debian and what is made from it: take the container (docs/install.md)" ;;
+    esac
+    for tool in useradd runuser sha256sum flock; do has $tool || fail "no $tool here: apt install passwd util-linux coreutils"; done
+    [ -x $PYTHON ] || fail "no Python here: apt install python3"
+    here=$($PYTHON -I -c 'import os, sys
+print(f"{sys.version_info[0]}.{sys.version_info[1]} {os.uname().machine} {64 if sys.maxsize > 2**32 else 32}")')
+    [ "${here##* }" = 64 ] || fail "a 64-bit system is needed, this Python is 32-bit: 32-bit ARM is not supported"
+    $PYTHON -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+        fail "Python 3.11 or later is needed, this is ${here%% *}: Debian 12 or newer has it"
+    wanted="$(of_bundle python) $(of_bundle machine) 64"
+    [ "$here" = "$wanted" ] || fail "these packages are for Python and machine $wanted, here is $here: make bundle ARCH=$(
+        has dpkg && dpkg --print-architecture || echo ...
+    ) PYTHON=${here%% *}"
+    (cd "$HERE" && sha256sum --quiet --strict -c SHA256SUMS) >&2 || fail "$HERE is damaged (above): copy it again"
+    unpacked
+    [ -n "$NEW" ] || { room /opt $OPT_MIN_MB && room /var/lib $DATA_MIN_MB; }
+}
+
+of_bundle() {
+    sed -n "s/^$1=//p" "$HERE/BUNDLE"
+}
+
+room() {
+    free_mb=$(df -Pk "$1" | awk 'NR == 2 { print int($4 / 1024) }')
+    [ "$free_mb" -ge "$2" ] || fail "$free_mb MB are free below $1, $2 MB are needed: make room"
+}
+
+known_url() {
+    case $KIOSK_URL in
+    *[!A-Za-z0-9:/._~?\&=%#-]* | '') fail "--kiosk wants an address, as http://127.0.0.1:8080/terminal/" ;;
+    http://?* | https://?*) ;;
+    *) fail "--kiosk wants an address that begins with http:// or https://, not $KIOSK_URL" ;;
+    esac
+}
+
+# ---------------------------------------------------------------- the parts; each may be done again
+user_and_folders() {
+    getent group "$NAME" >/dev/null || groupadd --system "$NAME"
+    id "$NAME" >/dev/null 2>&1 ||
+        useradd --system --gid "$NAME" --home-dir "$DATA" --no-create-home --shell /usr/sbin/nologin "$NAME"
+    [ -d "$CONFIGS" ] || make_folder 0700 "$NAME" "$CONFIGS"
+    [ -d "$DATA" ] || make_folder 0700 "$NAME" "$DATA"
+    [ -d "$STORE" ] || make_folder 0700 root "$STORE"
+    mkdir -p "$VERSIONS" "$SYSTEM" /usr/local/bin
+}
+
+make_folder() {
+    mkdir -p "$3" && chown "$2:$2" "$3" && chmod "$1" "$3"
+}
+
+# Sets NEW: the version that was made from this very bundle, or nothing.
+unpacked() {
+    NEW=
+    BUNDLE=$(sha256sum <"$HERE/SHA256SUMS" | cut -d ' ' -f 1)
+    for version in "$VERSIONS"/*; do
+        if [ -e "$version/.bundle" ] && [ "$(cat "$version/.bundle")" = "$BUNDLE" ]; then NEW=$version; fi
+    done
+}
+
+# Sets NEW. An environment cannot be moved, so a half-made one is known by what is missing in it, and made anew.
+new_version() {
+    for version in "$VERSIONS"/*; do
+        [ -e "$version/.bundle" ] || rm -rf "$version"
+    done
+    n=1
+    while [ -e "$VERSIONS/$VERSION-$n" ]; do n=$((n + 1)); done
+    NEW=$VERSIONS/$VERSION-$n
+    say "unpacking the packages of $VERSION into $NEW (about half a minute; on a small board some minutes)"
+    $PYTHON -I -m venv --without-pip "$NEW"
+    # From its wheel: Debian keeps pip and ensurepip in packages of their own. Nobody's configuration, no index.
+    env -i PATH="$PATH" LC_ALL=C.UTF-8 PIP_CONFIG_FILE=/dev/null TMPDIR="$NEW" \
+        "$NEW/bin/python" "$(echo "$HERE"/wheelhouse/pip-*.whl)/pip" install --quiet --disable-pip-version-check \
+        --no-cache-dir --no-index --find-links "$HERE/wheelhouse" --only-binary=:all: --require-hashes \
+        --requirement "$HERE/requirements.txt" || fail "the packages could not be installed (above)"
+    "$NEW/bin/$NAME" version >/dev/null || fail "what was installed does not start (above)"
+    cp -R "$HERE/units" "$NEW/units"
+    sync
+    printf '%s\n' "$BUNDLE" >"$NEW/.bundle"
+}
+
+version_of() {
+    basename "$(readlink -f "$1")"
+}
+
+# At once or not at all, also when the power goes.
+switch() {
+    sync
+    ln -sfn "$1" "$CURRENT.new"
+    mv -T "$CURRENT.new" "$CURRENT"
+    ln -sfn "$CURRENT/bin/$NAME" "$LINK"
+}
+
+# The key that opens what is sealed in the database: root's, handed to the service by systemd. One that lies in the data
+# folder moves there; one that is there is never replaced. The folder is the service's: root reads in it as the service does.
+box_key() {
+    old_key=$DATA/box.key
+    if [ ! -e "$BOX_KEY" ]; then
+        (
+            umask 077
+            if runuser -u "$NAME" -- test -e "$old_key"; then
+                runuser -u "$NAME" -- cat "$old_key" >"$BOX_KEY.part"
+            else
+                head -c $BOX_KEY_BYTES /dev/urandom >"$BOX_KEY.part"
+            fi
+        )
+        [ "$(wc -c <"$BOX_KEY.part")" = $BOX_KEY_BYTES ] || fail "$old_key is damaged: bring it back, or remove it and set every secret anew"
+        sync
+        mv "$BOX_KEY.part" "$BOX_KEY"
+        credentials
+    fi
+    runuser -u "$NAME" -- test -e "$old_key" || return 0
+    if runuser -u "$NAME" -- cat "$old_key" | cmp -s - "$BOX_KEY"; then
+        runuser -u "$NAME" -- rm "$old_key"
+    else
+        say "$old_key is another key than $BOX_KEY, which is the one in force: docs/install.md" >&2
+    fi
+}
+
+# Written once. The key goes into a file and nowhere else: what is printed lands in the logs of a package manager.
+configuration() {
+    part=$FIRST_KEY.part # from before the key is made until it is kept
+    if [ -e "$CONFIG" ] && [ -e "$DATA/gateway.sqlite" ] && [ ! -e "$part" ]; then return; fi
+    [ -e "$DATA/gateway.sqlite" ] || as_service touch "$part"
+    said=$(as_service "$NEW/bin/$NAME" init --config "$CONFIG" --data "$DATA" --json 2>"$CREDENTIALS/.said") ||
+        fail "the configuration could not be made: $(cat "$CREDENTIALS/.said")"
+    key=$(printf %s "$said" | $PYTHON -I -c 'import json, sys; print(json.load(sys.stdin)["key"] or "")')
+    [ -e "$part" ] || return 0
+    [ -n "$key" ] || key=$(as_service "$NEW/bin/$NAME" keys create --name "first admin" --scope admin --config "$CONFIG")
+    printf '%s\n' "$key" | as_service sh -c 'cat >"$1"; sync; mv "$1" "$2"' - "$part" "$FIRST_KEY"
+}
+
+# Those of the version that runs. Sets CHANGED.
+units() {
+    CHANGED=no
+    for unit in "$CURRENT"/units/*; do
+        name=$(basename "$unit")
+        [ "$name" != $KIOSK ] || [ -n "$KIOSK_URL" ] || [ -e "$SYSTEM/$KIOSK" ] || continue
+        cmp -s "$unit" "$SYSTEM/$name" || { cp "$unit" "$SYSTEM/$name" && CHANGED=yes; }
+    done
+    if has systemctl; then
+        systemctl -q enable $SERVICE $TIMER
+    fi
+    if [ $CHANGED = yes ] && runs_systemd; then systemctl daemon-reload; fi
+}
+
+kiosk() {
+    [ -n "$KIOSK_URL" ] || return 0
+    [ -e "$SYSTEM/$KIOSK" ] || fail "this version has no $KIOSK"
+    has chromium || say "the screen wants a browser and a compositor: docs/install.md names the packages" >&2
+    mkdir -p "$SYSTEM/$KIOSK.d"
+    printf '[Service]\nEnvironment=KIOSK_URL=%s\n' "$(printf %s "$KIOSK_URL" | sed 's/%/%%/g')" >"$SYSTEM/$KIOSK.d/url.conf"
+    ! has systemctl || systemctl -q enable $KIOSK
+    if starts; then systemctl daemon-reload && systemctl restart $KIOSK; fi
+}
+
+# ---------------------------------------------------------------- the service
+runs_systemd() {
+    [ -d /run/systemd/system ]
+}
+
+starts() {
+    [ $START = yes ] && runs_systemd
+}
+
+start() {
+    if starts; then
+        systemctl start --no-block $SERVICE
+        systemctl start $TIMER
+    elif runs_systemd; then
+        say "not started, as asked: systemctl start $SERVICE $TIMER"
+    else
+        say "systemd does not run here, so nothing was started. By hand: runuser -u $NAME -- $NAME run --config $CONFIG"
+    fi
+}
+
+stop() {
+    if runs_systemd && [ -e "$SYSTEM/$SERVICE" ]; then
+        systemctl stop $TIMER 2>/dev/null || true
+        systemctl stop $SERVICE
+    elif runuser -u "$NAME" -- test -e "$DATA/lock" && ! runuser -u "$NAME" -- flock -n "$DATA/lock" true; then
+        fail "the gateway runs, and not by systemd: end it first"
+    fi
+}
+
+# It takes work, and systemd has heard so.
+works() {
+    address=$(as_service "$CURRENT/bin/$NAME" config show --json --config "$CONFIG" | $PYTHON -I -c 'import json, sys
+http = json.load(sys.stdin)["http"]
+host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(http["host"], http["host"])
+port = http["port"]
+print(f"http://[{host}]:{port}/readyz" if ":" in host else f"http://{host}:{port}/readyz")') &&
+        $PYTHON -I - "$address" $READY_WAIT_S <<'WAIT' && systemctl -q is-active $SERVICE
+import sys, time, urllib.request
+ask = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
+ends = time.monotonic() + float(sys.argv[2])
+while True:
+    try:
+        sys.exit(ask(sys.argv[1], timeout=5).status != 200)
+    except OSError as problem:
+        if time.monotonic() > ends:
+            sys.exit(f"{sys.argv[1]}: {problem}")
+        time.sleep(0.5)
+WAIT
+}
+
+knows_update() {
+    [ -x "$1/bin/$NAME" ] && as_service "$1/bin/$NAME" update --help >/dev/null 2>&1
+}
+
+first_that_knows() {
+    for version in "$@"; do
+        if knows_update "$version"; then
+            echo "$version/bin/$NAME"
+            return
+        fi
+    done
+}
+
+# A command as the service's user, with the credentials that systemd gives the service and nothing else of root's.
+as_service() {
+    (umask 077 && cd "$DATA" && env -i PATH="$PATH" LC_ALL=C.UTF-8 HOME="$DATA" CREDENTIALS_DIRECTORY="$CREDENTIALS" \
+        runuser -u "$NAME" -- "$@" 9>&-)
+}
+
+# A folder for this run, as systemd makes one for the service.
+credentials() {
+    [ -n "$CREDENTIALS" ] || CREDENTIALS=$(mktemp -d /run/$NAME-credentials.XXXXXX)
+    chown "root:$NAME" "$CREDENTIALS" && chmod 0750 "$CREDENTIALS"
+    [ ! -e "$BOX_KEY" ] || (
+        umask 077
+        cp "$BOX_KEY" "$CREDENTIALS/box-key"
+        chown "root:$NAME" "$CREDENTIALS/box-key" && chmod 0440 "$CREDENTIALS/box-key"
+    )
+}
+
+forget_credentials() {
+    [ -z "$CREDENTIALS" ] || rm -rf "$CREDENTIALS"
+}
+
+# ---------------------------------------------------------------- words
+next_steps() {
+    as="runuser -u $NAME -- $NAME"
+    cat <<NEXT
+$NAME $VERSION is installed.
+
+Next, on this box as root:
+  1. the first admin key     cat $FIRST_KEY      keep it elsewhere, then delete the file
+  2. set it up               http://127.0.0.1:8080/ops/setup      with the code from: $as ops code
+     (or by hand             $CONFIG, then: systemctl restart $NAME)
+  3. let the LAN in          $as tls init, then: systemctl restart $NAME
+  4. look                    $as doctor
+NEXT
+    if ! has mosquitto; then
+        say "No Mosquitto here: the embedded broker is for trials. apt install mosquitto; systemctl disable --now mosquitto; systemctl restart $NAME"
+    elif runs_systemd && systemctl -q is-active mosquitto 2>/dev/null; then
+        say "Debian's own Mosquitto has port 1883. If nobody else uses it: systemctl disable --now mosquitto"
+    fi
+}
+
+say() {
+    printf '%s\n' "$*"
+}
+
+fail() {
+    printf 'install.sh: %s\n' "$*" >&2
+    exit 1
+}
+
+has() {
+    command -v "$1" >/dev/null 2>&1
+}
+
+main "$@"
