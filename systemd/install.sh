@@ -82,7 +82,7 @@ install() {
         kiosk
         say "$NAME is at $(version_of "$CURRENT")."
     else
-        [ -e "$BOX_KEY" ] || { stop && box_key; }
+        if [ ! -e "$BOX_KEY" ] || as_service test -e "$DATA/box.key"; then stop && box_key; fi
         configuration
         units
         start
@@ -189,7 +189,7 @@ uninstall() {
         say "$NAME is removed. What it knew is still here: $DATA, $CONFIGS, $BOX_KEY (--uninstall --purge removes them, too)."
         return
     fi
-    rm -rf "$DATA" "$CONFIGS" "$BOX_KEY"
+    rm -rf "$DATA" "$CONFIGS" "$BOX_KEY" "$BOX_KEY".*
     ! id "$NAME" >/dev/null 2>&1 || userdel "$NAME"
     ! getent group "$NAME" >/dev/null || groupdel "$NAME"
     say "$NAME is removed, with its configuration and everything that it knew."
@@ -279,7 +279,7 @@ new_version() {
         --requirement "$HERE/requirements.txt" || fail "the packages could not be installed (above)"
     "$NEW/bin/$NAME" version >/dev/null || fail "what was installed does not start (above)"
     cp -R "$HERE/units" "$NEW/units"
-    sync
+    sync -f "$OPT"
     printf '%s\n' "$BUNDLE" >"$NEW/.bundle"
 }
 
@@ -289,35 +289,29 @@ version_of() {
 
 # At once or not at all, also when the power goes.
 switch() {
-    sync
+    sync -f "$OPT"
     ln -sfn "$1" "$CURRENT.new"
     mv -T "$CURRENT.new" "$CURRENT"
     ln -sfn "$CURRENT/bin/$NAME" "$LINK"
 }
 
-# The key that opens what is sealed in the database: root's, handed to the service by systemd. One that lies in the data
-# folder moves there; one that is there is never replaced. The folder is the service's: root reads in it as the service does.
+# The key that opens what is sealed in the database: root's, handed to the service by systemd. One in the data folder is from
+# before there was a store, or from a restore: it is the right one and moves there, and what it takes the place of is kept.
+# The folder is the service's: root reads in it as the service does, so that no link leads it elsewhere.
 box_key() {
-    old_key=$DATA/box.key
-    if [ ! -e "$BOX_KEY" ]; then
+    kept=$DATA/box.key found=no
+    ! as_service test -e "$kept" || found=yes
+    if [ $found = yes ] || [ ! -e "$BOX_KEY" ]; then
         (
             umask 077
-            if runuser -u "$NAME" -- test -e "$old_key"; then
-                runuser -u "$NAME" -- cat "$old_key" >"$BOX_KEY.part"
-            else
-                head -c $BOX_KEY_BYTES /dev/urandom >"$BOX_KEY.part"
-            fi
+            if [ $found = yes ]; then as_service cat "$kept"; else head -c $BOX_KEY_BYTES /dev/urandom; fi >"$BOX_KEY.part"
         )
-        [ "$(wc -c <"$BOX_KEY.part")" = $BOX_KEY_BYTES ] || fail "$old_key is damaged: bring it back, or remove it and set every secret anew"
-        sync
+        [ "$(wc -c <"$BOX_KEY.part")" = $BOX_KEY_BYTES ] || fail "$kept is damaged: bring it back, or remove it and set every secret anew"
+        [ ! -e "$BOX_KEY" ] || cmp -s "$BOX_KEY" "$BOX_KEY.part" || mv "$BOX_KEY" "$BOX_KEY.before-$(date +%Y%m%d-%H%M%S)"
+        sync -f "$STORE"
         mv "$BOX_KEY.part" "$BOX_KEY"
         credentials
-    fi
-    runuser -u "$NAME" -- test -e "$old_key" || return 0
-    if runuser -u "$NAME" -- cat "$old_key" | cmp -s - "$BOX_KEY"; then
-        runuser -u "$NAME" -- rm "$old_key"
-    else
-        say "$old_key is another key than $BOX_KEY, which is the one in force: docs/install.md" >&2
+        [ $found = no ] || as_service rm "$kept"
     fi
 }
 
@@ -331,7 +325,7 @@ configuration() {
     key=$(printf %s "$said" | $PYTHON -I -c 'import json, sys; print(json.load(sys.stdin)["key"] or "")')
     [ -e "$part" ] || return 0
     [ -n "$key" ] || key=$(as_service "$NEW/bin/$NAME" keys create --name "first admin" --scope admin --config "$CONFIG")
-    printf '%s\n' "$key" | as_service sh -c 'cat >"$1"; sync; mv "$1" "$2"' - "$part" "$FIRST_KEY"
+    printf '%s\n' "$key" | as_service sh -c 'cat >"$1"; sync "$1"; mv "$1" "$2"' - "$part" "$FIRST_KEY"
 }
 
 # Those of the version that runs. Sets CHANGED.

@@ -37,6 +37,12 @@ def possible() -> bool:
     return os.geteuid() == 0 and subprocess.run([*OWN, "true"], capture_output=True, check=False).returncode == 0
 
 
+def python(tree: Path) -> str | None:
+    """Which one it has, as "3.11"; None without a tree."""
+    link = tree / "usr/bin/python3"
+    return link.readlink().name.removeprefix("python") if link.is_symlink() else None
+
+
 def made(packages: Path, tree: Path) -> None:
     """From the folder with the .deb files of PACKAGES and everything that they depend on. Raises Unavailable."""
     part = tree.with_name(tree.name + ".part")

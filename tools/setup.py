@@ -69,8 +69,8 @@ def set_up(apt: PrivateApt, *, tests: bool) -> list[str]:
             ("Node.js", node, "Playwright tries its own"),
             ("npm packages of the tests", npm_packages, "the tests with other people's MQTT clients will fail"),
             ("Chromium", lambda: chromium(apt), "the tests of pages will fail"),
-            ("wheels of the bundle", wheels, "the tests of the installer will fail"),
             ("a Debian to install into", lambda: bare_debian(apt), "the tests of the installer will fail"),
+            ("wheels of the bundle", wheels, "the tests of the installer will fail"),
         ]
     missing = []
     for name, step, without in extras:
@@ -209,12 +209,13 @@ def chromium(apt: PrivateApt) -> None:
 
 
 def wheels() -> None:
-    """The packages once more as files: what an offline bundle carries."""
-    stamp = Stamp(CACHE / ".wheels", LOCKS / "runtime.txt", LOCKS / "pip.txt")
+    """The packages once more as files: what an offline bundle carries, for the Python of the Debian to install into."""
+    python = debian.python(CACHE / "debian") or f"{sys.version_info.major}.{sys.version_info.minor}"
+    stamp = Stamp(CACHE / ".wheels", LOCKS / "runtime.txt", LOCKS / "pip.txt", text=python)
     if stamp.holds():
         return
     say("the same packages as files, for a bundle that needs no network")
-    run(PYTHON, ROOT / "systemd" / "bundle.py", "fetch")
+    run(PYTHON, ROOT / "systemd" / "bundle.py", "fetch", "--python", python)
     stamp.write()
 
 

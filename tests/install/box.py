@@ -23,11 +23,14 @@ OPT = "/opt/eryxon-gateway"
 OWN = ["unshare", "--mount", "--net", "--pid", "--fork"]
 ENDS_MAX_S = 300  # installing the packages on a machine that does other things, too
 CLEAN = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
+# In memory, over the tree that set-up made; a kernel without overlays gets a copy.
 HELD = """
-mount --bind /dev "$1/dev"
-mount -t proc proc "$1/proc"
-mount -t tmpfs tmpfs "$1/run"
-mount -t tmpfs tmpfs "$1/tmp"
+mount -t tmpfs tmpfs "$1"
+mkdir "$1/upper" "$1/work" "$1/root"
+mount -t overlay -o "lowerdir=$3,upperdir=$1/upper,workdir=$1/work" overlay "$1/root" || cp -a "$3/." "$1/root"
+mount --bind /dev "$1/root/dev"
+mount -t proc proc "$1/root/proc"
+mount -t tmpfs tmpfs "$1/root/run"
 "$2" -I -c 'import fcntl, socket, struct
 UP, SET_FLAGS = 1, 0x8914
 fcntl.ioctl(socket.socket(), SET_FLAGS, struct.pack("16sh14x", b"lo", UP))'
@@ -49,6 +52,12 @@ sys.stdout.write(str(answer.status) + " " + answer.read().decode())
 def possible() -> bool:
     """Root, where the kernel lets it have namespaces; else there is no box to install into."""
     return os.geteuid() == 0 and subprocess.run([*OWN, "true"], capture_output=True, check=False).returncode == 0
+
+
+def python() -> str:
+    """The box's, as "3.11"."""
+    name = (DEBIAN / "usr/bin/python3").readlink().name
+    return name.removeprefix("python")
 
 
 @dataclass(frozen=True)
@@ -99,6 +108,17 @@ class Box:
         file.write_text(text)
         file.chmod(mode)
 
+    def calls(self) -> list[str]:
+        """What the programs of stub.py were told: "<version> <verb>", in order."""
+        file = self.at(f"{DATA}/calls")
+        return file.read_text().splitlines() if file.exists() else []
+
+    def versions(self) -> list[str]:
+        return sorted(path.name for path in self.at(f"{OPT}/versions").iterdir())
+
+    def current(self) -> str:
+        return self.at(f"{OPT}/current").readlink().name
+
     def carry(self, bundle: Path) -> None:
         """The folder, in place of the one that was carried there before."""
         shutil.rmtree(self.at(BUNDLE), ignore_errors=True)
@@ -125,22 +145,20 @@ class Box:
 @contextlib.contextmanager
 def debian(folder: Path, *, supervised: bool) -> Iterator[Box]:
     """A fresh one in `folder`. `supervised`: with the stand-in for systemd."""
-    tree = folder / "debian"
-    subprocess.run(["cp", "-a", "--reflink=auto", DEBIAN, tree], check=True)
-    if supervised:
-        shutil.copy(Path(__file__).with_name("systemctl.py"), tree / "usr/local/sbin/systemctl")
-        (tree / "usr/local/sbin/systemctl").chmod(0o755)
-    words = [*OWN, "sh", "-ec", HELD, "box", str(tree), sys.executable]
+    place = folder / "box"
+    place.mkdir(exist_ok=True)
+    words = [*OWN, "sh", "-ec", HELD, "box", str(place), sys.executable, str(DEBIAN)]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         try:
             assert holder.stdout.readline() == "there\n"
             enter = ["nsenter", "--mount", "--net", f"--target={holder.pid}"]
             enter.append(f"--pid=/proc/{holder.pid}/ns/pid_for_children")
-            box = Box(tree, [*enter, "chroot", str(tree)])
+            seen = Path(f"/proc/{holder.pid}/root") / str(place / "root").lstrip("/")
+            box = Box(seen, [*enter, "chroot", str(place / "root")])
             if supervised:
+                box.put("/usr/local/sbin/systemctl", Path(__file__).with_name("systemctl.py").read_text(), 0o755)
                 box.ok("mkdir", "-p", "/run/systemd/system")
             yield box
         finally:
             holder.stdin.close()  # its first process ends, and with it all the others and every mount
             holder.wait()
-            shutil.rmtree(tree, ignore_errors=True)

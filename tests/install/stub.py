@@ -1,14 +1,12 @@
 """Small bundles for the ways of install.sh: a program of one file that notes what it is told, and does what is wished."""
 
 import hashlib
-import json
+import os
 import shutil
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
-from box import ROOT
+from box import ROOT, python
 
 PROGRAM = '''
 import http.server, json, os, pathlib, signal, socket, sys
@@ -21,11 +19,12 @@ class Answers(http.server.BaseHTTPRequestHandler):
         ready = WISH["ready"] or self.path != "/readyz"
         self.send_response(200 if ready else 503)
         self.end_headers()
-        self.wfile.write(json.dumps([WISH["version"], key()]).encode())
+        self.wfile.write(json.dumps({{"version": WISH["version"], "key": key()}}).encode())
     def log_message(self, *_): pass
 
 def key():
-    return (pathlib.Path(os.environ["CREDENTIALS_DIRECTORY"]) / "box-key").read_bytes().hex()
+    file = pathlib.Path(os.environ["CREDENTIALS_DIRECTORY"]) / "box-key"
+    return file.read_bytes().hex() if file.exists() else None
 
 def run():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 8080), Answers)
@@ -52,6 +51,17 @@ def main():
     else: sys.exit(2)
 '''
 
+# In place of pip, which takes a second to load from its wheel: test_install_box.py has the real one.
+PIP = """
+import pathlib, sys, sysconfig, zipfile
+house = pathlib.Path(sys.argv[sys.argv.index("--find-links") + 1])
+(wheel,) = house.glob("eryxon_gateway-*.whl")
+zipfile.ZipFile(wheel).extractall(sysconfig.get_path("purelib"))
+command = pathlib.Path(sysconfig.get_path("scripts"), "eryxon-gateway")
+command.write_text("#!" + sys.executable + "\\nimport stub; stub.main()\\n")
+command.chmod(0o755)
+"""
+
 
 def bundle(
     folder: Path, version: str, *, fails: tuple[str, ...] = (), ready: bool = True, knows_update: bool = True
@@ -62,19 +72,10 @@ def bundle(
     house.mkdir(parents=True)
     wish = {"version": version, "fails": list(fails), "ready": ready, "knows_update": knows_update}
     wheel = house / f"eryxon_gateway-{version}-py3-none-any.whl"
-    about = f"eryxon_gateway-{version}.dist-info"
-    files = {
-        "stub.py": PROGRAM.format(wish=repr(wish)),
-        f"{about}/METADATA": f"Metadata-Version: 2.1\nName: eryxon-gateway\nVersion: {version}\n",
-        f"{about}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        f"{about}/entry_points.txt": "[console_scripts]\neryxon-gateway = stub:main\n",
-    }
-    files[f"{about}/RECORD"] = "".join(f"{name},,\n" for name in [*files, f"{about}/RECORD"])
     with zipfile.ZipFile(wheel, "w") as packed:
-        for name, text in files.items():
-            packed.writestr(name, text)
-    (pip,) = (ROOT / ".cache").glob(f"wheels-*-{sys.version_info.major}.{sys.version_info.minor}/pip-*.whl")
-    shutil.copy(pip, house)
+        packed.writestr("stub.py", PROGRAM.format(wish=repr(wish)))
+    with zipfile.ZipFile(house / "pip-0-py3-none-any.whl", "w") as packed:
+        packed.writestr("pip/__main__.py", PIP)
     (made / "requirements.txt").write_text(f"eryxon-gateway=={version} --hash=sha256:{sha256(wheel)}\n")
     units = made / "units"
     units.mkdir()
@@ -85,12 +86,9 @@ def bundle(
     assert "READY_WAIT_S=120" in text
     (made / "install.sh").write_text(text.replace("READY_WAIT_S=120", "READY_WAIT_S=3" if not ready else "READY_WAIT_S=60"))
     (made / "install.sh").chmod(0o755)
-    machine, python = subprocess.run(
-        ["/usr/bin/python3", "-Ic", "import os, sys; print(os.uname().machine, '%d.%d' % sys.version_info[:2])"],
-        capture_output=True, text=True, check=True,
-    ).stdout.split()  # fmt: skip
+    machine = os.uname().machine
     arch = {"x86_64": "amd64", "aarch64": "arm64"}[machine]
-    (made / "BUNDLE").write_text(f"version={version}\narch={arch}\nmachine={machine}\npython={python}\n")
+    (made / "BUNDLE").write_text(f"version={version}\narch={arch}\nmachine={machine}\npython={python()}\n")
     seal(made)
     return made
 
@@ -110,10 +108,3 @@ def calls(data: Path) -> list[str]:
     """What the programs were told, "<version> <verb>" in order."""
     file = data / "calls"
     return file.read_text().splitlines() if file.exists() else []
-
-
-def serving(told: tuple[int, object]) -> str:
-    """The version that answered."""
-    status, body = told
-    assert status == 200, body
-    return json.loads(json.dumps(body))[0]
