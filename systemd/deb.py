@@ -43,10 +43,10 @@ def package(bundle: Path, out: Path, version: str, arch: str, python: str, when:
         (about / "md5sums").write_text(sums, encoding="utf-8")
         for name in ("postinst", "prerm"):
             shutil.copy(SCRIPTS / name, about)
-        (about / "postrm").write_text(purging(tree / SHARE / "install.sh"), encoding="utf-8")
+        (about / "postrm").write_text(purging(tree / SHARE / "remove.sh"), encoding="utf-8")
         plain(tree)
         # The wheels are zips already: more than a quick look makes nothing smaller.
-        build = ["dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "--build", tree, made]
+        build = ["dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "--build", str(tree), str(made)]
         environment = {**os.environ, "SOURCE_DATE_EPOCH": str(when)}
         subprocess.run(build, env=environment, check=True, stdout=subprocess.DEVNULL)
     return made
@@ -74,17 +74,17 @@ Description: edge gateway for the factory floor
 """
 
 
-def purging(installer: Path) -> str:
-    """postrm: when it runs, the files of the package are gone, so it brings the installer along."""
-    head, tail = (SCRIPTS / "postrm").read_text(encoding="utf-8").split("@INSTALLER@\n")
-    return head + installer.read_text(encoding="utf-8") + tail
+def purging(remover: Path) -> str:
+    """postrm: when it runs, the files of the package are gone, so it brings what it calls along."""
+    head, tail = (SCRIPTS / "postrm").read_text(encoding="utf-8").split("@REMOVE@\n")
+    return head + remover.read_text(encoding="utf-8") + tail
 
 
 def plain(tree: Path) -> None:
     """Modes as a package has them, whatever the umask here."""
     for path in [tree, *tree.rglob("*")]:
         script = path.parent.name == "DEBIAN" and path.name in {"postinst", "prerm", "postrm"}
-        path.chmod(0o755 if path.is_dir() or script or path.name == "install.sh" else 0o644)
+        path.chmod(0o755 if path.is_dir() or script or path.suffix == ".sh" else 0o644)
 
 
 def md5(file: Path) -> str:

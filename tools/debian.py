@@ -53,7 +53,7 @@ def made(packages: Path, tree: Path) -> None:
     excluded = [f"--exclude=.{pattern}" for pattern in NOT_WANTED]
     for package in sorted(packages.glob("*.deb")):  # unpacked before they are installed: dpkg itself is one of them
         with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE) as unpacked:
-            words = ["tar", "-x", "--keep-directory-symlink", *excluded, "-C", part]
+            words = ["tar", "-x", "--keep-directory-symlink", *excluded, "-C", str(part)]
             subprocess.run(words, stdin=unpacked.stdout, check=True)
     for name in ("passwd", "group"):
         shutil.copy(part / "usr/share/base-passwd" / f"{name}.master", part / "etc" / name)

@@ -55,9 +55,13 @@ def possible() -> bool:
 
 
 def python() -> str:
-    """The box's, as "3.11"."""
-    name = (DEBIAN / "usr/bin/python3").readlink().name
-    return name.removeprefix("python")
+    """The box's, as "3.11"; where there is no box, that of the tests."""
+    link = DEBIAN / "usr/bin/python3"
+    return (
+        link.readlink().name.removeprefix("python")
+        if link.is_symlink()
+        else f"{sys.version_info[0]}.{sys.version_info[1]}"
+    )
 
 
 @dataclass(frozen=True)
@@ -156,7 +160,8 @@ def debian(folder: Path, *, supervised: bool) -> Iterator[Box]:
             seen = Path(f"/proc/{holder.pid}/root") / str(place / "root").lstrip("/")
             box = Box(seen, [*enter, "chroot", str(place / "root")])
             if supervised:
-                box.put("/usr/local/sbin/systemctl", Path(__file__).with_name("systemctl.py").read_text(), 0o755)
+                stand_in = Path(__file__).with_name("systemctl.py").read_text()
+                box.put("/usr/local/sbin/systemctl", f"#!/usr/bin/python3\n{stand_in}", 0o755)
                 box.ok("mkdir", "-p", "/run/systemd/system")
             yield box
         finally:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from box import ROOT, python
 
-PROGRAM = '''
+PROGRAM = """
 import http.server, json, os, pathlib, signal, socket, sys
 WISH = {wish}
 DATA = pathlib.Path("/var/lib/eryxon-gateway")
@@ -49,7 +49,7 @@ def main():
         with (DATA / "calls").open("a") as calls: calls.write(WISH["version"] + " " + verb + "\\n")
         sys.exit(1 if verb in WISH["fails"] else 0)
     else: sys.exit(2)
-'''
+"""
 
 # In place of pip, which takes a second to load from its wheel: test_install_box.py has the real one.
 PIP = """
@@ -82,10 +82,13 @@ def bundle(
     for unit in [*(ROOT / "systemd").glob("*.service"), *(ROOT / "systemd").glob("*.timer")]:
         shutil.copy(unit, units)
     # the box waits two minutes for a slow board; a test knows the answer at once
-    text = (ROOT / "systemd" / "install.sh").read_text()
+    for script in ("install.sh", "remove.sh"):
+        shutil.copy(ROOT / "systemd" / script, made)
+    text = (ROOT / "systemd" / "parts.sh").read_text()
     assert "READY_WAIT_S=120" in text
-    (made / "install.sh").write_text(text.replace("READY_WAIT_S=120", "READY_WAIT_S=3" if not ready else "READY_WAIT_S=60"))
-    (made / "install.sh").chmod(0o755)
+    (made / "parts.sh").write_text(
+        text.replace("READY_WAIT_S=120", "READY_WAIT_S=3" if not ready else "READY_WAIT_S=60")
+    )
     machine = os.uname().machine
     arch = {"x86_64": "amd64", "aarch64": "arm64"}[machine]
     (made / "BUNDLE").write_text(f"version={version}\narch={arch}\nmachine={machine}\npython={python()}\n")

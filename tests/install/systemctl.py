@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """Stands in for systemd in a box where it is not the first process: starts a service as its unit says, keeps it, ends it.
 
 Enabling is left to the real systemctl. Of the unit it follows user, command, environment, folders, credentials and
@@ -101,7 +100,7 @@ def started(unit: str, log) -> tuple[subprocess.Popen[bytes], socket.socket]:
     for name, _, source in (value.partition(":") for key, value in lines if key == "LoadCredential"):
         if Path(source).is_file():
             (credentials / name).write_bytes(Path(source).read_bytes())
-            os.chown(credentials / name, os.stat(data).st_uid, -1)
+            os.chown(credentials / name, data.stat().st_uid, -1)
             (credentials / name).chmod(0o400)
     address = RUN / f"{unit}.notify"
     address.unlink(missing_ok=True)
