@@ -131,6 +131,7 @@ back() {
     stop
     left=$(readlink "$CURRENT")
     done=no
+    ! taken_back "$left" || done=yes # and then cut off
     for version in "$left" "$1"; do # the newer program first: it knows its own database
         if [ $done = no ] && knows_update "$version"; then
             as_service "$version/bin/$NAME" update rollback --config "$CONFIG" && done=yes

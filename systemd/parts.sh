@@ -173,7 +173,9 @@ units() {
 kiosk() {
     [ -n "$KIOSK_URL" ] || return 0
     [ -e "$SYSTEM/$KIOSK" ] || fail "this version has no $KIOSK"
-    has chromium || say "the screen wants a browser and a compositor: docs/install.md names the packages" >&2
+    has cage || say "the screen wants a compositor and a browser: docs/kiosk.md" >&2
+    id eryxon-kiosk >/dev/null 2>&1 ||
+        useradd --system --user-group --home-dir /var/lib/eryxon-kiosk --no-create-home --shell /usr/sbin/nologin eryxon-kiosk
     mkdir -p "$SYSTEM/$KIOSK.d"
     printf '[Service]\nEnvironment=KIOSK_URL=%s\n' "$(printf %s "$KIOSK_URL" | sed 's/%/%%/g')" >"$SYSTEM/$KIOSK.d/url.conf"
     ! has systemctl || systemctl -q enable $KIOSK
@@ -232,6 +234,11 @@ WAIT
 
 knows_update() {
     [ -x "$1/bin/$NAME" ] && as_service "$1/bin/$NAME" update --help >/dev/null 2>&1
+}
+
+taken_back() {
+    knows_update "$1" && as_service "$1/bin/$NAME" update status --json --config "$CONFIG" | $PYTHON -I -c 'import json, sys
+sys.exit((json.load(sys.stdin)["update"] or {}).get("state") != "rolled_back")'
 }
 
 first_that_knows() {

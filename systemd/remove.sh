@@ -25,9 +25,10 @@ main() {
         echo "$NAME is removed. What it knew is still here: $DATA, $CONFIGS, $BOX_KEY (--uninstall --purge removes them, too)."
         return
     fi
-    rm -rf "$DATA" "$CONFIGS" "$BOX_KEY" "$BOX_KEY".*
-    ! id "$NAME" >/dev/null 2>&1 || userdel "$NAME"
-    ! getent group "$NAME" >/dev/null || groupdel "$NAME"
+    rm -rf "$DATA" "$CONFIGS" "$BOX_KEY" "$BOX_KEY".* /var/lib/eryxon-kiosk
+    for user in "$NAME" eryxon-kiosk; do # with the group of the same name
+        ! id "$user" >/dev/null 2>&1 || userdel "$user"
+    done
     echo "$NAME is removed, with its configuration and everything that it knew."
 }
 

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 RUN, SYSTEM = Path("/run"), Path("/etc/systemd/system")
+STORE = Path("/etc/credstore")
 REAL = "/usr/bin/systemctl"
 STOP_MAX_S, LOOK_S = 30, 0.05
 
@@ -98,8 +99,8 @@ def started(unit: str, log) -> tuple[subprocess.Popen[bytes], socket.socket]:
     credentials.mkdir(parents=True, exist_ok=True)
     credentials.chmod(0o755)
     for name, _, source in (value.partition(":") for key, value in lines if key == "LoadCredential"):
-        if Path(source).is_file():
-            (credentials / name).write_bytes(Path(source).read_bytes())
+        if (STORE / source).is_file():
+            (credentials / name).write_bytes((STORE / source).read_bytes())
             os.chown(credentials / name, data.stat().st_uid, -1)
             (credentials / name).chmod(0o400)
     address = RUN / f"{unit}.notify"
