@@ -28,12 +28,10 @@ from gateway.kernel.secrets import Secrets
 from gateway.sections import (
     Bridge,
     Broker,
-    Cloud,
     Device,
     Gateway,
     Http,
     Retention,
-    Section,
     Settings,
     Uns,
 )
