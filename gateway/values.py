@@ -4,7 +4,16 @@ import ipaddress
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, SecretStr, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SecretStr,
+    WithJsonSchema,
+)
 
 PORT_MAX = 65_535
 TOPIC_BYTES_MAX = 512
@@ -13,8 +22,11 @@ _UNITS_S = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:]+\])(?::\d{1,5})?")
 
-
 _HOST = re.compile(r"\*|(?:\*\.)?[a-z0-9_](?:[a-z0-9._-]*[a-z0-9])?")
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def _seconds(value: Any) -> Any:
@@ -131,3 +143,16 @@ def _secret_line(secret: SecretStr) -> SecretStr:
 Place = Annotated[str, AfterValidator(_place)]
 Line = Annotated[str, AfterValidator(_line)]
 SecretLine = Annotated[SecretStr, AfterValidator(_secret_line)]
+
+
+SECRET_NAME = re.compile(r"secret|password|token|key$")  # of a key in a plugin's section
+_NOT_SHOWN = "***"
+
+
+def hidden(section: Any) -> Any:
+    """A plugin's section for people: what is called like a secret is not shown."""
+    if isinstance(section, list):
+        return [hidden(one) for one in section]
+    if not isinstance(section, dict):
+        return section
+    return {name: _NOT_SHOWN if SECRET_NAME.search(name) else hidden(value) for name, value in section.items()}

@@ -42,6 +42,7 @@ class Program:
     port: int
     environment: dict[str, str]
     within: tuple[str, ...] = ()
+    python: tuple[str, ...] = ("-m", "gateway")  # how it is started
 
     @classmethod
     def at(cls, folder: Path) -> "Program":
@@ -100,7 +101,7 @@ class Program:
         with (
             (self.folder / "log").open("a") as log,
             subprocess.Popen(
-                [*self.within, sys.executable, "-m", "gateway", "run", "--config", str(self.config)],
+                [*self.within, sys.executable, *self.python, "run", "--config", str(self.config)],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,

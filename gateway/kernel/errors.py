@@ -43,7 +43,8 @@ GatewayError                    code                        what the caller can 
 |  +- Busy                      BUSY                        try again in a moment; a queue is full
 |  +- StorageFailed             STORAGE_FAILED              try again; the disk gave an error, nothing was written
 |  +- ReadOnly                  READ_ONLY                   call somebody: the disk failed again and again
-+- StorageFull                  INSUFFICIENT_STORAGE        free some space; nothing was written
+|  +- StorageFull               INSUFFICIENT_STORAGE        free some space; nothing was written
+|     +- RoomKept               INSUFFICIENT_STORAGE        the same; what is left is kept for bookings
 +- Refused                      REFUSED                     nothing: the other side will never take this
 +- StartupError                 STARTUP                     read the text; the gateway does not start like this
    +- Damaged                   STARTUP                     restore a backup
@@ -278,8 +279,12 @@ class ReadOnly(Unavailable):
     code = "READ_ONLY"
 
 
-class StorageFull(GatewayError):
+class StorageFull(Unavailable):
     code = "INSUFFICIENT_STORAGE"
+
+
+class RoomKept(StorageFull):
+    """By rule, while bookings still find room. `details` holds `class`, `free_bytes` and `kept_bytes`."""
 
 
 class Refused(GatewayError):

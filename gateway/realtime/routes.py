@@ -108,7 +108,7 @@ class Realtime:
 def _transport(request: web.Request) -> asyncio.Transport:
     """Of the connection, which holds back little in the kernel: a client that does not read is noticed soon."""
     transport = request.transport
-    assert transport is not None  # noqa: S101 -- it has just been written to
+    assert transport is not None  # nosec B101 # noqa: S101 -- it has just been written to
     if (own := transport.get_extra_info("socket")) is not None:
         own.setsockopt(sockets.SOL_SOCKET, sockets.SO_SNDBUF, SEND_BUFFER_BYTES)
     return transport

@@ -222,7 +222,7 @@ class _TooMany(asyncio.Protocol):
         self._error = Busy(f"{connections} connections are open, more are not taken: close some, or try again")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 -- it is a stream
+        assert isinstance(transport, asyncio.Transport)  # nosec B101 # noqa: S101 -- it is a stream
         self._transport = transport
         self._ends = asyncio.get_running_loop().call_later(LINGER_MAX_S, transport.abort)
 
