@@ -21,7 +21,7 @@ from gateway.files.commands import FileCommands, Sizes
 from gateway.files.reading import FileReading, Linked
 from gateway.files.signing import Signing
 from gateway.hub import files as hub_files
-from gateway.hub import forward
+from gateway.hub import forward, returned
 from gateway.hub import routes as hub
 from gateway.hub.arrivals import Arrivals
 from gateway.hub.snapshot import Moments
@@ -135,7 +135,7 @@ def api_routes(
         inbound.route(_opened(settings.cloud.webhook_secret), ring),
         inbound.publish_route(settings.cloud.publish_username, _opened(settings.cloud.publish_password), ring),
     ]
-    return [*table, forward.route(db, Inside(table), clock, new_id, settings.gateway.id, stored)]
+    return [*table, returned.route(db), forward.route(db, Inside(table), clock, new_id, settings.gateway.id, stored)]
 
 
 def _opened(secret: SecretStr) -> str:
