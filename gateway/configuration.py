@@ -31,16 +31,26 @@ Check = Callable[[Settings], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Instead:
+    """Another file than the one that was named is in force. `why`: for people."""
+
+    file: Path
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Configuration:
     """`path` and `data` as on the command line, None where nothing was named; `check` raises StartupError.
 
     `read` false: what runs was not read from a file (the demo): there is nothing to compare with, nor to write into.
+    `instead`: what it was read from, when that is not the file that was named.
     """
 
     path: Path | None
     data: Path | None
     check: Check
     read: bool = True
+    instead: Instead | None = None
 
     @property
     def file(self) -> Path:
@@ -52,7 +62,7 @@ class Configuration:
         if not self.read:
             values = [{"key": key, "value": value, "origin": GIVEN} for key, value in flat(running.shown())]
             return {"file": None, "there": False, "values": values, "restart": [], "error": None}
-        came = origins(self.path, self.data)
+        came = origins(self.instead.file if self.instead else self.path, self.data)
         values = [
             {"key": key, "value": value, "origin": next(_origins(key, came), DEFAULT)}
             for key, value in flat(running.shown())

@@ -4,26 +4,39 @@
 are the credentials of the service. This is the only place that reads the environment.
 """
 
+import contextlib
 import difflib
 import json
 import os
+import re
 import shutil
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
 from gateway import sealed
+from gateway.cloud_section import Cloud
 from gateway.credentials import SOURCE, settings_in
 from gateway.kernel.errors import StartupError
 from gateway.kernel.logs import without_secrets
 from gateway.kernel.secrets import Secrets
-from gateway.sections import Bridge, Broker, Cloud, Device, Http, Retention, Settings, Uns
+from gateway.sections import (
+    Bridge,
+    Broker,
+    Device,
+    Gateway,
+    Http,
+    Retention,
+    Settings,
+    Uns,
+)
 from gateway.sections import Mapping_ as DeviceMapping
-from gateway.values import SECRET_NAME, is_loopback
+from gateway.values import SECRET_NAME, Section, is_loopback
 
 __all__ = [
     "CONFIGS",
@@ -37,6 +50,7 @@ __all__ = [
     "Retention",
     "Settings",
     "Uns",
+    "Whereabouts",
     "flat",
     "in_force",
     "inherited",
@@ -49,6 +63,7 @@ __all__ = [
     "secret_values",
     "supervisor",
     "unused",
+    "whereabouts",
 ]
 
 CONFIGS = (
@@ -58,6 +73,8 @@ CONFIGS = (
 PREFIX = "GATEWAY_"
 QUOTED_MIN_CHARACTERS = 6  # of a secret that is looked for in texts
 _SEARCHED = ("/usr/sbin", "/usr/local/sbin")  # not on every user's PATH
+_TORN = ""  # no section's name
+S = TypeVar("S", bound=Section)
 _SECRETS = {key.rpartition(".")[2] for key in sealed.SECRET_KEYS}
 _CREDENTIALS = "CREDENTIALS_DIRECTORY"  # systemd's
 
@@ -163,6 +180,69 @@ def _absolute(settings: Settings) -> Settings:
     if (folder := settings.backup.folder) is not None:
         sections["backup"] = settings.backup.model_copy(update={"folder": folder.expanduser().absolute()})
     return settings.model_copy(update=sections)
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """Of a gateway whose settings may be broken: where its data lies and where people look for it. `text`: of the file in force;
+    `secrets`: what may not be quoted from it.
+    """
+
+    file: Path | None
+    text: bytes
+    data_dir: Path
+    http: Http
+    secrets: frozenset[str]
+
+
+def whereabouts(
+    path: Path | None = None, data: Path | None = None, environment: Mapping[str, str] | None = None
+) -> Whereabouts:
+    """As far as file and environment can be read; what cannot has its default. Never raises."""
+    given = os.environ if environment is None else environment
+    file, text = path, b""
+    with contextlib.suppress(StartupError, OSError):
+        file = in_force(path)
+        text = file.read_bytes() if file else b""
+    tree = _readable(text.decode(errors="replace"))
+    torn = tree.pop(_TORN, False)
+    for name, where, value in _overrides(given):
+        with contextlib.suppress(StartupError):
+            _put(tree, name, where, value)
+    folder = data or _some(Gateway, tree.get("gateway"), "data_dir").data_dir
+    if torn and folder == Gateway().data_dir and (ours := given.get("STATE_DIRECTORY")):
+        folder = Path(ours.partition(":")[0])  # systemd's
+    http = _some(Http, tree.get("http"), "host", "port", "allow_plain_lan")
+    return Whereabouts(file, text, folder.expanduser().absolute(), http, frozenset(_named_secrets(tree)))
+
+
+def _readable(text: str) -> dict[str, Any]:
+    """All of it, or with _TORN the sections that can be read each by itself."""
+    with contextlib.suppress(tomllib.TOMLDecodeError):
+        return tomllib.loads(text)
+    tree: dict[str, Any] = {}
+    for section in re.split(r"^(?=\[)", text, flags=re.MULTILINE):
+        with contextlib.suppress(tomllib.TOMLDecodeError):
+            tree = tomllib.loads(section) | tree
+    return tree | {_TORN: True}
+
+
+def _some(kind: type[S], given: Any, *names: str) -> S:
+    """A section of these keys alone; its defaults when they are not good."""
+    with contextlib.suppress(ValidationError):
+        return kind.model_validate({name: given[name] for name in names if name in given} if given else {})
+    return kind()
+
+
+def _named_secrets(value: Any, name: str = "") -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from _named_secrets(one, key)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _named_secrets(one, name)
+    elif isinstance(value, str) and len(value) >= QUOTED_MIN_CHARACTERS and SECRET_NAME.search(name):
+        yield value
 
 
 def unused(settings: Settings) -> list[str]:

@@ -54,8 +54,21 @@ async def of_running(
     certified = await asyncio.to_thread(certificates, settings, now)
     # One of our own lets nobody in unnamed, and its link tells how it is.
     broker = await broker_door() if settings.broker.mode == "external" else None
+    instead = configuration.instead.why if configuration.instead else None
     clear = await asyncio.to_thread(in_clear, configuration.file if configuration.read else None)
-    facts = Facts(settings, now, here, found, report, broker, certified, config=told, restart=restart, clear=clear)
+    facts = Facts(
+        settings,
+        now,
+        here,
+        found,
+        report,
+        broker,
+        certified,
+        config=told,
+        restart=restart,
+        clear=clear,
+        instead=instead,
+    )
     return facts, await db.read(rows.ignored, now)
 
 

@@ -25,6 +25,7 @@ from gateway.kernel.errors import (
     TooLarge,
     Unavailable,
 )
+from gateway.kernel.following import HEADER, current
 from gateway.kernel.secrets import kept_back
 
 CONNECTIONS_MAX = 8
@@ -163,13 +164,15 @@ class HubClient:
         body: str | Upload | None,
         timeout_s: float | None,
     ) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
-        assert self._session is not None, "use it inside `async with client.connected()`"  # noqa: S101 -- a bug of ours
-        sent: dict[str, Any] = {}
+        assert self._session is not None, "use it inside `async with client.connected()`"  # nosec B101 # noqa: S101 -- a bug of ours
+        headers = {HEADER: asked} if (asked := current()) else {}
+        sent: dict[str, Any] = {"headers": headers}
         if isinstance(body, Upload):
-            length = {"Content-Length": str(body.size_bytes), "Content-Type": "application/octet-stream"}
-            sent = {"data": body.chunks, "headers": length}
+            headers |= {"Content-Length": str(body.size_bytes), "Content-Type": "application/octet-stream"}
+            sent["data"] = body.chunks
         elif body is not None:
-            sent = {"data": body.encode(), "headers": {"Content-Type": "application/json"}}
+            headers["Content-Type"] = "application/json"
+            sent["data"] = body.encode()
         return self._session.request(
             method,
             self._base / path,
