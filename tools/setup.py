@@ -29,6 +29,7 @@ MOSQUITTO_PACKAGES = {
     "mosquitto": "mosquitto",
     "mosquitto_sub": "mosquitto-clients",
     "mosquitto_pub": "mosquitto-clients",
+    "mosquitto_passwd": "mosquitto",
 }
 CURL_PACKAGES = {"curl": "curl"}
 CHROMIUM_PACKAGES = ["chromium-headless-shell", "fonts-dejavu-core"]
