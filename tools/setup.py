@@ -32,6 +32,7 @@ MOSQUITTO_PACKAGES = {
     "mosquitto_passwd": "mosquitto",
 }
 CURL_PACKAGES = {"curl": "curl"}
+NSS_PACKAGES = {"certutil": "libnss3-tools"}
 CHROMIUM_PACKAGES = ["chromium-headless-shell", "fonts-dejavu-core"]
 OLDEST_PYTHON = (3, 11)
 REASON_CHARS = 800  # of what a failed tool said: its last lines
@@ -69,6 +70,7 @@ def set_up(apt: PrivateApt, *, tests: bool) -> list[str]:
             ("Node.js", node, "Playwright tries its own"),
             ("npm packages of the tests", npm_packages, "the tests with other people's MQTT clients will fail"),
             ("Chromium", lambda: chromium(apt), "the tests of pages will fail"),
+            ("certutil", lambda: unpacked(apt, "nss", NSS_PACKAGES), "the tests of the station screen will fail"),
         ]
     missing = []
     for name, step, without in extras:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 SYSTEMD = Path("/lib/systemd/systemd")
 GROUPS = (Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup"))
-WAIT_MAX_S = 180
+WAIT_MAX_S = 120
 USERS = {"eryxon-gateway": 10101, "eryxon-kiosk": 10102}
 TARGETS = ("boot", "sysinit", "basic", "shutdown", "multi-user", "timers", "network", "time-set")  # what ours refer to
 OVER = ("opt", "usr/local", "var/lib", "run")
@@ -58,9 +58,9 @@ class Machine:
     root: Path
     pid: int
 
-    def inside(self, *command: str) -> subprocess.CompletedProcess[str]:
+    def inside(self, *command: str, given: str = "") -> subprocess.CompletedProcess[str]:
         within = ["nsenter", "-t", str(self.pid), "-m", "-p", *command]
-        return subprocess.run(within, capture_output=True, text=True, check=False, timeout=WAIT_MAX_S)
+        return subprocess.run(within, input=given, capture_output=True, text=True, check=False, timeout=WAIT_MAX_S)
 
     def systemctl(self, *words: str) -> subprocess.CompletedProcess[str]:
         return self.inside("systemctl", "--no-pager", *words)
@@ -68,10 +68,11 @@ class Machine:
     def shows(self, unit: str, name: str) -> str:
         return self.systemctl("show", "--value", "-p", name, unit).stdout.strip()
 
-    def until(self, fact, what: str = "") -> None:
+    def until(self, fact, what: str, told=lambda machine: machine.root) -> None:
+        """`told(machine)` is said when it is in vain."""
         ends_s = time.monotonic() + WAIT_MAX_S
         while not fact():
-            assert time.monotonic() < ends_s, f"waited in vain for {what or fact}"
+            assert time.monotonic() < ends_s, f"waited in vain for {what}: {told(self)}"
             time.sleep(0.1)
 
 
