@@ -21,7 +21,7 @@ from gateway.files.commands import FileCommands, Sizes
 from gateway.files.reading import FileReading, Linked
 from gateway.files.signing import Signing
 from gateway.hub import files as hub_files
-from gateway.hub import forward
+from gateway.hub import forward, returned
 from gateway.hub import routes as hub
 from gateway.hub.arrivals import Arrivals
 from gateway.hub.snapshot import Moments
@@ -35,6 +35,7 @@ from gateway.jobs.assignments.commands import AssignmentCommands
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database
 from gateway.kernel.ids import NewId
+from gateway.kernel.room import Use
 from gateway.kernel.secrets import Secrets, is_sealed
 from gateway.keys import routes as keys_
 from gateway.keys.commands import KeyCommands
@@ -70,6 +71,7 @@ from gateway.web import hosted
 from gateway.web.auth import Keys
 from gateway.web.inside import Inside
 from gateway.web.openapi import document
+from gateway.web.room import kept_room
 from gateway.web.routes import Route
 from gateway.webhooks import routes as webhooks
 from gateway.webhooks.commands import WebhookCommands
@@ -99,7 +101,7 @@ def api_routes(
     made = (db, clock, new_id, settings.gateway.id)
     known = machines(settings.uns)
     job_trees = JobTreeCommands(*made)
-    stored = blobs(settings)
+    stored = blobs(settings, db)
     bytes_max = max(settings.limits.image_bytes, settings.limits.upload_bytes)
     table = [
         *catalog.routes(db, lambda resource: RowCommands(resource, *made)),
@@ -135,7 +137,8 @@ def api_routes(
         inbound.route(_opened(settings.cloud.webhook_secret), ring),
         inbound.publish_route(settings.cloud.publish_username, _opened(settings.cloud.publish_password), ring),
     ]
-    return [*table, forward.route(db, Inside(table), clock, new_id, settings.gateway.id, stored)]
+    table = [kept_room(one, db) for one in table]
+    return [*table, returned.route(db), forward.route(db, Inside(table), clock, new_id, settings.gateway.id, stored)]
 
 
 def _opened(secret: SecretStr) -> str:
@@ -170,8 +173,8 @@ def _publisher_routes(settings: Settings, made: tuple[Database, Clock, NewId, st
     )
 
 
-def blobs(settings: Settings) -> Blobs:
-    return Blobs(settings.data_dir / FILES, settings.limits.upload_reserve_bytes)
+def blobs(settings: Settings, db: Database) -> Blobs:
+    return Blobs(settings.data_dir / FILES, lambda size_bytes: db.room.require(Use.UPLOAD, size_bytes))
 
 
 def described() -> dict[str, Any]:

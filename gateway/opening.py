@@ -50,4 +50,5 @@ def secrets_problem(settings: Settings) -> str | None:
 
 def _open(settings: Settings, clock: Clock) -> contextlib.AbstractAsyncContextManager[Database]:
     prepare = partial(migrate, clock=clock)
-    return Database.open(settings.data_dir, prepare=prepare, monotonic=clock.monotonic)
+    reserve = settings.limits.upload_reserve_bytes
+    return Database.open(settings.data_dir, prepare=prepare, monotonic=clock.monotonic, reserve_bytes=reserve)

@@ -20,6 +20,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
 from gateway import sealed
+from gateway.cloud_section import Cloud
 from gateway.credentials import SOURCE, settings_in
 from gateway.kernel.errors import StartupError
 from gateway.kernel.logs import without_secrets
@@ -27,17 +28,15 @@ from gateway.kernel.secrets import Secrets
 from gateway.sections import (
     Bridge,
     Broker,
-    Cloud,
     Device,
     Gateway,
     Http,
     Retention,
-    Section,
     Settings,
     Uns,
 )
 from gateway.sections import Mapping_ as DeviceMapping
-from gateway.values import SECRET_NAME, is_loopback
+from gateway.values import SECRET_NAME, Section, is_loopback
 
 __all__ = [
     "CONFIGS",

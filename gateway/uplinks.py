@@ -30,7 +30,7 @@ def cloud_link(
     if cloud.kind == "hub":
         hub = HubSettings(cloud.url, key, cloud.cells, cloud.timeout)
         here = Own(settings.gateway.id, own.epochs, partial(_renewed, clock))
-        return HubLink(hub, here, db, clock, new_id, rng, health, blobs(settings))
+        return HubLink(hub, here, db, clock, new_id, rng, health, blobs(settings, db))
     chosen = CloudSettings(
         cloud.url,
         key,
@@ -41,7 +41,7 @@ def cloud_link(
         cloud.requests_per_day,
         _service_user(cloud),
     )
-    return CloudLink(chosen, db, clock, new_id, rng, health, blobs(settings))
+    return CloudLink(chosen, db, clock, new_id, rng, health, blobs(settings, db))
 
 
 def without(settings: Settings) -> str | None:

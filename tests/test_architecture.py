@@ -14,17 +14,18 @@ LINES_MAX = 400
 # Who may import whom, below `gateway`. A name that is not here may not exist: say where it stands first.
 TOOLS = {"kernel", "outbox"}
 WORK = TOOLS | {"web"}
-FRAME = {"examples", "status", "identity", "housekeeping", "timekeeping", "systemd"}
+FRAME = {"capacity", "examples", "status", "identity", "housekeeping", "timekeeping", "systemd"}
 START = {"starts", "error_page"}
 MAY = {
     "kernel": set(),
     "outbox": {"kernel"},
     "web": TOOLS,
     "values": set(),
-    "sections": {"values"},
+    "cloud_section": {"values"},
+    "sections": {"cloud_section", "values"},
     "credentials": {"kernel"},
     "sealed": {"kernel", "values"},
-    "settings": {"kernel", "credentials", "sealed", "sections", "values"},
+    "settings": {"cloud_section", "kernel", "credentials", "sealed", "sections", "values"},
     "configuration": {"kernel", "sealed", "settings"},
     "catalog": WORK,
     "jobs": WORK | {"catalog"},
@@ -41,7 +42,7 @@ MAY = {
     "terminals": WORK | {"catalog", "jobs", "operations", "issues", "batches", "files"},
     "screens": WORK
     | {"catalog", "operations", "issues", "files", "hub", "sections", "terminals"}
-    | {"admin", "mcp_keys", "ops", "transfer"},
+    | {"admin", "mcp_keys", "ops", "tls", "transfer"},
     "tls": {"kernel"},
     "machines": WORK | {"catalog", "jobs", "operations", "issues", "sections"},
     "uns": WORK | {"settings", "machines", "replays", "tls", "values"},
@@ -55,16 +56,19 @@ MAY = {
     "upstream": TOOLS | {"catalog", "cloud", "files", "hub", "jobs", "operations"},
     "status": TOOLS | {"cloud", "hub"},
     "identity": TOOLS,
+    "metrics": WORK | {"backups", "settings", "tls"},
     "inbound": WORK,
     "examples": set(),
+    "capacity": {"kernel"},
     "housekeeping": TOOLS | {"cloud", "publishers", "settings", "webhooks"},
     "timekeeping": TOOLS | {"catalog", "jobs", "operations", "batches", "transfer"},
     "systemd": {"kernel", "settings"},
-    "repairs": TOOLS | {"backups", "cloud", "configuration", "sealed", "sections", "settings", "tls", "uns"},
+    "repairs": TOOLS | {"backups", "updates", "cloud", "configuration", "sealed", "sections", "settings", "tls", "uns"},
     "support": {"kernel", "settings"},
     "backups": TOOLS | {"sealed", "settings", "identity"},
+    "updates": TOOLS | {"backups", "settings"},
     "opening": {"backups", "kernel", "settings"},
-    "listening": {"kernel", "settings", "tls"},
+    "listening": {"kernel", "settings", "tls", "web"},
     "starts": {"kernel"},
     "error_page": WORK | {"listening", "settings", "systemd"},
     "plugin_api": WORK | {"mcp_keys", "values"},
@@ -113,6 +117,7 @@ MAY = {
         "hub",
         "machines",
         "mcp_keys",
+        "metrics",
         "plugin_host",
         "reports",
         "uns",
@@ -135,7 +140,7 @@ MAY = {
     | START
     | {"settings", "opening", "admin", "api", "app", "backups", "transfer", "demo", "tls", "uns", "values", "hub"}
     | {"configuration", "ops", "sealed"}
-    | {"mcp_keys", "plugin_api", "plugin_host", "repairs", "reports", "support", "terminals"},
+    | {"mcp_keys", "plugin_api", "plugin_host", "repairs", "reports", "support", "terminals", "updates"},
     "__main__": {"cli"},
     "__init__": set(),
     "plugins": {"plugin_api"},
@@ -209,6 +214,7 @@ def test_only_one_file_each_speaks_a_protocol():
         "gateway/webhooks/posting.py",
         "plugins/mtconnect/agent.py",
         "gateway/admin/client.py",  # our own socket
+        "gateway/updates/trial.py",  # a gateway of our own, on trial
     }
     assert saying(r"\bsqlite3\.connect\(") == {"gateway/kernel/connection.py"}
 

@@ -16,7 +16,7 @@ import click
 from gateway.admin import client
 from gateway.admin.box import Arguments, Box
 from gateway.admin.socket import NotRunning
-from gateway.admin.verbs import verb as named
+from gateway.admin.verbs import carried_out
 from gateway.configuration import Configuration
 from gateway.identity import establish, machine
 from gateway.kernel import logs
@@ -36,6 +36,7 @@ from gateway.web.auth import Keys
 if TYPE_CHECKING:  # what is looked at is imported by who looks
     from gateway.repairs.facts import Broker
 
+STOPPED = "the stopped gateway"  # where it was done, on the trail
 PROBLEM, UNREACHABLE = 1, 3  # 2, wrong usage, is click's
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -105,7 +106,7 @@ async def asked(settings: Settings, verb: str, given: Mapping[str, Any], source:
     with contextlib.suppress(NotRunning):
         return await client.ask(settings.data_dir, verb, given)
     async with boxed(settings, source) as box:
-        return await named(verb)(box, given)
+        return await carried_out(box, STOPPED, verb, given)
 
 
 @asynccontextmanager

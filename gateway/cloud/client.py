@@ -16,6 +16,7 @@ from gateway.cloud.functions import Functions
 from gateway.cloud.outcome import Kind, Outcome, classify, stored, unanswered, unreached
 from gateway.kernel.clock import Clock
 from gateway.kernel.errors import Unavailable
+from gateway.kernel.following import HEADER, current
 from gateway.kernel.secrets import kept_back
 
 ANSWER_MAX_BYTES = 32 * 1024 * 1024
@@ -187,7 +188,8 @@ class CloudClient:
             return refusal
         self._budget.count()
         timeout_s = timeout_s or self._timeout_s
-        outcome = await self._exchange(method, self._base / path, query, body, timeout_s, self._headers)
+        headers = {**self._headers, HEADER: asked} if (asked := current()) else self._headers
+        outcome = await self._exchange(method, self._base / path, query, body, timeout_s, headers)
         self._budget.note(outcome)
         self.functions.note(method, name, outcome)
         return outcome
@@ -221,7 +223,7 @@ class CloudClient:
         headers: Mapping[str, str],
         understood: Callable[[int, bytes], Outcome] | None,
     ) -> Outcome:
-        assert self._session is not None, "use it inside `async with client.connected()`"  # noqa: S101 -- a bug of ours
+        assert self._session is not None, "use it inside `async with client.connected()`"  # nosec B101 # noqa: S101 -- a bug of ours
         sent: dict[str, Any] = {"json": body}
         if isinstance(body, Upload):
             sent = {"data": body}

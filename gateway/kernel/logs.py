@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 import structlog
 
+from gateway.kernel import following
+from gateway.kernel.repeats import Repeats
 from gateway.kernel.secrets import kept_back
 
 Format = Literal["auto", "console", "json"]
@@ -103,8 +105,9 @@ def configure(level: str, style: Format = "auto", tail: Tail | None = None, hidd
     """
     secrets = tuple({*hidden, *(json.dumps(one, ensure_ascii=False)[1:-1] for one in hidden)})
     people = sys.stderr.isatty() if style == "auto" else style == "console"
+    repeats = Repeats()
     shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
+        following.logged,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
@@ -124,7 +127,7 @@ def configure(level: str, style: Format = "auto", tail: Tail | None = None, hidd
     if tail is not None:
         tail.begin(level, secrets)
     structlog.configure(
-        processors=[*shared, *last],
+        processors=[repeats, *shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=_Named,
         cache_logger_on_first_use=False,
@@ -135,6 +138,7 @@ def configure(level: str, style: Format = "auto", tail: Tail | None = None, hidd
             foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last]
         )
     )
+    handler.addFilter(repeats)
     logging.basicConfig(handlers=[handler], level=max(threshold, logging.WARNING), force=True)
 
 

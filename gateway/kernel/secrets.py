@@ -122,7 +122,7 @@ class Secrets:
             except OSError as exc:
                 raise StorageFailed(f"{self._path} cannot be made ({exc.strerror})") from exc
             key = self.key()
-            assert key is not None  # noqa: S101 -- it was made
+            assert key is not None  # nosec B101 # noqa: S101 -- it was made
         return key
 
     def _given(self) -> bytes | None:

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database
 from gateway.kernel.errors import Invalid, NotFound, StartupError, Unavailable
+from gateway.kernel.following import followed
 from gateway.kernel.health import Health, Link
 from gateway.kernel.secrets import is_sealed
 from gateway.kernel.stalls import Stall, Stalls
@@ -31,6 +32,7 @@ from gateway.web.routes import Scope
 
 LINK = "plugin:{}"  # in /healthz
 LENT = {"mcp_server": frozenset({"/mcp"})}  # root paths that a plugin may have
+APART = frozenset().union(*LENT.values())  # what answers there has lists of its own of who may call it
 FOLDER = "plugins"  # in the data folder: one for each plugin
 STOP_MAX_S = 3.0  # in which all have to end, what they left behind too
 SEALED = "a secret of it is sealed and does not open here: `eryxon-gateway config check` says which, and the way out"
@@ -250,7 +252,8 @@ class Host:
             loop.set_task_factory(before)
 
     def _begun(self, name: str) -> asyncio.Task[None]:
-        return asyncio.create_task(self._works[name].run(), name=LINK.format(name))
+        with followed(None):  # whoever asked for it: what the plugin does from now on is not his request
+            return asyncio.create_task(self._works[name].run(), name=LINK.format(name))
 
     async def restart(self, name: str) -> None:
         """Its work is ended, with all that it has begun, and begins anew, also when it was given up; the code and the settings are

@@ -25,6 +25,7 @@ from gateway.kernel.errors import (
     TooLarge,
     Unavailable,
 )
+from gateway.kernel.following import HEADER, current
 from gateway.kernel.secrets import kept_back
 
 CONNECTIONS_MAX = 8
@@ -113,10 +114,17 @@ class HubClient:
         upload = Upload(size_bytes, chunks)
         await self._ask("PUT", f"{_FILES}/{file_id}", about, body=upload, timeout_s=timeout_s, expected=FILE_REFUSALS)
 
-    async def snapshot(self, entities: str) -> AsyncIterator[bytes]:
+    def snapshot(self, entities: str) -> AsyncIterator[bytes]:
         """Its lines: a row to a line. Raises Unavailable, also in the middle."""
+        return self._lines("api-snapshot", {"entities": entities})
+
+    def returned(self, gateway_id: str, epoch: int) -> AsyncIterator[bytes]:
+        """The lines of our own work. Raises NotFound (an older hub), EpochFenced, Unavailable, also in the middle."""
+        return self._lines("api-forward/rows", {"gateway_id": gateway_id, "epoch": str(epoch)})
+
+    async def _lines(self, path: str, query: Mapping[str, str]) -> AsyncIterator[bytes]:
         try:
-            async with self._request("GET", "api-snapshot", {"entities": entities}, None, None) as answer:
+            async with self._request("GET", path, query, None, None) as answer:
                 if answer.status != HTTPStatus.OK:
                     raise _refusal(answer.status, self._kept_back(await _whole(answer)), _EXPECTED)
                 async for line in answer.content:
@@ -156,13 +164,15 @@ class HubClient:
         body: str | Upload | None,
         timeout_s: float | None,
     ) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
-        assert self._session is not None, "use it inside `async with client.connected()`"  # noqa: S101 -- a bug of ours
-        sent: dict[str, Any] = {}
+        assert self._session is not None, "use it inside `async with client.connected()`"  # nosec B101 # noqa: S101 -- a bug of ours
+        headers = {HEADER: asked} if (asked := current()) else {}
+        sent: dict[str, Any] = {"headers": headers}
         if isinstance(body, Upload):
-            length = {"Content-Length": str(body.size_bytes), "Content-Type": "application/octet-stream"}
-            sent = {"data": body.chunks, "headers": length}
+            headers |= {"Content-Length": str(body.size_bytes), "Content-Type": "application/octet-stream"}
+            sent["data"] = body.chunks
         elif body is not None:
-            sent = {"data": body.encode(), "headers": {"Content-Type": "application/json"}}
+            headers["Content-Type"] = "application/json"
+            sent["data"] = body.encode()
         return self._session.request(
             method,
             self._base / path,

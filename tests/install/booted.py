@@ -16,6 +16,7 @@ from pathlib import Path
 SYSTEMD = Path("/lib/systemd/systemd")
 GROUPS = (Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup"))
 WAIT_MAX_S = 120
+GROUPS_OF_DEVICES = {"video": 10111, "render": 10112, "input": 10113}
 USERS = {"eryxon-gateway": 10101, "eryxon-kiosk": 10102}
 TARGETS = ("boot", "sysinit", "basic", "shutdown", "multi-user", "timers", "network", "time-set")  # what ours refer to
 OVER = ("opt", "usr/local", "var/lib", "run")
@@ -111,6 +112,7 @@ def _lay_out(root: Path, units: dict[str, str], installed: dict[str, Path]) -> N
     for name in installed:
         (root / "opt" / name).mkdir()
     passwd, group = (Path("/etc", name).read_text() for name in ("passwd", "group"))
+    group += "".join(f"{name}:x:{number}:\n" for name, number in GROUPS_OF_DEVICES.items() if f"\n{name}:" not in group)
     for name, number in USERS.items():
         passwd += f"{name}:x:{number}:{number}::/nonexistent:/usr/sbin/nologin\n"
         group += f"{name}:x:{number}:\n"

@@ -25,7 +25,7 @@ TEXT = (ROOT / "systemd" / UNIT).read_text()
 WHOLE = parsed(re.sub(r"\\\n\s*", "", TEXT))
 STARTED = WHOLE["Service"]["ExecStart"][0]
 GUIDE = (ROOT / "docs" / "kiosk.md").read_text()
-BROWSER, NSS = ROOT / ".cache" / "chromium", ROOT / ".cache" / "nss"
+BROWSER, NSS = ROOT / ".cache" / "chromium", ROOT / ".cache" / "trust"
 ANALYZE = shutil.which("systemd-analyze")
 # No terminal, no logind, and no compositor: what remains is the unit.
 HERE = """[Unit]

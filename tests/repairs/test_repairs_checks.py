@@ -31,6 +31,7 @@ LINKS = {
 REPORT = {"status": "ok", "links": LINKS, "problems": []}
 MACHINE = Machine(
     5000 * MB,
+    64_000 * MB,
     Folder(newest_backup=NOW - timedelta(days=1)),
     900 * MB,
     Process(40, 4096, 90 * MB),
@@ -98,6 +99,7 @@ BAD = [
     ("forgotten_pause", "warning", of(rows={"forgotten_pauses": 1}), "12 h"),
     ("keys_unused", "info", of(rows={"unused_keys": ("old panel",)}), "old panel"),
     ("keys_unlimited", "info", of(rows={"unlimited_keys": ("erp",)}), "erp"),
+    ("update_open", "warning", of(folder={"update": NOW - timedelta(hours=2)}), "begun on 2026-11-30 10:00 UTC"),
     ("backup_old", "warning", of(folder={"newest_backup": NOW - timedelta(days=8)}), "8 days"),
     (
         "plain_lan",
