@@ -18,6 +18,7 @@ from program import Program
 from tcp import free_port
 
 DOCKER = Path(__file__).parents[2] / "docker"
+MOSQUITTO = DOCKER.parent / ".cache" / "mosquitto"
 COMPOSE = yaml.safe_load((DOCKER / "compose.yml").read_text())["services"]
 WAIT_MAX_S = 60
 READ_ONLY = """
@@ -133,6 +134,12 @@ if can_boot():
         (tmp_path / "opt" / "run").mkdir(parents=True)
         text = command.replace("PYTHONPYCACHEPREFIX", "HOME=/ PYTHONPYCACHEPREFIX")
         (tmp_path / "opt" / "run" / "eryxon-gateway").write_text(text)
+        if MOSQUITTO.is_dir():  # else this machine has one
+            folders["mosquitto"] = MOSQUITTO
+            libraries = "LD_LIBRARY_PATH=$(echo /opt/mosquitto/usr/lib/*-linux-gnu)"
+            launcher = tmp_path / "opt" / "run" / "mosquitto"
+            launcher.write_text(f'#!/bin/sh\n{libraries} exec /opt/mosquitto/usr/sbin/mosquitto "$@"\n')
+            launcher.chmod(0o755)
         for name in folders:
             (tmp_path / "opt" / name).mkdir()
         tmp_path.chmod(0o755)
@@ -140,7 +147,7 @@ if can_boot():
         own = Path("/var/lib/misc")  # stands for the volume: every Debian has this folder
         script = READ_ONLY % {"binds": binds, "data": own.name}
         given = {
-            "PATH": os.environ["PATH"],
+            "PATH": "/opt/run:/usr/sbin:/usr/bin:/sbin:/bin",
             "GATEWAY_GATEWAY__DATA_DIR": str(own),
             "GATEWAY_HTTP__PORT": str(port),
             "GATEWAY_BROKER__PORT": str(free_port()),
