@@ -9,6 +9,7 @@ import structlog
 
 from gateway.cloud import store as cloud_
 from gateway.kernel import clock as time_
+from gateway.kernel import state
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database, Tx
 from gateway.kernel.health import Link
@@ -21,6 +22,9 @@ from gateway.webhooks import store as webhooks
 
 EVERY_S = 3600.0
 BETWEEN_SLICES_S = 0.2  # room for those who work
+LEAP_MAX = timedelta(days=7)  # a clock that shows so much more than at the last round may have been set wrongly
+PUT_OFF_S = 86_400.0  # then nothing goes for so long: somebody may set it right
+_ROUND = "housekeeping"  # when the last round was, in what the box remembers of itself
 LOG_SLICE = 1_000  # rows
 # What ways out were told, agents called and people did on the operations page; each has an index on `created_at`.
 LOGS = ("webhook_logs", "mqtt_logs", "mcp_key_usage_logs", "replays", "ops_actions")
@@ -32,10 +36,22 @@ log = structlog.get_logger(__name__)
 
 async def run(db: Database, clock: Clock, new_id: NewId, retention: Retention, link: Link) -> None:
     """For ever. Raises Unavailable when the disk does not take it; then somebody tries again soon."""
+    leapt_s: float | None = None  # since when the clock shows much more than at the last round
     while True:
-        await clean(db, clock, new_id, retention)
+        if not await _leapt(db, clock):
+            leapt_s = None
+        elif leapt_s is None:
+            leapt_s = clock.monotonic()
+            log.warning("housekeeping.put_off", hours=PUT_OFF_S / 3600, why="the clock is far beyond the last round")
+        if leapt_s is None or clock.monotonic() - leapt_s >= PUT_OFF_S:
+            await clean(db, clock, new_id, retention)
         link.up()
         await clock.sleep(EVERY_S)
+
+
+async def _leapt(db: Database, clock: Clock) -> bool:
+    last = await db.read(state.get, _ROUND)
+    return last is not None and clock.now() - time_.parse(last) > LEAP_MAX
 
 
 async def clean(db: Database, clock: Clock, new_id: NewId, retention: Retention) -> None:
@@ -52,6 +68,7 @@ async def clean(db: Database, clock: Clock, new_id: NewId, retention: Retention)
     await _slices(db, clock, "tombstones", _trim_tombstones, *_limits(now, kept))
     for table in LOGS:
         await _slices(db, clock, table, partial(_trim_log, table=table), *_limits(now, retention.log_days))
+    await db.write(state.put, _ROUND, time_.text(now))
 
 
 async def _events(db: Database, clock: Clock, new_id: NewId, now: datetime, *, days: int) -> None:
