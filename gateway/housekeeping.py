@@ -26,8 +26,11 @@ LEAP_MAX = timedelta(days=7)  # a clock that shows so much more than at the last
 PUT_OFF_S = 86_400.0  # then nothing goes for so long: somebody may set it right
 _ROUND = "housekeeping"  # when the last round was, in what the box remembers of itself
 LOG_SLICE = 1_000  # rows
+LOG_ROWS_MAX = 100_000  # of one log that nobody cuts by the way in; `[retention] log_days` ends them sooner
 # What ways out were told, agents called and people did on the operations page; each has an index on `created_at`.
 LOGS = ("webhook_logs", "mqtt_logs", "mcp_key_usage_logs", "replays", "ops_actions")
+
+UNCUT = ("mcp_key_usage_logs", "ops_actions")
 
 _Trim = Callable[[Tx, str, str], int]  # (transaction, what was before that is old, now) -> rows gone
 
@@ -68,6 +71,8 @@ async def clean(db: Database, clock: Clock, new_id: NewId, retention: Retention)
     await _slices(db, clock, "tombstones", _trim_tombstones, *_limits(now, kept))
     for table in LOGS:
         await _slices(db, clock, table, partial(_trim_log, table=table), *_limits(now, retention.log_days))
+    for table in UNCUT:
+        await _slices(db, clock, table, partial(_cut_log, table=table), *_limits(now, retention.log_days))
     await db.write(state.put, _ROUND, time_.text(now))
 
 
@@ -108,6 +113,14 @@ def _trim_events(tx: Tx, new_id: NewId, before: str, now: str) -> Trimmed:
 def _trim_log(tx: Tx, before: str, _now: str, *, table: str) -> int:
     oldest = f"SELECT rowid FROM {table} WHERE created_at < ? ORDER BY created_at LIMIT ?"  # noqa: S608 -- one of LOGS
     return tx.execute(f"DELETE FROM {table} WHERE rowid IN ({oldest})", (before, LOG_SLICE)).rowcount  # noqa: S608 -- one of LOGS
+
+
+def _cut_log(tx: Tx, _before: str, _now: str, *, table: str) -> int:
+    over = tx.execute(f"SELECT count(*) FROM {table}").fetchone()[0] - LOG_ROWS_MAX  # noqa: S608 -- one of UNCUT
+    if over <= 0:
+        return 0
+    oldest = f"SELECT rowid FROM {table} ORDER BY created_at LIMIT ?"  # noqa: S608 -- one of UNCUT
+    return tx.execute(f"DELETE FROM {table} WHERE rowid IN ({oldest})", (min(over, LOG_SLICE),)).rowcount  # noqa: S608 -- one of UNCUT
 
 
 def _trim_letters(tx: Tx, before: str, _now: str) -> int:

@@ -35,6 +35,7 @@ from gateway.outbox.event import Stamp
 
 NAME = "gateway.sqlite"
 ASIDE = "before-restore-"  # the folder with what was there
+ASIDE_KEPT = 3  # of each kind of them: a disk that damages the file again and again must not fill up with it
 _WORK, _LOOKS = ".restoring-", ".verifying-"
 LEFT_BEHIND_S = 86_400.0  # what looked at a backup for so long was killed
 _STATE = "restored"  # in gateway_state: the last restore, as JSON
@@ -198,6 +199,8 @@ async def restore(
         found = _database_of(ready)
         there = _set_aside(data, f"{aside}{stamp.now.strftime('%Y%m%dT%H%M%SZ')}") if before is not None else None
         _put_in_place(ready, data, kept)
+    if there is not None:
+        _let_go(there, aside)
     log.warning("gateway.restored", backup=str(archive.file), epoch=found.epoch, pending=found.pending, missing=missing)
     sealed = _sealed(data / NAME) and not (data / "box.key").exists()
     return Restored(found.epoch, found.journal_head, found.pending, there, missing, sealed)
@@ -223,6 +226,14 @@ def lost(connection: sqlite3.Connection, now: datetime) -> str | None:
 
 
 # ------------------------------------------------------------------ the step
+
+
+def _let_go(made: Path, prefix: str) -> None:
+    """The oldest of what was set aside before `made`, by the time in their names."""
+    others = sorted(one for one in made.parent.glob(f"{prefix}*") if one != made)
+    for old in others[: 1 - ASIDE_KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
+        log.info("restore.let_go", folder=str(old))
 
 
 def _set_aside(data: Path, name: str) -> Path:
