@@ -57,6 +57,12 @@ class Backups:
         self._clock = clock
         self._last = _marker(settings)
 
+    @property
+    def beside_the_data(self) -> bool:
+        """The folder is on the disk that the work is on."""
+        nearest = next(one for one in (self.folder, *self.folder.parents) if one.exists())
+        return nearest.stat().st_dev == self._settings.data_dir.stat().st_dev
+
     # ------------------------------------------------------------------ making one
 
     def create(self, database: Path, passphrase: str | None = None, *, kept: bool = True) -> Made:
