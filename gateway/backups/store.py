@@ -73,6 +73,10 @@ class Backups:
         """
         if passphrase is not None:
             sealing.require_strong(passphrase)
+            if locked := next(iter(self._settings.locked.items()), None):
+                raise StorageFailed(
+                    f"a backup with secrets needs them open, and {locked[0]} does not open: {locked[1]}"
+                )
         with _storage_errors(self.folder), self._alone():
             at = self._clock.now()
             target = (self.folder if kept else self._outgoing()) / manifest.name(self._settings.gateway.id, at)
@@ -104,7 +108,9 @@ class Backups:
             copy.unlink()
             _add(work, writing, CONFIGURATION, about.encode())
             if passphrase is not None:
-                text = sealing.Kept(secrets, sealing.holding(self._settings.data_dir)).text()
+                text = sealing.Kept(
+                    secrets, sealing.holding(self._settings.data_dir, self._settings.credentials)
+                ).text()
                 _add(work, writing, SECRETS, sealing.sealed(text, passphrase, gateway))
             at = time_.text(self._clock.now())
             made = Manifest(at, __version__, gateway, contents, writing.members, missing)

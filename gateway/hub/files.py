@@ -38,7 +38,7 @@ def routes(arrivals: Arrivals, bytes_max: int) -> list[Route]:
         return await arrivals.may_come(*_said(call))
 
     async def take(call: Call) -> Answer:
-        assert call.incoming is not None  # noqa: S101 -- any body is taken as it is
+        assert call.incoming is not None  # nosec B101 # noqa: S101 -- any body is taken as it is
         return await arrivals.take(*_said(call), call.incoming)
 
     about = (Scope.OPERATE, Cells.NONE)

@@ -26,9 +26,9 @@ def write_whole(file: Path, content: bytes) -> None:
     synced(file.parent)
 
 
-def synced(folder: Path) -> None:
-    """The names in it are on the disk."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def synced(place: Path) -> None:
+    """What is in a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(place, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

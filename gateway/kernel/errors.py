@@ -20,6 +20,7 @@ GatewayError                    code                        what the caller can 
 |  +- CellNotAllowed            CELL_NOT_ALLOWED            ask for a key with that cell
 |  +- UnknownBadge              UNKNOWN_BADGE               give the badge's number to a profile
 |  +- OperatorInactive          OPERATOR_INACTIVE           ask who keeps the profiles
++- Misdirected                  MISDIRECTED                 call the gateway by a name that it has
 +- NotAllowed                   METHOD_NOT_ALLOWED          use another method
 +- NotOffered                   NOT_IMPLEMENTED             use the cloud for it
 +- Conflict                     CONFLICT                    look at the row that is in the way
@@ -160,6 +161,10 @@ class UnknownBadge(Forbidden):
 
 class OperatorInactive(Forbidden):
     code = "OPERATOR_INACTIVE"
+
+
+class Misdirected(GatewayError):
+    code = "MISDIRECTED"
 
 
 class NotAllowed(GatewayError):

@@ -190,7 +190,7 @@ def _address(publisher: Publisher, box: Secrets) -> Address:
         where = rules.where(publisher.broker_url, publisher.port, use_tls=publisher.use_tls)
     except Invalid as exc:
         raise Unavailable(exc.message) from exc
-    password = ""
+    password = ""  # nosec B105 # none yet
     if publisher.password is not None:
         found = box.open(publisher.password, row_lane(PUBLISHERS.table, publisher.id))
         if found is None:

@@ -16,6 +16,7 @@ from gateway.kernel.disk import Ballast
 from gateway.kernel.memory import taken_bytes
 from gateway.repairs.rows import Rows
 from gateway.settings import Settings, program
+from gateway.updates import note
 
 OWN_ONLY = 0o077  # what nobody but the owner may
 FILES_LOOKED_AT_MAX = 1_000
@@ -26,7 +27,9 @@ _OPEN = Path("/proc/self/fd")
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """The data folder. `strangers`: files in it of another owner; `open_to`: how its mode lets others in, None when not."""
+    """The data folder. `strangers`: files in it of another owner; `open_to`: how its mode lets others in, None when not; `update`:
+    when one was begun that is neither confirmed nor rolled back.
+    """
 
     there: bool = True
     writable: bool = True
@@ -35,6 +38,7 @@ class Folder:
     ballast: bool = True
     first_key: bool = False
     newest_backup: datetime | None = None
+    update: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,8 @@ class Certificate:
 class Facts:
     """`report`: what /healthz tells, None while the gateway is stopped; `rows`: None without a database of this version;
     `damage`: what is wrong with the file itself; `service`: why a gateway that runs does not answer; `config`: what is wrong
-    with the file of the settings; `restart`: keys in it that only a restart brings.
+    with the file of the settings; `restart`: keys in it that only a restart brings; `clear`: secrets in it that
+    are not sealed; `instead`: why another file is in force.
     """
 
     settings: Settings
@@ -99,6 +104,8 @@ class Facts:
     service: str | None = None
     config: tuple[str, ...] = ()
     restart: tuple[str, ...] = ()
+    instead: str | None = None
+    clear: tuple[str, ...] = ()
     links: Mapping[str, Mapping[str, Any]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -137,6 +144,7 @@ def _folder(settings: Settings, nearest: Path) -> Folder:
         ballast=Ballast(folder).held,
         first_key=(folder / FIRST_KEY).exists(),
         newest_backup=newest(settings),
+        update=note.open_since(folder),
     )
 
 

@@ -1,6 +1,7 @@
 """Checks of the machine under the gateway: disk, folder, clock, memory, and the files that it is made of."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from gateway.kernel import clock as time_
 from gateway.kernel.disk import BALLAST_BYTES
@@ -16,6 +17,7 @@ CLOCK_OFF_MAX_S = 60.0
 FILES_SHARE_MAX = 0.8  # of what the process may have open
 FILES_SPARE = 256  # beside one for each connection: database, broker, cloud, plugins
 MEMORY_FREE_MIN_MB = 64
+UPDATE_TAKES = timedelta(minutes=15)  # while it is on its way nobody has to be told
 
 
 def _service(facts: Facts) -> Sequence[Bad] | str:
@@ -132,9 +134,30 @@ def _restart(facts: Facts) -> Sequence[Bad] | str | None:
     return [Bad(f"otherwise in the file: {told}", values={"keys": told})] if told else "what the file says is in force"
 
 
+def _last_good(facts: Facts) -> Sequence[Bad] | str | None:
+    if facts.report is None:
+        return None
+    return [Bad(facts.instead)] if facts.instead else "the one of the file"
+
+
+def _secrets_clear(facts: Facts) -> Sequence[Bad] | str:
+    told = ", ".join(facts.clear)
+    return [Bad(f"in the clear: {told}", values={"keys": told})] if told else "none in the clear"
+
+
 def _first_key(facts: Facts) -> Sequence[Bad] | str:
     file = facts.settings.data_dir / FIRST_KEY
     return [Bad(f"{file} is still there", values={"file": str(file)})] if facts.machine.folder.first_key else "put away"
+
+
+def _update(facts: Facts) -> Sequence[Bad] | str | None:
+    began = facts.machine.folder.update
+    if began is None:
+        return None
+    if facts.now - began < UPDATE_TAKES:
+        return "one is on its way"
+    told = f"{began:%Y-%m-%d %H:%M} UTC"
+    return [Bad(f"one was begun on {told} and is neither confirmed nor rolled back", values={"at": told})]
 
 
 _CLOCK_STEPS = (
@@ -183,6 +206,18 @@ CHECKS = (
             "`chmod 600` on the file that holds the cloud's key.",
         ),
         _config,
+    ),
+    Check(
+        "last_good",
+        "last good configuration",
+        ERROR,
+        "The gateway failed five times within two minutes with the configuration in the file.",
+        "It works with the configuration that worked last; what was changed since then is not in force.",
+        (
+            "`eryxon-gateway config check` says what is wrong with the file; else the log of the failed starts does.",
+            "Correct the file, then `systemctl restart eryxon-gateway`.",
+        ),
+        _last_good,
     ),
     Check(
         "restart_needed",
@@ -271,6 +306,28 @@ CHECKS = (
             "Restart the gateway at a quiet time; send a support bundle if it grows again.",
         ),
         _memory,
+    ),
+    Check(
+        "secrets_clear",
+        "secrets in the configuration",
+        INFO,
+        "Secrets were written into the configuration file by hand.",
+        "Whoever gets at a copy of the file has them.",
+        ("`eryxon-gateway config seal` seals them with the key of this box; older copies of the file keep them.",),
+        _secrets_clear,
+        Fix("Seal them", "config.seal"),
+    ),
+    Check(
+        "update_open",
+        "update",
+        WARNING,
+        "The installer was cut off, or somebody updated by hand and did not say how it ended.",
+        "Nothing is wrong with the work; but nobody has said that the new version is good, and the next update is refused.",
+        (
+            "It works: `eryxon-gateway update confirm`.",
+            "It does not: `install.sh --rollback`, or stop the service and `eryxon-gateway update rollback`.",
+        ),
+        _update,
     ),
     Check(
         "first_key",

@@ -13,6 +13,7 @@ from yarl import URL
 from gateway.kernel.clock import Clock, parse, text, zulu
 from gateway.kernel.db import Database
 from gateway.kernel.errors import Invalid, Refused, Unavailable
+from gateway.kernel.following import HEADER
 from gateway.kernel.health import Link
 from gateway.kernel.ids import NewId
 from gateway.kernel.room import Use
@@ -74,7 +75,7 @@ class Sender:
         self._post = post
         self._webhook = webhook
         self._link = link
-        self._secret = ""
+        self._secret = ""  # nosec B105 # none yet
         self._failures = 0  # rounds in a row in which nobody was reached
         self._earlier: tuple[str, ...] = ()  # what went wrong in the last of them
         self._told: list[Told] = []  # not written down yet
@@ -232,7 +233,9 @@ class Sender:
         while True:
             now = here.clock.now()
             headers = signing.headers(self._secret, kind, event_id, message.body, now, message.replay_id)
-            reply = await self._post.send(self._webhook.url, message.body, headers)
+            if message.entry.request_id is not None:
+                headers[HEADER] = message.entry.request_id
+            reply = await self._post.send(self._webhook.url, message.body, headers, self._secret)
             if not reply.again or len(failures) + 1 == attempts.QUICK_TRIES:
                 return Round(reply, tuple(failures))
             failures.append(str(reply.error))

@@ -38,7 +38,7 @@ def test_of_what_was_set_aside_the_newest_stay_and_the_one_just_made_whatever_it
     (tmp_path / "damaged-20261101T000000Z").mkdir()
     made = tmp_path / f"{ASIDE}19700101T000000Z"
     made.mkdir()
-    _let_go(made, ASIDE)
+    _let_go(made)
     assert sorted(one.name for one in tmp_path.iterdir()) == [
         made.name,
         f"{ASIDE}20261112T000000Z",

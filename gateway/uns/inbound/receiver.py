@@ -174,6 +174,7 @@ class Inbound:
         self._done(session, heard)
 
     def _done(self, session: Session, heard: Heard) -> None:
+        self._rejections.heard()
         session.acknowledge(heard.packet)
 
     async def _taken(self, heard: Heard, device: str) -> None:
