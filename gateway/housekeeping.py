@@ -116,11 +116,11 @@ def _trim_log(tx: Tx, before: str, _now: str, *, table: str) -> int:
 
 
 def _cut_log(tx: Tx, _before: str, _now: str, *, table: str) -> int:
-    over = tx.execute(f"SELECT count(*) FROM {table}").fetchone()[0] - LOG_ROWS_MAX  # noqa: S608 -- one of UNCUT
+    over = tx.execute(f"SELECT count(*) FROM {table}").fetchone()[0] - LOG_ROWS_MAX  # nosec B608 # noqa: S608 -- one of UNCUT
     if over <= 0:
         return 0
-    oldest = f"SELECT rowid FROM {table} ORDER BY created_at LIMIT ?"  # noqa: S608 -- one of UNCUT
-    return tx.execute(f"DELETE FROM {table} WHERE rowid IN ({oldest})", (min(over, LOG_SLICE),)).rowcount  # noqa: S608 -- one of UNCUT
+    oldest = f"SELECT rowid FROM {table} ORDER BY created_at LIMIT ?"  # nosec B608 # noqa: S608 -- one of UNCUT
+    return tx.execute(f"DELETE FROM {table} WHERE rowid IN ({oldest})", (min(over, LOG_SLICE),)).rowcount  # nosec B608 # noqa: S608 -- one of UNCUT
 
 
 def _trim_letters(tx: Tx, before: str, _now: str) -> int:

@@ -179,7 +179,7 @@ def _move_ends(tx: Tx, step: Step) -> None:
     within = (time_.text(step.began), time_.text(step.ended + _AHEAD_MAX))
     for table, column, living in _LIVING:
         where = f"{living} AND {column} BETWEEN ? AND ?"
-        tx.execute(f"UPDATE {table} SET {column} = restated({column}) WHERE {where}", within)  # noqa: S608 -- declared names
+        tx.execute(f"UPDATE {table} SET {column} = restated({column}) WHERE {where}", within)  # nosec B608 # noqa: S608 -- declared names
 
 
 def _lane(tx: Tx, table: str, row_id: str) -> str:
