@@ -220,7 +220,9 @@ async def test_a_key_in_use_is_asked_about_again(local):
         keys.identify(bearer(STATION))
         await until(lambda: len(cloud.asked) == 2)
         async with asyncio.timeout(10):
-            while not await db.read(lambda c: c.execute("SELECT 1 FROM api_keys WHERE verified_at > '2026-11-02T12'").fetchone()):
+            while not await db.read(
+                lambda c: c.execute("SELECT 1 FROM api_keys WHERE verified_at > '2026-11-02T12'").fetchone()
+            ):
                 await asyncio.sleep(0.005)
 
 
