@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from gateway import __version__
 from gateway.kernel import clock as time_
 from gateway.kernel import trail
 from gateway.kernel.db import Tx
@@ -47,7 +48,7 @@ def establish(tx: Tx, stamp: Stamp, tenant_id: str, here: str) -> Identity:
     first = "epoch" not in state
     cloned = not first and bool(here) and bool(state.get("machine")) and state["machine"] != here
     device_id, epoch = state.get("device_id", ""), int(state.get("epoch", 0))
-    wanted = {"tenant_id": tenant_id, "served_at": time_.text(stamp.now)}
+    wanted = {"tenant_id": tenant_id, "served_at": time_.text(stamp.now), "version": __version__}
     epochs = _epochs(state)
     if first or cloned:
         device_id = stamp.new_id()

@@ -4,12 +4,10 @@ Durations come from instants, so without this an operation that was started in 1
 open (running, paused) always moves with the clock. What is over is left, unless the old clock was never set at all.
 """
 
-import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -24,7 +22,7 @@ from gateway.kernel.db import Database, Tx
 from gateway.kernel.errors import GatewayError, Unavailable
 from gateway.kernel.health import Link
 from gateway.kernel.ids import NewId
-from gateway.kernel.steady import STEP_MIN, SteadyClock, Step
+from gateway.kernel.steady import STEP_MIN, SteadyClock, Step, boot
 from gateway.kernel.trail import Act
 from gateway.operations.quantities.resources import QUANTITIES
 from gateway.operations.resources import OPERATIONS
@@ -33,7 +31,6 @@ from gateway.outbox import journal
 from gateway.outbox.event import Change, Event, Stamp, job_lane, row_lane
 from gateway.transfer.tables import BY_NAME
 
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 LOOK_EVERY_S = 1.0
 _KEY = "clock"
 _LIFECYCLE = ("started_at", "paused_at", "resumed_at", "completed_at", "moved_at")
@@ -105,13 +102,6 @@ class Timekeeping:
         stamp = Stamp(self._clock.now(), self._origin, self._new_id)
         rows = await self._db.write(correct, stamp, step, self._clock.offset_s)
         log.warning("clock.set", by_s=round(step.by.total_seconds()), corrected=rows)
-
-
-def boot(file: Path = BOOT_ID) -> str:
-    """Another one with each start of the machine; empty where nobody tells."""
-    with contextlib.suppress(OSError):
-        return file.read_text().strip()
-    return ""
 
 
 def correct(tx: Tx, stamp: Stamp, step: Step, offset_s: float) -> int:

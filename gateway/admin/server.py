@@ -54,7 +54,7 @@ def application(app: web.Application, box: Box) -> web.Application:
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
         await response.prepare(request)
         try:
-            async with laid_down(request.content.iter_chunked(CHUNK_BYTES), box.settings.data_dir) as path:
+            async with laid_down(request.content.iter_chunked(CHUNK_BYTES), box.db.room) as path:
                 async for told in importing(box, path, request.query["name"], dry_run="dry_run" in request.query):
                     await response.write(encode(told).encode() + b"\n")
         except GatewayError as exc:

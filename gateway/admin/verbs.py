@@ -48,6 +48,7 @@ _VERBS = {
     "config.check": ("config", "check"),
     "config.diff": ("config", "diff"),
     "config.set": ("config", "write"),
+    "config.seal": ("config", "seal"),
     "cloud.test": ("trials", "cloud"),
     "broker.test": ("trials", "broker"),
     "data.counts": ("data", "counts"),

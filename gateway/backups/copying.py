@@ -28,9 +28,11 @@ SELECT (SELECT count(*) FROM events e WHERE e.seq > r.position AND NOT EXISTS (
 def copied(source: Path, target: Path) -> Contents:
     """One moment of `source`, whole in `target`, compared and checked. Blocks for as long as that takes; nobody who writes waits.
 
+    Opened read-only: the gateway that writes may be another process, and only its writer may checkpoint, also at the end.
+
     Raises Busy (too much was written meanwhile), Invalid (the copy is not sound), sqlite3.Error, OSError.
     """
-    with contextlib.closing(connect(source, READER_PRAGMAS)) as connection:
+    with contextlib.closing(connect(source, READER_PRAGMAS, mode="ro")) as connection:
         connection.execute("BEGIN")  # and held: each step of the copy sees the same moment
         contents = looked_at(connection)
         with contextlib.closing(connect(target)) as other, target.open("rb") as file:

@@ -171,7 +171,7 @@ def _table(tx: Tx, old: sqlite3.Connection, table: str) -> bool:
     """As much of it as can be read; True: all."""
     names = _columns(tx, table)
     marks = ", ".join("?" for _ in names)
-    written = f"INSERT OR REPLACE INTO {table} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 -- the schema's own names
+    written = f"INSERT OR REPLACE INTO {table} ({', '.join(names)}) VALUES ({marks})"  # nosec B608 # noqa: S608 -- the schema's own names
     try:
         for row in old.execute(f"SELECT {', '.join(names)} FROM {table}"):  # nosec B608 # noqa: S608 -- the schema's own names
             tx.execute(written, tuple(row))

@@ -28,7 +28,7 @@ from gateway.mcp_keys.keys import McpKeys
 from gateway.opening import opened
 from gateway.ops.switch import Switch
 from gateway.outbox.event import Stamp
-from gateway.settings import Settings, load
+from gateway.settings import Settings, load, whereabouts
 from gateway.terminals.pairing import Terminals
 from gateway.uns.door import Door
 from gateway.web.auth import Keys
@@ -62,7 +62,13 @@ class Place:
 
     def ask(self, verb: str, **given: Any) -> Any:
         """Through the socket of the running gateway, or on the data of a stopped one."""
-        return asyncio.run(asked(self.settings(), verb, given, (self.config, self.data)))
+        try:
+            settings = self.settings()
+        except StartupError:
+            with contextlib.suppress(NotRunning):  # one that runs with the last good configuration
+                return asyncio.run(client.ask(whereabouts(self.config, self.data).data_dir, verb, given))
+            raise
+        return asyncio.run(asked(settings, verb, given, (self.config, self.data)))
 
 
 def leaf(command: F) -> F:

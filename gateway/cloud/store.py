@@ -356,7 +356,7 @@ def to_retry(connection: sqlite3.Connection, lane: str) -> list[Entry]:
     """Parked entries that somebody asked to try again, in order."""
     rows = connection.execute(
         "SELECT e.seq, e.id, e.type, e.lane, e.aggregate, e.origin, e.occurred_at, e.recorded_at, e.clock_trusted, "
-        "e.data, e.changes FROM event_parked p JOIN events e ON e.seq = p.seq "
+        "e.data, e.changes, e.request_id FROM event_parked p JOIN events e ON e.seq = p.seq "
         "WHERE p.reader = ? AND p.lane = ? AND p.state = 'retry' ORDER BY p.seq",
         (READER, lane),
     )

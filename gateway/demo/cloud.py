@@ -75,6 +75,7 @@ class Request:
     status: int | None
     at: str
     fault: str = ""
+    request_id: str | None = None  # as it was sent
 
 
 class StandInCloud:
@@ -183,6 +184,7 @@ class StandInCloud:
         entry = Request(
             request.method, target, request.query_string, _readable(content_type, body), None, arrived, fault
         )
+        entry.request_id = request.headers.get("X-Request-Id")
         self.log.append(entry)
         query = {name: request.query.getall(name)[0] for name in request.query}
         run: Run

@@ -180,5 +180,6 @@ def _written(change: _Change, row: str) -> str:
         "origin": entry.origin,
         "occurred_at": entry.occurred_at,
         "recorded_at": entry.recorded_at,
+        "request_id": entry.request_id,
     }
     return f'{encode(about)[:-1]},"row":{row}}}'

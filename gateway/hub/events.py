@@ -64,6 +64,7 @@ def _told(entry: Entry) -> str:
         "origin": entry.origin,
         "event": entry.type,
         "timestamp": time_.zulu(time_.parse(entry.occurred_at)),
+        "request_id": entry.request_id,
     }
     return f'{encode(about)[:-1]},"data":{entry.data or "null"}}}'
 

@@ -17,7 +17,7 @@ HASH_BYTES = 32
 GENESIS = bytes(HASH_BYTES)  # what the first entry builds on
 PAGE_MAX = 2_000  # entries that are verified at once
 
-# What is hashed beside `seq`, in this order.
+# What is hashed beside `seq`, in this order. Not `request_id`: it only says where else to look.
 CONTENT = "id, type, lane, aggregate, origin, occurred_at, recorded_at, clock_trusted, data, changes"
 _CHAINED_AFTER = "SELECT value FROM gateway_state WHERE key = 'journal.chained_after'"
 _COUNTED = "SELECT seq FROM sqlite_sequence WHERE name = 'events'"

@@ -13,6 +13,7 @@ from aiohttp import web
 from gateway.admin.box import Box
 from gateway.admin.verbs import carried_out
 from gateway.kernel.errors import BadRequest, Forbidden, Invalid, Unauthorized
+from gateway.kernel.following import current
 from gateway.kernel.trail import NOBODY, Act, Trail
 from gateway.mcp_keys.redaction import redacted
 from gateway.ops.access import NOT_IN, SESSION_MAX_S, Access, Session
@@ -128,12 +129,12 @@ class Ops:
         """A call of the REST API."""
         given = await request.read()
         key = request.headers.get("Idempotency-Key")
-        request_id = self.box.new_id()
+        request_id = current() or self.box.new_id()
         inner = Inner(
             request.method,
             f"/{request.match_info['path']}?{request.query_string}",
             body_.parse(given) if given else None,
-            key or request_id,
+            key or self.box.new_id(),
             SPACE.format(session.who.key_id),
             fresh=key is None,
             headers={name: request.headers[name] for name in ("Host", "If-Match") if name in request.headers},
@@ -142,10 +143,7 @@ class Ops:
         if request.method not in ("GET", "HEAD"):
             about = {"query": dict(request.query), "body": inner.body}
             await self.remember(session, f"{request.method} /{request.match_info['path']}", about, outcome.status)
-        headers = {"X-Request-Id": request_id}
-        return web.Response(
-            status=outcome.status, body=outcome.body.encode(), content_type="application/json", headers=headers
-        )
+        return web.Response(status=outcome.status, body=outcome.body.encode(), content_type="application/json")
 
     @cached_property
     def _inside(self) -> Inside:

@@ -43,7 +43,7 @@ SELECT {_COLUMNS} FROM gathered_pieces WHERE pending_millionths >= {PIECE} AND o
 """  # nosec B608 # noqa: S608 -- constants only
 _SAVE = f"""
 INSERT OR REPLACE INTO gathered_pieces ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""  # noqa: S608 -- constants only
+"""  # nosec B608 # noqa: S608 -- constants only
 # By name, because every counter asks: "these cells, or all" in one condition would have each operation looked at.
 IN_CELLS = "o.cell_id IN (SELECT value FROM json_each(coalesce(:cells, (SELECT json_group_array(id) FROM cells))))"
 _RUNNING = f"""
