@@ -32,13 +32,16 @@ def repeats(hands):
 
 
 @pytest.fixture
-def as_a_service(capsys):  # which has to be there first: handlers keep the stderr that they find
-    before, handlers, level = structlog.get_config(), [*logging.root.handlers], logging.root.level
-    logs.configure("info", "json")
-    yield structlog.get_logger("gateway.test")
-    structlog.configure(**before)
-    logging.root.handlers[:] = handlers
-    logging.root.setLevel(level)
+def as_a_service():
+    """A logger, set up when it is asked for: stderr is another one while fixtures are made."""
+
+    def configured():
+        logs.configure("info", "json")
+        return structlog.get_logger("test")
+
+    yield configured
+    structlog.reset_defaults()
+    logging.basicConfig(handlers=[], level=logging.WARNING, force=True)
 
 
 def test_so_many_lines_of_one_event_in_a_minute_and_the_next_one_says_how_many_were_left_out(repeats, hands):
@@ -63,21 +66,24 @@ def test_messages_that_are_all_different_are_bounded_too(repeats):
 
 
 def test_both_kinds_of_loggers_are_cut_off(as_a_service, capsys):
+    log = as_a_service()
     for _ in range(LINES_MAX + 7):
-        as_a_service.warning("link.down", link="cloud")
+        log.warning("link.down", link="cloud")
         logging.getLogger("other.people").warning("cannot reach %s", "them")
     events = [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()]
     assert (events.count("link.down"), events.count("cannot reach them")) == (LINES_MAX, LINES_MAX)
 
 
 async def test_a_line_has_the_id_of_the_request_that_it_was_written_for(as_a_service, capsys):
+    log = as_a_service()
+
     async def serve(request_id):
         with following.followed(request_id):
             await asyncio.sleep(0)
-            as_a_service.info("work.done", of=request_id)
+            log.info("work.done", of=request_id)
 
     await asyncio.gather(*(serve(f"r-{number}") for number in range(3)))
-    as_a_service.info("work.done", of=None)
+    log.info("work.done", of=None)
     told = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert [one.get("request_id") for one in told] == [one["of"] for one in told]
     assert len(told) == 4
