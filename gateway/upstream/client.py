@@ -112,10 +112,17 @@ class HubClient:
         upload = Upload(size_bytes, chunks)
         await self._ask("PUT", f"{_FILES}/{file_id}", about, body=upload, timeout_s=timeout_s, expected=FILE_REFUSALS)
 
-    async def snapshot(self, entities: str) -> AsyncIterator[bytes]:
+    def snapshot(self, entities: str) -> AsyncIterator[bytes]:
         """Its lines: a row to a line. Raises Unavailable, also in the middle."""
+        return self._lines("api-snapshot", {"entities": entities})
+
+    def returned(self, gateway_id: str, epoch: int) -> AsyncIterator[bytes]:
+        """The lines of our own work. Raises NotFound (an older hub), EpochFenced, Unavailable, also in the middle."""
+        return self._lines("api-forward/rows", {"gateway_id": gateway_id, "epoch": str(epoch)})
+
+    async def _lines(self, path: str, query: Mapping[str, str]) -> AsyncIterator[bytes]:
         try:
-            async with self._request("GET", "api-snapshot", {"entities": entities}, None, None) as answer:
+            async with self._request("GET", path, query, None, None) as answer:
                 if answer.status != HTTPStatus.OK:
                     raise _refusal(answer.status, await _whole(answer), _EXPECTED)
                 async for line in answer.content:

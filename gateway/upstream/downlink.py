@@ -24,6 +24,7 @@ from gateway.upstream.adopting import TABLES, News, adopt_all, apart, follow_del
 from gateway.upstream.client import HubClient
 from gateway.upstream.echo import Echo
 from gateway.upstream.feed import Place, Spooled
+from gateway.upstream.returning import Returning
 
 PAGE = 500  # journal entries
 CHUNK = 300  # rows of a snapshot in one transaction
@@ -63,6 +64,7 @@ class HubDownlink:
         self._wanted = wanted
         self._met = met
         self._heard = heard
+        self._returning = Returning(client, db, clock, new_id, own_id)
         self._own = Own(frozenset())
         self._raw: Mapping[str, Raw] = {}
         self._doubted = asyncio.Event()
@@ -76,6 +78,8 @@ class HubDownlink:
         self._raw = await self._db.read(tables)
         self._own = await self._db.write(_found, self._wanted)
         self._doubt(await self._db.write(_doubts))
+        if (life := await self._returning.due()) is not None:
+            await self._return(life)
         while True:
             place = await self._db.read(feed.load)
             if place is None:
@@ -134,11 +138,31 @@ class HubDownlink:
         await self._take(await self._own_trees(news, self._own.ids), Place(page["epoch"], page["next"]))
         self._echo.told(page["next"])
 
-    async def _snapshot(self) -> None:
-        """First the uplink has to meet this hub: what a restored one has lost is unsent work again, and must not be overwritten."""
+    async def _return(self, life: int) -> None:
+        """What this box did before it was restored, and then everything that others did."""
+        await self._hub_met()
+        rows = await self._returning.fetched(life)
+        rounds = []
+        try:
+            if rows is not None:
+                rounds.append(await self._returning.take(rows, self._raw))
+            await self._db.write(feed.forget)
+            await self._snapshot()
+            if rows is not None:
+                rounds.append(await self._returning.take(rows, self._raw))
+        finally:
+            if rows is not None:
+                rows.close()
+        await self._returning.done(life, rounds)
+
+    async def _hub_met(self) -> None:
         epoch = (await self._client.capabilities())["epoch"]
         while self._met() != epoch:
             await self._clock.sleep(MET_POLL_S)
+
+    async def _snapshot(self) -> None:
+        """First the uplink has to meet this hub: what a restored one has lost is unsent work again, and must not be overwritten."""
+        await self._hub_met()
         spooled = Spooled(self._db.path.parent)
         try:
             await spooled.fill(self._client.snapshot(ENTITIES))

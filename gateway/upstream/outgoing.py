@@ -12,8 +12,8 @@ from gateway.cloud.parking import Blocked, free
 from gateway.files.model import File
 from gateway.files.resources import FILES
 from gateway.files.store import at_paths, by_id
-from gateway.hub.entries import FILES_MAX
 from gateway.hub.raw import BELOW, Raw
+from gateway.hub.written import FILES_MAX
 from gateway.outbox import journal
 from gateway.outbox.event import CLOUD, Entry, encode, row_lane
 

@@ -82,7 +82,7 @@ async def everything(box):
         return await box.gateway.status.full() | {"links": told, "gateways": {f"cell-{n}": below for n in range(CELLS)}}
 
     gateway = box.gateway
-    metrics = Metrics(gateway.settings, gateway.db, gateway._clock, report)
+    metrics = Metrics(gateway.settings, gateway.db, report)
     Tls(gateway.settings.data_dir).issue(HTTP, gateway._clock.now())
     metrics.requests = gateway.metrics.requests
     await box.send("POST", "/api-cells", {"name": "Laser"})

@@ -35,7 +35,7 @@ def judge(folder: Path) -> Verdict:
         waiting = {row["row_id"] for box in (site, *cells) for row in sides.site_conflicts(box)}
         final_rows.judge(verdict, won, cloud, json.loads((folder / "plan.json").read_text()), waiting)
         final_rows.office(verdict, office, won, cloud, site, waiting)
-        levels(verdict, site, by_name, cloud)
+        levels(verdict, site, by_name, cloud, swapped=case["swapped"])
         for name, path in case["brokers"].items():
             mqtt(verdict, stack.enter_context(opened(path)), lines(folder / f"heard-{name}.jsonl"))
     watched(verdict, lines(folder / "seen.jsonl"))
@@ -49,7 +49,9 @@ def opened(path: str):
         yield connection
 
 
-def levels(verdict: Verdict, site: sqlite3.Connection, cells: dict, cloud: dict[str, list[dict]]) -> None:
+def levels(
+    verdict: Verdict, site: sqlite3.Connection, cells: dict, cloud: dict[str, list[dict]], *, swapped: bool
+) -> None:
     verdict.faults += sides.apart(site, [*cells.values()], cloud)
     open_ = [(name, *row) for name, box in {"site": site, **cells}.items() for row in sides.site_conflicts(box)]
     for one in open_:
@@ -63,7 +65,7 @@ def levels(verdict: Verdict, site: sqlite3.Connection, cells: dict, cloud: dict[
         wrong, count = sides.journals(site, cells)
         verdict.faults += wrong
         verdict.facts["entries of the cells, each once in the site's journal"] = count
-    wrong, count = sides.files(site, cells)
+    wrong, count = sides.files(site, cells, swapped=swapped)
     verdict.faults += wrong
     verdict.facts["files, whole at every level that has them"] = count
 

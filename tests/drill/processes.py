@@ -61,7 +61,7 @@ class Box:
     def __init__(self, folder: Path, name: str) -> None:
         self.name = name
         self.folder = folder / name
-        self.folder.mkdir(exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         self.http, self.mqtt = free_port(), free_port()
         self.config = self.folder / "gateway.toml"
         self.data = self.folder / "data"

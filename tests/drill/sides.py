@@ -66,13 +66,15 @@ def between(cell: sqlite3.Connection, site: sqlite3.Connection) -> list[str]:
     return told
 
 
-def files(site: sqlite3.Connection, cells: Mapping[str, sqlite3.Connection]) -> tuple[list[str], int]:
-    """(what is wrong, how many files the site has): each whole on the disk, those of the cells at the site, nobody waits."""
+def files(site: sqlite3.Connection, cells: Mapping[str, sqlite3.Connection], *, swapped: bool) -> tuple[list[str], int]:
+    """(what is wrong, how many files the site has): each whole on the disk, those of the cells at the site, nobody waits.
+    `swapped`: bytes that came to a cell after its backup are at the site alone.
+    """
     told = [f"file {row[0]} has not come to the site" for row in site.execute("SELECT path FROM files_to_come")]
     kept = {name: _kept(name, box, told) for name, box in {"site": site, **cells}.items()}
     below = {one for name in cells for one in kept[name]}
     told += [f"file {one} of a cell is not at the site" for one in below - kept["site"]]
-    told += [f"file {one} is at the site and in no cell" for one in kept["site"] - below if cells]
+    told += [f"file {one} is at the site and in no cell" for one in kept["site"] - below if cells and not swapped]
     return told, len(kept["site"])
 
 

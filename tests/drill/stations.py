@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import random
+import time
 import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -66,7 +67,7 @@ class Station:
             await self._counting(operation, self._count - self._count // 2)
             await self._other.some(operation, self._chores - self._chores // 2)
             await self.change(operation, "complete", shift)
-            if place == 0:
+            if place == 0 and self._given.get("contests", True):
                 await self._contested()
 
     async def change(
@@ -122,6 +123,7 @@ class Station:
         tries = 0
         while (datetime.now(UTC) - pressed).total_seconds() < PATIENCE_S:
             tries += 1
+            began_s = time.monotonic()
             url = self._given["url"] + path
             try:
                 async with self._session.request(method, url, data=data, headers=headers, timeout=timeout) as answer:
@@ -133,6 +135,7 @@ class Station:
                 sent = body if isinstance(body, dict) else None
                 note = {"station": self._given["name"], "kind": kind, "method": method, "key": key, "status": status}
                 note |= {"pressed_at": pressed.isoformat(), "tries": tries, "replayed": replayed, **about}
+                note["took_ms"] = (time.monotonic() - began_s) * 1000
                 self._notes.write(**note, operator=self.operator, body=sent, answer=told)
                 await asyncio.sleep(self._rng.uniform(*PAUSE_S))
                 return told
