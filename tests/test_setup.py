@@ -69,7 +69,7 @@ def locked(name: str) -> dict[str, str]:
 
 
 # ---------------------------------------------------------------- locks
-@pytest.mark.parametrize("name", ["runtime.txt", "dev.txt", "node.txt"])
+@pytest.mark.parametrize("name", ["runtime.txt", "dev.txt", "node.txt", "pip.txt"])
 def test_every_locked_python_package_has_a_version_and_hashes(name: str) -> None:
     assert locked(name)
 

@@ -11,13 +11,14 @@ import hashlib
 import os
 import re
 import shutil
-import subprocess
+import subprocess  # nosec B404 # pip, apt and dpkg-deb have no other door
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import assets
+import debian
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV, CACHE, LOCKS = ROOT / ".venv", ROOT / ".cache", ROOT / "tools" / "lock"
@@ -31,6 +32,7 @@ MOSQUITTO_PACKAGES = {
     "mosquitto_pub": "mosquitto-clients",
 }
 CURL_PACKAGES = {"curl": "curl"}
+TRUST_PACKAGES = {"certutil": "libnss3-tools", "openssl": "openssl"}
 CHROMIUM_PACKAGES = ["chromium-headless-shell", "fonts-dejavu-core"]
 OLDEST_PYTHON = (3, 11)
 REASON_CHARS = 800  # of what a failed tool said: its last lines
@@ -67,7 +69,14 @@ def set_up(apt: PrivateApt, *, tests: bool) -> list[str]:
         extras += [
             ("Node.js", node, "Playwright tries its own"),
             ("npm packages of the tests", npm_packages, "the tests with other people's MQTT clients will fail"),
+            (
+                "certutil and openssl",
+                lambda: unpacked(apt, "trust", TRUST_PACKAGES),
+                "the tests of who trusts the gateway's CA will fail",
+            ),
             ("Chromium", lambda: chromium(apt), "the tests of pages will fail"),
+            ("a Debian to install into", lambda: bare_debian(apt), "the tests of the installer will fail"),
+            ("wheels of the bundle", wheels, "the tests of the installer will fail"),
         ]
     missing = []
     for name, step, without in extras:
@@ -205,6 +214,33 @@ def chromium(apt: PrivateApt) -> None:
     stamp.write()
 
 
+def wheels() -> None:
+    """The packages once more as files: what an offline bundle carries, for the Python of the Debian to install into."""
+    python = debian.python(CACHE / "debian") or f"{sys.version_info.major}.{sys.version_info.minor}"
+    stamp = Stamp(CACHE / ".wheels", LOCKS / "runtime.txt", LOCKS / "pip.txt", text=python)
+    if stamp.holds():
+        return
+    say("the same packages as files, for a bundle that needs no network")
+    run(PYTHON, ROOT / "systemd" / "bundle.py", "fetch", "--python", python)
+    stamp.write()
+
+
+def bare_debian(apt: PrivateApt) -> None:
+    tree = CACHE / "debian"
+    stamp = Stamp(CACHE / ".debian", text=" ".join(debian.PACKAGES))
+    if stamp.holds():
+        return
+    if not debian.possible():
+        say("no Debian to install into: only root can make one, so only root's tests try the installer")
+        return
+    say("a minimal Debian in .cache/debian, for the tests of the installer")
+    try:
+        debian.made(apt.packages(debian.PACKAGES, bare=True), tree)
+    except debian.Unavailable as problem:
+        raise Problem(str(problem)) from None
+    stamp.write()
+
+
 # ---------------------------------------------------------------- Debian packages without root
 class PrivateApt:
     """apt with lists and cache of its own: reads the machine's sources and trust, writes below `home` only."""
@@ -220,6 +256,20 @@ class PrivateApt:
 
     def unpack(self, names: list[str], target: Path, *, alone: bool = False) -> None:
         """The packages and what this machine lacks of their dependencies (`alone`: without), unpacked into target."""
+        archives = self.packages(names, alone=alone)
+        part = target.with_name(target.name + ".part")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        for package in sorted(archives.glob("*.deb")):
+            run("dpkg-deb", "-x", package, part)
+        shutil.rmtree(target, ignore_errors=True)
+        part.rename(target)
+
+    def packages(self, names: list[str], *, alone: bool = False, bare: bool = False) -> Path:
+        """A folder with the packages and what this machine lacks of their dependencies, and nothing else.
+
+        `alone`: without dependencies; `bare`: with all of them, as for a machine that has nothing.
+        """
         if not self.usable():
             raise Problem(f"no apt here to take {', '.join(names)} from; install them yourself")
         if self.failed:
@@ -227,18 +277,14 @@ class PrivateApt:
         if not self.updated:
             self.update()
         archives = self.home / "cache" / "archives"
+        for package in archives.glob("*.deb"):
+            package.unlink()
         if alone:
             self.apt_get("download", *names, cwd=archives)
         else:
-            self.apt_get("-y", "--no-remove", "--download-only", "install", *names)
-        part = target.with_name(target.name + ".part")
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        for package in sorted(archives.glob("*.deb")):  # apt has checked its signature
-            run("dpkg-deb", "-x", package, part)
-            package.unlink()
-        shutil.rmtree(target, ignore_errors=True)
-        part.rename(target)
+            nothing = ("-o", "Dir::State::status=/dev/null") if bare else ()
+            self.apt_get(*nothing, "-y", "--no-remove", "--download-only", "install", *names)
+        return archives  # apt has checked their signatures
 
     def update(self) -> None:
         self.drop()
@@ -314,7 +360,7 @@ def outside_the_environment() -> None:
     """Started with the Python of `.venv` (it was activated): go on with the one it was made from, as it may be replaced."""
     if Path(sys.prefix) == VENV:
         python = str(Path(sys.base_prefix) / "bin" / "python3")
-        os.execv(python, [python, *sys.argv])  # noqa: S606 -- no shell wanted; by its full path, or PATH leads back here
+        os.execv(python, [python, *sys.argv])  # nosec B606 # noqa: S606 -- no shell wanted; by its full path, or PATH leads back here
 
 
 def check_machine() -> None:
@@ -337,13 +383,13 @@ def ran(
     *command: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     words = [str(word) for word in command]
-    return subprocess.run(
+    return subprocess.run(  # nosec B603 # a list, no shell; words of ours
         words, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
 
 
 def works(*command: str | Path) -> bool:
-    return subprocess.run([str(word) for word in command], capture_output=True, check=False).returncode == 0
+    return subprocess.run([str(word) for word in command], capture_output=True, check=False).returncode == 0  # nosec B603 # a list, no shell; words of ours
 
 
 def say(text: str) -> None:

@@ -12,6 +12,7 @@ from gateway.kernel.db import Database, Tx
 from gateway.kernel.errors import Forbidden
 from gateway.kernel.following import current, followed, sane
 from gateway.kernel.ids import NewId
+from gateway.kernel.room import Use
 from gateway.machines import cycles, readings, requests, states, store, targets
 from gateway.machines.model import BADGE, CYCLE, Badge, Cycle, Quality, Reading, Request, Told
 from gateway.machines.readings import At, Step, Taken
@@ -52,7 +53,7 @@ class MachineCommands(Commands):
             readings.require(machine, name)
 
     async def take(self, reading: Reading) -> tuple[Told, ...]:
-        """One value of a device. What of it was not done is told; the rest is. Raises Invalid."""
+        """One value of a device. What of it was not done is told; the rest is. Raises Invalid; RoomKept: it is never booked."""
         machine = self._speaking(reading.device)
         steps = readings.steps(machine, reading)
         return await self._taken(machine, reading, steps)
@@ -96,6 +97,8 @@ class MachineCommands(Commands):
         return answer
 
     async def _taken(self, machine: Machine, reading: Reading, steps: Sequence[Step]) -> tuple[Told, ...]:
+        if not machine.changes_work(reading.input):
+            self._db.room.require(Use.TELEMETRY)
         told = await self._db.write(_take_once, self.stamp(), machine, reading, steps)
         # Again: who looks once a second at those that told something must not have looked before it was committed.
         self.heard[machine.id] = self._clock.monotonic()

@@ -17,16 +17,16 @@ PAGE_MAX = 500
 TRIM_SLICE = 1_000
 LOOK_BACK_MAX = 2_000  # entries in which what became of one row is looked for
 
-_APPEND = f"INSERT INTO events ({chain.CONTENT}, hash, request_id) VALUES "  # noqa: S608 -- constants only
+_APPEND = f"INSERT INTO events ({chain.CONTENT}, hash, request_id) VALUES "  # nosec B608 # noqa: S608 -- constants only
 _ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _ROWS_MAX = 8  # in one statement: each statement is a hand-over of Python's lock
 _APPENDS = [_APPEND + ", ".join([_ROW] * count) for count in range(_ROWS_MAX + 1)]
 _COLUMNS = f"seq, {chain.CONTENT}, request_id"
-_AFTER = f"SELECT {_COLUMNS} FROM events WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 -- constants only
-_THESE = f"SELECT {_COLUMNS} FROM events WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq"  # noqa: S608 -- constants only
+_AFTER = f"SELECT {_COLUMNS} FROM events WHERE seq > ? ORDER BY seq LIMIT ?"  # nosec B608 # noqa: S608 -- constants only
+_THESE = f"SELECT {_COLUMNS} FROM events WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq"  # nosec B608 # noqa: S608 -- constants only
 _KINDS = "SELECT seq, type FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
 _NEWEST = "SELECT changes FROM (SELECT changes FROM events ORDER BY seq DESC LIMIT ?) WHERE instr(changes, ?)"
-_IN_LANE = f"SELECT {_COLUMNS} FROM events WHERE lane = ? AND seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 -- constants only
+_IN_LANE = f"SELECT {_COLUMNS} FROM events WHERE lane = ? AND seq > ? ORDER BY seq LIMIT ?"  # nosec B608 # noqa: S608 -- constants only
 _CHANGES = "SELECT count(*), group_concat(changes, '') FROM events WHERE seq > ? AND seq <= ?"
 _VALUES = operator.attrgetter(*chain.CONTENT.split(", "))
 _NEWEST_LINK = "journal.newest"  # what the writer's connection remembers: the newest entry and its hash

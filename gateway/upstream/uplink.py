@@ -21,7 +21,7 @@ from gateway.hub.raw import Raw, tables
 from gateway.kernel import clock as time_
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database, Tx
-from gateway.kernel.errors import EpochFenced, Refused, StorageFull, Unavailable
+from gateway.kernel.errors import EpochFenced, Refused, Unavailable
 from gateway.kernel.following import followed, shown
 from gateway.kernel.health import Link
 from gateway.kernel.ids import NewId
@@ -328,7 +328,7 @@ class HubUplink:
             last = await self._db.write(_park_lane, lane.name, lane.done, exc.message, time_.text(self._clock.now()))
             waiting.finished(lane, last)
             self._db.write_soon(f"cloud.lanes:{self._new_id()}", store.save_lanes, [(lane.name, last)])
-        except (Unavailable, StorageFull) as exc:
+        except Unavailable as exc:
             self._file_later(waiting, lane, exc.message)
         except Exception as exc:
             # As with a request: what is wrong with one file must not end everything else.

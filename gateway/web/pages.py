@@ -10,7 +10,6 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from gateway.kernel.db import Database, Tx
-from gateway.kernel.disk import Ballast
 from gateway.kernel.errors import GatewayError, Unavailable
 from gateway.web.auth import Keys
 from gateway.web.routes import Scope
@@ -129,8 +128,7 @@ async def writable(db: Database) -> str | None:
     """None when a write would be durable now, else one word that says why not."""
     if db.read_only:
         return "read-only"
-    folder = db.path.parent
-    if not Ballast(folder).has_room():
+    if not db.room.has_room:
         return "full"
     try:
         await asyncio.wait_for(db.write(_nothing), READY_MAX_S)

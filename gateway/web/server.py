@@ -1,7 +1,7 @@
 """The aiohttp application: every API route at `/<function>` and `/functions/v1/<function>`, one way through for all.
 
-A request goes: request id -> method -> key -> rate -> scope -> body -> the route's handler. Whatever is raised on the way
-becomes the error envelope here and nowhere else.
+A request goes: host, origin, connections of its key -> request id -> method -> key -> rate -> scope -> body -> the route's
+handler. Whatever is raised on the way becomes the error envelope here and nowhere else.
 """
 
 import asyncio
@@ -32,7 +32,9 @@ from gateway.outbox.receipts import Answer, Receipt, request_hash
 from gateway.web import body as body_
 from gateway.web import conditions, errors
 from gateway.web.auth import Keys
+from gateway.web.connections import Connections, Crowded
 from gateway.web.gate import Gate
+from gateway.web.hosts import Hosts
 from gateway.web.incoming import Incoming
 from gateway.web.limits import CONNECTIONS_MAX, Exceeded, Limiter, Runner
 from gateway.web.requests import BASES, Requests
@@ -70,6 +72,7 @@ _PREFLIGHT = {
 log = structlog.get_logger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Answered = Callable[[web.Request, Handler, str], Awaitable[web.StreamResponse]]
 
 
 @runtime_checkable
@@ -84,13 +87,14 @@ def application(
     keys: Keys,
     limiter: Limiter,
     new_id: NewId,
-    origins: Collection[str] = (),
+    hosts: Hosts | None = None,
     requests: Requests | None = None,
 ) -> web.Application:
-    """The API. Plain pages (`/livez`, `/docs` ...) are added by whoever has them. Browser pages of `origins` may call it."""
-    gate = Gate(keys, limiter)
-    app = web.Application(middlewares=[_followed(new_id, requests or Requests(), gate)])
-    app.on_response_prepare.append(_finished(frozenset(origins)))
+    """The API. Plain pages (`/livez`, `/docs` ...) are added by whoever has them. `hosts`: none: it answers to every name."""
+    gate, hosts = Gate(keys, limiter), hosts or Hosts()
+    answered = _enveloped(gate, hosts, limiter.connections)
+    app = web.Application(middlewares=[_followed(new_id, requests or Requests(), answered)])
+    app.on_response_prepare.append(_finished(hosts.origins))
     functions: defaultdict[str, dict[str, Route]] = defaultdict(dict)
     for route in routes:
         if route.method in functions[route.path]:
@@ -312,9 +316,8 @@ def _finished(origins: Collection[str]) -> Callable[[web.Request, web.StreamResp
     return finish
 
 
-def _followed(new_id: NewId, requests: Requests, gate: Gate) -> Middleware:
-    """Everything that a request does carries its id, and in the end it is counted."""
-    answered = _enveloped(gate)
+def _followed(new_id: NewId, requests: Requests, answered: Answered) -> Middleware:
+    """Every request comes through here: all that it does carries its id, and in the end it is counted."""
 
     @web.middleware
     async def followed(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -332,12 +335,14 @@ def _followed(new_id: NewId, requests: Requests, gate: Gate) -> Middleware:
     return followed
 
 
-def _enveloped(gate: Gate) -> Callable[[web.Request, Handler, str], Awaitable[web.StreamResponse]]:
+def _enveloped(gate: Gate, hosts: Hosts, connections: Connections) -> Answered:
     """Whatever is raised gets our envelope: what aiohttp itself refuses, what a page refuses, and our own defects."""
 
     async def enveloped(request: web.Request, handler: Handler, request_id: str) -> web.StreamResponse:
         left: dict[str, str] = {}
         try:
+            hosts.require(request)
+            connections.take(request)
             return await handler(request)
         except web.HTTPNotFound:
             error: GatewayError = NotFound("Requested function was not found")
@@ -352,6 +357,10 @@ def _enveloped(gate: Gate) -> Callable[[web.Request, Handler, str], Awaitable[we
             error = NotAllowed(f"Method {request.method} not allowed. Allowed: {allowed}")
         except web.HTTPException:
             raise
+        except Crowded as exc:
+            answer = _refusal(exc, {**_JSON, HEADER: request_id})
+            answer.force_close()
+            return answer
         except GatewayError as exc:
             error = exc
         except Exception:

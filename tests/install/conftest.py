@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import box
 import pytest
 from program import Program
 
@@ -59,3 +60,18 @@ def installed(tmp_path, site) -> Program:
     program = Program.at(tmp_path)
     program.environment["PYTHONPATH"] = str(site)
     return program
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory) -> Path:
+    """The folder that is carried to a box, made without network from what set-up fetched."""
+    return made_bundle("folder", tmp_path_factory.mktemp("bundle"))
+
+
+def made_bundle(what: str, out: Path) -> Path:
+    """`folder` or `deb`: the last line that the program says is what it made."""
+    words = [sys.executable, ROOT / "systemd" / "bundle.py", what, "--out", out, "--python", box.python()]
+    offline = {"GATEWAY_ASSETS": "as-is", "PIP_NO_INDEX": "1"}
+    done = subprocess.run(words, env=os.environ | offline, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done
+    return Path(done.stdout.splitlines()[-1])
