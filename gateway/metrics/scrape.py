@@ -45,7 +45,7 @@ class Metrics:
             yield from links.families(report["links"])
             yield from links.below(report.get("gateways", {}))
             yield from box.counted(counted)
-            yield from box.on_disk(self._settings, self._db.path)
+            yield from box.on_disk(self._settings, self._db.path, self._db.room)
 
         return await asyncio.to_thread(lambda: _encoded(made(), accept))
 

@@ -109,7 +109,7 @@ def test_names_are_by_the_conventions(families):
             assert sample.value == sample.value, sample
             assert set(sample.labels) <= {
                 *"link reader state plugin fact webhook gateway route method status le".split()
-            } | {*"version python sqlite certificate".split()}, sample
+            } | {*"version python sqlite certificate class".split()}, sample
 
 
 async def test_the_document_has_each_metric_with_its_type_and_labels(everything):
@@ -166,6 +166,7 @@ async def test_what_is_written_is_timed_and_the_box_is_told(box):
     assert value(told, "gateway_journal_head") == 1
     assert value(told, "gateway_ready") == 1
     assert value(told, "gateway_disk_full") == 0
+    assert value(told, 'gateway_disk_refused{class="upload"}') == 0
     assert value(told, "gateway_backup_timestamp_seconds") == 0
     assert 0 < value(told, "gateway_disk_free_bytes") < value(told, "gateway_disk_size_bytes")
     assert value(told, "gateway_database_size_bytes") > 4096
