@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from pydantic import SecretStr
+
 from gateway import __version__, examples, inbound
 from gateway.batches import routes as batches
 from gateway.batches.commands import BatchCommands
@@ -33,7 +35,8 @@ from gateway.jobs.assignments.commands import AssignmentCommands
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database
 from gateway.kernel.ids import NewId
-from gateway.kernel.secrets import Secrets
+from gateway.kernel.room import Use
+from gateway.kernel.secrets import Secrets, is_sealed
 from gateway.keys import routes as keys_
 from gateway.keys.commands import KeyCommands
 from gateway.machines import routes as machines_
@@ -68,6 +71,7 @@ from gateway.web import hosted
 from gateway.web.auth import Keys
 from gateway.web.inside import Inside
 from gateway.web.openapi import document
+from gateway.web.room import kept_room
 from gateway.web.routes import Route
 from gateway.webhooks import routes as webhooks
 from gateway.webhooks.commands import WebhookCommands
@@ -97,7 +101,7 @@ def api_routes(
     made = (db, clock, new_id, settings.gateway.id)
     known = machines(settings.uns)
     job_trees = JobTreeCommands(*made)
-    stored = blobs(settings)
+    stored = blobs(settings, db)
     bytes_max = max(settings.limits.image_bytes, settings.limits.upload_bytes)
     table = [
         *catalog.routes(db, lambda resource: RowCommands(resource, *made)),
@@ -118,7 +122,10 @@ def api_routes(
         *mcp_keys.routes(db),
         *reports.routes(db, clock),
         *terminals.routes(
-            db, clock, paired or Terminals(db, clock, new_id), Pins(db, clock, Secrets(settings.data_dir))
+            db,
+            clock,
+            paired or Terminals(db, clock, new_id),
+            Pins(db, clock, Secrets(settings.data_dir, settings.credentials)),
         ),
         *hosted.routes(),
         *erp.routes(db, ErpCommands(*made, upstream=settings.compat.bulk_sync_shape == "upstream")),
@@ -127,16 +134,21 @@ def api_routes(
         *machines_.routes(db, known, QuarantineCommands(*made, known)),
         *hub.routes(db, feed, Moments(db), __version__),
         *hub_files.routes(Arrivals(*made, stored, bytes_max), bytes_max),
-        inbound.route(settings.cloud.webhook_secret.get_secret_value(), ring),
-        inbound.publish_route(
-            settings.cloud.publish_username, settings.cloud.publish_password.get_secret_value(), ring
-        ),
+        inbound.route(_opened(settings.cloud.webhook_secret), ring),
+        inbound.publish_route(settings.cloud.publish_username, _opened(settings.cloud.publish_password), ring),
     ]
+    table = [kept_room(one, db) for one in table]
     return [*table, returned.route(db), forward.route(db, Inside(table), clock, new_id, settings.gateway.id, stored)]
 
 
+def _opened(secret: SecretStr) -> str:
+    """Empty when it is sealed and does not open: with the sealed text nobody gets in."""
+    text = secret.get_secret_value()
+    return "" if is_sealed(text) else text
+
+
 def _file_routes(settings: Settings, made: tuple[Database, Clock, NewId, str], stored: Blobs) -> list[Route]:
-    signing = Signing(Secrets(settings.data_dir))
+    signing = Signing(Secrets(settings.data_dir, settings.credentials))
     sizes = Sizes(settings.limits.image_bytes, settings.limits.upload_bytes)
     commands = FileCommands(*made, stored, signing, sizes, beside_others=settings.cloud.kind == "hub")
     return files.routes(FileReading(made[0], stored, commands.link), commands, sizes, LINKED)
@@ -151,18 +163,18 @@ def webhooks_here(settings: Settings, made: tuple[Database, Clock, NewId, str]) 
     """What all webhooks share, here and where they are sent."""
     targets = Targets(settings.webhooks.allowed_networks, settings.webhooks.allow_http)
     in_seconds = settings.compat.event_time_unit == "seconds"
-    return WebhooksHere(*made, Secrets(settings.data_dir), targets, in_seconds)
+    return WebhooksHere(*made, Secrets(settings.data_dir, settings.credentials), targets, in_seconds)
 
 
 def _publisher_routes(settings: Settings, made: tuple[Database, Clock, NewId, str]) -> list[Route]:
-    box, topics = Secrets(settings.data_dir), Topics.of(settings, settings.gateway.id)
+    box, topics = Secrets(settings.data_dir, settings.credentials), Topics.of(settings, settings.gateway.id)
     return publishers.routes(
         made[0], PublisherCommands(*made, box), PublisherTrial(Here(*made[:3], topics, box)), topics
     )
 
 
-def blobs(settings: Settings) -> Blobs:
-    return Blobs(settings.data_dir / FILES, settings.limits.upload_reserve_bytes)
+def blobs(settings: Settings, db: Database) -> Blobs:
+    return Blobs(settings.data_dir / FILES, lambda size_bytes: db.room.require(Use.UPLOAD, size_bytes))
 
 
 def described() -> dict[str, Any]:

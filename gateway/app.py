@@ -24,9 +24,11 @@ from gateway.admin.socket import SOCKET
 from gateway.api import api_routes, blobs, webhooks_here
 from gateway.backups import restore as backups_
 from gateway.backups.store import Backups
+from gateway.capacity import LINK as CAPACITY
+from gateway.capacity import Capacity
 from gateway.cloud import store as cloud_
 from gateway.cloud.link import DOWN, UP, CloudLink
-from gateway.configuration import Configuration
+from gateway.configuration import Configuration, Instead
 from gateway.files.sweep import sweep
 from gateway.hub.stream import Feed
 from gateway.identity import Identity
@@ -45,7 +47,8 @@ from gateway.machines.registry import machines
 from gateway.machines.watch import LINK as MACHINES
 from gateway.machines.watch import Watch
 from gateway.mcp_keys.keys import McpKeys
-from gateway.opening import opened
+from gateway.metrics.scrape import Metrics
+from gateway.opening import opened, secrets_problem
 from gateway.ops.switch import Switch
 from gateway.outbox import journal
 from gateway.outbox.event import Stamp
@@ -64,7 +67,8 @@ from gateway.screens.live import LINK as TERMINALS
 from gateway.screens.ops import OperationsPage
 from gateway.screens.pages import Screens
 from gateway.screens.terminal_api import terminal_api
-from gateway.settings import Settings
+from gateway.screens.trust import Trust
+from gateway.settings import Settings, secret_values
 from gateway.sparkplug.node import LINK as SPARKPLUG
 from gateway.sparkplug.node import EdgeNode
 from gateway.status import Status
@@ -77,7 +81,7 @@ from gateway.uns.payloads import Source, Standing
 from gateway.uns.publisher import READER as UNS
 from gateway.uns.publisher import Publisher
 from gateway.uns.topics import SparkplugTopics, Topics
-from gateway.uplinks import cloud_link
+from gateway.uplinks import cloud_link, without
 from gateway.web.auth import Keys
 from gateway.web.gate import Gate
 from gateway.web.learning import Learning
@@ -123,18 +127,21 @@ class Gateway:
             learning = Learning(self._cloud.keys, clock, settings.cloud.key_offline)
         self.keys = Keys(db, clock, new_id, learning)
         drain_s = None if self._cloud is None else self._cloud.drain_s
-        self.status = Status(db, clock, self.health, settings.gateway.id, drain_s)
+        self.status = Status(db, clock, self.health, settings.gateway.id, drain_s, secret_values(settings))
+        self.metrics = Metrics(settings, db, clock, self.status.full)
         limits = settings.limits
         rate = Rate(limits.requests_per_minute, limits.burst, limits.requests_per_day)
         below = Rate(limits.gateway_requests_per_minute, limits.burst, limits.gateway_requests_per_day)
-        self._limiter = Limiter(rate, clock, request_max_s=limits.request_timeout, gateways=below)
+        self._limiter = Limiter(
+            rate, clock, request_max_s=limits.request_timeout, gateways=below, connections=limits.connections_per_key
+        )
         self._feed = Feed(db)
         sockets = int(limits.connections * SOCKETS_SHARE)
         self._realtime = Hub(db, clock, self.health.link(REALTIME), sockets)
         self.terminals = Terminals(db, clock, new_id)
         files = self._assets = Assets()
         health, told = self.health.link(TERMINALS), self.status.full
-        shown = (self.terminals, blobs(settings), health, told, self._limiter, lambda: files.build)
+        shown = (self.terminals, blobs(settings, db), health, told, self._limiter, lambda: files.build)
         self._terminal_api = terminal_api(settings, db, clock, new_id, *shown)
         self.routes = api_routes(settings, db, self.keys, clock, new_id, self._feed, ring, self.terminals)
         self._gate = Gate(self.keys, self._limiter)
@@ -144,8 +151,7 @@ class Gateway:
         self._switch = Switch(db, clock)
         self._source = source
         self._tls = Tls(settings.data_dir)
-        known = machines(settings.uns)
-        self.machines = MachineCommands(db, clock, new_id, settings.gateway.id, known)
+        self.machines = MachineCommands(db, clock, new_id, settings.gateway.id, machines(settings.uns))
         self.addresses: list[str] = []
         self.urls: list[str] = []
         self._tail = tail
@@ -159,7 +165,7 @@ class Gateway:
         given = (self._api, LocalAgents(self.mcp_keys, self._gate), clock, self.health, rng, __version__, db)
         lent = (settings.data_dir, settings.gateway.plugins_dir, partial(speaking_over, self.machines, clock))
         self._plugins = plugins.Host(settings.plugins, *given, *lent)
-        self.health.watch(blobs(settings).problem)
+        self._capacity = Capacity(db, clock, self.health)
         self.health.watch(lambda: self._tls.problem(clock.now(), settings.http.tls_cert))
         self.health.watch(settings.http.exposed)
 
@@ -172,11 +178,14 @@ class Gateway:
     # ------------------------------------------------------------------ HTTP
 
     def _application(self, keys: Keys) -> web.Application:
-        app = application(self.routes, keys, self._limiter, self._new_id, self.settings.http.cors_origins)
+        hosts = listening.hosts(self.settings.http, self._tls, plugins.APART)
+        app = application(self.routes, keys, self._limiter, self._new_id, hosts, self.metrics.requests)
         documents = {"/openapi.json": self._openapi, "/asyncapi.json": self._asyncapi}
-        Pages(self.db, keys, self.status, documents, VENDOR, self._tls.ca.certificate).add_to(app)
+        made = (self.status, self.metrics.text, documents, VENDOR, self._tls.ca.certificate)
+        Pages(self.db, keys, *made).add_to(app)
         Screens(self._assets).add_to(app)
-        Realtime(self._realtime, Gate(keys, self._limiter), self._clock, self.settings.http.cors_origins).add_to(app)
+        Trust(self._assets, self._tls, self.settings.http, self.urls).add_to(app)
+        Realtime(self._realtime, Gate(keys, self._limiter), self._clock).add_to(app)
         self._terminal_api.add_to(app)
         self._plugins.add_to(app, self._gate)
         return app
@@ -194,7 +203,7 @@ class Gateway:
         call = partial(carried_out, self._api, CALLER)
         made = (self.settings, self.db, self.keys, self._clock, self._new_id, self.status.full, self._door)
         kept = (self._source, self._switch, BrokerDoor(self.settings.broker, self._clock), self._tail)
-        box = Box(*made, self.mcp_keys, self.terminals, call, self._plugins.restart, *kept)
+        box = Box(*made, self.mcp_keys, self.terminals, call, self._plugins.restart, *kept, self.metrics.text)
         self._ops = OperationsPage(box, self._inside)
         public = self._application(self.keys)
         self._ops.add_to(public)
@@ -233,7 +242,7 @@ class Gateway:
             if isinstance(self._cloud, CloudLink):
                 links.append((CLOUD_KEYS, partial(self.keys.run, self.health.link(CLOUD_KEYS))))
         else:
-            self.health.link(UP).off("no cloud is configured")
+            self.health.link(UP).off(without(self.settings) or "")
         own = self.health.link(BROKER)
         broker = Broker(self.settings.broker, self._door, self._tls, self._clock, own, self._rng)
         links.append((BROKER, broker.run))
@@ -252,7 +261,9 @@ class Gateway:
         links.append((TERMINALS, self._terminal_api.live.run))
         links.append((MACHINES, Watch(self.db, self._clock, self.machines, self.health.link(MACHINES)).run))
         topics = Topics.of(self.settings, self.settings.gateway.id)
-        here = Here(self.db, self._clock, self._new_id, topics, Secrets(self.settings.data_dir))
+        here = Here(
+            self.db, self._clock, self._new_id, topics, Secrets(self.settings.data_dir, self.settings.credentials)
+        )
         source = Source.of(self.settings, self.identity.epoch)
         publishers = senders(here, source, self.health, self.health.link(PUBLISHERS), self._rng)
         links.append((PUBLISHERS, publishers.run))
@@ -260,6 +271,7 @@ class Gateway:
         links.append((WEBHOOKS, Webhooks(told, self.health, self.health.link(WEBHOOKS), self._rng).run))
         keeping = (self.db, self._clock, self._new_id, self.settings.retention, self.health.link(HOUSEKEEPING))
         links.append((HOUSEKEEPING, partial(housekeeping.run, *keeping)))
+        links.append((CAPACITY, self._capacity.run))
         timed = (self.db, self._clock, self._new_id, self.settings.gateway.id, self.health.link(CLOCK))
         links.append((CLOCK, Timekeeping(*timed).run))
         return links
@@ -274,6 +286,7 @@ class Gateway:
             supervised = keep_running(run, self.health.link(name), clock=self._clock, rng=self._rng)
             self._tasks.append(asyncio.create_task(supervised, name=name))
         self._tasks.append(asyncio.create_task(self._plugins.run(), name="plugins"))
+        self._tasks.append(asyncio.create_task(self.metrics.run(), name="metrics"))
         if self._ops is not None:
             kept = keep_running(self._ops.run, Link("ops", self._clock), clock=self._clock, rng=self._rng)
             self._tasks.append(asyncio.create_task(kept, name="ops"))
@@ -284,7 +297,7 @@ class Gateway:
     # ------------------------------------------------------------------ its life
 
     @contextlib.asynccontextmanager
-    async def run(self) -> AsyncIterator["Gateway"]:
+    async def run(self, *, links: bool) -> AsyncIterator["Gateway"]:
         """Leaving it ends in order: nothing more is taken, what is on its way finishes, the ways out let go."""
         try:
             await self._serve()
@@ -295,7 +308,8 @@ class Gateway:
             await self._switch.load()
             await self.terminals.load()
             await first_key(self.db, self.keys, self.settings.data_dir / FIRST_KEY)
-            self._start_links()
+            if links:
+                self._start_links()
             yield self
         finally:
             await self._stop_serving()
@@ -309,27 +323,31 @@ async def running(
     clock: Clock | None = None,
     rng: random.Random | None = None,
     source: tuple[Path | None, Path | None] | None = None,
+    instead: Instead | None = None,
     tail: Tail | None = None,
+    links: bool = True,
 ) -> AsyncIterator[Gateway]:
     """A gateway that serves. Raises StartupError. Leaving it stops everything in order.
 
     `source`: the configuration and the data folder that were named on the command line, None: the settings come from no file;
-    `tail` gets what is logged.
+    `instead`: the file that they really come from; `tail` gets what is logged. `links` False: it connects to nobody, for a trial.
     """
-    clock, rng = SteadyClock(clock or SystemClock()), rng or random.Random()  # noqa: S311 -- jitter, no secret
+    clock, rng = SteadyClock(clock or SystemClock()), rng or random.Random()  # nosec B311 # noqa: S311 -- jitter, no secret
     new_id = uuid7(clock)
     async with opened(settings, clock, recovering=True) as db:
         stamp = Stamp(clock.now(), settings.gateway.id, new_id)
         own = await db.write(identity.establish, stamp, settings.site.tenant_id, identity.machine())
         if own.cloned:
             log.warning("gateway.cloned", epoch=own.epoch, what="this data folder was last used on another machine")
-        await sweep(db, blobs(settings), stamp)
+        await sweep(db, blobs(settings, db), stamp)
         lost = await db.read(partial(backups_.lost, now=clock.now()))
-        configuration = Configuration(*(source or (None, None)), check, read=source is not None)
+        configuration = Configuration(*(source or (None, None)), check, source is not None, instead)
         made = Gateway(settings, db, clock, new_id, rng, own, configuration, tail)
         made.health.watch(Backups(settings, clock).problem)
         made.health.watch(lambda: lost)
-        async with made.run() as gateway:
+        made.health.watch(lambda: instead.why if instead else None)
+        made.health.watch(lambda: secrets_problem(settings))
+        async with made.run(links=links) as gateway:
             yield gateway
 
 
@@ -338,6 +356,7 @@ async def serve(
     *,
     announce: Callable[[Gateway], None],
     source: tuple[Path | None, Path | None] | None = None,
+    instead: Instead | None = None,
     tail: Tail | None = None,
 ) -> None:
     """Run until SIGTERM or SIGINT. `announce` is called once requests are answered; the others as in `running`."""
@@ -345,7 +364,7 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    async with running(settings, source=source, tail=tail) as gateway:
+    async with running(settings, source=source, instead=instead, tail=tail) as gateway:
         interpreter.settled()
         log.info("gateway.ready", version=__version__, urls=gateway.urls, epoch=gateway.identity.epoch)
         announce(gateway)

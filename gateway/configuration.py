@@ -2,18 +2,24 @@
 would change, and keys written into it without touching the rest.
 """
 
+import copy
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
+from gateway import sealed
 from gateway.kernel.disk import write_whole
 from gateway.kernel.errors import BadRequest, Invalid, StartupError
+from gateway.kernel.secrets import Secrets
 from gateway.settings import CONFIGS, Settings, flat, in_force, load, origins, parsed, unused
+
+if TYPE_CHECKING:  # for whoever writes a configuration
+    from tomlkit import TOMLDocument
 
 TEXT_MAX_CHARACTERS = 200_000
 CHANGES_MAX = 50
@@ -25,16 +31,26 @@ Check = Callable[[Settings], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Instead:
+    """Another file than the one that was named is in force. `why`: for people."""
+
+    file: Path
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Configuration:
     """`path` and `data` as on the command line, None where nothing was named; `check` raises StartupError.
 
     `read` false: what runs was not read from a file (the demo): there is nothing to compare with, nor to write into.
+    `instead`: what it was read from, when that is not the file that was named.
     """
 
     path: Path | None
     data: Path | None
     check: Check
     read: bool = True
+    instead: Instead | None = None
 
     @property
     def file(self) -> Path:
@@ -46,7 +62,7 @@ class Configuration:
         if not self.read:
             values = [{"key": key, "value": value, "origin": GIVEN} for key, value in flat(running.shown())]
             return {"file": None, "there": False, "values": values, "restart": [], "error": None}
-        came = origins(self.path, self.data)
+        came = origins(self.instead.file if self.instead else self.path, self.data)
         values = [
             {"key": key, "value": value, "origin": next(_origins(key, came), DEFAULT)}
             for key, value in flat(running.shown())
@@ -77,21 +93,49 @@ class Configuration:
         return changed(running, self._settings(text))
 
     def write(self, changes: Mapping[str, Any]) -> dict[str, Any]:
-        """Sets keys (`cloud.url`) in the file, comments stay. Raises Invalid when the whole would not be a configuration.
+        """Sets keys (`cloud.url`) in the file, secrets sealed, comments stay. Raises Invalid when the whole would not be a
+        configuration, StorageFailed when a secret cannot be sealed.
 
         `written` false: the file cannot be written; `paste` is what has to stand in it.
         """
         if not self.read:
             raise Invalid("what runs here was not read from a file: `eryxon-gateway run --config FILE` reads one")
         self._settable(changes)
-        text = self._with(changes)
-        told = self.checked(text)
+        document = self._document()
+        self._put(document, changes)
+        told = self.checked(document.as_string())
         if not told["ok"]:
             raise Invalid("; ".join(told["errors"]), [{"field": "changes", "message": one} for one in told["errors"]])
-        answer = {"file": str(self.file), "written": True, "keys": sorted(changes), "warnings": told["warnings"]}
+        settings, written = self._settings(document.as_string()), copy.deepcopy(dict(changes))
+        sealed.seal(written, Secrets(settings.data_dir, settings.credentials))
+        self._put(document, written)
+        return self._saved(document, written) | {"warnings": told["warnings"]}
+
+    def seal(self) -> dict[str, Any]:
+        """Seals the secrets that stand in the file in the clear, comments stay; `keys`: which. Raises Invalid, StorageFailed.
+
+        `written` as in `write`.
+        """
+        if not self.read or not self.file.exists():
+            raise Invalid(f"there is no configuration to seal: {self.file}")
+        document = self._document()
+        before = self._settings(document.as_string())
+        done = sealed.seal(document, Secrets(before.data_dir, before.credentials))
+        if self._settings(document.as_string()) != before:  # as read again, with every secret opened
+            raise Invalid(
+                f"{self.file} would not be the same configuration with its secrets sealed: nothing was changed"
+            )
+        lines = {key: value for key, value in flat(document.unwrap()) if any(one.startswith(key) for one in done)}
+        return self._saved(document, lines) | {"keys": done}
+
+    def _saved(self, document: "TOMLDocument", changes: Mapping[str, Any]) -> dict[str, Any]:
+        """`changes`: what is new in it."""
+        answer = {"file": str(self.file), "written": True, "keys": sorted(changes)}
+        if not changes:
+            return answer
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(self.file, text.encode())
+            write_whole(self.file, document.as_string().encode())
         except OSError as exc:
             why = f"{self.file} cannot be written ({exc.strerror}): put these lines into it yourself"
             return answer | {"written": False, "why": why, "paste": _lines(changes)}
@@ -113,14 +157,18 @@ class Configuration:
             if where not in (DEFAULT, str(self.file)):
                 raise Invalid(f"{key} is set by {where}, which wins over the file: change it there")
 
-    def _with(self, changes: Mapping[str, Any]) -> str:
+    def _document(self) -> "TOMLDocument":
         import tomlkit  # noqa: PLC0415 -- for whoever writes a configuration
         from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415 -- as above
 
         try:
-            document = tomlkit.parse(self.file.read_text(encoding="utf-8") if self.file.exists() else "")
+            return tomlkit.parse(self.file.read_text(encoding="utf-8") if self.file.exists() else "")
         except (OSError, UnicodeDecodeError, TOMLKitError) as exc:
             raise Invalid(f"{self.file} cannot be changed as it is: {exc}") from None
+
+    def _put(self, document: "TOMLDocument", changes: Mapping[str, Any]) -> None:
+        import tomlkit  # noqa: PLC0415 -- for whoever writes a configuration
+
         for key, value in changes.items():
             *sections, name = key.split(".")
             table: Any = document
@@ -134,7 +182,6 @@ class Configuration:
                 table.pop(name, None)
             else:
                 table[name] = value
-        return tomlkit.dumps(document)
 
 
 def changed(before: Settings, after: Settings) -> list[dict[str, Any]]:

@@ -219,7 +219,7 @@ BODIES: Mapping[tuple[str, str], Mapping[str, Body]] = {
         "what happens to jobs, and scrap": {
             "url": "https://erp.example.com/hooks/eryxon",
             "events": ["job.*", "production.scrap_recorded"],
-            "secret_key": "a long and random text",
+            "secret_key": "a long and random text",  # nosec B105 # an example for people
         },
         "everything, with a secret made here": {"url": "https://erp.example.com/hooks/all", "events": ["*"]},
     },
@@ -246,7 +246,7 @@ BODIES: Mapping[tuple[str, str], Mapping[str, Body]] = {
             "broker_url": "mqtts://mqtt.plant1.example",
             "port": 8883,
             "username": "eryxon",
-            "password": "a long and random text",
+            "password": "a long and random text",  # nosec B105 # an example for people
             "topic_pattern": "{enterprise}/mes/{site}/{area}/{cell}/{operation}/{event}",
             "default_enterprise": "acme",
             "default_site": "chicago",

@@ -89,8 +89,8 @@ def _trim_events(tx: Tx, new_id: NewId, before: str, now: str) -> Trimmed:
 
 
 def _trim_log(tx: Tx, before: str, _now: str, *, table: str) -> int:
-    oldest = f"SELECT rowid FROM {table} WHERE created_at < ? ORDER BY created_at LIMIT ?"  # noqa: S608 -- one of LOGS
-    return tx.execute(f"DELETE FROM {table} WHERE rowid IN ({oldest})", (before, LOG_SLICE)).rowcount  # noqa: S608 -- one of LOGS
+    oldest = f"SELECT rowid FROM {table} WHERE created_at < ? ORDER BY created_at LIMIT ?"  # nosec B608 # noqa: S608 -- one of LOGS
+    return tx.execute(f"DELETE FROM {table} WHERE rowid IN ({oldest})", (before, LOG_SLICE)).rowcount  # nosec B608 # noqa: S608 -- one of LOGS
 
 
 def _trim_letters(tx: Tx, before: str, _now: str) -> int:

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from gateway import __version__
 from gateway.kernel import clock as time_
+from gateway.kernel import trail
 from gateway.kernel.db import Tx
+from gateway.kernel.trail import Act
 from gateway.outbox import journal
 from gateway.outbox.event import Stamp
 
@@ -45,13 +48,15 @@ def establish(tx: Tx, stamp: Stamp, tenant_id: str, here: str) -> Identity:
     first = "epoch" not in state
     cloned = not first and bool(here) and bool(state.get("machine")) and state["machine"] != here
     device_id, epoch = state.get("device_id", ""), int(state.get("epoch", 0))
-    wanted = {"tenant_id": tenant_id, "served_at": time_.text(stamp.now)}
+    wanted = {"tenant_id": tenant_id, "served_at": time_.text(stamp.now), "version": __version__}
     epochs = _epochs(state)
     if first or cloned:
         device_id = stamp.new_id()
         epoch = max(epoch + 1, int(stamp.now.timestamp()))
         epochs.append((epoch, journal.head(tx)))
         wanted |= _life(epochs, stamp.now)
+        if cloned:
+            _began(tx, stamp, "gateway.cloned", epoch)
     wanted["device_id"] = device_id
     if here:
         wanted["machine"] = here
@@ -69,6 +74,7 @@ def restored(tx: Tx, stamp: Stamp, here: str, above: int) -> Identity:
     epochs.append((epoch, journal.head(tx)))
     wanted = _life(epochs, stamp.now) | ({"machine": here} if here else {})
     tx.executemany(_PUT, wanted.items())
+    _began(tx, stamp, "gateway.restored", epoch)
     return Identity(state.get("device_id", ""), epoch, first=False, cloned=False, epochs=tuple(epochs))
 
 
@@ -85,6 +91,10 @@ def renew(tx: Tx, highest: int, unsent: int, now: datetime) -> int | None:
     epoch = max(highest + 1, int(now.timestamp()) if trusted else 0)
     tx.executemany(_PUT, _life([*_epochs(state), (epoch, journal.head(tx))], now).items())
     return epoch
+
+
+def _began(tx: Tx, stamp: Stamp, action: str, epoch: int) -> None:
+    trail.add(tx, stamp.new_id(), stamp.text, Act(trail.BOX, trail.INSIDE, action, json.dumps({"epoch": epoch})))
 
 
 def _epochs(state: Mapping[str, str]) -> list[tuple[int, int]]:

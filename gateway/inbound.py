@@ -63,7 +63,7 @@ def route(secret: str, ring: Ring | None) -> Route:
         listing.known(call.query, ())
         if not secret or ring is None:
             raise NotFound("this gateway takes no webhooks of the cloud: [cloud] webhook_secret is not set")
-        assert call.incoming is not None  # noqa: S101 -- any body is taken as it is
+        assert call.incoming is not None  # nosec B101 # noqa: S101 -- any body is taken as it is
         raw = await call.incoming.whole()
         if not signed(raw, secret, call.headers.get(SIGNATURE, "")):
             raise Unauthorized(f"{SIGNATURE} is not the signature of this body: check [cloud] webhook_secret")
@@ -106,7 +106,7 @@ def publish_route(username: str, password: str, ring: Ring | None) -> Route:
         listing.known(call.query, ())
         if not password or ring is None:
             raise NotFound("this gateway takes no publishes of the cloud: [cloud] publish_password is not set")
-        assert call.incoming is not None  # noqa: S101 -- any body is taken as it is
+        assert call.incoming is not None  # nosec B101 # noqa: S101 -- any body is taken as it is
         raw = await call.incoming.whole()
         if not admitted(call.headers.get("Authorization", ""), username, password):
             raise Unauthorized("the user or password is wrong: check [cloud] publish_username and publish_password")

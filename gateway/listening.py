@@ -1,12 +1,14 @@
 """Where HTTP is served: plain, and with TLS once there is a certificate."""
 
 import ssl
+from collections.abc import Collection
 
 from aiohttp import web
 
 from gateway.kernel.errors import StartupError
 from gateway.settings import Http
-from gateway.tls import HTTP, Tls
+from gateway.tls import HTTP, Tls, here, named
+from gateway.web.hosts import Hosts
 
 BACKLOG = 1024  # connections that the kernel keeps while we are busy
 
@@ -27,6 +29,16 @@ def places(http: Http, tls: Tls) -> list[tuple[str, int, ssl.SSLContext | None]]
             raise StartupError(f"{why}; set [http] tls_cert and tls_key, or run `eryxon-gateway tls renew`") from None
         found.append((http.tls_host, http.tls_port, context))
     return found
+
+
+def hosts(http: Http, tls: Tls, apart: Collection[str]) -> Hosts:
+    """The names of this machine, those that its certificate says, and what the settings add. Raises StartupError."""
+    certificate = http.tls_cert or (tls.pair(HTTP).certificate if tls.there(HTTP) else None)
+    told = named(certificate) if certificate else frozenset()
+    own = {
+        f"{scheme}://{name}" for name in http.hosts for scheme in ("https", "http")
+    }  # behind a proxy that says another Host
+    return Hosts(here() | told | {*http.hosts}, own | {*http.cors_origins}, apart)
 
 
 async def listen(served: web.AppRunner, host: str, port: int, context: ssl.SSLContext | None) -> None:

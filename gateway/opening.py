@@ -6,8 +6,9 @@ from functools import partial
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database
-from gateway.kernel.errors import Damaged, StartupError
+from gateway.kernel.errors import Damaged, StartupError, StorageFailed
 from gateway.kernel.migrate import migrate
+from gateway.kernel.secrets import Secrets
 from gateway.settings import Settings
 
 
@@ -23,6 +24,8 @@ async def opened(settings: Settings, clock: Clock, *, recovering: bool = False) 
         raise StartupError(
             f"the data folder {settings.data_dir} cannot be made ({exc.strerror}): name another with --data"
         ) from None
+    with contextlib.suppress(StorageFailed):  # `secrets_problem` tells: all that needs no secret goes on
+        Secrets(settings.data_dir, settings.credentials).settle()
     async with contextlib.AsyncExitStack() as stack:
         try:
             try:
@@ -39,6 +42,13 @@ async def opened(settings: Settings, clock: Clock, *, recovering: bool = False) 
         yield db
 
 
+def secrets_problem(settings: Settings) -> str | None:
+    """Why secrets can be neither sealed nor opened, or which of the configuration do not open."""
+    told = Secrets(settings.data_dir, settings.credentials).problem()
+    return told or "; ".join(f"{key} does not open: {why}" for key, why in settings.locked.items()) or None
+
+
 def _open(settings: Settings, clock: Clock) -> contextlib.AbstractAsyncContextManager[Database]:
     prepare = partial(migrate, clock=clock)
-    return Database.open(settings.data_dir, prepare=prepare, monotonic=clock.monotonic)
+    reserve = settings.limits.upload_reserve_bytes
+    return Database.open(settings.data_dir, prepare=prepare, monotonic=clock.monotonic, reserve_bytes=reserve)

@@ -1,53 +1,32 @@
 """What can be set: one class for each section, each key with its type and default. docs/settings.md says what they mean."""
 
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr, field_validator, model_validator
+from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator, model_validator
 
+from gateway.cloud_section import Cloud
 from gateway.values import (
     Days,
     DeviceName,
     Duration,
     Filter,
+    Hosts,
     Level,
     Line,
     Name,
-    Names,
     Origins,
     Place,
     Port,
     SecretLine,
+    Section,
     Size,
     Topic,
+    hidden,
     is_loopback,
 )
-
-SECRET_MIN_CHARACTERS = 16
-_FUNCTIONS = "/functions/v1"
-_NOT_SHOWN = "***"
-SECRET_NAME = re.compile(r"secret|password|token|key$")  # of a key in a plugin's section
-
-
-def _address(name: str, url: str, example: str) -> None:
-    """Raises ValueError."""
-    address = urlsplit(url)
-    if address.scheme not in ("http", "https") or not address.hostname:
-        raise ValueError(f'{name} = "{url}" is not an address: as "{example}"')
-    if address.scheme == "http" and not is_loopback(address.hostname):
-        raise ValueError(f'{name} = "{url}" would send secrets in the clear: use https')
-
-
-def _revealed(secret: SecretStr) -> str:
-    return secret.get_secret_value()
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Gateway(Section):
@@ -78,10 +57,11 @@ class Http(Section):
     host: str = "127.0.0.1"
     port: Port = 8080
     allow_plain_lan: bool = False
-    tls_host: str = "0.0.0.0"  # noqa: S104 -- TLS is meant for the LAN
+    tls_host: str = "0.0.0.0"  # nosec B104 # noqa: S104 -- TLS is meant for the LAN
     tls_port: Port = 8443
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    hosts: Hosts = ()
     cors_origins: Origins = ()
 
     @model_validator(mode="after")
@@ -130,79 +110,10 @@ class Broker(Section):
     password: SecretStr = SecretStr("")
     tls: bool = False
     ca: Path | None = None
-    tls_host: str = "0.0.0.0"  # noqa: S104 -- TLS is meant for the LAN
+    tls_host: str = "0.0.0.0"  # nosec B104 # noqa: S104 -- TLS is meant for the LAN
     tls_port: Port = 8883
     client_certificates: bool = False
     bridge: Bridge = Bridge()
-
-
-class Cloud(Section):
-    """`kind` is `plain` when there is a url and `off` when there is none, unless it is given.
-
-    With `service_user` plans are read as that user reads them; with `webhook_secret` the cloud's webhooks are taken, with
-    `publish_password` its MQTT publishes.
-    """
-
-    kind: Literal["plain", "hub", "off"] = "off"
-    url: str = ""
-    api_key: SecretStr = SecretStr("")
-    cells: Names = ("*",)
-    pull_every: Duration = 300.0
-    timeout: Duration = 15.0
-    settle_after: Duration = 180.0
-    requests_per_day: Annotated[int, Field(ge=1)] | None = None
-    key_offline: Duration = 30 * 86_400.0
-    service_user: str = ""
-    service_password: SecretStr = SecretStr("")
-    anon_key: SecretStr = SecretStr("")
-    project_url: str = ""
-    webhook_secret: SecretStr = SecretStr("")
-    publish_username: Annotated[str, Field(pattern=r"^[^:\x00-\x1f]{1,100}$")] = "eryxon"
-    publish_password: SecretStr = SecretStr("")
-
-    @property
-    def enabled(self) -> bool:
-        return self.kind != "off"
-
-    @property
-    def project(self) -> str:
-        """Where its users sign in and its tables are; empty when nobody can tell."""
-        functions = self.url.rstrip("/")
-        derived = functions.removesuffix(_FUNCTIONS) if functions.endswith(_FUNCTIONS) else ""
-        return self.project_url.rstrip("/") or derived
-
-    @model_validator(mode="before")
-    @classmethod
-    def _kind(cls, given: Any) -> Any:
-        if isinstance(given, dict) and given.get("url") and "kind" not in given:
-            return {**given, "kind": "plain"}
-        return given
-
-    @model_validator(mode="after")
-    def _reachable(self) -> Self:
-        if self.kind == "off":
-            return self
-        _address("url", self.url, f"https://project.example{_FUNCTIONS}")
-        if not self.api_key.get_secret_value():
-            raise ValueError('api_key is missing: the cloud shows it once when it is made; or set kind = "off"')
-        return self
-
-    @model_validator(mode="after")
-    def _user(self) -> Self:
-        given = [bool(one) for one in (self.service_user, *map(_revealed, (self.service_password, self.anon_key)))]
-        if any(given) and not all(given):
-            raise ValueError("service_user, service_password and anon_key belong together: set all three or none")
-        if all(given) and self.enabled:
-            if not self.project:
-                raise ValueError(
-                    f"project_url is missing: url does not end in {_FUNCTIONS}, so nobody can tell where its users sign in"
-                )
-            _address("project_url", self.project, "https://project.example")
-        for name in ("webhook_secret", "publish_password"):
-            secret = _revealed(getattr(self, name))
-            if secret and len(secret) < SECRET_MIN_CHARACTERS:
-                raise ValueError(f"{name} is too short: at least {SECRET_MIN_CHARACTERS} characters")
-        return self
 
 
 MachineState = Literal["running", "idle", "setup", "stopped", "fault", "off", "unknown"]
@@ -337,10 +248,11 @@ class Limits(Section):
     gateway_requests_per_minute: Annotated[int, Field(ge=1)] = 6000
     gateway_requests_per_day: Annotated[int, Field(ge=1)] | None = None
     connections: Annotated[int, Field(ge=1)] = 1000
+    connections_per_key: Annotated[int, Field(ge=1)] = 100
     request_timeout: Duration = 30.0
     image_bytes: Size = 10 * 1024 * 1024
     upload_bytes: Size = 50 * 1024 * 1024
-    upload_reserve_bytes: Size = 256 * 1024 * 1024
+    upload_reserve_bytes: Size | None = None
 
 
 class Compat(Section):
@@ -373,20 +285,30 @@ class Settings(Section):
     log: Log = Log()
     plugins: Mapping[str, Mapping[str, Any]] = Field(default={}, repr=False)  # there may be secrets in it
 
+    _credentials: Path | None = None
+    _locked: Mapping[str, str] = {}
+
     @property
     def data_dir(self) -> Path:
         return self.gateway.data_dir
 
+    @property
+    def credentials(self) -> Path | None:
+        """The folder with what the service manager gave, None outside a service."""
+        return self._credentials
+
+    @property
+    def locked(self) -> Mapping[str, str]:
+        """Secrets that are sealed and do not open here, and keep their sealed text: key -> why."""
+        return self._locked
+
+    def loaded(self, credentials: Path | None, locked: Mapping[str, str]) -> Self:
+        """Not settable: whoever reads the settings adds it."""
+        self._credentials, self._locked = credentials, locked
+        return self
+
     def shown(self) -> dict[str, Any]:
         """For people: as JSON, every secret hidden."""
         shown: dict[str, Any] = json.loads(self.model_dump_json())
-        shown["plugins"] = {name: _hidden(section) for name, section in shown["plugins"].items()}
+        shown["plugins"] = {name: hidden(section) for name, section in shown["plugins"].items()}
         return shown
-
-
-def _hidden(section: Any) -> Any:
-    if isinstance(section, list):
-        return [_hidden(one) for one in section]
-    if not isinstance(section, dict):
-        return section
-    return {name: _NOT_SHOWN if SECRET_NAME.search(name) else _hidden(value) for name, value in section.items()}

@@ -2,7 +2,7 @@
 
 import math
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from itertools import islice
 from typing import Any
 
@@ -15,6 +15,7 @@ from gateway.kernel import clock as time_
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database
 from gateway.kernel.health import Health, Link
+from gateway.kernel.secrets import kept_back
 from gateway.outbox import journal
 
 PLUGINS = "plugin:"  # how the links of plugins begin
@@ -24,7 +25,7 @@ FACT_LEVELS_MAX, FACT_ENTRIES_MAX = 3, 200  # of one fact that holds others, as 
 
 class Status:
     """`epoch` is 0 when nobody has served this database yet. `drain_s(pending)`: in how many seconds so many entries will have
-    gone up.
+    gone up. `hidden`: what nobody is shown, wherever a text quotes it.
     """
 
     def __init__(
@@ -34,12 +35,14 @@ class Status:
         health: Health,
         gateway_id: str,
         drain_s: Callable[[int], float | None] | None = None,
+        hidden: Collection[str] = (),
     ) -> None:
         self._db = db
         self._clock = clock
         self._health = health
         self._gateway_id = gateway_id
         self._drain_s = drain_s
+        self._hidden = hidden
 
     def brief(self) -> str:
         """`degraded` when something of our own is wrong; a cloud or broker that is away is not."""
@@ -48,11 +51,19 @@ class Status:
     def _problems(self) -> list[str]:
         return [*self._health.problems(), *(told for told in (self._db.read_only, self._db.warning) if told)]
 
+    def _kept_back(self, value: Any) -> Any:
+        """What the other side says is shown, and so is what a plugin failed on: without our secrets in it."""
+        if isinstance(value, str):
+            return kept_back(value, self._hidden)
+        if isinstance(value, Mapping):
+            return {name: self._kept_back(one) for name, one in value.items()}
+        return [self._kept_back(one) for one in value] if isinstance(value, list | tuple) else value
+
     async def full(self) -> dict[str, Any]:
         head, epoch, readers = await self._db.read(_facts)
         now = self._clock.now()
         links: dict[str, dict[str, Any]] = {
-            link.name: {"state": link.state, "since": link.since, "error": link.error, **_shown(link)}
+            link.name: self._kept_back({"state": link.state, "since": link.since, "error": link.error, **_shown(link)})
             for link in self._health
         }
         for name, facts in readers.items():

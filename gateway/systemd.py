@@ -8,7 +8,8 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 
 from gateway.kernel.db import Database, Tx
 from gateway.kernel.errors import GatewayError
@@ -25,12 +26,28 @@ async def told(db: Database, monotonic: Callable[[], float] = time.monotonic) ->
 
     `monotonic`: the one that the database was opened with.
     """
+    async with _told("", partial(_watch, db, monotonic)):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def waiting(status: str) -> AsyncIterator[None]:
+    """The same for one that serves nothing and waits for somebody to mend it: alive while the event loop moves.
+
+    `status`: one line for `systemctl status`.
+    """
+    async with _told(status, _beat):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _told(status: str, watch: Callable[[str, float], Awaitable[None]]) -> AsyncIterator[None]:
     address, watchdog_s = supervisor()
     if not address:
         yield
         return
-    _say(address, "READY=1")
-    watching = asyncio.create_task(_watch(address, db, monotonic, watchdog_s)) if watchdog_s else None
+    _say(address, f"READY=1\nSTATUS={status}" if status else "READY=1")
+    watching = asyncio.ensure_future(watch(address, watchdog_s)) if watchdog_s else None
     try:
         yield
     finally:
@@ -40,7 +57,13 @@ async def told(db: Database, monotonic: Callable[[], float] = time.monotonic) ->
         _say(address, "STOPPING=1")
 
 
-async def _watch(address: str, db: Database, monotonic: Callable[[], float], watchdog_s: float) -> None:
+async def _beat(address: str, watchdog_s: float) -> None:
+    while True:
+        _say(address, "WATCHDOG=1")
+        await asyncio.sleep(watchdog_s * LOOK_SHARE)
+
+
+async def _watch(db: Database, monotonic: Callable[[], float], address: str, watchdog_s: float) -> None:
     look_s, still_max_s = watchdog_s * LOOK_SHARE, watchdog_s * STILL_SHARE
     while True:
         began_s = monotonic()

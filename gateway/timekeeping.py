@@ -4,12 +4,10 @@ Durations come from instants, so without this an operation that was started in 1
 open (running, paused) always moves with the clock. What is over is left, unless the old clock was never set at all.
 """
 
-import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -19,12 +17,13 @@ from gateway.catalog import store as rows_
 from gateway.catalog.resources import Resource
 from gateway.jobs.resources import JOBS
 from gateway.kernel import clock as time_
-from gateway.kernel import state
+from gateway.kernel import state, trail
 from gateway.kernel.db import Database, Tx
 from gateway.kernel.errors import GatewayError, Unavailable
 from gateway.kernel.health import Link
 from gateway.kernel.ids import NewId
-from gateway.kernel.steady import STEP_MIN, SteadyClock, Step
+from gateway.kernel.steady import STEP_MIN, SteadyClock, Step, boot
+from gateway.kernel.trail import Act
 from gateway.operations.quantities.resources import QUANTITIES
 from gateway.operations.resources import OPERATIONS
 from gateway.operations.time_entries.resources import TIME_ENTRIES
@@ -32,7 +31,6 @@ from gateway.outbox import journal
 from gateway.outbox.event import Change, Event, Stamp, job_lane, row_lane
 from gateway.transfer.tables import BY_NAME
 
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 LOOK_EVERY_S = 1.0
 _KEY = "clock"
 _LIFECYCLE = ("started_at", "paused_at", "resumed_at", "completed_at", "moved_at")
@@ -106,13 +104,6 @@ class Timekeeping:
         log.warning("clock.set", by_s=round(step.by.total_seconds()), corrected=rows)
 
 
-def boot(file: Path = BOOT_ID) -> str:
-    """Another one with each start of the machine; empty where nobody tells."""
-    with contextlib.suppress(OSError):
-        return file.read_text().strip()
-    return ""
-
-
 def correct(tx: Tx, stamp: Stamp, step: Step, offset_s: float) -> int:
     """Move the instants that were written between the machine's start and the step. Returns how many rows have some."""
     events = []
@@ -120,6 +111,8 @@ def correct(tx: Tx, stamp: Stamp, step: Step, offset_s: float) -> int:
         for row in _written_by_it(tx, table, step):
             events += _moved(tx, stamp, table, row, step)
     journal.append(tx, stamp, events)
+    told = json.dumps({"by_s": round(step.by.total_seconds()), "corrected": len(events)})
+    trail.add(tx, stamp.new_id(), stamp.text, Act(trail.BOX, trail.INSIDE, "clock.set", told))
     _store(tx, offset_s)
     return len(events)
 
@@ -129,7 +122,7 @@ def _written_by_it(tx: Tx, table: _Written, step: Step) -> list[dict[str, Any]]:
     which = f"({within})" if not time_.trusted(step.ended) else f"{table.open} AND ({within})"
     if table.resource is TIME_ENTRIES:  # one that runs since yesterday may have been paused by it
         which = f"{which} OR {table.open}"
-    sql = f"SELECT * FROM {table.resource.table} WHERE {which}"  # noqa: S608 -- declared names only
+    sql = f"SELECT * FROM {table.resource.table} WHERE {which}"  # nosec B608 # noqa: S608 -- declared names only
     asked = {"began": time_.text(step.began), "ended": time_.text(step.ended)}
     return [dict(row) for row in tx.execute(sql, asked)]
 

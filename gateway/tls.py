@@ -5,9 +5,11 @@
 
 import contextlib
 import fcntl
+import hashlib
 import ipaddress
 import os
 import socket
+import ssl
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -32,6 +34,7 @@ BACKDATED_DAYS = 1  # for devices whose clock is slow
 _SIOCGIFADDR = 0x8915  # the address of an interface
 _IFREQ = "256s"
 _IPV6 = Path("/proc/net/if_inet6")
+_ELSEWHERE = ("192.0.2.1", 9)  # an address for documentation
 _LINK_LOCAL = "20"  # a scope in that file
 
 
@@ -58,14 +61,14 @@ class Tls:
     def issue(self, name: str, now: datetime, names: Iterable[str] = ()) -> Pair:
         """A new certificate for this machine, under all its names and addresses and those given."""
         pair = self.pair(name)
-        self._sign(pair, _here(names), now, server=True)
+        self._sign(pair, here(names), now, server=True)
         return pair
 
     def kept(self, name: str, now: datetime) -> Pair:
         """The one that is there; a new one when it ends soon or this machine has an address that it does not name."""
         if self.there(name):
             told = _told(self.pair(name).certificate)
-            if now < told.ends - timedelta(days=RENEW_DAYS) and told.names >= _here(()):
+            if now < told.ends - timedelta(days=RENEW_DAYS) and told.names >= here():
                 return self.pair(name)
             return self.issue(name, now, told.names)
         return self.issue(name, now)
@@ -162,6 +165,31 @@ def ends(file: Path) -> datetime:
         raise StartupError(
             f"{file} cannot be read as a certificate ({exc}): eryxon-gateway tls renew makes one"
         ) from None
+
+
+def named(file: Path) -> frozenset[str]:
+    """The names and addresses that a certificate is for; none of one that cannot be read, which is said where it is served with."""
+    try:
+        return _told(file).names
+    except StartupError:
+        return frozenset()
+
+
+def fingerprint(file: Path) -> str:
+    """SHA-256 of a certificate, as people compare it: `AB:CD:...`. Raises StartupError."""
+    return hashlib.sha256(_der(file)).digest().hex(":").upper()
+
+
+def thumbprint(file: Path) -> str:
+    """SHA-1 of a certificate, as Windows shows it. Raises StartupError."""
+    return hashlib.sha1(_der(file), usedforsecurity=False).hexdigest()
+
+
+def _der(file: Path) -> bytes:
+    try:
+        return ssl.PEM_cert_to_DER_cert(file.read_text())
+    except (OSError, ValueError) as exc:
+        raise StartupError(f"{file} cannot be read as a certificate ({exc}): bring the right one back") from None
 
 
 def ending(file: Path, now: datetime) -> str | None:
@@ -266,7 +294,16 @@ def _write(file: Path, content: bytes) -> None:
 # ------------------------------------------------------------------ what this machine is called
 
 
-def _here(more: Iterable[str]) -> frozenset[str]:
+def outward() -> str:
+    """The address with which this machine speaks to others; empty: it has no way there. Nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking, contextlib.suppress(OSError):
+        asking.connect(_ELSEWHERE)
+        return str(asking.getsockname()[0])
+    return ""
+
+
+def here(more: Iterable[str] = ()) -> frozenset[str]:
+    """Its names and addresses, and `more`."""
     host = socket.gethostname()
     short = host.partition(".")[0]
     return frozenset((host, short, f"{short}.local", "localhost", *_ipv4(), *_ipv6(), *more))

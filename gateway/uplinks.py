@@ -16,19 +16,21 @@ from gateway.settings import Cloud, Settings
 from gateway.upstream.link import HubLink, HubSettings
 from gateway.upstream.uplink import Own
 
+_ASKED_WITH = ("cloud.api_key", "cloud.service_password", "cloud.anon_key")
+
 
 def cloud_link(
     settings: Settings, db: Database, clock: Clock, new_id: NewId, rng: random.Random, health: Health, own: Identity
 ) -> CloudLink | HubLink | None:
-    """None: no cloud is configured."""
+    """None: no cloud is configured, or what it is asked with does not open here (`without`)."""
     cloud = settings.cloud
     key = cloud.api_key.get_secret_value()
-    if cloud.kind == "off":
+    if without(settings):
         return None
     if cloud.kind == "hub":
         hub = HubSettings(cloud.url, key, cloud.cells, cloud.timeout)
         here = Own(settings.gateway.id, own.epochs, partial(_renewed, clock))
-        return HubLink(hub, here, db, clock, new_id, rng, health, blobs(settings))
+        return HubLink(hub, here, db, clock, new_id, rng, health, blobs(settings, db))
     chosen = CloudSettings(
         cloud.url,
         key,
@@ -39,7 +41,14 @@ def cloud_link(
         cloud.requests_per_day,
         _service_user(cloud),
     )
-    return CloudLink(chosen, db, clock, new_id, rng, health, blobs(settings))
+    return CloudLink(chosen, db, clock, new_id, rng, health, blobs(settings, db))
+
+
+def without(settings: Settings) -> str | None:
+    """Why there is no link, None when there is one."""
+    if settings.cloud.kind == "off":
+        return "no cloud is configured"
+    return next((f"{key} does not open: {why}" for key, why in settings.locked.items() if key in _ASKED_WITH), None)
 
 
 def _service_user(cloud: Cloud) -> ServiceUser | None:

@@ -4,7 +4,16 @@ import ipaddress
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, SecretStr, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SecretStr,
+    WithJsonSchema,
+)
 
 PORT_MAX = 65_535
 TOPIC_BYTES_MAX = 512
@@ -12,6 +21,12 @@ BROKER_USERS = ("gateway", "viewer", "bridge")  # no device is called so
 _UNITS_S = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:]+\])(?::\d{1,5})?")
+
+_HOST = re.compile(r"\*|(?:\*\.)?[a-z0-9_](?:[a-z0-9._-]*[a-z0-9])?")
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def _seconds(value: Any) -> Any:
@@ -43,6 +58,15 @@ def _origin(text: str) -> str:
             f'"{text}" is no origin: as "https://office.example" or "http://10.0.0.5:3000", nothing behind it'
         )
     return text
+
+
+def _host(text: str) -> str:
+    """As a browser sends it, without the port."""
+    if _HOST.fullmatch(text.lower()) is None:
+        raise ValueError(
+            f'"{text}" is no name of a host: as "gw-a1.plant.example" or "*.plant.example", without scheme and port; "*": any'
+        )
+    return text.lower()
 
 
 def _filter(text: str) -> str:
@@ -81,6 +105,8 @@ DeviceName = Annotated[Name, AfterValidator(_no_user_of_ours)]
 Filter = Annotated[str, AfterValidator(_filter)]
 Origin = Annotated[str, AfterValidator(_origin)]
 Origins = Annotated[tuple[Origin, ...], BeforeValidator(_listed)]
+Host = Annotated[str, AfterValidator(_host)]
+Hosts = Annotated[tuple[Host, ...], BeforeValidator(_listed)]
 Topic = Annotated[str, AfterValidator(_topic)]
 Level = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^+#/$\x00-\x1f]+$")]  # of a topic
 
@@ -117,3 +143,16 @@ def _secret_line(secret: SecretStr) -> SecretStr:
 Place = Annotated[str, AfterValidator(_place)]
 Line = Annotated[str, AfterValidator(_line)]
 SecretLine = Annotated[SecretStr, AfterValidator(_secret_line)]
+
+
+SECRET_NAME = re.compile(r"secret|password|token|key$")  # of a key in a plugin's section
+_NOT_SHOWN = "***"
+
+
+def hidden(section: Any) -> Any:
+    """A plugin's section for people: what is called like a secret is not shown."""
+    if isinstance(section, list):
+        return [hidden(one) for one in section]
+    if not isinstance(section, dict):
+        return section
+    return {name: _NOT_SHOWN if SECRET_NAME.search(name) else hidden(value) for name, value in section.items()}

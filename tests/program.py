@@ -35,12 +35,14 @@ class Said:
 
 @dataclass
 class Program:
-    """`eryxon-gateway` with a configuration and a data folder of its own."""
+    """`eryxon-gateway` with a configuration and a data folder of its own. `within`: what starts it, as `nsenter ...`."""
 
     folder: Path
     data: Path
     port: int
     environment: dict[str, str]
+    within: tuple[str, ...] = ()
+    python: tuple[str, ...] = ("-m", "gateway")  # how it is started
 
     @classmethod
     def at(cls, folder: Path) -> "Program":
@@ -63,7 +65,14 @@ class Program:
 
     def call(self, *words: str, stdin: str | None = None, where: bool = True) -> Said:
         """Run it to its end; `where`: with --config after its own arguments."""
-        command = [sys.executable, "-m", "gateway", *words, *(["--config", str(self.config)] if where else [])]
+        command = [
+            *self.within,
+            sys.executable,
+            "-m",
+            "gateway",
+            *words,
+            *(["--config", str(self.config)] if where else []),
+        ]
         done = subprocess.run(
             command,
             input=stdin or "",
@@ -92,7 +101,7 @@ class Program:
         with (
             (self.folder / "log").open("a") as log,
             subprocess.Popen(
-                [sys.executable, "-m", "gateway", "run", "--config", str(self.config)],
+                [*self.within, sys.executable, *self.python, "run", "--config", str(self.config)],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,

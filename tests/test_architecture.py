@@ -14,15 +14,19 @@ LINES_MAX = 400
 # Who may import whom, below `gateway`. A name that is not here may not exist: say where it stands first.
 TOOLS = {"kernel", "outbox"}
 WORK = TOOLS | {"web"}
-FRAME = {"examples", "status", "identity", "housekeeping", "timekeeping", "systemd"}
+FRAME = {"capacity", "examples", "status", "identity", "housekeeping", "timekeeping", "systemd"}
+START = {"starts", "error_page"}
 MAY = {
     "kernel": set(),
     "outbox": {"kernel"},
     "web": TOOLS,
     "values": set(),
-    "sections": {"values"},
-    "settings": {"kernel", "sections", "values"},
-    "configuration": {"kernel", "settings"},
+    "cloud_section": {"values"},
+    "sections": {"cloud_section", "values"},
+    "credentials": {"kernel"},
+    "sealed": {"kernel", "values"},
+    "settings": {"cloud_section", "kernel", "credentials", "sealed", "sections", "values"},
+    "configuration": {"kernel", "sealed", "settings"},
     "catalog": WORK,
     "jobs": WORK | {"catalog"},
     "operations": WORK | {"catalog", "jobs"},
@@ -38,7 +42,7 @@ MAY = {
     "terminals": WORK | {"catalog", "jobs", "operations", "issues", "batches", "files"},
     "screens": WORK
     | {"catalog", "operations", "issues", "files", "hub", "sections", "terminals"}
-    | {"admin", "mcp_keys", "ops", "transfer"},
+    | {"admin", "mcp_keys", "ops", "tls", "transfer"},
     "tls": {"kernel"},
     "machines": WORK | {"catalog", "jobs", "operations", "issues", "sections"},
     "uns": WORK | {"settings", "machines", "replays", "tls", "values"},
@@ -52,16 +56,21 @@ MAY = {
     "upstream": TOOLS | {"catalog", "cloud", "files", "hub", "jobs", "operations"},
     "status": TOOLS | {"cloud", "hub"},
     "identity": TOOLS,
+    "metrics": WORK | {"backups", "settings", "tls"},
     "inbound": WORK,
     "examples": set(),
+    "capacity": {"kernel"},
     "housekeeping": TOOLS | {"cloud", "publishers", "settings", "webhooks"},
     "timekeeping": TOOLS | {"catalog", "jobs", "operations", "batches", "transfer"},
     "systemd": {"kernel", "settings"},
-    "repairs": TOOLS | {"backups", "cloud", "configuration", "sections", "settings", "tls", "uns"},
+    "repairs": TOOLS | {"backups", "updates", "cloud", "configuration", "sealed", "sections", "settings", "tls", "uns"},
     "support": {"kernel", "settings"},
-    "backups": TOOLS | {"settings", "identity"},
+    "backups": TOOLS | {"sealed", "settings", "identity"},
+    "updates": TOOLS | {"backups", "settings"},
     "opening": {"backups", "kernel", "settings"},
-    "listening": {"kernel", "settings", "tls"},
+    "listening": {"kernel", "settings", "tls", "web"},
+    "starts": {"kernel"},
+    "error_page": WORK | {"listening", "settings", "systemd"},
     "plugin_api": WORK | {"mcp_keys", "values"},
     "plugin_host": WORK | {"machines", "mcp_keys", "plugin_api"},
     "ops": WORK | {"configuration", "settings", "uns"},
@@ -108,6 +117,7 @@ MAY = {
         "hub",
         "machines",
         "mcp_keys",
+        "metrics",
         "plugin_host",
         "reports",
         "uns",
@@ -127,9 +137,10 @@ MAY = {
     "demo": {"kernel", "uns"},
     "cli": WORK
     | FRAME
+    | START
     | {"settings", "opening", "admin", "api", "app", "backups", "transfer", "demo", "tls", "uns", "values", "hub"}
-    | {"configuration", "ops"}
-    | {"mcp_keys", "plugin_api", "plugin_host", "repairs", "reports", "support", "terminals"},
+    | {"configuration", "ops", "sealed"}
+    | {"mcp_keys", "plugin_api", "plugin_host", "repairs", "reports", "support", "terminals", "updates"},
     "__main__": {"cli"},
     "__init__": set(),
     "plugins": {"plugin_api"},
@@ -203,6 +214,7 @@ def test_only_one_file_each_speaks_a_protocol():
         "gateway/webhooks/posting.py",
         "plugins/mtconnect/agent.py",
         "gateway/admin/client.py",  # our own socket
+        "gateway/updates/trial.py",  # a gateway of our own, on trial
     }
     assert saying(r"\bsqlite3\.connect\(") == {"gateway/kernel/connection.py"}
 
@@ -217,6 +229,7 @@ def test_everything_is_caught_only_where_somebody_tries_again_or_answers():
         "gateway/web/server.py",
         "gateway/web/inside.py",  # the same for a call inside another one
         "gateway/uns/inbound/receiver.py",  # a message that fails is refused: raised it would come again for ever
+        "gateway/cli/serve.py",  # a start that fails again and again: a page says so
         "gateway/cloud/uplink.py",  # an event that fails again and again is parked
         "gateway/upstream/uplink.py",  # a request that fails is made again later
     }

@@ -175,7 +175,7 @@ def test_every_event_is_named():
 
 
 def test_every_page_is_named():
-    pages = "/livez /readyz /healthz /metrics /openapi.json /asyncapi.json /ca.crt /docs".split()
+    pages = "/livez /readyz /healthz /metrics /openapi.json /asyncapi.json /ca.crt /trust /docs".split()
     for page in pages:
         assert f"`{page}`" in API
 

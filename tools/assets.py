@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
+import subprocess  # nosec B404 # npm has no other door
 import sys
 from pathlib import Path
 
@@ -110,7 +110,7 @@ def npm_command() -> list[str] | None:
     """An installed npm that reads our lock, else the one inside the Node.js wheel, else None."""
     npm = shutil.which("npm")
     if npm:
-        asked = subprocess.run([npm, "--version"], capture_output=True, text=True, check=False).stdout.split(".")
+        asked = subprocess.run([npm, "--version"], capture_output=True, text=True, check=False).stdout.split(".")  # nosec B603 # a list, no shell; words of ours
         if asked[0].isdecimal() and int(asked[0]) >= OLDEST_NPM:
             return [npm]
     for folder in (NODE_DIR, *map(Path, sys.path)):  # sys.path: an isolated build installs the wheel for itself
@@ -130,7 +130,7 @@ def install(folder: Path, *options: str) -> None:
         shutil.copyfile(NPM_DIR / name, folder / name)
     quiet = "--ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error --fetch-retries=1"
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # nosec B603 # a list, no shell; words of ours
             [*npm, "ci", *options, *quiet.split(), "--fetch-timeout=60000"],
             cwd=folder,
             env={
@@ -155,6 +155,8 @@ def take(package: str, patterns: tuple[str, ...], part: Path, below: str) -> lis
     """Copies a package's wanted files and its licence; raises if a name has gone, as in a renamed release."""
     source = WORK / "node_modules" / package
     about = json.loads((source / "package.json").read_text(encoding="utf-8"))
+    lock = json.loads((NPM_DIR / "package-lock.json").read_text(encoding="utf-8"))["packages"]
+    integrity = lock[f"node_modules/{package}"]["integrity"]
     taken = []
     for pattern in (*patterns, "LICENSE*"):
         found = sorted(source.glob(pattern))
@@ -167,7 +169,12 @@ def take(package: str, patterns: tuple[str, ...], part: Path, below: str) -> lis
             (part / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, part / name)
             sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
-            whence = {"package": package, "version": about["version"], "licence": about["license"]}
+            whence = {
+                "package": package,
+                "version": about["version"],
+                "licence": about["license"],
+                "integrity": integrity,
+            }
             taken.append({"file": name, **whence, "sha256": sha256})
     return taken
 

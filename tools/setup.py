@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import shutil
-import subprocess
+import subprocess  # nosec B404 # pip, apt and dpkg-deb have no other door
 import sys
 import time
 from collections.abc import Callable
@@ -32,6 +32,7 @@ MOSQUITTO_PACKAGES = {
     "mosquitto_pub": "mosquitto-clients",
 }
 CURL_PACKAGES = {"curl": "curl"}
+TRUST_PACKAGES = {"certutil": "libnss3-tools", "openssl": "openssl"}
 CHROMIUM_PACKAGES = ["chromium-headless-shell", "fonts-dejavu-core"]
 OLDEST_PYTHON = (3, 11)
 REASON_CHARS = 800  # of what a failed tool said: its last lines
@@ -68,6 +69,11 @@ def set_up(apt: PrivateApt, *, tests: bool) -> list[str]:
         extras += [
             ("Node.js", node, "Playwright tries its own"),
             ("npm packages of the tests", npm_packages, "the tests with other people's MQTT clients will fail"),
+            (
+                "certutil and openssl",
+                lambda: unpacked(apt, "trust", TRUST_PACKAGES),
+                "the tests of who trusts the gateway's CA will fail",
+            ),
             ("Chromium", lambda: chromium(apt), "the tests of pages will fail"),
             ("a Debian to install into", lambda: bare_debian(apt), "the tests of the installer will fail"),
             ("wheels of the bundle", wheels, "the tests of the installer will fail"),
@@ -354,7 +360,7 @@ def outside_the_environment() -> None:
     """Started with the Python of `.venv` (it was activated): go on with the one it was made from, as it may be replaced."""
     if Path(sys.prefix) == VENV:
         python = str(Path(sys.base_prefix) / "bin" / "python3")
-        os.execv(python, [python, *sys.argv])  # noqa: S606 -- no shell wanted; by its full path, or PATH leads back here
+        os.execv(python, [python, *sys.argv])  # nosec B606 # noqa: S606 -- no shell wanted; by its full path, or PATH leads back here
 
 
 def check_machine() -> None:
@@ -377,13 +383,13 @@ def ran(
     *command: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     words = [str(word) for word in command]
-    return subprocess.run(
+    return subprocess.run(  # nosec B603 # a list, no shell; words of ours
         words, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
 
 
 def works(*command: str | Path) -> bool:
-    return subprocess.run([str(word) for word in command], capture_output=True, check=False).returncode == 0
+    return subprocess.run([str(word) for word in command], capture_output=True, check=False).returncode == 0  # nosec B603 # a list, no shell; words of ours
 
 
 def say(text: str) -> None:

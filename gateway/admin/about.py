@@ -3,6 +3,7 @@
 import asyncio
 import json
 import platform
+import re
 import sqlite3
 from importlib import metadata, resources
 from typing import Any
@@ -12,6 +13,7 @@ from gateway.admin import plugins
 from gateway.admin.box import Arguments, Box
 
 OURS = "eryxon-gateway"
+UNKNOWN = "?"
 LICENCE_MAX_CHARACTERS = 60  # some packages have all of it in that field
 _VENDOR = "static/vendor/VENDOR.json"
 
@@ -29,18 +31,36 @@ async def about(box: Box, given: Arguments) -> dict[str, Any]:
     }
 
 
+def distributions() -> dict[str, metadata.Distribution]:
+    """What is installed, by the name that indexes know it by. Of two of one name the first on the path runs."""
+    found: dict[str, metadata.Distribution] = {}
+    for one in metadata.distributions():
+        if one.name:
+            found.setdefault(normal(one.name), one)
+    return dict(sorted(found.items()))
+
+
+def normal(name: str) -> str:
+    """As an index spells it: `Ruamel.YAML` and `ruamel_yaml` are one package."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 def _packages() -> list[dict[str, str]]:
     """What is installed beside us."""
-    found = {one.name.lower(): _package(one) for one in metadata.distributions() if one.name}
-    return [found[name] for name in sorted(found) if name != OURS]
+    return [
+        {"name": one.name, "version": one.version, "licence": licence(one)}
+        for name, one in distributions().items()
+        if name != OURS
+    ]
 
 
-def _package(one: metadata.Distribution) -> dict[str, str]:
+def licence(one: metadata.Distribution) -> str:
+    """As the package says it: an expression of SPDX, or words; UNKNOWN when it says nothing."""
     told = one.metadata
     short = [told[name] for name in ("License-Expression", "License") if name in told]
     classes = [text.rpartition(" :: ")[2] for text in told.get_all("Classifier") or () if text.startswith("License ::")]
-    licence = next((text for text in short if text and len(text) <= LICENCE_MAX_CHARACTERS), None)
-    return {"name": one.name, "version": one.version, "licence": licence or ", ".join(classes) or "?"}
+    said = next((text for text in short if text and len(text) <= LICENCE_MAX_CHARACTERS), None)
+    return said or ", ".join(classes) or UNKNOWN
 
 
 def _files() -> list[dict[str, str]]:

@@ -8,6 +8,7 @@ from typing import Any
 from gateway.admin.box import Arguments, Box
 from gateway.backups import restore
 from gateway.backups.store import Backups
+from gateway.kernel.room import Use
 
 
 def _of(box: Box) -> Backups:
@@ -16,6 +17,7 @@ def _of(box: Box) -> Backups:
 
 async def create(box: Box, given: Arguments) -> dict[str, Any]:
     """passphrase (or None: without secrets), kept: in the folder with the others; else until `drop`."""
+    box.db.room.require(Use.UPLOAD)
     making = partial(_of(box).create, box.db.path, given.get("passphrase"), kept=given.get("kept", True))
     return (await asyncio.to_thread(making)).told()
 

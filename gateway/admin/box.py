@@ -29,7 +29,7 @@ Arguments = Mapping[str, Any]
 class Box:
     """`status` tells what `/healthz` does; `call` carries out a call of the REST API, see `plugin_host.ports.carried_out`.
     `restart` a plugin: NotRunning where none is at work. `broker_door` tells what stands at the broker's address; `tail` holds
-    the log of a gateway that runs; `by` is who asks.
+    the log of a gateway that runs; `scrape` tells what /metrics does; `by` is who asks.
     """
 
     settings: Settings
@@ -47,4 +47,5 @@ class Box:
     switch: Switch
     broker_door: "Callable[[], Awaitable[Broker | None]]"
     tail: Tail | None = None
+    scrape: Callable[[], Awaitable[tuple[bytes, str]]] | None = None
     by: Caller = CALLER

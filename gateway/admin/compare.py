@@ -25,7 +25,7 @@ async def compare(box: Box, given: Arguments) -> list[dict[str, Any]]:
     cloud = box.settings.cloud
     if cloud.kind != "plain":
         return [_told(one, "rows are compared with a plain cloud only") for one in wanted]
-    budget = Budget(box.db, box.clock, random.Random(), None)  # noqa: S311 -- jitter, no secret
+    budget = Budget(box.db, box.clock, random.Random(), None)  # nosec B311 # noqa: S311 -- jitter, no secret
     key = cloud.api_key.get_secret_value()
     client = CloudClient(cloud.url, key, box.clock, budget, Functions(box.clock), timeout_s=ANSWER_MAX_S)
     async with client.connected():

@@ -28,3 +28,8 @@ async def diff(box: Box, given: Arguments) -> list[dict[str, Any]]:
 async def write(box: Box, given: Arguments) -> dict[str, Any]:
     """changes: key -> value, null takes it out. In force after a restart."""
     return await asyncio.to_thread(box.configuration.write, dict(given["changes"]))
+
+
+async def seal(box: Box, _given: Arguments) -> dict[str, Any]:
+    """The secrets that stand in the file in the clear are sealed; what they are does not change."""
+    return await asyncio.to_thread(box.configuration.seal)

@@ -25,7 +25,7 @@ async def row(box: Box, given: Arguments) -> dict[str, Any]:
 
 
 def _row(connection: sqlite3.Connection, kept: Kept, row_id: str) -> dict[str, Any]:
-    found = connection.execute(f"SELECT * FROM {kept.table} WHERE id = ?", (row_id,)).fetchone()  # noqa: S608 -- declared names
+    found = connection.execute(f"SELECT * FROM {kept.table} WHERE id = ?", (row_id,)).fetchone()  # nosec B608 # noqa: S608 -- declared names
     if found is None:
         raise NotFound(f'{kept.table} has no row "{row_id}"')
     values = {name: "***" if value is not None and is_secret(name) else value for name, value in dict(found).items()}

@@ -38,7 +38,8 @@ def wanted(record: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
         return False
     if given.get("module") and not str(record.get("module", "")).startswith(str(given["module"])):
         return False
-    return not given.get("request_id") or record.get("request_id") == given["request_id"]
+    asked = given.get("request_id")
+    return not asked or record.get("request_id") == asked or asked in record.get("request_ids", ())
 
 
 def _rank(name: Any) -> int:

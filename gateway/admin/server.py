@@ -10,7 +10,7 @@ from gateway.admin import backups
 from gateway.admin.box import CALLER, Box
 from gateway.admin.socket import CHUNK_BYTES, PATH, SOCKET, short
 from gateway.admin.transfer import importing
-from gateway.admin.verbs import verb
+from gateway.admin.verbs import carried_out
 from gateway.kernel.errors import BadRequest, GatewayError
 from gateway.outbox.event import encode
 from gateway.transfer.commands import laid_down
@@ -43,10 +43,10 @@ def application(app: web.Application, box: Box) -> web.Application:
     """
 
     async def handle(request: web.Request) -> web.Response:
-        run = verb(request.match_info["verb"])
         try:
             given = json.loads(await request.read() or b"{}")
-            return web.Response(body=encode(await run(box, given)).encode(), content_type="application/json")
+            answer = await carried_out(box, SOCKET, request.match_info["verb"], given)
+            return web.Response(body=encode(answer).encode(), content_type="application/json")
         except (KeyError, TypeError, ValueError) as exc:
             raise BadRequest(f"the arguments do not fit the verb: {exc!r}") from exc
 
@@ -54,7 +54,7 @@ def application(app: web.Application, box: Box) -> web.Application:
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
         await response.prepare(request)
         try:
-            async with laid_down(request.content.iter_chunked(CHUNK_BYTES), box.settings.data_dir) as path:
+            async with laid_down(request.content.iter_chunked(CHUNK_BYTES), box.db.room) as path:
                 async for told in importing(box, path, request.query["name"], dry_run="dry_run" in request.query):
                     await response.write(encode(told).encode() + b"\n")
         except GatewayError as exc:

@@ -7,7 +7,6 @@ from gateway.admin.box import Arguments, Box
 from gateway.support import files as bundle
 from gateway.support.files import Seen
 from gateway.support.redaction import words_in
-from gateway.web.pages import exposition
 
 
 async def listed(_box: Box, _given: Arguments) -> list[dict[str, str]]:
@@ -25,7 +24,7 @@ async def files(box: Box, _given: Arguments) -> dict[str, str]:
     """Name -> text; `bundle.packed` makes a zip of it."""
     findings = await repairs.listed(box, {"all": True})
     report = await box.status()
-    metrics = (await asyncio.to_thread(exposition, report, box.db.commits.count)).decode()
+    metrics = "" if box.scrape is None else (await box.scrape())[0].decode()
     log = None if box.tail is None else [record for _, record in box.tail.after(0)]
     seen = Seen(box.settings, findings, report, metrics, log, bundle.threads())
     words = await asyncio.to_thread(lambda: words_in(bundle.told(seen)))

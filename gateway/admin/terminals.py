@@ -33,5 +33,7 @@ async def revoke(box: Box, given: Arguments) -> dict[str, Any]:
 async def pin(box: Box, given: Arguments) -> dict[str, Any]:
     """operator (id, user name or employee number), pin. Raises NotFound, Invalid."""
     person = await box.db.read(store.person, await box.db.read(operator_id, given["operator"]))
-    await Pins(box.db, box.clock, Secrets(box.settings.data_dir)).set(person, Pin(given["pin"]))
+    await Pins(box.db, box.clock, Secrets(box.settings.data_dir, box.settings.credentials)).set(
+        person, Pin(given["pin"])
+    )
     return {"operator_id": person.id, "name": person.name}

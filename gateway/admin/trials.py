@@ -29,7 +29,7 @@ async def cloud(box: Box, given: Arguments) -> dict[str, Any]:
     except ValidationError as exc:
         raise Invalid(_words(exc)) from None
     # What comes of it must not count for the link that runs: a budget and functions of its own.
-    budget = Budget(box.db, box.clock, random.Random(), None)  # noqa: S311 -- jitter, no secret
+    budget = Budget(box.db, box.clock, random.Random(), None)  # nosec B311 # noqa: S311 -- jitter, no secret
     key = wanted.api_key.get_secret_value()
     client = CloudClient(wanted.url, key, box.clock, budget, Functions(box.clock), timeout_s=CLOUD_MAX_S)
     async with client.connected():

@@ -4,8 +4,10 @@ from collections.abc import Awaitable, Callable
 from importlib import import_module
 from typing import Any
 
-from gateway.admin.box import Box
+from gateway.admin.box import Arguments, Box
 from gateway.kernel.errors import NotFound
+from gateway.kernel.trail import Act, Trail
+from gateway.mcp_keys.redaction import redacted
 
 _VERBS = {
     "keys.create": ("keys", "create"),
@@ -46,6 +48,7 @@ _VERBS = {
     "config.check": ("config", "check"),
     "config.diff": ("config", "diff"),
     "config.set": ("config", "write"),
+    "config.seal": ("config", "seal"),
     "cloud.test": ("trials", "cloud"),
     "broker.test": ("trials", "broker"),
     "data.counts": ("data", "counts"),
@@ -68,6 +71,25 @@ _VERBS = {
     "support.list": ("support", "listed"),
     "support.files": ("support", "files"),
 }
+# They only look, or leave a record of their own: nothing of them is kept on the trail.
+LOOKS = frozenset(
+    """
+    keys.list mcp.used api.call plugins.list status queue.list queue.waiting queue.tables queue.look queue.compare queue.now
+    backups.list backups.verify conflicts.list uns.check uns.devices.list machines.list config.show config.check config.diff
+    cloud.test broker.test data.counts data.row logs.show ops.overview ops.history ops.actions ops.about terminals.list
+    repairs.list audit.page support.list
+    """.split()
+)
+
+
+async def carried_out(box: Box, source: str, name: str, given: Arguments) -> Any:
+    """The verb's answer; what it did is put on the trail. `source`: where it was asked for. Raises as the verb, NotFound."""
+    answer = await verb(name)(box, given)
+    if name not in LOOKS:
+        which = {"which": given["key"]} if "key" in given else {}  # of a key its name or id, which is no secret
+        act = Act(box.by.name, source, name, redacted({**given, **which}))
+        await Trail(box.db, box.clock, box.new_id).add(act)
+    return answer
 
 
 def verb(name: str) -> Callable[[Box, Any], Awaitable[Any]]:

@@ -28,9 +28,11 @@ SELECT (SELECT count(*) FROM events e WHERE e.seq > r.position AND NOT EXISTS (
 def copied(source: Path, target: Path) -> Contents:
     """One moment of `source`, whole in `target`, compared and checked. Blocks for as long as that takes; nobody who writes waits.
 
+    Opened read-only: the gateway that writes may be another process, and only its writer may checkpoint, also at the end.
+
     Raises Busy (too much was written meanwhile), Invalid (the copy is not sound), sqlite3.Error, OSError.
     """
-    with contextlib.closing(connect(source, READER_PRAGMAS)) as connection:
+    with contextlib.closing(connect(source, READER_PRAGMAS, mode="ro")) as connection:
         connection.execute("BEGIN")  # and held: each step of the copy sees the same moment
         contents = looked_at(connection)
         with contextlib.closing(connect(target)) as other, target.open("rb") as file:
@@ -68,7 +70,7 @@ def require_sound(connection: sqlite3.Connection, contents: Contents) -> None:
 
 def looked_at(connection: sqlite3.Connection) -> Contents:
     tables = [row[0] for row in connection.execute(_TABLES)]
-    counts = {one: int(connection.execute(f'SELECT count(*) FROM "{one}"').fetchone()[0]) for one in tables}  # noqa: S608 -- the schema's own names
+    counts = {one: int(connection.execute(f'SELECT count(*) FROM "{one}"').fetchone()[0]) for one in tables}  # nosec B608 # noqa: S608 -- the schema's own names
     waiting = connection.execute(_WAITING, (UPLINK,)).fetchone()
     return Contents(
         int(connection.execute("PRAGMA user_version").fetchone()[0]),

@@ -31,14 +31,16 @@ from gateway.kernel.db import Database, Tx
 from gateway.kernel.disk import synced
 from gateway.kernel.errors import Conflict, Invalid, StorageFull
 from gateway.kernel.migrate import migrate, steps
+from gateway.kernel.secrets import FILE as BOX_KEY
+from gateway.kernel.secrets import KNOWN
 from gateway.outbox.event import Stamp
 
 NAME = "gateway.sqlite"
 ASIDE = "before-restore-"  # the folder with what was there
 _WORK, _LOOKS = ".restoring-", ".verifying-"
 LEFT_BEHIND_S = 86_400.0  # what looked at a backup for so long was killed
-_STATE = "restored"  # in gateway_state: the last restore, as JSON
-_KEPT_BACK_BYTES = 64 * 1024 * 1024  # on the disk, for the service
+STATE = "restored"  # in gateway_state: the last restore, as JSON
+KEPT_BACK_BYTES = 64 * 1024 * 1024  # on the disk, for the service
 TOLD_FOR = timedelta(days=7)  # what a restore at the start could not bring back
 _SEALED = """
 SELECT EXISTS (SELECT 1 FROM webhooks WHERE secret_key IS NOT NULL)
@@ -105,7 +107,7 @@ def unpacked(archive: Archive, beside: Path, clock: Clock) -> Iterator[Path]:
             f"knows {known}): install that version, then restore"
         )
     free = free_bytes(beside)
-    if free < manifest.bytes + _KEPT_BACK_BYTES:
+    if free < manifest.bytes + KEPT_BACK_BYTES:
         raise StorageFull(
             f"the disk is too full: {manifest.bytes // 2**20} MiB are needed in {beside}, {free // 2**20} free"
         )
@@ -196,10 +198,10 @@ async def restore(
         async with Database.open(ready, prepare=_nothing, monotonic=clock.monotonic) as db:
             missing = await db.write(_begin, stamp, identity.machine(), above, manifest.made_at, more)
         found = _database_of(ready)
-        there = _set_aside(data, f"{aside}{stamp.now.strftime('%Y%m%dT%H%M%SZ')}") if before is not None else None
+        there = set_aside(data, f"{aside}{stamp.now.strftime('%Y%m%dT%H%M%SZ')}") if before is not None else None
         _put_in_place(ready, data, kept)
     log.warning("gateway.restored", backup=str(archive.file), epoch=found.epoch, pending=found.pending, missing=missing)
-    sealed = _sealed(data / NAME) and not (data / "box.key").exists()
+    sealed = _sealed(data / NAME) and not any((data / one).exists() for one in (BOX_KEY, KNOWN))
     return Restored(found.epoch, found.journal_head, found.pending, there, missing, sealed)
 
 
@@ -208,14 +210,20 @@ def _begin(tx: Tx, stamp: Stamp, machine: str, above: int, made_at: str, more: M
     missing = (
         None if brought is None else f"the database was damaged, the backup of {made_at[:16]} took its place: {brought}"
     )
-    state.put(tx, _STATE, json.dumps({"at": stamp.text, "backup_of": made_at, "missing": missing}))
+    state.put(tx, STATE, json.dumps({"at": stamp.text, "backup_of": made_at, "missing": missing}))
     identity.restored(tx, stamp, machine, above)
     return missing
 
 
+def tell(tx: Tx, missing: str, at: str) -> None:
+    """What could not be brought along, beside what is still told. `at`: ISO 8601."""
+    told = [one for one in (lost(tx, time_.parse(at)), missing) if one]
+    state.put(tx, STATE, json.dumps({"at": at, "backup_of": None, "missing": "; ".join(told)}))
+
+
 def lost(connection: sqlite3.Connection, now: datetime) -> str | None:
-    """What the last restore could not bring back, while it is young."""
-    found = state.get(connection, _STATE)
+    """What the last restore or rollback could not bring back, while it is young."""
+    found = state.get(connection, STATE)
     told = json.loads(found) if found else {}
     if not told.get("missing") or now - time_.parse(told["at"]) > TOLD_FOR:
         return None
@@ -225,11 +233,11 @@ def lost(connection: sqlite3.Connection, now: datetime) -> str | None:
 # ------------------------------------------------------------------ the step
 
 
-def _set_aside(data: Path, name: str) -> Path:
+def set_aside(data: Path, name: str) -> Path:
     """Everything that a restore replaces, under a second name: costs no room."""
     aside = data / name
     aside.mkdir(mode=0o700)
-    for one in (NAME, f"{NAME}-wal", "box.key"):
+    for one in (NAME, f"{NAME}-wal", BOX_KEY, KNOWN):
         if (data / one).exists():
             _second_name(str(data / one), str(aside / one))
     if (data / "files").is_dir():

@@ -103,7 +103,7 @@ def _rows(tx: Tx, old: sqlite3.Connection, found: _Found) -> None:
     for key, op in found.ops.items():
         if op == "delete":
             _delete(tx, key)
-        elif (row := _one(old, f'SELECT * FROM "{key[0]}" WHERE id = ?', key[1])) is None:  # noqa: S608 -- named by our own journal
+        elif (row := _one(old, f'SELECT * FROM "{key[0]}" WHERE id = ?', key[1])) is None:  # nosec B608 # noqa: S608 -- named by our own journal
             found.lost.add(key)
         elif not _put(tx, key[0], row, old):
             waiting.append((key, row))
@@ -117,7 +117,7 @@ def _rows(tx: Tx, old: sqlite3.Connection, found: _Found) -> None:
 
 def _delete(tx: Tx, key: Key) -> None:
     with contextlib.suppress(sqlite3.IntegrityError):
-        tx.execute(f'DELETE FROM "{key[0]}" WHERE id = ?', (key[1],))  # noqa: S608 -- named by our own journal
+        tx.execute(f'DELETE FROM "{key[0]}" WHERE id = ?', (key[1],))  # nosec B608 # noqa: S608 -- named by our own journal
 
 
 def _put(tx: Tx, table: str, row: Row, old: sqlite3.Connection) -> bool:
@@ -126,8 +126,8 @@ def _put(tx: Tx, table: str, row: Row, old: sqlite3.Connection) -> bool:
         _upsert(tx, table, row)
         if table in BELOW:
             below, column = BELOW[table]
-            tx.execute(f"DELETE FROM {below} WHERE {column} = ?", (row["id"],))  # noqa: S608 -- constants only
-            for one in old.execute(f"SELECT * FROM {below} WHERE {column} = ?", (row["id"],)).fetchall():  # noqa: S608 -- constants only
+            tx.execute(f"DELETE FROM {below} WHERE {column} = ?", (row["id"],))  # nosec B608 # noqa: S608 -- constants only
+            for one in old.execute(f"SELECT * FROM {below} WHERE {column} = ?", (row["id"],)).fetchall():  # nosec B608 # noqa: S608 -- constants only
                 _upsert(tx, below, dict(one))
     except sqlite3.DatabaseError as exc:
         if lacks_space(exc):
@@ -144,7 +144,7 @@ def _upsert(tx: Tx, table: str, row: Row) -> None:
     names = [name for name in _columns(tx, table) if name in row]
     marks = ", ".join("?" for _ in names)
     others = ", ".join(f"{name} = excluded.{name}" for name in names if name != "id")
-    written = f'INSERT INTO "{table}" ({", ".join(names)}) VALUES ({marks}) ON CONFLICT (id) DO UPDATE SET {others}'  # noqa: S608 -- the schema's own names
+    written = f'INSERT INTO "{table}" ({", ".join(names)}) VALUES ({marks}) ON CONFLICT (id) DO UPDATE SET {others}'  # nosec B608 # noqa: S608 -- the schema's own names
     tx.execute(written, [row[name] for name in names])
 
 
@@ -162,7 +162,7 @@ def _journal(tx: Tx, old: sqlite3.Connection, seqs: range, found: _Found) -> int
         if entry is None or any(key in found.lost for key, _ in _keys(entry)):
             found.missing.add(seq)
             continue
-        tx.execute(f"INSERT INTO events ({', '.join(names)}) VALUES ({marks})", [entry.get(name) for name in names])  # noqa: S608 -- the schema's own names
+        tx.execute(f"INSERT INTO events ({', '.join(names)}) VALUES ({marks})", [entry.get(name) for name in names])  # nosec B608 # noqa: S608 -- the schema's own names
         brought += 1
     return brought
 
@@ -171,9 +171,9 @@ def _table(tx: Tx, old: sqlite3.Connection, table: str) -> bool:
     """As much of it as can be read; True: all."""
     names = _columns(tx, table)
     marks = ", ".join("?" for _ in names)
-    written = f"INSERT OR REPLACE INTO {table} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 -- the schema's own names
+    written = f"INSERT OR REPLACE INTO {table} ({', '.join(names)}) VALUES ({marks})"  # nosec B608 # noqa: S608 -- the schema's own names
     try:
-        for row in old.execute(f"SELECT {', '.join(names)} FROM {table}"):  # noqa: S608 -- the schema's own names
+        for row in old.execute(f"SELECT {', '.join(names)} FROM {table}"):  # nosec B608 # noqa: S608 -- the schema's own names
             tx.execute(written, tuple(row))
     except sqlite3.DatabaseError as exc:
         if lacks_space(exc):
@@ -187,7 +187,7 @@ def _tidy(tx: Tx) -> None:
     tx.execute("DELETE FROM event_parked WHERE seq NOT IN (SELECT seq FROM events)")
     while orphans := tx.execute("PRAGMA foreign_key_check").fetchall():
         for table, rowid, *_ in orphans:
-            tx.execute(f'DELETE FROM "{table}" WHERE rowid = ?', (rowid,))  # noqa: S608 -- the schema's own names
+            tx.execute(f'DELETE FROM "{table}" WHERE rowid = ?', (rowid,))  # nosec B608 # noqa: S608 -- the schema's own names
 
 
 def _positions(tx: Tx, old: sqlite3.Connection) -> None:

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from gateway.kernel.disk import write_whole
 from gateway.kernel.errors import Invalid
+from gateway.kernel.secrets import FILE, KNOWN, Secrets
 
 PASSPHRASE_MIN_CHARACTERS = 12
 FILE_MAX_BYTES = 1024 * 1024  # keys, certificates and lists of users are far smaller
-# Below the data folder: the box's own key, its CA and certificates, who may connect to its broker and its OPC UA server.
-HOLDING = ("box.key", "tls/*", "broker/users.json", "broker/devices.json", "plugins/*/users.json", "plugins/*/pki/**/*")
+# Below the data folder, beside the key of the box: its CA and certificates, who may connect to its broker and its OPC UA server.
+HOLDING = ("tls/*", "broker/users.json", "broker/devices.json", "plugins/*/users.json", "plugins/*/pki/**/*")
 _MARK = b"sealed:scrypt-aesgcm:1:"
 _SALT_BYTES, _NONCE_BYTES, _KEY_BYTES = 16, 12, 32
 _COST, _BLOCK, _PARALLEL = 2**15, 8, 1  # 32 MB and a tenth of a second for each guess
@@ -36,16 +37,22 @@ class Kept:
         return cls(tree["settings"], {name: base64.b64decode(content) for name, content in tree["files"].items()})
 
     def put_back(self, folder: Path) -> None:
-        """The files, each whole. Raises OSError."""
+        """The files, each whole. Raises OSError. The key of the box goes into the data folder: the credential store is root's, and
+        install.sh moves it there.
+        """
+        if FILE in self.files:
+            (folder / KNOWN).unlink(missing_ok=True)  # what was sealed with the key until now goes, too
         for name, content in self.files.items():
             target = folder / name
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_whole(target, content)
 
 
-def holding(folder: Path) -> dict[str, bytes]:
-    """The files with secrets in a data folder."""
-    return {str(file.relative_to(folder)): file.read_bytes() for file in _files(folder)}
+def holding(folder: Path, credentials: Path | None) -> dict[str, bytes]:
+    """The files with secrets in a data folder, and the key of the box wherever it is. Raises StorageFailed."""
+    key = Secrets(folder, credentials).key()
+    own = {} if key is None else {FILE: key}
+    return own | {str(file.relative_to(folder)): file.read_bytes() for file in _files(folder)}
 
 
 def _files(folder: Path) -> Iterator[Path]:

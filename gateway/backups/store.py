@@ -1,7 +1,6 @@
 """The folder with the backups of this box: making one, proving it, and which of them stay."""
 
 import contextlib
-import errno
 import fcntl
 import os
 import shutil
@@ -25,6 +24,7 @@ from gateway.kernel.clock import Clock
 from gateway.kernel.connection import READER_PRAGMAS, connect, lacks_space, wal_bytes
 from gateway.kernel.disk import synced, write_whole
 from gateway.kernel.errors import Busy, GatewayError, NotFound, StorageFailed, StorageFull
+from gateway.kernel.room import NO_ROOM, Use, leaves_bytes
 from gateway.settings import Settings
 
 FOLDER, OUTGOING, LAST = "backups", "outgoing", "last"
@@ -33,7 +33,6 @@ LEFT_BEHIND = timedelta(days=1)  # an outgoing one that nobody has fetched
 SMALL_BYTES = 1024 * 1024  # manifest, configuration, secrets
 _FILES = "SELECT bucket, id, size_bytes, sha256 FROM files ORDER BY bucket, id"
 _WORK = ".work-"
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 log = structlog.get_logger(__name__)
 
@@ -68,6 +67,10 @@ class Backups:
         """
         if passphrase is not None:
             sealing.require_strong(passphrase)
+            if locked := next(iter(self._settings.locked.items()), None):
+                raise StorageFailed(
+                    f"a backup with secrets needs them open, and {locked[0]} does not open: {locked[1]}"
+                )
         with _storage_errors(self.folder), self._alone():
             at = self._clock.now()
             target = (self.folder if kept else self._outgoing()) / manifest.name(self._settings.gateway.id, at)
@@ -99,7 +102,9 @@ class Backups:
             copy.unlink()
             _add(work, writing, CONFIGURATION, about.encode())
             if passphrase is not None:
-                text = sealing.Kept(secrets, sealing.holding(self._settings.data_dir)).text()
+                text = sealing.Kept(
+                    secrets, sealing.holding(self._settings.data_dir, self._settings.credentials)
+                ).text()
                 _add(work, writing, SECRETS, sealing.sealed(text, passphrase, gateway))
             at = time_.text(self._clock.now())
             made = Manifest(at, __version__, gateway, contents, writing.members, missing)
@@ -128,7 +133,8 @@ class Backups:
         """For the copy and the archive beside each other. Raises StorageFull."""
         rows = database.stat().st_size + wal_bytes(database)
         needed = 2 * rows + sum(size for _, _, size, _ in _listed(database)) + SMALL_BYTES
-        free, reserve = free_bytes(self.folder), self._settings.limits.upload_reserve_bytes
+        free, total = free_bytes(self.folder), shutil.disk_usage(self.folder).total
+        reserve = leaves_bytes(Use.UPLOAD, total, self._settings.limits.upload_reserve_bytes)
         if free - needed < reserve:
             raise StorageFull(
                 f"the disk is too full for a backup: it may take {_mib(needed)} in {self.folder}, {_mib(free)} are free, and "
@@ -250,7 +256,7 @@ def _storage_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        if exc.errno in _NO_ROOM:
+        if exc.errno in NO_ROOM:
             raise _full(folder) from exc
         raise StorageFailed(f"the backup could not be made in {folder} ({exc.strerror or exc})") from exc
     except sqlite3.Error as exc:

@@ -139,7 +139,7 @@ def _at(batch: Batch, operations: Sequence[Operation], wish: ChangeBatch, now: d
 def moment(batch: Batch) -> datetime:
     """When it came into the state that it is in now: of a batch that was started or stopped."""
     at = batch.completed_at or batch.started_at
-    assert at is not None, batch  # noqa: S101 -- `started` and `stopped` say when
+    assert at is not None, batch  # nosec B101 # noqa: S101 -- `started` and `stopped` say when
     return at
 
 

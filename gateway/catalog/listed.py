@@ -65,7 +65,7 @@ def moved(
     for column in resource.listing_files:
         if column.kind is not Kind.LIST or column.name not in values:
             continue
-        sql = f"SELECT {column.name} FROM {resource.table} WHERE id = ?"  # noqa: S608 -- declared names only
+        sql = f"SELECT {column.name} FROM {resource.table} WHERE id = ?"  # nosec B608 # noqa: S608 -- declared names only
         row = connection.execute(sql, (row_id,)).fetchone()
         before, after = _listed(column, row[0] if row else None), _listed(column, values[column.name])
         added, gone = [one for one in after if one not in before], [one for one in before if one not in after]

@@ -168,7 +168,7 @@ class Resource:
         if self.versioned:
             pairs.append(("row_version", f"{self.table}.row_version"))
         row = "json_object(" + ", ".join(f"'{name}', {sql}" for name, sql in pairs) + ")"
-        return f"(SELECT {row} FROM {self.beside.format(t=self.table)})" if self.beside else row  # noqa: S608 -- declared names only
+        return f"(SELECT {row} FROM {self.beside.format(t=self.table)})" if self.beside else row  # nosec B608 # noqa: S608 -- declared names only
 
     @cached_property
     def listable(self) -> Listable:
@@ -212,7 +212,7 @@ class Resource:
         if self.cell is None:
             return None
         if self.cell.startswith("SELECT"):
-            return f"EXISTS (SELECT 1 FROM ({_CELLS}) WHERE value IN ({self.cell}))"  # noqa: S608 -- declared names only
+            return f"EXISTS (SELECT 1 FROM ({_CELLS}) WHERE value IN ({self.cell}))"  # nosec B608 # noqa: S608 -- declared names only
         return f"+{self.cell} IN ({_CELLS})"
 
     @cached_property

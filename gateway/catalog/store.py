@@ -48,7 +48,7 @@ def versioned(
     values: dict[str, Any] = {"id": row_id}
     where = _where([f"{resource.table}.id = :id", *_seen(resource, cells, values)], resource)
     version = f"{resource.table}.row_version" if resource.versioned else "0"
-    sql = f"SELECT {resource.row_json}, {version} FROM {resource.table}{where}"  # noqa: S608 -- declared names only
+    sql = f"SELECT {resource.row_json}, {version} FROM {resource.table}{where}"  # nosec B608 # noqa: S608 -- declared names only
     row = connection.execute(sql, values).fetchone()
     if row is None:
         raise missing(resource, row_id)
@@ -122,7 +122,7 @@ def page(
     values = dict(listing.values)
     for chosen in chosen_by(resource, listing, cells, values, total):
         terms, table = ", ".join(sql for sql, _ in listing.terms), resource.table
-        sql = f"SELECT {resource.row_json}, {terms} FROM {table} WHERE {table}.rowid IN ({chosen}) ORDER BY {listing.order}"  # noqa: S608 -- declared names only
+        sql = f"SELECT {resource.row_json}, {terms} FROM {table} WHERE {table}.rowid IN ({chosen}) ORDER BY {listing.order}"  # nosec B608 # noqa: S608 -- declared names only
         found += connection.execute(sql, {**values, "limit": listing.limit + 1 - len(found)})
         if len(found) > listing.limit:  # one more tells whether there is a next page
             break
@@ -159,14 +159,14 @@ def chosen_by(
         stretches, end = [conditions], "LIMIT :limit OFFSET :offset"
         values["offset"] = listing.offset
     table, order = resource.table, f"ORDER BY {listing.order} {end}"
-    return [f"SELECT {table}.rowid FROM {table}{_where(one, resource)} {order}" for one in stretches]  # noqa: S608 -- declared names only
+    return [f"SELECT {table}.rowid FROM {table}{_where(one, resource)} {order}" for one in stretches]  # nosec B608 # noqa: S608 -- declared names only
 
 
 def count(connection: sqlite3.Connection, resource: Resource, listing: Listing, cells: frozenset[str] | None) -> int:
     """How many rows the whole list has."""
     values = dict(listing.values)
     where = _where([*listing.conditions, *_seen(resource, cells, values, few=True)], resource)
-    found: int = connection.execute(f"SELECT count(*) FROM {resource.table}{where}", values).fetchone()[0]  # noqa: S608 -- declared names only
+    found: int = connection.execute(f"SELECT count(*) FROM {resource.table}{where}", values).fetchone()[0]  # nosec B608 # noqa: S608 -- declared names only
     return found
 
 
@@ -176,7 +176,7 @@ def require_cell(connection: sqlite3.Connection, resource: Resource, row_id: str
     seen = _seen(resource, cells, values)
     if not seen:
         return
-    found = connection.execute(f"SELECT {seen[0]} FROM {resource.table} WHERE id = :id", values).fetchone()  # noqa: S608 -- declared names only
+    found = connection.execute(f"SELECT {seen[0]} FROM {resource.table} WHERE id = :id", values).fetchone()  # nosec B608 # noqa: S608 -- declared names only
     if found is not None and not found[0]:
         raise CellNotAllowed(f"this key may not write in the cell of {resource.singular[-1]} {row_id}")
 
@@ -202,7 +202,7 @@ def fetch(connection: sqlite3.Connection, resource: Resource, row_id: str) -> sq
     """One live row with all its columns. Raises NotFound."""
     live = " AND deleted_at IS NULL" if resource.soft_delete else ""
     row: sqlite3.Row | None = connection.execute(
-        f"SELECT * FROM {resource.table} WHERE id = ?{live}",  # noqa: S608 -- declared names only
+        f"SELECT * FROM {resource.table} WHERE id = ?{live}",  # nosec B608 # noqa: S608 -- declared names only
         (row_id,),
     ).fetchone()
     if row is None:
@@ -223,7 +223,7 @@ def insert(tx: Tx, resource: Resource, row: Mapping[str, Any]) -> Change:
 @functools.lru_cache(STATEMENTS_KEPT)
 def _inserting(table: str, names: tuple[str, ...]) -> str:
     marks = ", ".join(f":{name}" for name in names)
-    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 -- declared names only
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})"  # nosec B608 # noqa: S608 -- declared names only
 
 
 def update(tx: Tx, resource: Resource, row_id: str, values: Mapping[str, Any]) -> Change:
@@ -232,7 +232,7 @@ def update(tx: Tx, resource: Resource, row_id: str, values: Mapping[str, Any]) -
     lists = listed.moved(tx, resource, row_id, values) if resource.listing_files else None
     try:
         version = tx.execute(
-            f"UPDATE {resource.table} SET {pairs}, row_version = row_version + 1 WHERE id = :id RETURNING row_version",  # noqa: S608 -- declared names only
+            f"UPDATE {resource.table} SET {pairs}, row_version = row_version + 1 WHERE id = :id RETURNING row_version",  # nosec B608 # noqa: S608 -- declared names only
             {**values, "id": row_id},
         ).fetchone()[0]
     except sqlite3.IntegrityError as exc:
@@ -244,7 +244,7 @@ def delete(tx: Tx, resource: Resource, row_id: str) -> Change:
     """Hard delete; the change carries the old row. Raises NotFound, Conflict when the row is in use."""
     old = dict(fetch(tx, resource, row_id))
     try:
-        tx.execute(f"DELETE FROM {resource.table} WHERE id = ?", (row_id,))  # noqa: S608 -- declared names only
+        tx.execute(f"DELETE FROM {resource.table} WHERE id = ?", (row_id,))  # nosec B608 # noqa: S608 -- declared names only
     except sqlite3.IntegrityError as exc:
         raise Conflict(f"{resource.singular[0]} {row_id} is in use: deactivate it instead (active=false)") from exc
     return Change(resource.table, row_id, "delete", old.get("row_version", 1), old)
@@ -284,7 +284,7 @@ def check_references(
         if value is None or column.name in sure:
             continue
         live = " AND deleted_at IS NULL" if column.references in _SOFT_DELETED else ""
-        sql = f"SELECT 1 FROM {column.references} WHERE id = ?{live}"  # noqa: S608 -- declared names only
+        sql = f"SELECT 1 FROM {column.references} WHERE id = ?{live}"  # nosec B608 # noqa: S608 -- declared names only
         if connection.execute(sql, (value,)).fetchone() is None:
             message = f"Invalid {column.name}: no such row in {column.references}"
             told = {"field": f"{prefix}{column.name}", "message": message, "constraint": "FK_CONSTRAINT"}

@@ -23,6 +23,7 @@ _VERBS = {
     "import": ("transfer", "import_"),
     "backup": ("backup", "backup"),
     "restore": ("restore", "restore"),
+    "update": ("update", "update"),
     "mcp": ("mcp", "mcp"),
     "plugins": ("plugins", "plugins"),
     "config": ("config", "config"),

@@ -42,9 +42,15 @@ def init(place: Place) -> None:
 
 
 @click.command()
+@click.option("--sbom", is_flag=True, help="Everything that is installed here, as a CycloneDX bill of materials.")
 @leaf
-def version(place: Place) -> None:
-    """The version of this software."""
+def version(place: Place, *, sbom: bool) -> None:
+    """The version of this software, or what it is made of."""
+    if sbom:
+        from gateway.admin import sbom as bill  # noqa: PLC0415 -- for this alone
+
+        click.echo(bill.written(bill.installed()))
+        return
     place.show(
         {"version": __version__, "python": sys.version.split()[0], "sqlite": sqlite3.sqlite_version}, __version__
     )

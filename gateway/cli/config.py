@@ -65,6 +65,18 @@ def set_(place: Place, assignments: tuple[str, ...]) -> int:
     return 0 if told["written"] else 1
 
 
+@config.command()
+@leaf
+def seal(place: Place) -> int:
+    """Seal the secrets that stand in the configuration file in the clear, with the key of this box; comments stay."""
+    told = place.ask("config.seal")
+    done = (
+        f"sealed in {told['file']}: {', '.join(told['keys'])}" if told["keys"] else "nothing stands there in the clear"
+    )
+    place.show(told, done if told["written"] else f"{told['why']}\n{told['paste']}")
+    return 0 if told["written"] else 1
+
+
 def _assigned(text: str) -> tuple[str, Any]:
     """A value is JSON, or else a text."""
     key, found, value = text.partition("=")

@@ -1,6 +1,7 @@
 """`doctor`: everything that may be wrong with this box, with the gateway running or stopped."""
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from gateway.kernel.errors import StartupError
 from gateway.repairs.asking import of_stopped
 from gateway.repairs.examined import examined, unusable
 from gateway.repairs.model import ERROR, INFO, WARNING
-from gateway.settings import CONFIGS, Settings
+from gateway.settings import CONFIGS, Settings, whereabouts
+from gateway.starts import trouble
 
 _MARKS = {ERROR: "BAD ", WARNING: "LOOK", INFO: "note"}
 _KNOWN, _OK = "known", "ok"
@@ -48,6 +50,10 @@ def _found(place: Place) -> list[dict[str, Any]]:
     try:
         settings = place.settings()
     except StartupError as exc:
+        data_dir = whereabouts(place.config, place.data).data_dir
+        with contextlib.suppress(NotRunning):  # it runs with the last good configuration, and tells so
+            told: list[dict[str, Any]] = asyncio.run(client.ask(data_dir, "repairs.list", {"all": True}))
+            return told
         return [one.shown() for one in unusable(exc.message)]
     return asyncio.run(looked(settings, config_of(place)))
 
@@ -63,8 +69,8 @@ async def looked(settings: Settings, config: Path | None) -> list[dict[str, Any]
         told: list[dict[str, Any]] = await client.ask(settings.data_dir, "repairs.list", {"all": True})
     except NotRunning as exc:
         process = owner(settings.data_dir)
-        silent = None if process is None else f"process {process} has the data folder and does not answer ({exc})"
-        facts, ignored = await of_stopped(settings, SystemClock().now(), config, silent)
+        silent = f"process {process} has the data folder and does not answer ({exc})" if process else None
+        facts, ignored = await of_stopped(settings, SystemClock().now(), config, silent or trouble(settings.data_dir))
         return [one.shown() for one in examined(facts, ignored)]
     return told
 

@@ -16,7 +16,7 @@ import click
 from gateway.admin import client
 from gateway.admin.box import Arguments, Box
 from gateway.admin.socket import NotRunning
-from gateway.admin.verbs import verb as named
+from gateway.admin.verbs import carried_out
 from gateway.configuration import Configuration
 from gateway.identity import establish, machine
 from gateway.kernel import logs
@@ -28,7 +28,7 @@ from gateway.mcp_keys.keys import McpKeys
 from gateway.opening import opened
 from gateway.ops.switch import Switch
 from gateway.outbox.event import Stamp
-from gateway.settings import Settings, load
+from gateway.settings import Settings, load, whereabouts
 from gateway.terminals.pairing import Terminals
 from gateway.uns.door import Door
 from gateway.web.auth import Keys
@@ -36,6 +36,7 @@ from gateway.web.auth import Keys
 if TYPE_CHECKING:  # what is looked at is imported by who looks
     from gateway.repairs.facts import Broker
 
+STOPPED = "the stopped gateway"  # where it was done, on the trail
 PROBLEM, UNREACHABLE = 1, 3  # 2, wrong usage, is click's
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -61,7 +62,13 @@ class Place:
 
     def ask(self, verb: str, **given: Any) -> Any:
         """Through the socket of the running gateway, or on the data of a stopped one."""
-        return asyncio.run(asked(self.settings(), verb, given, (self.config, self.data)))
+        try:
+            settings = self.settings()
+        except StartupError:
+            with contextlib.suppress(NotRunning):  # one that runs with the last good configuration
+                return asyncio.run(client.ask(whereabouts(self.config, self.data).data_dir, verb, given))
+            raise
+        return asyncio.run(asked(settings, verb, given, (self.config, self.data)))
 
 
 def leaf(command: F) -> F:
@@ -99,7 +106,7 @@ async def asked(settings: Settings, verb: str, given: Mapping[str, Any], source:
     with contextlib.suppress(NotRunning):
         return await client.ask(settings.data_dir, verb, given)
     async with boxed(settings, source) as box:
-        return await named(verb)(box, given)
+        return await carried_out(box, STOPPED, verb, given)
 
 
 @asynccontextmanager

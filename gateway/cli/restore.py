@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from gateway import sealed
 from gateway.backups import configured
 from gateway.backups.archive import Archive
 from gateway.backups.restore import Restored, preview, secrets
@@ -19,6 +20,7 @@ from gateway.kernel.clock import SystemClock
 from gateway.kernel.disk import DataLock, write_whole
 from gateway.kernel.errors import Invalid, StartupError
 from gateway.kernel.ids import uuid7
+from gateway.kernel.secrets import FILE, Secrets
 from gateway.outbox.event import Stamp
 
 
@@ -55,6 +57,7 @@ class _Where:
 
     def __init__(self, place: Place, archive: Archive, kept: Kept | None) -> None:
         self.written: Path | None = None
+        self.box_key = kept is not None and FILE in kept.files
         if place.config is None or place.config.exists():
             settings = place.settings()
             self.data, self.gateway = settings.data_dir, settings.gateway.id
@@ -70,12 +73,15 @@ class _Where:
             raise Invalid("the backup does not say where its data was: name the data folder with --data")
         self.data, self.gateway = Path(section["data_dir"]), archive.manifest.gateway
         self.written = place.config
-        self._text = configured.text(self.gateway, tree, dict.fromkeys(asked, ""))
+        self._tree = tree
 
     def write(self) -> None:
+        """Once the data is back, and with it the key that the secrets are sealed with."""
         if self.written is not None:
+            if self.box_key:
+                sealed.seal(self._tree, Secrets(self.data))
             self.written.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(self.written, self._text.encode())
+            write_whole(self.written, configured.text(self.gateway, self._tree, dict.fromkeys(self.asked, "")).encode())
 
 
 async def _restore(archive: Archive, where: _Where, kept: Kept | None) -> Restored:
@@ -111,6 +117,11 @@ def _plain(done: Restored, where: _Where) -> str:
     lines = [f"restored into {where.data}: journal {done.journal_head}, epoch {done.epoch}"]
     if done.aside is not None:
         lines.append(f"what was there: {done.aside}; delete it when nobody needs it any more")
+    if where.box_key:
+        lines.append(
+            f"the key of the box: {where.data / FILE}; on a box with a credential store run install.sh again before the start, "
+            "it moves the key there"
+        )
     if done.pending:
         lines.append(
             f"{done.pending} entries wait for the cloud, and nobody knows whether the old box has sent them: each is verified first"

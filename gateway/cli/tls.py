@@ -5,7 +5,7 @@ import click
 from gateway.cli.leaf import Place, leaf
 from gateway.kernel.clock import SystemClock, zulu
 from gateway.kernel.errors import Conflict
-from gateway.tls import HTTP, MQTT, Tls
+from gateway.tls import HTTP, MQTT, Tls, fingerprint
 
 
 @click.group()
@@ -41,7 +41,18 @@ def renew(place: Place, names: tuple[str, ...]) -> None:
     _tell(place, own)
 
 
+@tls.command()
+@leaf
+def show(place: Place) -> None:
+    """The fingerprint of the CA, to compare with what a client shows; for whom the certificates are and how long."""
+    own = Tls(place.settings().data_dir)
+    if not own.ca.certificate.exists():
+        raise Conflict("there is no certificate yet: `tls init` makes one")
+    _tell(place, own)
+
+
 def _tell(place: Place, own: Tls) -> None:
+    """`{"ca", "fingerprint", "certificates": [{"certificate", "key", "names", "ends"}]}`, or lines."""
     there = [name for name in (HTTP, MQTT) if own.there(name)]
     made = [
         {
@@ -52,6 +63,10 @@ def _tell(place: Place, own: Tls) -> None:
         }
         for name in there
     ]
+    printed = fingerprint(own.ca.certificate)
     lines = [f"{one['certificate']} until {one['ends'][:10]} for {', '.join(one['names'])}" for one in made]
-    lines += [f"clients trust {own.ca.certificate}, which /ca.crt serves; used from the next start of the gateway"]
-    place.show({"ca": str(own.ca.certificate), "certificates": made}, "\n".join(lines))
+    lines += [
+        f"clients trust {own.ca.certificate}, which /ca.crt serves; what is new is used from the next start of the gateway",
+        f"its SHA-256 fingerprint, which people compare with what /trust shows: {printed}",
+    ]
+    place.show({"ca": str(own.ca.certificate), "fingerprint": printed, "certificates": made}, "\n".join(lines))

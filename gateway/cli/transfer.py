@@ -121,7 +121,7 @@ async def _import(settings: Settings, file: Path, stream: BinaryIO, *, dry_run: 
             box = await stack.enter_async_context(boxed(settings))
             path = file
             if str(file) == STREAM:
-                path = await stack.enter_async_context(laid_down(_chunks(stream), settings.data_dir))
+                path = await stack.enter_async_context(laid_down(_chunks(stream), box.db.room))
             told = importing(box, path, file.name, dry_run=dry_run)
         return await _followed(told)
 

@@ -22,7 +22,7 @@ SELECT c.id, c.table_name, c.row_id, c.field, c.local, t.status, r.base FROM clo
 JOIN cloud_rows r ON r.table_name = c.table_name AND r.id = c.row_id
 WHERE c.resolution IS NULL AND c.table_name = '{table}' AND t.deleted_at IS NULL AND json_extract(r.base, '$.status') = t.status
   AND r.attempted IS NULL AND r.unsettled_until IS NULL
-"""  # noqa: S608 -- these three
+"""  # nosec B608 # noqa: S608 -- these three
     for table in EXECUTION
 )
 

@@ -76,6 +76,10 @@ class Budget:
     def limit(self) -> int | None:
         return self._configured or self._kept.learnt
 
+    def told(self) -> dict[str, int | None]:
+        """For `/healthz`."""
+        return {"requests": self.made, "requests_today": self.used, "requests_per_day": self.limit}
+
     @property
     def why(self) -> str:
         """Why we are waiting, for a person."""

@@ -16,6 +16,8 @@ from gateway.cloud.functions import Functions
 from gateway.cloud.outcome import Kind, Outcome, classify, stored, unanswered, unreached
 from gateway.kernel.clock import Clock
 from gateway.kernel.errors import Unavailable
+from gateway.kernel.following import HEADER, current
+from gateway.kernel.secrets import kept_back
 
 ANSWER_MAX_BYTES = 32 * 1024 * 1024
 LIFECYCLE_TIMEOUT_S = 45.0  # the cloud waits for its webhooks before it answers
@@ -55,6 +57,8 @@ class Upload:
 
 
 Body = Mapping[str, Any] | Upload | None
+_BEARER = "Bearer "
+_SECRET_HEADERS, _SECRET_FIELDS = ("Authorization", "apikey"), ("password", "refresh_token", "secret_key")
 
 
 class CloudClient:
@@ -68,7 +72,7 @@ class CloudClient:
         self, url: str, api_key: str, clock: Clock, budget: Budget, functions: Functions, *, timeout_s: float
     ) -> None:
         self._base = URL(url.rstrip("/") + "/")
-        self._headers = {"Authorization": f"Bearer {api_key}"}
+        self._headers = {"Authorization": _BEARER + api_key}
         self._clock = clock
         self._budget = budget
         self.functions = functions
@@ -164,7 +168,7 @@ class CloudClient:
         if self._budget.wait_s() > 0:
             return unreached(self._budget.why)
         query = {"limit": str(PAGE_MAX)}
-        headers = {"Authorization": f"Bearer {key}"}
+        headers = {"Authorization": _BEARER + key}
         return await self._exchange("GET", self._base / ENDPOINTS["cells"], query, None, KEY_TIMEOUT_S, headers)
 
     async def _send(
@@ -184,7 +188,8 @@ class CloudClient:
             return refusal
         self._budget.count()
         timeout_s = timeout_s or self._timeout_s
-        outcome = await self._exchange(method, self._base / path, query, body, timeout_s, self._headers)
+        headers = {**self._headers, HEADER: asked} if (asked := current()) else self._headers
+        outcome = await self._exchange(method, self._base / path, query, body, timeout_s, headers)
         self._budget.note(outcome)
         self.functions.note(method, name, outcome)
         return outcome
@@ -199,8 +204,26 @@ class CloudClient:
         headers: Mapping[str, str],
         understood: Callable[[int, bytes], Outcome] | None = None,
     ) -> Outcome:
-        """`understood`: what an answer means that is none of a function's."""
-        assert self._session is not None, "use it inside `async with client.connected()`"  # noqa: S101 -- a bug of ours
+        """`understood`: what an answer means that is none of a function's. Its text may be an echo of what was sent: it is kept
+        with what is parked, and shown.
+        """
+        outcome = await self._exchanged(method, url, query, body, timeout_s, headers, understood)
+        told = [one.removeprefix(_BEARER) for name, one in headers.items() if name in _SECRET_HEADERS]
+        if isinstance(body, Mapping):
+            told += [str(body[name]) for name in _SECRET_FIELDS if name in body]
+        return replace(outcome, text=kept_back(outcome.text, told))
+
+    async def _exchanged(
+        self,
+        method: str,
+        url: URL,
+        query: Mapping[str, str] | None,
+        body: Body,
+        timeout_s: float,
+        headers: Mapping[str, str],
+        understood: Callable[[int, bytes], Outcome] | None,
+    ) -> Outcome:
+        assert self._session is not None, "use it inside `async with client.connected()`"  # nosec B101 # noqa: S101 -- a bug of ours
         sent: dict[str, Any] = {"json": body}
         if isinstance(body, Upload):
             sent = {"data": body}

@@ -24,6 +24,7 @@ from gateway.kernel.clock import Clock, sleep_or_wake
 from gateway.kernel.db import Database
 from gateway.kernel.errors import Unavailable
 from gateway.kernel.health import Link
+from gateway.kernel.room import Use
 
 CATALOGUE_EVERY_S = 3600.0  # resources, scrap reasons, webhooks, whole trees: they change rarely
 DAY_S = 86_400.0
@@ -104,12 +105,13 @@ class Downlink:
             self._rung.set()
 
     async def run(self) -> None:
-        """Pull for ever. Raises Unavailable when the cloud does not answer."""
+        """Pull for ever. Raises Unavailable when the cloud does not answer, or the disk has no room for plans."""
         while True:
             rung = self._rung.is_set()
             if rung:
                 await self._clock.sleep(SWARM_S)
             self._rung.clear()
+            self._db.room.require(Use.PLAN)
             if not await self._directly():
                 await self._by_key(rung=rung)
             await sleep_or_wake(self._clock, max(0.0, self._due_s() - self._clock.monotonic()), self._rung)

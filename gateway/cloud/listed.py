@@ -29,7 +29,7 @@ def images(connection: sqlite3.Connection, part_id: str) -> dict[str, File | Non
 
 def waiting(connection: sqlite3.Connection, table: str, row_id: str) -> list[File]:
     """Files in the row's list that have no path in the cloud yet."""
-    sql = f"SELECT {LISTS[table]} FROM {table} WHERE id = ?"  # noqa: S608 -- declared names
+    sql = f"SELECT {LISTS[table]} FROM {table} WHERE id = ?"  # nosec B608 # noqa: S608 -- declared names
     found = connection.execute(sql, (row_id,)).fetchone()
     files = at_paths(connection, json.loads(found[0] or "[]") if found else [])
     up = "SELECT 1 FROM cloud_rows WHERE table_name = ? AND id = ? AND base <> '{}'"

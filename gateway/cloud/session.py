@@ -41,7 +41,7 @@ class Session:
         self.project = URL(user.project)
         self.anon_key = user.anon_key
         self._signing_in = asyncio.Lock()  # [U] a token that renews is good once
-        self._token = self._refresh = ""
+        self._token = self._refresh = ""  # nosec B105 # none yet
         self._renew_s = 0.0
         self.user_id = ""
 
@@ -72,7 +72,7 @@ class Session:
 
     def forget(self) -> None:
         """The token was refused: the next one comes by signing in anew."""
-        self._token = self._refresh = ""
+        self._token = self._refresh = ""  # nosec B105 # none yet
 
     async def token(self) -> str:
         """One that is good for a while. Raises Unavailable."""

@@ -159,8 +159,8 @@ def local(
     connection: sqlite3.Connection, table: str, row_id: str
 ) -> tuple[Mapping[str, Any], list[Mapping[str, Any]]] | None:
     """Our row with what hangs below it, deleted ones too; None when it is gone for good."""
-    assert table in _TABLES, table  # noqa: S101 -- the name becomes SQL
-    found = connection.execute(f"SELECT * FROM {table} WHERE id = ?", (row_id,)).fetchone()  # noqa: S608 -- one of _TABLES
+    assert table in _TABLES, table  # nosec B101 # noqa: S101 -- the name becomes SQL
+    found = connection.execute(f"SELECT * FROM {table} WHERE id = ?", (row_id,)).fetchone()  # nosec B608 # noqa: S608 -- one of _TABLES
     if found is None:
         return None
     below = connection.execute(_BELOW[table], (row_id,)).fetchall() if table in _BELOW else []
@@ -356,7 +356,7 @@ def to_retry(connection: sqlite3.Connection, lane: str) -> list[Entry]:
     """Parked entries that somebody asked to try again, in order."""
     rows = connection.execute(
         "SELECT e.seq, e.id, e.type, e.lane, e.aggregate, e.origin, e.occurred_at, e.recorded_at, e.clock_trusted, "
-        "e.data, e.changes FROM event_parked p JOIN events e ON e.seq = p.seq "
+        "e.data, e.changes, e.request_id FROM event_parked p JOIN events e ON e.seq = p.seq "
         "WHERE p.reader = ? AND p.lane = ? AND p.state = 'retry' ORDER BY p.seq",
         (READER, lane),
     )

@@ -25,10 +25,11 @@ from gateway.cloud.sender import Parked, Sender, Waits
 from gateway.kernel import clock as time_
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database, Tx
+from gateway.kernel.following import followed, shown
 from gateway.kernel.health import Link
 from gateway.kernel.supervise import backoff_s
 from gateway.outbox import journal
-from gateway.outbox.event import Entry
+from gateway.outbox.event import Entry, asked
 
 IN_FLIGHT_MAX = 4  # lanes at a time against a plain cloud
 LANE_BATCH_MAX = 100  # entries of one lane that are planned together
@@ -108,6 +109,7 @@ class Uplink:
                     blocked_s = now_s + BLOCKED_LOOK_S
                 await self._scan(lanes, before_us)
                 self._drain.mark(now_s, lanes.gone, self._budget.made)
+                self._link.facts |= self._budget.told()
                 if self._budget.wait_s() > 0:
                     self._link.down(self._budget.why)
                 else:
@@ -234,9 +236,13 @@ class Uplink:
             by_seq = {entry.seq: entry for entry in step.entries}
             waits = partial(self._waits, lane)
             sending = partial(self._sender.send, step, lane.name, suspect=lane.suspect, waits=waits)
-            if refused := await sending(doubtful_up_to=self._doubtful_up_to):
-                await self._park([by_seq[seq] for seq in refused.seqs], refused)
-                return False
+            ids = asked(step.entries)
+            with followed(ids[-1] if ids else None):  # rows go up as they are now: as the last of them left them
+                if refused := await sending(doubtful_up_to=self._doubtful_up_to):
+                    await self._park([by_seq[seq] for seq in refused.seqs], refused)
+                    return False
+                if ids:
+                    log.info("cloud.sent", lane=lane.name, seq=step.last_seq, **shown(ids))
             if again:
                 await self._db.write(store.unpark, *by_seq)
             else:

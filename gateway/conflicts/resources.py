@@ -6,7 +6,7 @@ RESOLUTIONS = ("local", "cloud", "dropped")
 
 # A conflict is a matter of the cells of its row; rows that belong to no cell are shown to everybody, and so are theirs.
 _BELOW = " UNION ALL ".join(
-    f"SELECT o.cell_id FROM {table} b JOIN operations o ON o.id = b.operation_id WHERE b.id = cloud_conflicts.row_id"  # noqa: S608 -- constants only
+    f"SELECT o.cell_id FROM {table} b JOIN operations o ON o.id = b.operation_id WHERE b.id = cloud_conflicts.row_id"  # nosec B608 # noqa: S608 -- constants only
     for table in ("time_entries", "operation_quantities", "issues", "substeps")
 )
 _CELLS = f"""SELECT o.cell_id FROM operations o WHERE o.id = cloud_conflicts.row_id
@@ -17,7 +17,7 @@ _CELLS = f"""SELECT o.cell_id FROM operations o WHERE o.id = cloud_conflicts.row
     WHERE a.part_id IS NULL AND a.id = cloud_conflicts.row_id
   UNION ALL {_BELOW}
   UNION ALL SELECT c.id FROM cells c WHERE c.id = cloud_conflicts.row_id
-    OR cloud_conflicts.table_name IN ('resources', 'scrap_reasons', 'substep_templates')"""  # noqa: S608 -- constants only
+    OR cloud_conflicts.table_name IN ('resources', 'scrap_reasons', 'substep_templates')"""  # nosec B608 # noqa: S608 -- constants only
 
 CONFLICTS = Resource(
     table="cloud_conflicts",

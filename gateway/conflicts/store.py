@@ -9,7 +9,7 @@ from gateway.conflicts.resources import CONFLICTS
 LISTED_MAX = 10_000
 _LIST = f"""
 SELECT {CONFLICTS.row_json} FROM cloud_conflicts WHERE resolution IS NULL OR ? ORDER BY found_at DESC, rowid DESC LIMIT ?
-"""  # noqa: S608 -- declared names only
+"""  # nosec B608 # noqa: S608 -- declared names only
 
 
 def listed(connection: sqlite3.Connection, *, resolved_too: bool) -> list[dict[str, Any]]:

@@ -75,6 +75,7 @@ class Request:
     status: int | None
     at: str
     fault: str = ""
+    request_id: str | None = None  # as it was sent
 
 
 class StandInCloud:
@@ -82,7 +83,7 @@ class StandInCloud:
         self._clock = clock
         self._rng = rng
         # Ids have their own dice: accidents do not depend on how many rows were made.
-        self._db = Database(clock, random.Random(rng.getrandbits(64)))
+        self._db = Database(clock, random.Random(rng.getrandbits(64)))  # nosec B311 # seeded play
         self.activity = Activity(self._db, self._tell, self._added)
         self.tables = Tables(self._db, self.activity, clock)
         self.realtime = Realtime(self.tables)
@@ -183,6 +184,7 @@ class StandInCloud:
         entry = Request(
             request.method, target, request.query_string, _readable(content_type, body), None, arrived, fault
         )
+        entry.request_id = request.headers.get("X-Request-Id")
         self.log.append(entry)
         query = {name: request.query.getall(name)[0] for name in request.query}
         run: Run
@@ -365,7 +367,7 @@ def _readable(content_type: str, body: bytes) -> Any:
 
 
 async def _main(arguments: argparse.Namespace) -> None:
-    cloud = StandInCloud(SystemClock(), random.Random(arguments.seed))
+    cloud = StandInCloud(SystemClock(), random.Random(arguments.seed))  # nosec B311 # seeded play
     cloud.add_tenant(arguments.tenant)
     cloud.add_key(arguments.tenant, arguments.key)
     if arguments.load:

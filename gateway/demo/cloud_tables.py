@@ -127,7 +127,7 @@ class Tables:
         self._refresh[refresh] = user
         answer = {
             "access_token": token,
-            "token_type": "bearer",
+            "token_type": "bearer",  # nosec B105 # the scheme's name
             "expires_in": int(self.token_s),
             "refresh_token": refresh,
             "user": {"id": user.id, "email": user.email},

@@ -29,7 +29,7 @@ _FINDS = {
 _CELL = "SELECT id FROM cells WHERE name = ? AND deleted_at IS NULL ORDER BY active DESC, sequence, id LIMIT 1"
 _IS_CELL = "SELECT 1 FROM cells WHERE id = ? AND deleted_at IS NULL"
 _TAKEN = {
-    table: f"SELECT 1 FROM {table} WHERE {entity.unique} = ? AND id <> ? AND deleted_at IS NULL"  # noqa: S608 -- declared names only
+    table: f"SELECT 1 FROM {table} WHERE {entity.unique} = ? AND id <> ? AND deleted_at IS NULL"  # nosec B608 # noqa: S608 -- declared names only
     for table, entity in ENTITIES.items()
     if entity.unique
 }
@@ -37,7 +37,7 @@ _LOG_COLUMNS = (
     "id, entity_type, operation, source, status, total_records, created_count, updated_count, skipped_count, error_count, "
     "errors, metadata, started_at, completed_at, created_at"
 )
-_LOG = f"INSERT INTO sync_imports ({_LOG_COLUMNS}) VALUES (?, ?, 'upsert', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 -- constants only
+_LOG = f"INSERT INTO sync_imports ({_LOG_COLUMNS}) VALUES (?, ?, 'upsert', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # nosec B608 # noqa: S608 -- constants only
 _FORGET = "DELETE FROM sync_imports WHERE rowid <= (SELECT max(rowid) FROM sync_imports) - ?"
 _HISTORY = """
 SELECT {row}, sync_imports.status, created_count, updated_count, error_count FROM sync_imports{where}

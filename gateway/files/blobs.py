@@ -6,7 +6,6 @@ a slow one keeps nobody waiting who does not upload.
 
 import asyncio
 import contextlib
-import errno
 import hashlib
 import os
 import shutil
@@ -18,6 +17,7 @@ from typing import BinaryIO, ParamSpec, TypeVar
 
 from gateway.files.rules import HEAD_BYTES
 from gateway.kernel.errors import Busy, StorageFailed, StorageFull, TooLarge
+from gateway.kernel.room import NO_ROOM
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -28,7 +28,6 @@ AT_ONCE_MAX = 16  # uploads; beyond them the next is told to come back
 BLOCK_BYTES = 1024 * 1024  # written or read at once, in a thread
 
 Place = tuple[str, str]  # bucket, id
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,26 +40,14 @@ class Received:
     head: bytes
 
 
-def free_bytes(folder: Path) -> int:
-    """On the disk under this folder, for us."""
-    return shutil.disk_usage(folder).free
-
-
 class Blobs:
-    """`reserve_bytes` of the disk are not for uploads: they are refused before a booking is."""
+    """`require_room(size_bytes)`: is there room for so much more on the disk? Raises StorageFull."""
 
-    def __init__(self, folder: Path, reserve_bytes: int) -> None:
+    def __init__(self, folder: Path, require_room: Callable[[int], None]) -> None:
         self._folder = folder
-        self._reserve_bytes = reserve_bytes
+        self.require_room = require_room
         self._at_once = 0
         self._threads = ThreadPoolExecutor(THREADS, "files")  # none of them is started before it is needed
-
-    def problem(self) -> str | None:
-        """For people: why uploads are refused."""
-        free = free_bytes(self._folder.parent)
-        if free >= self._reserve_bytes:
-            return None
-        return f"uploads are refused: {free // 2**20} MiB are free on the disk, {self._reserve_bytes // 2**20} are kept back"
 
     @contextlib.asynccontextmanager
     async def receiving(
@@ -117,10 +104,6 @@ class Blobs:
         async for _ in self.read(place, 0, size_bytes, sha256):
             pass
 
-    def require_room(self, size_bytes: int) -> None:
-        """For one more upload. Raises StorageFull."""
-        self._require_room(self._folder.parent, size_bytes)
-
     async def places(self) -> set[Place]:
         """All that are kept. Raises StorageFailed."""
         return await self._run(self._places)
@@ -152,24 +135,17 @@ class Blobs:
     def _opened(self, part: Path, announced: int) -> BinaryIO:
         _made(self._folder)
         _made(part.parent)
-        self._require_room(self._folder, announced)
+        self.require_room(announced)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         return os.fdopen(os.open(part, flags, 0o600), "wb")
 
     def _write(self, file: BinaryIO, digest: "hashlib._Hash", block: bytes, *, last: bool = False) -> None:
-        self._require_room(self._folder, len(block))
+        self.require_room(len(block))
         digest.update(block)
         file.write(block)
         if last:
             file.flush()
             os.fsync(file.fileno())
-
-    def _require_room(self, folder: Path, size: int) -> None:
-        if free_bytes(folder) - size < self._reserve_bytes:
-            raise StorageFull(
-                f"the disk is too full for uploads: the last {self._reserve_bytes // 2**20} MiB are kept for the work. "
-                "Free some space, then send it again"
-            )
 
     # ------------------------------------------------------------------ under its name
 
@@ -226,6 +202,6 @@ def _storage_errors() -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        if exc.errno in _NO_ROOM:
+        if exc.errno in NO_ROOM:
             raise StorageFull("the disk is full: nothing was kept. Free some space, then send it again") from exc
         raise StorageFailed(f"the disk gave an error ({exc.strerror}): nothing was kept, try again") from exc

@@ -12,6 +12,7 @@ from gateway.files.commands import FileCommands, Sizes, Wish
 from gateway.files.reading import FileReading, Linked
 from gateway.jobs.resources import PARTS
 from gateway.kernel.errors import BadRequest, Invalid
+from gateway.kernel.room import Use
 from gateway.outbox.receipts import Answer
 from gateway.web.body import detail
 from gateway.web.routes import Call, Cells, Parameter, Raw, Route, Scope
@@ -93,6 +94,7 @@ def _upload_urls(commands: FileCommands) -> list[Route]:
             UploadUrl,
             answers=answers,
             strict_method=True,
+            use=Use.UPLOAD,
         )
         for method in ("POST", "PUT", "PATCH")
     ]
@@ -100,7 +102,7 @@ def _upload_urls(commands: FileCommands) -> list[Route]:
 
 def _objects(files: FileReading, commands: FileCommands, sizes: Sizes) -> list[Route]:
     async def take(call: Call) -> Raw:
-        assert call.incoming is not None and call.receipt is not None  # noqa: S101, PT018 -- any body is taken as it is
+        assert call.incoming is not None and call.receipt is not None  # nosec B101 # noqa: S101, PT018 -- any body is taken as it is
         bucket, path = call.path["bucket"], _object(call.path)
         grant = await commands.granted("PUT", bucket, path, call.query["token"])
         answer = await commands.take(grant, call.incoming, call.receipt)
@@ -133,6 +135,7 @@ def _objects(files: FileReading, commands: FileCommands, sizes: Sizes) -> list[R
                 takes=("*/*",),
                 gives="application/json",
                 patient=True,
+                use=Use.UPLOAD,
             )
         )
         found.append(
@@ -232,6 +235,7 @@ def _images(files: FileReading, commands: FileCommands, sizes: Sizes) -> list[Ro
     images = _Images(files, commands)
     one, many = f"{IMAGES_PATH}/{{part_id}}", (_PART_ID,)
     form: dict[str, Any] = {"body_max_bytes": sizes.image + FORM_MAX_BYTES, "takes": (FORM,), "patient": True}
+    form |= {"use": Use.UPLOAD}
     made: dict[str, Any] = {"answers": _IMAGE, "status": 201, "strict_method": True, **form}
     shown: dict[str, Any] = {"answers": {"images": {"type": "array", "items": _LISTED}}, "strict_method": True}
     gone: dict[str, Any] = {"answers": {"success": {"const": True}, "deleted_path": _TEXT}, "strict_method": True}

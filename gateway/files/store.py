@@ -13,7 +13,7 @@ OFFERS_MAX = 10_000  # addresses that are held open at once
 FORGET_SLICE = 500
 
 _FILE = "SELECT id, bucket, path, content_type, size_bytes, sha256, created_at FROM files"
-_AT_PATHS = _FILE + " WHERE path IN (SELECT value FROM json_each(?))"  # noqa: S608 -- constants only
+_AT_PATHS = _FILE + " WHERE path IN (SELECT value FROM json_each(?))"  # nosec B608 # noqa: S608 -- constants only
 _EXPECT = """
 INSERT INTO files_to_come (path, table_name, row_id, gateway_id, sha256, told_at) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (path, table_name, row_id) DO NOTHING

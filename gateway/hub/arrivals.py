@@ -143,7 +143,7 @@ def together(
     names = [name for name in lists if name in values]
     if not names:
         return values
-    sql = f"SELECT {', '.join(names)} FROM {table} WHERE id = ?"  # noqa: S608 -- the schema's own names
+    sql = f"SELECT {', '.join(names)} FROM {table} WHERE id = ?"  # nosec B608 # noqa: S608 -- the schema's own names
     row = tx.execute(sql, (row_id,)).fetchone()
     if row is None:
         return values
@@ -191,7 +191,7 @@ def _told_anew(tx: Tx, stamp: Stamp, path: str) -> list[Event]:
     events = []
     for table, row_id in store.came(tx, path):
         resource = BY_NAME[table].resource
-        row = tx.execute(f"SELECT * FROM {table} WHERE id = ?", (row_id,)).fetchone()  # noqa: S608 -- a table of KEPT
+        row = tx.execute(f"SELECT * FROM {table} WHERE id = ?", (row_id,)).fetchone()  # nosec B608 # noqa: S608 -- a table of KEPT
         names = () if row is None else tuple(c.name for c in resource.listing_files if path in _paths(row[c.name]))
         job_id = gateways.job_of(tx, resource.path, row_id)
         if names and job_id is not None:
@@ -202,7 +202,7 @@ def _told_anew(tx: Tx, stamp: Stamp, path: str) -> list[Event]:
 
 
 def _images(connection: sqlite3.Connection, part_id: str) -> list[str]:
-    sql = f"SELECT image_paths FROM {PARTS.table} WHERE id = ? AND deleted_at IS NULL"  # noqa: S608 -- a constant
+    sql = f"SELECT image_paths FROM {PARTS.table} WHERE id = ? AND deleted_at IS NULL"  # nosec B608 # noqa: S608 -- a constant
     found = connection.execute(sql, (part_id,)).fetchone()
     return _paths(found[0]) if found else []
 

@@ -141,7 +141,7 @@ def _rows(connection: sqlite3.Connection, resource: Resource, ids: set[str], sig
     gone = f"{table}.{GONE} IS NOT NULL" if has_gone(resource) else "0"
     seen = sight.condition(resource)
     found = connection.execute(
-        f"SELECT {table}.id, {resource.row_json}, {gone}, {seen} FROM {table} "  # noqa: S608 -- declared names only
+        f"SELECT {table}.id, {resource.row_json}, {gone}, {seen} FROM {table} "  # nosec B608 # noqa: S608 -- declared names only
         f"WHERE {table}.id IN (SELECT value FROM json_each(:ids))",
         {**sight.values, "ids": encode(sorted(ids))},
     )
@@ -180,5 +180,6 @@ def _written(change: _Change, row: str) -> str:
         "origin": entry.origin,
         "occurred_at": entry.occurred_at,
         "recorded_at": entry.recorded_at,
+        "request_id": entry.request_id,
     }
     return f'{encode(about)[:-1]},"row":{row}}}'

@@ -20,6 +20,7 @@ from gateway.hub.written import CHANGES_MAX, SEQ_MAX, Made, Written, delete, put
 from gateway.kernel.clock import text
 from gateway.kernel.db import Tx
 from gateway.kernel.errors import Conflict, GatewayError, Invalid, NotRun
+from gateway.kernel.following import PATTERN
 from gateway.outbox import journal, tombstones
 from gateway.outbox.event import Change, Entry, EventType, Stamp, encode
 from gateway.outbox.receipts import Answer, Receipt, answered, once
@@ -47,6 +48,9 @@ class Happened(Body):
     type: StrictStr | None = None
     data: dict[str, Any] | None = None
     changes: Annotated[list[Written], Field(max_length=CHANGES_MAX)]
+    request_id: Annotated[StrictStr, Field(pattern=f"^{PATTERN}$")] | None = Field(
+        None, description="Of the request that it comes from, as its answer had it."
+    )
     again: StrictBool = Field(False, description="It was refused before, and somebody asked to try once more.")
 
 
@@ -168,6 +172,7 @@ def _take(
             int(entry.clock_trusted),
             None if data is None or kind != entry.type else encode(data),
             "[" + ",".join([change.written for change in changes]) + "]",
+            entry.request_id,
         )
         seq = journal.copy(tx, copied)
         tombstones.remember(tx, changes, stamp.text)

@@ -7,6 +7,7 @@ from gateway.files.model import File
 from gateway.hub import gateways
 from gateway.hub.arrivals import DIGITS_MAX, Arrivals, Bringing, described
 from gateway.kernel.errors import BadRequest
+from gateway.kernel.room import Use
 from gateway.outbox.receipts import Answer
 from gateway.web import listing
 from gateway.web.routes import Call, Cells, Parameter, Route, Scope
@@ -37,7 +38,7 @@ def routes(arrivals: Arrivals, bytes_max: int) -> list[Route]:
         return await arrivals.may_come(*_said(call))
 
     async def take(call: Call) -> Answer:
-        assert call.incoming is not None  # noqa: S101 -- any body is taken as it is
+        assert call.incoming is not None  # nosec B101 # noqa: S101 -- any body is taken as it is
         return await arrivals.take(*_said(call), call.incoming)
 
     about = (Scope.OPERATE, Cells.NONE)
@@ -65,6 +66,7 @@ def routes(arrivals: Arrivals, bytes_max: int) -> list[Route]:
             takes=("*/*",),
             patient=True,
             strict_method=True,
+            use=Use.UPLOAD,
         ),
     ]
 

@@ -75,7 +75,8 @@ def route(db: Database, inside: Inside, clock: Clock, new_id: NewId, own_id: str
     refused = {"type": "array", "items": {"type": "object", "properties": result}}
     numbers = {name: {"type": "integer"} for name in ("taken", "replayed", "settled", "epoch")}
     seqs = {"type": "array", "items": {"type": "integer"}, "description": "Of each entry here, 0 if not taken now."}
-    entries = {"type": "object", "properties": {**numbers, "seqs": seqs, "refused": refused}}
+    follows = {"type": "boolean", "description": "An entry may have a `request_id`."}
+    entries = {"type": "object", "properties": {**numbers, "seqs": seqs, "refused": refused, "follows": follows}}
     return Route(
         "POST",
         _SELF,

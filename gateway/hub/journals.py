@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import structlog
+
 from gateway.files.blobs import Blobs
 from gateway.hub import gateways
 from gateway.hub.entities import epoch
@@ -12,9 +14,12 @@ from gateway.hub.written import Made
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database, Tx
 from gateway.kernel.errors import GatewayError, NotRun
+from gateway.kernel.following import shown
 from gateway.kernel.ids import NewId
 from gateway.outbox.event import Stamp, encode
 from gateway.web import errors
+
+log = structlog.get_logger(__name__)
 
 SLICE = 100  # entries in one transaction: another write waits some ten milliseconds
 
@@ -52,7 +57,14 @@ class Journals:
             all_.stopped |= some.stopped
             for place in some.dropped:
                 await self._blobs.drop(place)
-        about: dict[str, Any] = {"taken": len(all_.seqs), "replayed": all_.replayed, "settled": settled}
+        if ids := tuple(dict.fromkeys(entry.request_id for entry in entries if entry.request_id)):
+            log.info("forward.taken", gateway=sender.gateway_id, entries=len(all_.seqs), **shown(ids))
+        about: dict[str, Any] = {
+            "taken": len(all_.seqs),
+            "replayed": all_.replayed,
+            "settled": settled,
+            "follows": True,
+        }
         about |= {"seqs": [all_.seqs.get(entry.key, 0) for entry in entries]}
         refused = ",".join(_told(key, refusal, request_id) for key, refusal in all_.refused)
         return f'{encode({**about, "epoch": await self._db.read(epoch)})[:-1]},"refused":[{refused}]}}'

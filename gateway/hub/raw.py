@@ -67,7 +67,7 @@ class Raw:
     @cached_property
     def reading(self) -> str:
         names = ", ".join(("id", *self.columns))
-        return f"SELECT {names} FROM {self.name} WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608 -- the schema's own names
+        return f"SELECT {names} FROM {self.name} WHERE id IN (SELECT value FROM json_each(?))"  # nosec B608 # noqa: S608 -- the schema's own names
 
     def rows(self, connection: sqlite3.Connection, ids: Collection[str]) -> dict[str, dict[str, Any]]:
         """id -> column -> value; those that are not there any more are left out."""
@@ -80,7 +80,7 @@ class Raw:
         """Id of the row above -> the rows with their ids; `column` names it."""
         names = ("id", *self.columns)
         found = connection.execute(
-            f"SELECT {', '.join(names)} FROM {self.name} "  # noqa: S608 -- the schema's own names
+            f"SELECT {', '.join(names)} FROM {self.name} "  # nosec B608 # noqa: S608 -- the schema's own names
             f"WHERE {column} IN (SELECT value FROM json_each(?)) ORDER BY id",
             (encode(sorted(ids)),),
         )

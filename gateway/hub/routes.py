@@ -49,6 +49,10 @@ _EVENTS = (
     Parameter("types", about="Names of events with commas between, `job.*` for all of a kind; all of them without."),
     Parameter("epoch", _INTEGER, "The epoch that `since` was told in; another one here is 410."),
 )
+_REQUEST = {
+    "type": ["string", "null"],
+    "description": "Of the request that it comes from, as its answer had it in `X-Request-Id`; null: of none.",
+}
 _EVENT = {
     "title": "PastEvent",
     "type": "object",
@@ -59,6 +63,7 @@ _EVENT = {
         "origin": {"type": "string", "description": "The gateway that did it, or `cloud`."},
         "event": {"type": "string", "enum": [*EventType]},
         "timestamp": {"type": "string", "description": "When it happened."},
+        "request_id": _REQUEST,
         "data": {"type": ["object", "null"]},
     },
 }
@@ -76,6 +81,7 @@ _CHANGE = {
         "origin": {"type": "string", "description": "The gateway that did it, or `cloud`."},
         "occurred_at": _TEXT,
         "recorded_at": _TEXT,
+        "request_id": _REQUEST,
         "row": {"type": ["object", "null"], "description": "As it is now, in the JSON of the REST API."},
     },
 }

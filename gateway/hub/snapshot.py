@@ -67,7 +67,7 @@ def _pieces(
     conditions = [f"{table}.id > :after", f"({sight.condition(resource)})"]
     if has_gone(resource):
         conditions.append(f"{table}.{GONE} IS {'NOT ' if gone else ''}NULL")
-    sql = f"SELECT {table}.id, {row} FROM {table} WHERE {' AND '.join(conditions)} ORDER BY {table}.id LIMIT {ROWS}"  # noqa: S608 -- declared names only
+    sql = f"SELECT {table}.id, {row} FROM {table} WHERE {' AND '.join(conditions)} ORDER BY {table}.id LIMIT {ROWS}"  # nosec B608 # noqa: S608 -- declared names only
     while found := connection.execute(sql, {**sight.values, "after": last}).fetchall():
         last = found[-1][0]
         yield [one[1] for one in found]

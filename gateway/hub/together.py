@@ -57,7 +57,7 @@ def judge(tx: Tx, table: str, row_id: str, values: Mapping[str, Any], data: Mapp
         # It has moved on since, and a later entry tells that; times that it does not touch are told here.
         return Judged({name: value for name, value in values.items() if name != "status"})
     bare = {name: value for name, value in values.items() if name not in STATE}
-    row = tx.execute(f"SELECT status FROM {table} WHERE id = ?", (row_id,)).fetchone()  # noqa: S608 -- one of _STATES
+    row = tx.execute(f"SELECT status FROM {table} WHERE id = ?", (row_id,)).fetchone()  # nosec B608 # noqa: S608 -- one of _STATES
     completed = row is not None and row[0] == Status.COMPLETED
     if values["status"] == Status.COMPLETED:
         early = table != "operations" and data.get("cause") == ROLLUP and _open_below(tx, table, row_id)

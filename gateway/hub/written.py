@@ -93,7 +93,7 @@ def _inserting(table: Raw, names: tuple[str, ...]) -> str:
     pairs = ", ".join(f"{name} = excluded.{name}" for name in names)
     version = ", row_version = row_version + 1" if table.versioned else ""
     return (
-        f"INSERT INTO {table.name} (id, {', '.join(names)}) VALUES ({marks}) "  # noqa: S608 -- the schema's own names
+        f"INSERT INTO {table.name} (id, {', '.join(names)}) VALUES ({marks}) "  # nosec B608 # noqa: S608 -- the schema's own names
         f"ON CONFLICT (id) DO UPDATE SET {pairs}{version} RETURNING {table.version}"
     )
 
@@ -103,7 +103,7 @@ def _updating(table: Raw, names: tuple[str, ...]) -> str:
     """Without columns the row is only looked for."""
     pairs = ", ".join(f"{name} = ?" for name in names) or "id = id"
     version = ", row_version = row_version + 1" if table.versioned and names else ""
-    return f"UPDATE {table.name} SET {pairs}{version} WHERE id = ? RETURNING {table.version}"  # noqa: S608 -- the schema's own names
+    return f"UPDATE {table.name} SET {pairs}{version} WHERE id = ? RETURNING {table.version}"  # nosec B608 # noqa: S608 -- the schema's own names
 
 
 def _put_below(tx: Tx, table: Raw, column: str, one: Written) -> None:
@@ -114,12 +114,12 @@ def _put_below(tx: Tx, table: Raw, column: str, one: Written) -> None:
         raise Invalid(f"a row of {table.name} has the columns {', '.join(names)} here: another version")
     kept = encode([row["id"] for row in rows])
     tx.execute(
-        f"DELETE FROM {table.name} WHERE {column} = ? AND id NOT IN (SELECT value FROM json_each(?))",  # noqa: S608 -- the schema's own names
+        f"DELETE FROM {table.name} WHERE {column} = ? AND id NOT IN (SELECT value FROM json_each(?))",  # nosec B608 # noqa: S608 -- the schema's own names
         (one.id, kept),
     )
     pairs = ", ".join(f"{name} = excluded.{name}" for name in table.columns)
     marks = ", ".join("?" * len(names))
-    sql = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({marks}) ON CONFLICT (id) DO UPDATE SET {pairs}"  # noqa: S608 -- the schema's own names
+    sql = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({marks}) ON CONFLICT (id) DO UPDATE SET {pairs}"  # nosec B608 # noqa: S608 -- the schema's own names
     try:
         tx.executemany(sql, [tuple(row[name] for name in names) for row in rows])
     except sqlite3.IntegrityError as exc:
@@ -131,7 +131,7 @@ def _put_below(tx: Tx, table: Raw, column: str, one: Written) -> None:
 
 def delete(tx: Tx, table: Raw, row_id: str, values: Mapping[str, Any]) -> Change | None:
     """What is gone already leaves nothing to tell. One that is only marked goes on to carry what was booked on it."""
-    found = tx.execute(f"SELECT * FROM {table.name} WHERE id = ?", (row_id,)).fetchone()  # noqa: S608 -- the schema's own names
+    found = tx.execute(f"SELECT * FROM {table.name} WHERE id = ?", (row_id,)).fetchone()  # nosec B608 # noqa: S608 -- the schema's own names
     if values.get(GONE):
         told = Written(table=table.name, id=row_id, op="insert" if found is None else "update")
         change = _put(tx, table, told, values)
@@ -142,7 +142,7 @@ def delete(tx: Tx, table: Raw, row_id: str, values: Mapping[str, Any]) -> Change
     if table.name == "time_entries":  # with them it has gone up as several entries
         old["pauses"] = [dict(pause) for pause in tx.execute(_PAUSES, (row_id,)).fetchall()]
     try:
-        tx.execute(f"DELETE FROM {table.name} WHERE id = ?", (row_id,))  # noqa: S608 -- the schema's own names
+        tx.execute(f"DELETE FROM {table.name} WHERE id = ?", (row_id,))  # nosec B608 # noqa: S608 -- the schema's own names
     except sqlite3.IntegrityError as exc:
         raise Conflict(f"{table.name} {row_id} is in use here: {exc}", {"table": table.name, "id": row_id}) from None
     return Change(table.name, row_id, "delete", old.get("row_version", 1), old)
@@ -167,7 +167,7 @@ def _without_later(tx: Tx, table: Raw, one: Written, values: Mapping[str, Any], 
     bare = dict(values)
     for column, (target, nullable) in table.points_at.items():
         aim = values.get(column)
-        if aim is None or tx.execute(f"SELECT 1 FROM {target} WHERE id = ?", (aim,)).fetchone():  # noqa: S608 -- the schema's own names
+        if aim is None or tx.execute(f"SELECT 1 FROM {target} WHERE id = ?", (aim,)).fetchone():  # nosec B608 # noqa: S608 -- the schema's own names
             continue
         if not (nullable and (target, aim) in later):
             what = {"field": column, "table": target, "id": aim}

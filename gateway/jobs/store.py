@@ -19,10 +19,10 @@ JOB_COLUMNS = (
 )
 PART_WIDTH = 7
 
-_JOB = f"SELECT {JOB_COLUMNS} FROM jobs j WHERE j.id = ? AND j.deleted_at IS NULL"  # noqa: S608 -- constants only
+_JOB = f"SELECT {JOB_COLUMNS} FROM jobs j WHERE j.id = ? AND j.deleted_at IS NULL"  # nosec B608 # noqa: S608 -- constants only
 _PART = f"""
 SELECT {PART_COLUMNS}, {JOB_COLUMNS} FROM parts p JOIN jobs j ON j.id = p.job_id WHERE p.id = ? AND p.deleted_at IS NULL
-"""  # noqa: S608 -- constants only
+"""  # nosec B608 # noqa: S608 -- constants only
 _BELOW_PART = """
 SELECT count(*), coalesce(sum(o.status = 'completed'), 0),
   coalesce(max(o.status IN ('in_progress', 'completed')

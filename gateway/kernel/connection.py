@@ -189,6 +189,12 @@ def is_storage(exc: BaseException) -> bool:
     return isinstance(exc, sqlite3.Error) and (code(exc) in _BROKEN or lacks_space(exc))
 
 
+def is_unwritten(exc: BaseException) -> bool:
+    """A write gave an error before any sync: the disk is broken, or a quota is used up."""
+    extended: int = getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    return extended == sqlite3.SQLITE_IOERR_WRITE
+
+
 def is_unreadable(exc: BaseException) -> bool:
     """The disk's doing, in a read."""
     return code(exc) in _UNREADABLE
@@ -204,9 +210,9 @@ def is_cut(exc: BaseException) -> bool:
     return code(exc) in _CUT
 
 
-def told(exc: sqlite3.Error) -> GatewayError:
+def told(exc: sqlite3.Error, *, full: bool) -> GatewayError:
     """The error as the one who asked for the write gets it."""
-    if lacks_space(exc):
+    if full:
         return StorageFull("the disk is full: nothing was written; free some space, then send it again")
     if is_busy(exc):
         return Busy(f"another program holds the database ({exc}): nothing was written; send it again")

@@ -15,9 +15,8 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Concatenate, NewType, ParamSpec, TypeVar
+from typing import Concatenate, NewType, ParamSpec, TypeVar
 
 import structlog
 
@@ -33,6 +32,7 @@ from gateway.kernel.connection import (
     is_cut,
     is_storage,
     is_unreadable,
+    is_unwritten,
     lacks_space,
     reopen,
     roll_back,
@@ -40,9 +40,11 @@ from gateway.kernel.connection import (
     told,
     wal_bytes,
 )
-from gateway.kernel.disk import Ballast, DataLock
+from gateway.kernel.disk import DataLock
 from gateway.kernel.errors import Busy, ReadOnly, StartupError, StorageFailed
+from gateway.kernel.group import Job, Outcome, Round
 from gateway.kernel.revisions import Revisions
+from gateway.kernel.room import Room
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -63,43 +65,21 @@ WAL_PAUSE_S = 5.0  # between two tries: by then the longest read has been cut
 log = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True)
-class _Job:
-    body: Callable[..., Any]
-    args: tuple[Any, ...]
-    future: asyncio.Future[Any] | None  # None: deferred, nobody waits
-
-
-@dataclass(slots=True)
-class _Outcome:
-    job: _Job
-    result: Any = None
-    error: BaseException | None = None
-
-
-@dataclass(slots=True)
-class _Round:
-    """What came of one group."""
-
-    outcomes: list[_Outcome]
-    changed: bool = False
-
-
 class Database:
     """Use `Database.open`. All methods belong to the event loop that opened it."""
 
-    def __init__(self, path: Path, ballast: Ballast, monotonic: Callable[[], float]) -> None:
+    def __init__(self, path: Path, room: Room, monotonic: Callable[[], float]) -> None:
         self.path = path
+        self.room = room
         self.commits = Commits()
         self.revisions = Revisions()
         self.read_only: str | None = None  # why, once the disk has failed too often
         self.warning: str | None = None  # what people should look at although everything works
         self.written_at_s = monotonic()  # when the writer last finished a round: the watchdog asks
-        self._ballast = ballast
         self._monotonic = monotonic
         self._loop = asyncio.get_running_loop()
-        self._queue: list[_Job] = []
-        self._deferred: dict[str, _Job] = {}
+        self._queue: list[Job] = []
+        self._deferred: dict[str, Job] = {}
         self._wake = threading.Condition()
         self._closing = False
         self._failures: deque[float] = deque(maxlen=FAILURES_MAX)
@@ -113,9 +93,14 @@ class Database:
     @classmethod
     @contextlib.asynccontextmanager
     async def open(
-        cls, folder: Path, *, prepare: Callable[[Path], None], monotonic: Callable[[], float] = time.monotonic
+        cls,
+        folder: Path,
+        *,
+        prepare: Callable[[Path], None],
+        monotonic: Callable[[], float] = time.monotonic,
+        reserve_bytes: int | None = None,
     ) -> AsyncIterator["Database"]:
-        """Lock the folder, check the file, run `prepare(path)` (migrations), start the writer.
+        """Lock the folder, check the file, run `prepare(path)` (migrations), start the writer. `reserve_bytes`: see `Room`.
 
         Raises StartupError: another process has it, the file is damaged or newer than this software.
         """
@@ -124,7 +109,7 @@ class Database:
         with DataLock(folder) as lock:
             check(path, after_unclean_stop=lock.left_behind)
             prepare(path)
-            database = cls(path, Ballast(folder), monotonic)
+            database = cls(path, Room(folder, reserve_bytes), monotonic)
             database._writer.start()
             try:
                 await database.write(_nothing)  # the writer has its connection, or says why not
@@ -147,10 +132,15 @@ class Database:
         with self._wake:
             if self._closing or len(self._queue) >= QUEUE_MAX:
                 raise Busy("the write queue is full or the gateway is stopping: try again in a second")
-            self._queue.append(_Job(body, args, future))
+            self._queue.append(Job(body, args, future))
             if len(self._queue) == 1:
                 self._loop.call_soon(self._kick)
         return await future
+
+    @property
+    def waiting(self) -> int:
+        """Commands that the writer has not begun."""
+        return len(self._queue)
 
     def _kick(self) -> None:
         """Wake the writer once everybody who is ready to run has asked: larger groups, and nobody to share the GIL with."""
@@ -170,7 +160,7 @@ class Database:
         with self._wake:
             if not self._deferred:
                 self._wake.notify()
-            self._deferred[name] = _Job(body, args, None)
+            self._deferred[name] = Job(body, args, None)
 
     async def read(self, body: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `body(connection, *args)` on a read-only connection, as one consistent snapshot."""
@@ -228,11 +218,13 @@ class Database:
     def _run(self) -> None:
         connection: Connection | None = None
         while (group := self._next_group()) is not None:
+            began_s = self._monotonic()
             connection, done = self._round(connection, group)
             self.written_at_s = self._monotonic()
+            self.commits.took.add(self.written_at_s - began_s)
             with contextlib.suppress(RuntimeError):  # the loop is gone: so is everybody who waited
                 self._loop.call_soon_threadsafe(self._resolve, done)
-            self._ballast.restore(self.written_at_s)
+            self.room.restore(self.written_at_s)
             connection = self._bound_wal(connection)
         if self._anchor is not None:
             self._anchor.close()
@@ -241,7 +233,7 @@ class Database:
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             connection.close()
 
-    def _next_group(self) -> list[_Job] | None:
+    def _next_group(self) -> list[Job] | None:
         """What waits now, deferred writes first; None when closing and done."""
         with self._wake:
             while not self._queue and not self._closing:
@@ -256,10 +248,10 @@ class Database:
             del self._queue[:GROUP_MAX]
             return group
 
-    def _round(self, connection: Connection | None, group: list[_Job]) -> tuple[Connection | None, _Round]:
+    def _round(self, connection: Connection | None, group: list[Job]) -> tuple[Connection | None, Round]:
         """One group, and the connection for the next; None when it has to be opened again."""
         if self.read_only:  # what was queued before that was known
-            return connection, _Round([_Outcome(job, error=ReadOnly(self.read_only)) for job in group])
+            return connection, Round([Outcome(job, error=ReadOnly(self.read_only)) for job in group])
         try:
             connection = connection or connect(self.path, WRITER_PRAGMAS)
             self._anchor = self._anchor or anchor(self.path)
@@ -268,20 +260,22 @@ class Database:
             if connection is not None:
                 with contextlib.suppress(sqlite3.Error):
                     roll_back(connection)
-            if lacks_space(exc) and self._ballast.release():
+            full = lacks_space(exc) or (is_unwritten(exc) and self.room.lacks())
+            if full and self.room.ballast.release():
                 log.warning("disk.full", freed="ballast")  # the journal may have the space that was kept for it
                 return self._round(connection, group)
-            return self._after(connection, exc), _Round([_Outcome(job, error=told(exc)) for job in group])
+            after = self._after(connection, exc, full=full)
+            return after, Round([Outcome(job, error=told(exc, full=full)) for job in group])
 
-    def _group(self, connection: Connection, group: list[_Job]) -> _Round:
+    def _group(self, connection: Connection, group: list[Job]) -> Round:
         tx = Tx(connection)
         start = connection.total_changes
         connection.execute("BEGIN IMMEDIATE")
-        outcomes: list[_Outcome] = []
+        outcomes: list[Outcome] = []
         for job in group:
             before = connection.total_changes
             try:
-                outcomes.append(_Outcome(job, job.body(tx, *job.args)))
+                outcomes.append(Outcome(job, job.body(tx, *job.args)))
             except Exception as exc:
                 if is_storage(exc):
                     raise
@@ -290,34 +284,34 @@ class Database:
                 if connection.total_changes != before:
                     connection.rollback()
                     return self._replay(connection, group)
-                outcomes.append(_Outcome(job, error=exc))
+                outcomes.append(Outcome(job, error=exc))
         connection.commit()
-        return _Round(outcomes, changed=connection.total_changes != start)
+        return Round(outcomes, changed=connection.total_changes != start)
 
-    def _replay(self, connection: Connection, group: list[_Job]) -> _Round:
+    def _replay(self, connection: Connection, group: list[Job]) -> Round:
         """The same group again with a savepoint each, because one of them failed after it had written."""
         tx = Tx(connection)
         connection.execute("BEGIN IMMEDIATE")
-        outcomes: list[_Outcome] = []
+        outcomes: list[Outcome] = []
         for job in group:
             connection.execute("SAVEPOINT job")
             try:
-                outcomes.append(_Outcome(job, job.body(tx, *job.args)))
+                outcomes.append(Outcome(job, job.body(tx, *job.args)))
             except Exception as exc:
                 if is_storage(exc):
                     raise
                 connection.execute("ROLLBACK TO job")
-                outcomes.append(_Outcome(job, error=exc))
+                outcomes.append(Outcome(job, error=exc))
             connection.execute("RELEASE job")
         connection.commit()
-        return _Round(outcomes, changed=True)
+        return Round(outcomes, changed=True)
 
-    def _after(self, connection: Connection | None, exc: sqlite3.Error) -> Connection | None:
+    def _after(self, connection: Connection | None, exc: sqlite3.Error, *, full: bool) -> Connection | None:
         """After a failure: keep the connection when only space or patience was missing, else close it and check the file.
 
         An fsync that failed is never tried again on the same connection: the kernel may have thrown the pages away.
         """
-        if lacks_space(exc) or is_busy(exc):
+        if full or is_busy(exc):
             log.warning("database.refused", error=str(exc))
             return connection
         log.error("database.failed", error=str(exc))
@@ -325,7 +319,8 @@ class Database:
             with contextlib.suppress(sqlite3.Error):
                 connection.close()
         now_s = self._monotonic()
-        self._failures.append(now_s)
+        if not self.room.lacks():  # a disk that is full writes again by itself
+            self._failures.append(now_s)
         if len(self._failures) == FAILURES_MAX and now_s - self._failures[0] < FAILURES_WINDOW_S:
             self.read_only = f"{FAILURES_MAX} disk errors within {FAILURES_WINDOW_S:.0f} s: read-only until a restart"
             return None
@@ -351,11 +346,11 @@ class Database:
             try:
                 done = start_wal_over(connection)
             except sqlite3.Error as exc:
-                return self._after(connection, exc)
+                return self._after(connection, exc, full=lacks_space(exc))
             self.warning = None if done else f"the WAL has {size // 1024 // 1024} MB: long reads keep it from shrinking"
         return connection
 
-    def _resolve(self, done: _Round) -> None:
+    def _resolve(self, done: Round) -> None:
         """On the loop: hand out the results, then wake the journal readers."""
         for outcome in done.outcomes:
             future = outcome.job.future

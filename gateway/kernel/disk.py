@@ -3,7 +3,6 @@
 import contextlib
 import fcntl
 import os
-import shutil
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,8 +12,6 @@ from gateway.kernel.errors import StartupError
 BALLAST_BYTES = 64 * 1024 * 1024
 ROOM_MIN_BYTES = 1024 * 1024  # less than this on the disk is no room for a write
 PID_MAX_DIGITS = 20
-BALLAST_PAUSE_S = 60.0  # between two looks at the free space
-BALLAST_MARGIN = 3  # the ballast is laid down again once this many times its size is free
 
 
 def write_whole(file: Path, content: bytes) -> None:
@@ -29,9 +26,9 @@ def write_whole(file: Path, content: bytes) -> None:
     synced(file.parent)
 
 
-def synced(folder: Path) -> None:
-    """The names in it are on the disk."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def synced(place: Path) -> None:
+    """What is in a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(place, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -89,15 +86,14 @@ def owner(folder: Path) -> str | None:
 
 
 class Ballast:
-    """A file that only takes up room. Given up to the journal when the disk is full, laid down again when it is not."""
+    """A file that only takes up room. Given up to the journal when the disk is full, laid down again when it is not: `room.py`."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "ballast"
-        self._tried_at_s = -BALLAST_PAUSE_S
 
-    def has_room(self) -> bool:
-        """True while a write finds space: on the disk, or in here."""
-        return self.held or shutil.disk_usage(self._path.parent).free >= ROOM_MIN_BYTES
+    @property
+    def held(self) -> bool:
+        return self._path.exists()
 
     def release(self) -> bool:
         """True when there was something to give up."""
@@ -107,24 +103,11 @@ class Ballast:
             return False
         return True
 
-    def restore(self, now_s: float) -> None:
-        """Lay it down again once there is plenty of room; looks once a minute. Never raises: it is only ballast."""
-        if now_s - self._tried_at_s < BALLAST_PAUSE_S:
-            return
-        self._tried_at_s = now_s
-        with contextlib.suppress(OSError):
-            if self.held or shutil.disk_usage(self._path.parent).free < BALLAST_MARGIN * BALLAST_BYTES:
-                return
-            self._lay_down()
-
-    def _lay_down(self) -> None:
-        with self._path.open("xb") as file:
+    def lay_down(self) -> None:
+        """Whole or not at all: half a ballast would count as one. Never raises."""
+        with contextlib.suppress(OSError), self._path.open("xb") as file:
             try:
                 os.posix_fallocate(file.fileno(), 0, BALLAST_BYTES)
             except OSError:
-                self._path.unlink()  # half a ballast would count as one
+                self._path.unlink()
                 raise
-
-    @property
-    def held(self) -> bool:
-        return self._path.exists()

@@ -20,6 +20,7 @@ GatewayError                    code                        what the caller can 
 |  +- CellNotAllowed            CELL_NOT_ALLOWED            ask for a key with that cell
 |  +- UnknownBadge              UNKNOWN_BADGE               give the badge's number to a profile
 |  +- OperatorInactive          OPERATOR_INACTIVE           ask who keeps the profiles
++- Misdirected                  MISDIRECTED                 call the gateway by a name that it has
 +- NotAllowed                   METHOD_NOT_ALLOWED          use another method
 +- NotOffered                   NOT_IMPLEMENTED             use the cloud for it
 +- Conflict                     CONFLICT                    look at the row that is in the way
@@ -42,7 +43,8 @@ GatewayError                    code                        what the caller can 
 |  +- Busy                      BUSY                        try again in a moment; a queue is full
 |  +- StorageFailed             STORAGE_FAILED              try again; the disk gave an error, nothing was written
 |  +- ReadOnly                  READ_ONLY                   call somebody: the disk failed again and again
-+- StorageFull                  INSUFFICIENT_STORAGE        free some space; nothing was written
+|  +- StorageFull               INSUFFICIENT_STORAGE        free some space; nothing was written
+|     +- RoomKept               INSUFFICIENT_STORAGE        the same; what is left is kept for bookings
 +- Refused                      REFUSED                     nothing: the other side will never take this
 +- StartupError                 STARTUP                     read the text; the gateway does not start like this
    +- Damaged                   STARTUP                     restore a backup
@@ -161,6 +163,10 @@ class OperatorInactive(Forbidden):
     code = "OPERATOR_INACTIVE"
 
 
+class Misdirected(GatewayError):
+    code = "MISDIRECTED"
+
+
 class NotAllowed(GatewayError):
     code = "METHOD_NOT_ALLOWED"
 
@@ -273,8 +279,12 @@ class ReadOnly(Unavailable):
     code = "READ_ONLY"
 
 
-class StorageFull(GatewayError):
+class StorageFull(Unavailable):
     code = "INSUFFICIENT_STORAGE"
+
+
+class RoomKept(StorageFull):
+    """By rule, while bookings still find room. `details` holds `class`, `free_bytes` and `kept_bytes`."""
 
 
 class Refused(GatewayError):

@@ -27,7 +27,7 @@ def unique_bytes() -> Callable[[int], bytes]:
     """Random bytes for ids: unique, not secret. The kernel's are asked for once, because each asking hands over Python's
     lock, which with two busy threads costs more than the whole id.
     """
-    return random.Random(os.urandom(_SEED_BYTES)).randbytes  # noqa: S311 -- ids are no secrets
+    return random.Random(os.urandom(_SEED_BYTES)).randbytes  # nosec B311 # noqa: S311 -- ids are no secrets
 
 
 def uuid7(clock: Clock, entropy: Callable[[int], bytes] | None = None) -> NewId:

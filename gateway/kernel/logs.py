@@ -6,10 +6,15 @@ import logging
 import re
 import sys
 from collections import deque
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Collection, Mapping, MutableMapping
+from functools import partial
 from typing import Any, Literal
 
 import structlog
+
+from gateway.kernel import following
+from gateway.kernel.repeats import Repeats
+from gateway.kernel.secrets import kept_back
 
 Format = Literal["auto", "console", "json"]
 
@@ -17,7 +22,8 @@ _SECRET_NAME = re.compile(r"secret|password|token|api_?key|authorization|\bpin\b
 # Keys and webhook secrets by their beginning, what follows `Bearer`, the password in an address. Without a word boundary in
 # front: on a terminal the end of a colour stands there, and that is a letter.
 _SECRET_VALUE = re.compile(
-    r"(ery_(?:live|test|term)_|whsec_)[\w+/=-]+|(Bearer )[^\s\"'\\]+|(://[^\s/:@\"']*:)[^\s/@\"']+(?=@)", re.IGNORECASE
+    r"(ery_(?:live|test|term)_|whsec_|sealed:1:)[\w+/=-]+|(Bearer )[^\s\"'\\]+|(://[^\s/:@\"']*:)[^\s/@\"']+(?=@)",
+    re.IGNORECASE,
 )
 _NOT_SHOWN = "***"
 RECORDS_MAX = 2_000
@@ -33,6 +39,7 @@ class Tail:
         self._records: deque[tuple[int, dict[str, Any]]] = deque(maxlen=RECORDS_MAX)
         self._count = 0
         self._level = self._configured = "info"
+        self._hidden: tuple[str, ...] = ()
         self._back: asyncio.TimerHandle | None = None
 
     def after(self, number: int) -> list[tuple[int, dict[str, Any]]]:
@@ -59,8 +66,9 @@ class Tail:
         self._level = level
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(_threshold(level)))
 
-    def begin(self, level: str) -> None:
+    def begin(self, level: str, hidden: tuple[str, ...]) -> None:
         self._level = self._configured = level
+        self._hidden = hidden
 
     def __call__(self, logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         """A processor: keeps a copy without secrets, passes on what it was given."""
@@ -69,11 +77,11 @@ class Tail:
             told = dict(structlog.processors.format_exc_info(logger, _method, dict(event)))
             told = {name: _short(value) for name, value in told.items() if not name.startswith("_")}
         told.setdefault("module", getattr(logger, "name", ""))
-        line = _values_kept_back(logger, _method, json.dumps(told, default=str, ensure_ascii=False))
+        line = _values_kept_back(logger, _method, json.dumps(told, default=str, ensure_ascii=False), self._hidden)
         if len(line) > RECORD_MAX_CHARACTERS:
             names = ("timestamp", "level", "event", "module", "request_id")
             line = json.dumps({name: told[name] for name in names if name in told} | {"cut": len(line)}, default=str)
-            line = _values_kept_back(logger, _method, line)
+            line = _values_kept_back(logger, _method, line, self._hidden)
         self._count += 1
         self._records.append((self._count, json.loads(line)))
         return event
@@ -91,11 +99,15 @@ class _Named(structlog.PrintLogger):
         self.name = str(names[0]).removeprefix("gateway.") if names else ""
 
 
-def configure(level: str, style: Format = "auto", tail: Tail | None = None) -> None:
-    """Set up structlog, and the standard library's loggers behind it. Called once by whoever starts the process."""
+def configure(level: str, style: Format = "auto", tail: Tail | None = None, hidden: Collection[str] = ()) -> None:
+    """Set up structlog, and the standard library's loggers behind it. Called once by whoever starts the process. `hidden`: secrets
+    that no line may hold, whoever's exception quotes them.
+    """
+    secrets = tuple({*hidden, *(json.dumps(one, ensure_ascii=False)[1:-1] for one in hidden)})
     people = sys.stderr.isatty() if style == "auto" else style == "console"
+    repeats = Repeats()
     shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
+        following.logged,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
@@ -103,17 +115,19 @@ def configure(level: str, style: Format = "auto", tail: Tail | None = None) -> N
         _names_kept_back,
         *([] if tail is None else [tail]),
         *(
-            [structlog.dev.ConsoleRenderer()]
+            [
+                structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+            ]  # others show local variables
             if people
             else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
         ),
-        _values_kept_back,
+        partial(_values_kept_back, secrets=secrets),
     ]
     threshold = _threshold(level)
     if tail is not None:
-        tail.begin(level)
+        tail.begin(level, secrets)
     structlog.configure(
-        processors=[*shared, *last],
+        processors=[repeats, *shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=_Named,
         cache_logger_on_first_use=False,
@@ -124,6 +138,7 @@ def configure(level: str, style: Format = "auto", tail: Tail | None = None) -> N
             foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last]
         )
     )
+    handler.addFilter(repeats)
     logging.basicConfig(handlers=[handler], level=max(threshold, logging.WARNING), force=True)
 
 
@@ -148,9 +163,9 @@ def _names_a_secret(name: object, value: Any) -> bool:
     return value is not None and isinstance(name, str) and _SECRET_NAME.search(name) is not None
 
 
-def _values_kept_back(_logger: Any, _method: str, line: str) -> str:
+def _values_kept_back(_logger: Any, _method: str, line: str, secrets: tuple[str, ...]) -> str:
     """In the finished line: messages, tracebacks, everything."""
-    return without_secrets(line)
+    return kept_back(without_secrets(line), secrets)
 
 
 def without_secrets(text: str) -> str:

@@ -5,7 +5,6 @@ One for all that is pending, not one each: whatever fails or is killed in the mi
 """
 
 import contextlib
-import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from importlib import resources
@@ -16,6 +15,7 @@ import structlog
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.connection import connect, offline
+from gateway.kernel.disk import synced
 from gateway.kernel.errors import StartupError
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ def _bring_up(connection: sqlite3.Connection, path: Path, clock: Clock) -> None:
     if have > last:
         raise StartupError(
             f"{path} was written by a newer gateway (schema {have}, this one knows {last}): "
-            "install that version again, or restore the backup from before the update"
+            "install that version again, or go back to this one with `eryxon-gateway update rollback`, which brings along what was "
+            "booked since"
         )
     if have == last:
         return
@@ -78,20 +79,11 @@ def copy(connection: sqlite3.Connection, target: Path) -> None:
             answer = other.execute("PRAGMA integrity_check(1)").fetchone()[0]
         if answer != "ok":
             raise StartupError(f"the copy {part} is not sound ({answer}): nothing was changed; check the disk")
-        _sync(part)
+        synced(part)
         part.rename(target)
-        _sync(target.parent)
+        synced(target.parent)
     finally:
         part.unlink(missing_ok=True)
-
-
-def _sync(file: Path) -> None:
-    """Of a folder: the names in it."""
-    descriptor = os.open(file, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def statements(script: str) -> Iterator[str]:

@@ -5,11 +5,14 @@ looks the wall clock should grow as much as the monotonic one: when it does not,
 had happened until somebody has put right what was written before, and calls `adopt`.
 """
 
+import contextlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from gateway.kernel.clock import Clock
 
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 STEP_MIN = timedelta(seconds=2)  # what is less is the network's small corrections: they are followed at once
 
 
@@ -62,3 +65,10 @@ class SteadyClock:
     def refuse(self, step: Step) -> None:
         """It could not be put right: as before."""
         self._seen = (self._seen[0] - step.by, self._seen[1])
+
+
+def boot(file: Path = BOOT_ID) -> str:
+    """Another one with each start of the machine; empty where nobody tells."""
+    with contextlib.suppress(OSError):
+        return file.read_text().strip()
+    return ""

@@ -10,11 +10,12 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 
 from gateway.kernel.clock import Clock
-from gateway.kernel.errors import Unavailable
+from gateway.kernel.errors import StorageFull, Unavailable
 from gateway.kernel.health import Link
 
 BACKOFF_BASE_S = 1.0
 BACKOFF_CAP_S = 30.0
+ROOM_AGAIN_S = 5.0  # a disk that was full takes writes again as soon as somebody has made room
 CANCEL_AGAIN_S = 0.5
 STEADY_S = 60.0  # a link that ran this long starts over with short pauses
 _LIBC = ctypes.CDLL(None)  # loaded here: between fork and exec nothing may be
@@ -32,9 +33,11 @@ async def keep_running(
     failures = 0
     while True:
         started_s = clock.monotonic()
+        full = False
         try:
             return await run()
         except Unavailable as exc:
+            full = isinstance(exc, StorageFull)
             if link.down(exc.message):
                 log.warning("link.down", link=link.name, error=exc.message)
         except Exception as exc:
@@ -42,6 +45,9 @@ async def keep_running(
             log.exception("link.failed", link=link.name)
         if clock.monotonic() - started_s > STEADY_S:
             failures = 0
+        if full:
+            await clock.sleep(ROOM_AGAIN_S)
+            continue
         failures += 1
         await clock.sleep(backoff_s(failures, rng, base_s=BACKOFF_BASE_S, cap_s=cap_s))
 

@@ -7,10 +7,12 @@ from typing import Any
 
 import structlog
 
+from gateway.kernel import trail
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database, Tx
 from gateway.kernel.errors import Invalid, NotFound
 from gateway.kernel.ids import NewId
+from gateway.kernel.trail import Act
 from gateway.keys import store
 from gateway.outbox.command import Commands
 from gateway.outbox.event import Stamp, encode
@@ -24,6 +26,7 @@ SHOWN_ONCE = "Save this API key now: it is not shown again."
 SHOWN_BEFORE = (
     "This key was shown in the first answer to this request. When that is lost, end the key and make another."
 )
+SOURCE = "api"  # on the trail
 ENDED = '{"message":"API key deactivated"}'
 
 log = structlog.get_logger(__name__)
@@ -40,7 +43,7 @@ class KeyCommands(Commands):
         scope = Scope[given.get("scope", "admin").upper()]  # [U] there a key may do everything
         wanted = NewKey(given["name"], scope, cells, given.get("operator_id"), caller.operator_id)
         key = auth.fresh()
-        answer = await self._once(receipt, _create, wanted, key)
+        answer = await self._once(receipt, _create, wanted, key, caller.name)
         await self._keys.load()
         if answer.replayed:
             return answer
@@ -50,13 +53,13 @@ class KeyCommands(Commands):
 
     async def end(self, key_id: str, caller: Caller, receipt: Receipt | None) -> Answer:
         """Also for a key that is not there."""
-        answer = await self._once(receipt, _end, key_id)
+        answer = await self._once(receipt, _end, key_id, caller.name)
         await self._keys.load()
         log.info("key.ended", key_id=key_id, by=caller.key_id)
         return answer
 
 
-def _create(tx: Tx, stamp: Stamp, wanted: NewKey, key: str) -> Answer:
+def _create(tx: Tx, stamp: Stamp, wanted: NewKey, key: str, who: str) -> Answer:
     wanted = replace(wanted, cells=_cells(tx, wanted.cells), operator_id=_operator(tx, wanted.operator_id))
     row_id = stamp.new_id()
     auth.insert(tx, row_id, wanted, key, stamp.text)
@@ -69,12 +72,23 @@ def _create(tx: Tx, stamp: Stamp, wanted: NewKey, key: str) -> Answer:
         "prefix": prefix,
     }
     told |= {"scope": wanted.scope.name.lower(), "cells": wanted.cells, "operator_id": wanted.operator_id}
+    _kept(
+        tx,
+        stamp,
+        Act(who, SOURCE, "keys.create", encode({"id": row_id, "name": wanted.name, "scope": told["scope"]}), 201),
+    )
     return Answer(201, encode({**told, "created_at": stamp.text, "warning": SHOWN_BEFORE}))
 
 
-def _end(tx: Tx, _stamp: Stamp, key_id: str) -> Answer:
+def _end(tx: Tx, stamp: Stamp, key_id: str, who: str) -> Answer:
     store.end(tx, key_id)
+    _kept(tx, stamp, Act(who, SOURCE, "keys.revoke", encode({"which": key_id})))
     return Answer(200, ENDED)
+
+
+def _kept(tx: Tx, stamp: Stamp, act: Act) -> None:
+    """On the trail of the box, in the same transaction."""
+    trail.add(tx, stamp.new_id(), stamp.text, act)
 
 
 def _cells(tx: Tx, wanted: tuple[str, ...] | None) -> tuple[str, ...] | None:

@@ -12,7 +12,7 @@ _ROW = f"""json_object('id', k.id, 'name', k.name, 'key_prefix', k.key_prefix, '
   'active', json(CASE WHEN k.active THEN 'true' ELSE 'false' END), 'scope', k.scope, 'cells', json(k.cells),
   'operator_id', k.operator_id, 'operator', {_PERSON.format("operator_id")}, 'origin', k.origin,
   'last_used_at', k.last_used_at, 'created_at', k.created_at, 'created_by', {_PERSON.format("created_by")})"""
-_LIST = f"SELECT {_ROW} FROM api_keys k ORDER BY k.created_at DESC, k.id DESC LIMIT ?"  # noqa: S608 -- constants only
+_LIST = f"SELECT {_ROW} FROM api_keys k ORDER BY k.created_at DESC, k.id DESC LIMIT ?"  # nosec B608 # noqa: S608 -- constants only
 
 
 def listed(connection: sqlite3.Connection) -> str:

@@ -5,10 +5,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+import structlog
+
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database, Tx
 from gateway.kernel.errors import Forbidden
+from gateway.kernel.following import current, followed, sane
 from gateway.kernel.ids import NewId
+from gateway.kernel.room import Use
 from gateway.machines import cycles, readings, requests, states, store, targets
 from gateway.machines.model import BADGE, CYCLE, Badge, Cycle, Quality, Reading, Request, Told
 from gateway.machines.readings import At, Step, Taken
@@ -22,6 +26,8 @@ from gateway.outbox.receipts import Answer, Receipt, request_hash
 SAME_BADGE = timedelta(seconds=3)
 READER = "reader"  # a role that only listens
 READINGS = ":reading"  # ids of readings, of cycles and of requests do not meet
+
+log = structlog.get_logger(__name__)
 
 
 class MachineCommands(Commands):
@@ -47,7 +53,7 @@ class MachineCommands(Commands):
             readings.require(machine, name)
 
     async def take(self, reading: Reading) -> tuple[Told, ...]:
-        """One value of a device. What of it was not done is told; the rest is. Raises Invalid."""
+        """One value of a device. What of it was not done is told; the rest is. Raises Invalid; RoomKept: it is never booked."""
         machine = self._speaking(reading.device)
         steps = readings.steps(machine, reading)
         return await self._taken(machine, reading, steps)
@@ -85,9 +91,14 @@ class MachineCommands(Commands):
         receipt = requests.receipt(machine, request, wish, now)
         if receipt is None:
             requests.require_in_time(machine, request, wish, now)
-        return await self._once(receipt, requests.carry_out, machine, wish)
+        with followed(sane(request.request_id) or self._new_id()):
+            answer = await self._once(receipt, requests.carry_out, machine, wish)
+            log.info("machine.answered", device=request.device, verb=wish.verb, status=answer.status)
+        return answer
 
     async def _taken(self, machine: Machine, reading: Reading, steps: Sequence[Step]) -> tuple[Told, ...]:
+        if not machine.changes_work(reading.input):
+            self._db.room.require(Use.TELEMETRY)
         told = await self._db.write(_take_once, self.stamp(), machine, reading, steps)
         # Again: who looks once a second at those that told something must not have looked before it was committed.
         self.heard[machine.id] = self._clock.monotonic()
@@ -105,8 +116,8 @@ class MachineCommands(Commands):
         return machine
 
     def stamp(self) -> Stamp:
-        """Of now, with this gateway's name."""
-        return Stamp(self._clock.now(), self._origin, self._new_id)
+        """Of now, with this gateway's name. Each message is a request of its own."""
+        return Stamp(self._clock.now(), self._origin, self._new_id, current() or self._new_id())
 
 
 def save(tx: Tx, stamp: Stamp, before: MachineRow, after: MachineRow) -> None:

@@ -26,7 +26,7 @@ _LAST_WORKED_ON = f"""
 SELECT o.id FROM operations o JOIN parts p ON p.id = o.part_id JOIN jobs j ON j.id = p.job_id
 WHERE o.deleted_at IS NULL AND p.deleted_at IS NULL AND j.deleted_at IS NULL AND o.started_at IS NOT NULL
   AND {gathered.IN_CELLS} ORDER BY o.updated_at DESC, o.id LIMIT 1
-"""  # noqa: S608 -- constants only
+"""  # nosec B608 # noqa: S608 -- constants only
 
 
 @dataclass(frozen=True, slots=True)

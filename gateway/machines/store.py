@@ -21,11 +21,11 @@ _COLUMNS = (
     "id, state, raw, since, quality, online, source_timestamp, received_at, program, parts, started_operation_id, "
     "candidate_state, candidate_raw, candidate_since, candidate_due, told_at, version"
 )
-_GET = f"SELECT {_COLUMNS} FROM machine_states WHERE id = ?"  # noqa: S608 -- constants only
-_ALL = f"SELECT {_COLUMNS} FROM machine_states ORDER BY id"  # noqa: S608 -- constants only
+_GET = f"SELECT {_COLUMNS} FROM machine_states WHERE id = ?"  # nosec B608 # noqa: S608 -- constants only
+_ALL = f"SELECT {_COLUMNS} FROM machine_states ORDER BY id"  # nosec B608 # noqa: S608 -- constants only
 _SAVE = f"""
 INSERT OR REPLACE INTO machine_states ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""  # noqa: S608 -- constants only
+"""  # nosec B608 # noqa: S608 -- constants only
 _STARTED = """
 INSERT INTO machine_states (id, started_operation_id) VALUES (?, ?)
 ON CONFLICT (id) DO UPDATE SET started_operation_id = excluded.started_operation_id

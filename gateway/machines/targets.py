@@ -38,7 +38,7 @@ _NAMED = f"""
   AND (:sequence IS NULL OR o.sequence = :sequence) AND (:operation_name IS NULL OR o.operation_name = :operation_name)
   AND {_LIVE} AND (NOT :ours OR {gathered.IN_CELLS}) ORDER BY p.part_number, o.sequence, o.id LIMIT :limit
 """
-_OF_IDS = f"{_ROW} WHERE o.id IN (SELECT value FROM json_each(?)) ORDER BY o.started_at, o.id"  # noqa: S608 -- constants only
+_OF_IDS = f"{_ROW} WHERE o.id IN (SELECT value FROM json_each(?)) ORDER BY o.started_at, o.id"  # nosec B608 # noqa: S608 -- constants only
 # As a station shows it: planned start, then due date, then the order of the routing.
 _QUEUE = f"""
 {_ROW} WHERE o.status = 'not_started' AND {gathered.IN_CELLS} AND {_LIVE}

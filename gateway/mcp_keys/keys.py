@@ -9,6 +9,7 @@ from gateway.kernel.clock import Clock, text
 from gateway.kernel.db import Database
 from gateway.kernel.errors import Unauthorized, Unavailable
 from gateway.kernel.ids import NewId
+from gateway.kernel.room import Use
 from gateway.mcp_keys import store
 from gateway.mcp_keys.model import PREFIXES, Agent, NewMcpKey, Usage
 from gateway.web.auth import PREFIX_CHARACTERS, UNKNOWN, digest
@@ -75,7 +76,9 @@ class McpKeys:
         return NewMcpKey(row["name"], tuple(json.loads(row["allowed_tools"])), row["rate_limit"], row["description"])
 
     async def used(self, usage: Usage) -> None:
-        """Remember a call."""
+        """Remember a call, while the disk has room for logs."""
+        if not self._db.room.admits(Use.TELEMETRY):
+            return
         await self._db.write(store.log, self._new_id(), usage, text(self._clock.now()))
 
 

@@ -8,8 +8,8 @@ CREATE TABLE event_anchors (
   hash BLOB NOT NULL
 ) STRICT;
 
--- The chain begins after what is there already.
-INSERT INTO gateway_state (key, value)
+-- The chain begins after what is there already, also where an update was rolled back and is done again.
+INSERT OR REPLACE INTO gateway_state (key, value)
 VALUES ('journal.chained_after', coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0));
 
 CREATE TABLE repairs_ignored (

@@ -12,7 +12,7 @@ _PART = """json_object('id', p.id, 'part_number', p.part_number, 'material', p.m
 _CELL = "json_object('id', c.id, 'name', c.name, 'color', c.color)"
 # Every operation has a cell: said here so that one index, in which a start costs little, finds those of a state in all of them.
 _STATUS = "operations.status = {} AND operations.cell_id IN (SELECT c.id FROM cells c)"
-CELL_JSON = f"(SELECT {_CELL} FROM cells c WHERE c.id = {{t}}.cell_id)"  # noqa: S608 -- constants only
+CELL_JSON = f"(SELECT {_CELL} FROM cells c WHERE c.id = {{t}}.cell_id)"  # nosec B608 # noqa: S608 -- constants only
 
 OPERATIONS = Resource(
     table="operations",

@@ -23,14 +23,14 @@ SELECT o.id, o.cell_id, c.name, o.operation_name, o.status, o.estimated_time, o.
   {PART_COLUMNS}, {JOB_COLUMNS}
 FROM operations o JOIN parts p ON p.id = o.part_id JOIN jobs j ON j.id = p.job_id JOIN cells c ON c.id = o.cell_id
 WHERE o.id = ?
-"""  # noqa: S608 -- constants only
+"""  # nosec B608 # noqa: S608 -- constants only
 _SAVE = f"""
 UPDATE operations SET status = :status, status_before_hold = :status_before_hold, started_at = :started_at,
   paused_at = :paused_at, resumed_at = :resumed_at, completed_at = :completed_at, moved_at = :moved_at,
   completion_percentage = :percentage, actual_time_s = :actual_time_s, updated_at = :now, row_version = row_version + 1
 WHERE id = :id AND status = :expected
 RETURNING row_version, {OPERATIONS.row_json}
-"""  # noqa: S608 -- declared names only
+"""  # nosec B608 # noqa: S608 -- declared names only
 _SET_ACTUAL_TIME = """
 UPDATE operations SET actual_time_s = ?, updated_at = ?, row_version = row_version + 1 WHERE id = ? RETURNING row_version
 """
@@ -44,7 +44,7 @@ _BUSY_ELSEWHERE = f"""
 SELECT o.id, o.operation_name FROM time_entries e JOIN operations o ON o.id = e.operation_id
 WHERE e.operator_id = ?1 AND e.end_time IS NULL AND e.is_paused = 0 AND e.operation_id <> ?2
   AND NOT {TOGETHER.format("e.operation_id", "?2")} LIMIT 1
-"""  # noqa: S608 -- constants only
+"""  # nosec B608 # noqa: S608 -- constants only
 _NEXT_SEQUENCE = "SELECT coalesce(max(sequence), 0) + 1 FROM operations WHERE part_id = ? AND deleted_at IS NULL"
 _LIVE_BELOW = """
 SELECT o.id, o.cell_id FROM operations o JOIN parts p ON p.id = o.part_id

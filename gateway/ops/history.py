@@ -6,6 +6,7 @@ from typing import Any
 from gateway.kernel import clock as time_
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database
+from gateway.kernel.room import Use
 from gateway.ops import store
 from gateway.ops.store import Sample
 
@@ -25,9 +26,9 @@ async def run(db: Database, clock: Clock, status: Status) -> None:
 
 
 async def take(db: Database, clock: Clock, status: Status) -> None:
-    """Not while the clock was never set: nobody could say when it was."""
+    """Not while the clock was never set: nobody could say when it was. Nor while the disk has no room for it."""
     now = clock.now()
-    if not time_.trusted(now):
+    if not time_.trusted(now) or not db.room.admits(Use.TELEMETRY):
         return
     told = await status()
     queue = told["links"].get(UP, {})

@@ -5,14 +5,13 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.kernel import trail
 from gateway.kernel.db import Tx
 from gateway.outbox import journal
 
 KEEP_MINUTES = 7 * 24 * 60
 POINTS_MAX = 360
-LISTED_MAX = 200
 ROW_EVENTS_MAX = 20
-ACTIONS = "ops_actions"
 
 _SAMPLE = """
 INSERT INTO ops_history (minute, head, pending, parked, sent, oldest_s) VALUES (?, ?, ?, ?, ?, ?)
@@ -28,8 +27,6 @@ _PEAK = """
 SELECT max(pending) FROM ops_history
 WHERE minute > coalesce((SELECT max(minute) FROM ops_history WHERE pending = 0), 0)
 """
-_ACT = "INSERT INTO ops_actions (id, created_at, who, source, action, detail, status) VALUES (?, ?, ?, ?, ?, ?, ?)"
-_ACTIONS = "SELECT * FROM ops_actions ORDER BY created_at DESC, id DESC LIMIT ?"
 _WAITING = """
 SELECT e.seq, e.type, e.lane, e.aggregate, e.occurred_at, e.recorded_at, e.data, e.changes,
   coalesce(l.attempts, 0) AS attempts, l.next_try_at, l.last_error
@@ -71,14 +68,9 @@ def peak(connection: sqlite3.Connection) -> int:
     return int(connection.execute(_PEAK).fetchone()[0] or 0)
 
 
-def acted(tx: Tx, row: tuple[str, str, str, str, str, str, int]) -> None:
-    tx.execute(_ACT, row)
-
-
 def actions(connection: sqlite3.Connection) -> list[dict[str, Any]]:
     """The newest first."""
-    rows = connection.execute(_ACTIONS, (LISTED_MAX,))
-    return [dict(row) | {"detail": json.loads(row["detail"])} for row in rows]
+    return [dict(row) | {"detail": json.loads(row["detail"])} for row in trail.newest(connection)]
 
 
 def waiting(connection: sqlite3.Connection, reader: str, after: int, limit: int) -> list[dict[str, Any]]:
@@ -106,7 +98,7 @@ def _shown(row: sqlite3.Row) -> dict[str, Any]:
 
 def counts(connection: sqlite3.Connection, tables: tuple[str, ...]) -> dict[str, int]:
     """`tables`: of transfer/tables.py."""
-    return {one: int(connection.execute(f"SELECT count(*) FROM {one}").fetchone()[0]) for one in tables}  # noqa: S608 -- declared names
+    return {one: int(connection.execute(f"SELECT count(*) FROM {one}").fetchone()[0]) for one in tables}  # nosec B608 # noqa: S608 -- declared names
 
 
 def events_of(connection: sqlite3.Connection, table: str, row_id: str) -> list[dict[str, Any]]:

@@ -17,14 +17,14 @@ HASH_BYTES = 32
 GENESIS = bytes(HASH_BYTES)  # what the first entry builds on
 PAGE_MAX = 2_000  # entries that are verified at once
 
-# What is hashed beside `seq`, in this order.
+# What is hashed beside `seq`, in this order. Not `request_id`: it only says where else to look.
 CONTENT = "id, type, lane, aggregate, origin, occurred_at, recorded_at, clock_trusted, data, changes"
 _CHAINED_AFTER = "SELECT value FROM gateway_state WHERE key = 'journal.chained_after'"
 _COUNTED = "SELECT seq FROM sqlite_sequence WHERE name = 'events'"
 _HASH = "SELECT hash FROM events WHERE seq = ?"
 _ANCHOR = "SELECT hash FROM event_anchors WHERE seq = ?"
-_PAGE = f"SELECT seq, hash, {CONTENT} FROM events WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 -- constants only
-_STRETCH = f"SELECT seq, {CONTENT} FROM events WHERE seq > ? AND seq <= ? ORDER BY seq"  # noqa: S608 -- constants only
+_PAGE = f"SELECT seq, hash, {CONTENT} FROM events WHERE seq > ? ORDER BY seq LIMIT ?"  # nosec B608 # noqa: S608 -- constants only
+_STRETCH = f"SELECT seq, {CONTENT} FROM events WHERE seq > ? AND seq <= ? ORDER BY seq"  # nosec B608 # noqa: S608 -- constants only
 _KEEP = """
 INSERT OR REPLACE INTO event_anchors SELECT seq, hash FROM events
 WHERE seq = ?1 AND hash IS NOT NULL AND (seq = ?2 OR EXISTS (SELECT 1 FROM events WHERE seq = ?1 + 1))

@@ -1,13 +1,14 @@
 """Everything that can happen, and the shape in which it is written down."""
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
 from gateway.kernel import clock as time_
+from gateway.kernel.following import current
 from gateway.kernel.ids import NewId
 
 JOB_LANE = "job:"  # how the lanes of job trees begin
@@ -101,7 +102,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An event as it stands in the journal; `data` and `changes` are JSON text, built once."""
+    """An event as it stands in the journal; `data` and `changes` are JSON text, built once; `request_id`: whose doing it was."""
 
     seq: int
     id: str
@@ -114,19 +115,26 @@ class Entry:
     clock_trusted: int
     data: str | None
     changes: str
+    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """Who writes and when: made once per command, before it is queued."""
+    """Who writes, when, and because of which request: made once per command, before it is queued."""
 
     now: datetime
     origin: str
     new_id: NewId
     text: str = field(init=False)  # `now` as it is written, made once
+    request_id: str | None = field(default_factory=current)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", time_.text(self.now))
+
+
+def asked(entries: Iterable[Entry]) -> tuple[str, ...]:
+    """The requests that they are from, each once, in order."""
+    return tuple(dict.fromkeys(entry.request_id for entry in entries if entry.request_id is not None))
 
 
 def subscribed(names: Collection[str], kind: str) -> bool:

@@ -17,16 +17,16 @@ PAGE_MAX = 500
 TRIM_SLICE = 1_000
 LOOK_BACK_MAX = 2_000  # entries in which what became of one row is looked for
 
-_APPEND = f"INSERT INTO events ({chain.CONTENT}, hash) VALUES "  # noqa: S608 -- constants only
-_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_APPEND = f"INSERT INTO events ({chain.CONTENT}, hash, request_id) VALUES "  # nosec B608 # noqa: S608 -- constants only
+_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _ROWS_MAX = 8  # in one statement: each statement is a hand-over of Python's lock
 _APPENDS = [_APPEND + ", ".join([_ROW] * count) for count in range(_ROWS_MAX + 1)]
-_COLUMNS = f"seq, {chain.CONTENT}"
-_AFTER = f"SELECT {_COLUMNS} FROM events WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 -- constants only
-_THESE = f"SELECT {_COLUMNS} FROM events WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq"  # noqa: S608 -- constants only
+_COLUMNS = f"seq, {chain.CONTENT}, request_id"
+_AFTER = f"SELECT {_COLUMNS} FROM events WHERE seq > ? ORDER BY seq LIMIT ?"  # nosec B608 # noqa: S608 -- constants only
+_THESE = f"SELECT {_COLUMNS} FROM events WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq"  # nosec B608 # noqa: S608 -- constants only
 _KINDS = "SELECT seq, type FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
 _NEWEST = "SELECT changes FROM (SELECT changes FROM events ORDER BY seq DESC LIMIT ?) WHERE instr(changes, ?)"
-_IN_LANE = f"SELECT {_COLUMNS} FROM events WHERE lane = ? AND seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 -- constants only
+_IN_LANE = f"SELECT {_COLUMNS} FROM events WHERE lane = ? AND seq > ? ORDER BY seq LIMIT ?"  # nosec B608 # noqa: S608 -- constants only
 _CHANGES = "SELECT count(*), group_concat(changes, '') FROM events WHERE seq > ? AND seq <= ?"
 _VALUES = operator.attrgetter(*chain.CONTENT.split(", "))
 _NEWEST_LINK = "journal.newest"  # what the writer's connection remembers: the newest entry and its hash
@@ -62,15 +62,15 @@ def append(tx: Tx, stamp: Stamp, events: Iterable[Event]) -> None:
         )
         for event in events
     ]
-    _write(tx, rows)
+    _write(tx, rows, stamp.request_id)
 
 
 def copy(tx: Tx, entry: Entry) -> int:
     """An entry of another gateway's journal, as it stands there. The seq that it has here."""
-    return _write(tx, [_VALUES(entry)])
+    return _write(tx, [_VALUES(entry)], entry.request_id)
 
 
-def _write(tx: Tx, rows: Sequence[tuple[Any, ...]]) -> int:
+def _write(tx: Tx, rows: Sequence[tuple[Any, ...]], request_id: str | None) -> int:
     """Each chained to the one before; the seq of the last. To read that one first would cost more than all of its hash."""
     newest: chain.Link = tx.memory.get(_NEWEST_LINK) or chain.head(tx)
     for first in range(0, len(rows), _ROWS_MAX):
@@ -80,7 +80,7 @@ def _write(tx: Tx, rows: Sequence[tuple[Any, ...]]) -> int:
         for row in some:
             seq += 1
             before = chain.linked(before, seq, row)
-            flat += (*row, before)
+            flat += (*row, before, request_id)
         last = tx.execute(_APPENDS[len(some)], flat).lastrowid or 0
         # What was remembered has been rolled back since.
         newest = chain.Link(seq, before) if last == seq else chain.anew(tx, last - len(some), last)

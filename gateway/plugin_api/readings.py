@@ -142,7 +142,7 @@ class Sources:
         self._clock = clock
         self._link = link
         self._retry_max_s = retry_max_s
-        self._rng = random.Random()  # noqa: S311 -- jitter, no secret
+        self._rng = random.Random()  # nosec B311 # noqa: S311 -- jitter, no secret
         self._links: dict[str, _Shown] = {}
 
     async def run(self, sources: Mapping[str, tuple[Iterable[str], Run]]) -> None:

@@ -18,7 +18,9 @@ from pydantic import ValidationError
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database
 from gateway.kernel.errors import Invalid, NotFound, StartupError, Unavailable
+from gateway.kernel.following import followed
 from gateway.kernel.health import Health, Link
+from gateway.kernel.secrets import is_sealed
 from gateway.kernel.stalls import Stall, Stalls
 from gateway.kernel.supervise import stop
 from gateway.plugin_api import ALL, Agents, Api, Caller, Config, Context, Handler, Machines, Mount, Parts, Plugin
@@ -30,8 +32,10 @@ from gateway.web.routes import Scope
 
 LINK = "plugin:{}"  # in /healthz
 LENT = {"mcp_server": frozenset({"/mcp"})}  # root paths that a plugin may have
+APART = frozenset().union(*LENT.values())  # what answers there has lists of its own of who may call it
 FOLDER = "plugins"  # in the data folder: one for each plugin
 STOP_MAX_S = 3.0  # in which all have to end, what they left behind too
+SEALED = "a secret of it is sealed and does not open here: `eryxon-gateway config check` says which, and the way out"
 STALL_TOLD_S = 600.0  # that a plugin kept the loop makes the whole degraded for so long
 
 log = structlog.get_logger(__name__)
@@ -57,7 +61,8 @@ def wanted(sections: Sections, plugins_dir: Path | None = None) -> list[Loaded]:
 def check(sections: Sections, plugins_dir: Path | None = None) -> None:
     """Raises StartupError, one line for each plugin whose settings are wrong."""
     sources = Sources(plugins_dir)
-    wrong = [f"[plugins.{one.name}] {one.error}" for one in _loaded_of(sections, sources) if one.error]
+    found = _loaded_of(sections, sources)
+    wrong = [f"[plugins.{one.name}] {one.error}" for one in found if one.error and one.error != SEALED]
     if told := sources.problem():
         wrong.insert(0, told)
     if wrong:
@@ -133,6 +138,8 @@ def _loaded_of(sections: Sections, sources: Sources) -> list[Loaded]:
 def _loaded(name: str, section: Mapping[str, Any], sources: Sources) -> Loaded:
     if section.get("enabled", True) is not True:
         return Loaded(name, error=f"enabled = {json.dumps(section['enabled'], default=str)}: true or false is wanted")
+    if _sealed(section):
+        return Loaded(name, error=SEALED)
     given = {key: value for key, value in section.items() if key != "enabled"}
     try:
         plugin = sources.plugin(name)
@@ -144,6 +151,13 @@ def _loaded(name: str, section: Mapping[str, Any], sources: Sources) -> Loaded:
     except (Exception, SystemExit) as exc:
         log.exception("plugin.not_loaded", plugin=name)
         return Loaded(name, error=f"it cannot be loaded: {type(exc).__name__}: {exc}")
+
+
+def _sealed(value: Any) -> bool:
+    """A secret that is sealed and does not open here is none: nothing is sent anywhere in its place."""
+    if isinstance(value, Mapping):
+        return any(map(_sealed, value.values()))
+    return any(map(_sealed, value)) if isinstance(value, list | tuple) else isinstance(value, str) and is_sealed(value)
 
 
 def _wrong(plugin: Plugin[Any], error: Mapping[str, Any]) -> str:
@@ -238,7 +252,8 @@ class Host:
             loop.set_task_factory(before)
 
     def _begun(self, name: str) -> asyncio.Task[None]:
-        return asyncio.create_task(self._works[name].run(), name=LINK.format(name))
+        with followed(None):  # whoever asked for it: what the plugin does from now on is not his request
+            return asyncio.create_task(self._works[name].run(), name=LINK.format(name))
 
     async def restart(self, name: str) -> None:
         """Its work is ended, with all that it has begun, and begins anew, also when it was given up; the code and the settings are

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from gateway.kernel.clock import Clock
-from gateway.kernel.errors import GatewayError, Invalid, StorageFull, Unavailable
+from gateway.kernel.errors import GatewayError, Invalid, RoomKept, Unavailable
 from gateway.machines import values
 from gateway.machines.commands import MachineCommands
 from gateway.machines.model import BADGE, CYCLE, Badge, Cycle, Quality, Told
@@ -61,7 +61,9 @@ class LocalMachines:
         while True:
             try:
                 return await wish()
-            except (Unavailable, StorageFull):
+            except RoomKept:
+                raise
+            except Unavailable:
                 await self._clock.sleep(AGAIN_S)
 
 

@@ -7,7 +7,10 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
+import structlog
+
 from gateway.kernel.errors import Busy, NotFound, Unauthorized
+from gateway.kernel.following import current, followed, sane
 from gateway.kernel.ids import NewId
 from gateway.mcp_keys.keys import McpKeys
 from gateway.mcp_keys.model import PREFIXES, Agent, Usage
@@ -17,6 +20,8 @@ from gateway.web.fields import Field, fields
 from gateway.web.gate import Gate
 from gateway.web.inside import BASE, Inner, Inside, Outcome
 from gateway.web.routes import Caller, Route, Scope
+
+log = structlog.get_logger(__name__)
 
 SPACE = "plugin:{}"  # of the receipts: a key of one caller is none of another's
 
@@ -37,12 +42,12 @@ class LocalApi:
         return fields(self._inside.route(method, path))
 
     async def call(self, request: Request, caller: Caller) -> Outcome:
-        request_id = self._new_id()
+        request_id = current() or sane(request.key) or self._new_id()
         inner = Inner(
             request.method,
             f"{request.path}?{urlencode(request.query)}" if request.query else request.path,
             request.body,
-            request.key or request_id,
+            request.key or self._new_id(),
             SPACE.format(caller.key_id),
             occurred_at=request.occurred_at,
             fresh=request.key is None,
@@ -51,7 +56,11 @@ class LocalApi:
         held = replace(caller, scope=min(caller.scope, Scope.PLAN))
         try:
             async with asyncio.timeout(None if self._patient(request) else self._request_max_s):
-                return await self._inside.run(inner, held, request_id)
+                with followed(request_id):
+                    outcome = await self._inside.run(inner, held, request_id)
+                    say = log.debug if request.method == "GET" else log.info
+                    say("api.called", by=caller.key_id, method=request.method, path=request.path, status=outcome.status)
+                    return outcome
         except TimeoutError:
             late = Busy(f"no answer within {self._request_max_s:g} s; a change may still be carried out: look first")
             return Outcome(errors.status_of(late), errors.envelope(late, request_id))

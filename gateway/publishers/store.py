@@ -80,14 +80,16 @@ def place(tx: Tx, publisher: Publisher, now: str) -> int:
     return journal.register(tx, publisher.reader, now)
 
 
-def delivered(tx: Tx, stamp: Stamp, publisher: Publisher, told: Sequence[Told], position: int) -> None:
+def delivered(
+    tx: Tx, stamp: Stamp, publisher: Publisher, told: Sequence[Told], logged: Sequence[Told], position: int
+) -> None:
     """What it was told and where it stands now, together: a message stands in the log once for each time it was acknowledged."""
     skipped = sum(one.error is not None for one in told)
     tx.execute(
         "UPDATE event_readers SET skipped = skipped + ?1, position = ?2 WHERE name = ?3 AND position < ?2",
         (skipped, position, publisher.reader),
     )
-    log(tx, stamp.new_id, stamp.text, publisher.id, told)
+    log(tx, stamp.new_id, stamp.text, publisher.id, logged)
 
 
 def replayed(tx: Tx, stamp: Stamp, publisher: Publisher, told: Sequence[Told], replay_id: str) -> None:

@@ -139,7 +139,7 @@ def _old(connection: sqlite3.Connection, end: Touched) -> _Row:
     """A deleted row, from what the journal kept of it: shown by the same words as one that is there."""
     names = [row[0] for row in connection.execute("SELECT name FROM pragma_table_info(?)", (end.table,))]
     kept = ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in names)
-    before = f"WITH {end.table} AS (SELECT {kept} FROM json_each(:values))"  # noqa: S608 -- names of our own columns
+    before = f"WITH {end.table} AS (SELECT {kept} FROM json_each(:values))"  # nosec B608 # noqa: S608 -- names of our own columns
     rows = _rows(connection, f"{before} {_selecting(end.table)}", end.table, [end.fields])
     return rows[end.table, end.row_id]
 
@@ -154,7 +154,7 @@ def _selecting(table: str) -> str:
     row = ", ".join(f"'{name}', {sql}" for name, sql in pairs.items())
     gone = f"{table}.{GONE} IS NOT NULL" if has_gone(resource) else "0"
     return (
-        f"SELECT {table}.id, json_object({row}), {gone}, {_cells(resource)} FROM {table} "  # noqa: S608 -- declared names only
+        f"SELECT {table}.id, json_object({row}), {gone}, {_cells(resource)} FROM {table} "  # nosec B608 # noqa: S608 -- declared names only
         f"WHERE {table}.id IN (SELECT value ->> '$.id' FROM json_each(:values))"
     )
 
@@ -165,7 +165,7 @@ def _cells(resource: Resource) -> str:
         return "NULL"
     if not resource.cell.startswith("SELECT"):
         return f"json_array({resource.cell})"
-    return f"(WITH found(cell) AS ({resource.cell}) SELECT json_group_array(cell) FROM found)"  # noqa: S608 -- declared names only
+    return f"(WITH found(cell) AS ({resource.cell}) SELECT json_group_array(cell) FROM found)"  # nosec B608 # noqa: S608 -- declared names only
 
 
 # ------------------------------------------------------------------ as JSON

@@ -2,15 +2,13 @@
 
 import asyncio
 import socket as sockets
-from collections.abc import Collection
 from typing import Any
-from urllib.parse import urlsplit
 
 from aiohttp import web
 from pydantic import BaseModel, Field
 
 from gateway.kernel.clock import Clock
-from gateway.kernel.errors import BadRequest, Forbidden, GatewayError
+from gateway.kernel.errors import BadRequest, GatewayError
 from gateway.realtime.codec import V1, VERSIONS
 from gateway.realtime.hub import Hub
 from gateway.realtime.line import Line
@@ -41,15 +39,10 @@ class _Several(BaseModel):
 
 
 class Realtime:
-    """`origins`: of the pages that may connect beside our own."""
-
-    def __init__(
-        self, hub: Hub, gate: Gate, clock: Clock, origins: Collection[str] = (), *, silence_s: float = SILENCE_MAX_S
-    ) -> None:
+    def __init__(self, hub: Hub, gate: Gate, clock: Clock, *, silence_s: float = SILENCE_MAX_S) -> None:
         self._hub = hub
         self._gate = gate
         self._clock = clock
-        self._origins = frozenset(origins)
         self._silence_s = silence_s
         self._refused = Rarely("realtime.refused", clock)
         self._not_joined = Rarely("realtime.not_joined", clock)
@@ -62,7 +55,6 @@ class Realtime:
     async def _connect(self, request: web.Request) -> web.StreamResponse:
         """Whoever is refused is told so before the upgrade: his client tries again for ever."""
         try:
-            self._require_origin(request)
             credential = await self._credential(request, request.query.get("apikey"))
             version = request.query.get("vsn") or V1
             if version not in VERSIONS:
@@ -81,14 +73,6 @@ class Realtime:
         made = (self._hub, member, self._gate, credential, self._clock, self._not_joined)
         await Session(*made, silence_s=self._silence_s).run(socket)
         return socket
-
-    def _require_origin(self, request: web.Request) -> None:
-        """A browser says which page it is; other clients say nothing. Raises Forbidden."""
-        origin = request.headers.get("Origin")
-        if origin is None or origin in self._origins:
-            return
-        if urlsplit(origin).netloc != request.headers.get("Host"):
-            raise Forbidden(f"pages of {origin} may not connect: add it to [http] cors_origins")
 
     async def _credential(self, request: web.Request, key: str | None) -> Credential:
         """Raises Unauthorized, TooFast, Unavailable."""
@@ -124,7 +108,7 @@ class Realtime:
 def _transport(request: web.Request) -> asyncio.Transport:
     """Of the connection, which holds back little in the kernel: a client that does not read is noticed soon."""
     transport = request.transport
-    assert transport is not None  # noqa: S101 -- it has just been written to
+    assert transport is not None  # nosec B101 # noqa: S101 -- it has just been written to
     if (own := transport.get_extra_info("socket")) is not None:
         own.setsockopt(sockets.SOL_SOCKET, sockets.SO_SNDBUF, SEND_BUFFER_BYTES)
     return transport

@@ -5,6 +5,7 @@ import contextlib
 import secrets
 import sqlite3
 import struct
+import tomllib
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from functools import cache, partial
@@ -12,6 +13,7 @@ from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Any
 
+from gateway import sealed
 from gateway.configuration import Configuration
 from gateway.kernel.clock import Clock
 from gateway.kernel.connection import READER_PRAGMAS, complaints, connect, damage
@@ -52,7 +54,21 @@ async def of_running(
     certified = await asyncio.to_thread(certificates, settings, now)
     # One of our own lets nobody in unnamed, and its link tells how it is.
     broker = await broker_door() if settings.broker.mode == "external" else None
-    facts = Facts(settings, now, here, found, report, broker, certified, config=told, restart=restart)
+    instead = configuration.instead.why if configuration.instead else None
+    clear = await asyncio.to_thread(in_clear, configuration.file if configuration.read else None)
+    facts = Facts(
+        settings,
+        now,
+        here,
+        found,
+        report,
+        broker,
+        certified,
+        config=told,
+        restart=restart,
+        clear=clear,
+        instead=instead,
+    )
     return facts, await db.read(rows.ignored, now)
 
 
@@ -64,7 +80,7 @@ async def of_stopped(
     here = await asyncio.to_thread(partial(machine, served=False), settings)
     told, certified = configured(settings, config), certificates(settings, now)
     broker = None if service else await seen(settings.broker)
-    facts = Facts(settings, now, here, found, None, broker, certified, damaged, service, told)
+    facts = Facts(settings, now, here, found, None, broker, certified, damaged, service, told, clear=in_clear(config))
     return facts, ignored
 
 
@@ -82,6 +98,13 @@ def configured(settings: Settings, config: Path | None) -> tuple[str, ...]:
         if config is not None and config.stat().st_mode & OTHERS_MAY_READ and _holds_secrets(settings):
             found.append(f"{config} holds secrets and others may read it (mode {config.stat().st_mode & 0o777:o})")
     return tuple(found)
+
+
+def in_clear(config: Path | None) -> tuple[str, ...]:
+    """The secrets in the file that are not sealed. What is wrong with the file is told elsewhere."""
+    with contextlib.suppress(OSError, ValueError):
+        return tuple(sealed.in_clear(tomllib.loads(config.read_text(encoding="utf-8")))) if config else ()
+    return ()
 
 
 def certificates(settings: Settings, now: datetime) -> tuple[Certificate, ...]:

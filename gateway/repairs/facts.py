@@ -13,19 +13,23 @@ from typing import Any
 
 from gateway.backups.store import newest
 from gateway.kernel.disk import Ballast
+from gateway.kernel.memory import taken_bytes
 from gateway.repairs.rows import Rows
 from gateway.settings import Settings, program
+from gateway.updates import note
 
 OWN_ONLY = 0o077  # what nobody but the owner may
 FILES_LOOKED_AT_MAX = 1_000
 FIRST_KEY = "first-admin-key"  # a file in the data folder, for its owner only
-_MEMORY, _OWN = Path("/proc/meminfo"), Path("/proc/self/statm")
+_MEMORY = Path("/proc/meminfo")
 _OPEN = Path("/proc/self/fd")
 
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """The data folder. `strangers`: files in it of another owner; `open_to`: how its mode lets others in, None when not."""
+    """The data folder. `strangers`: files in it of another owner; `open_to`: how its mode lets others in, None when not; `update`:
+    when one was begun that is neither confirmed nor rolled back.
+    """
 
     there: bool = True
     writable: bool = True
@@ -34,6 +38,7 @@ class Folder:
     ballast: bool = True
     first_key: bool = False
     newest_backup: datetime | None = None
+    update: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,7 @@ class Machine:
     """None: it does not tell."""
 
     free_bytes: int
+    total_bytes: int
     folder: Folder
     memory_free_bytes: int | None = None
     process: Process | None = None
@@ -83,7 +89,8 @@ class Certificate:
 class Facts:
     """`report`: what /healthz tells, None while the gateway is stopped; `rows`: None without a database of this version;
     `damage`: what is wrong with the file itself; `service`: why a gateway that runs does not answer; `config`: what is wrong
-    with the file of the settings; `restart`: keys in it that only a restart brings.
+    with the file of the settings; `restart`: keys in it that only a restart brings; `clear`: secrets in it that
+    are not sealed; `instead`: why another file is in force.
     """
 
     settings: Settings
@@ -97,6 +104,8 @@ class Facts:
     service: str | None = None
     config: tuple[str, ...] = ()
     restart: tuple[str, ...] = ()
+    instead: str | None = None
+    clear: tuple[str, ...] = ()
     links: Mapping[str, Mapping[str, Any]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -108,12 +117,17 @@ def machine(settings: Settings, *, served: bool) -> Machine:
     folder = settings.data_dir
     nearest = next(one for one in (folder, *folder.parents) if one.exists())
     return Machine(
-        shutil.disk_usage(nearest).free,
+        *_disk(nearest),
         _folder(settings, nearest),
         _memory_free_bytes(),
         _process() if served else None,
         mosquitto=program("mosquitto"),
     )
+
+
+def _disk(folder: Path) -> tuple[int, int]:
+    told = shutil.disk_usage(folder)
+    return told.free, told.total
 
 
 def _folder(settings: Settings, nearest: Path) -> Folder:
@@ -130,6 +144,7 @@ def _folder(settings: Settings, nearest: Path) -> Folder:
         ballast=Ballast(folder).held,
         first_key=(folder / FIRST_KEY).exists(),
         newest_backup=newest(settings),
+        update=note.open_since(folder),
     )
 
 
@@ -155,5 +170,4 @@ def _memory_free_bytes() -> int | None:
 
 def _process() -> Process:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    pages = int(_OWN.read_text().split()[1])
-    return Process(sum(1 for _ in _OPEN.iterdir()), soft, pages * resource.getpagesize())
+    return Process(sum(1 for _ in _OPEN.iterdir()), soft, taken_bytes())

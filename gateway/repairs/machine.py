@@ -1,20 +1,23 @@
 """Checks of the machine under the gateway: disk, folder, clock, memory, and the files that it is made of."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from gateway.kernel import clock as time_
-from gateway.kernel.disk import BALLAST_BYTES, BALLAST_MARGIN
+from gateway.kernel.disk import BALLAST_BYTES
+from gateway.kernel.memory import MEMORY_MAX_BYTES
+from gateway.kernel.room import Use, leaves_bytes, listed
 from gateway.repairs.facts import FIRST_KEY, Facts
 from gateway.repairs.model import ERROR, INFO, WARNING, Bad, Check, Fix
 
 MB = 1024 * 1024
-FREE_MIN_MB, FREE_ERROR_MB = 1024, 256
+FREE_FACTOR = 2  # times what uploads leave free: then somebody should look
 PYTHON_MIN, SQLITE_MIN = (3, 11), (3, 38)
 CLOCK_OFF_MAX_S = 60.0
 FILES_SHARE_MAX = 0.8  # of what the process may have open
 FILES_SPARE = 256  # beside one for each connection: database, broker, cloud, plugins
 MEMORY_FREE_MIN_MB = 64
-MEMORY_MAX_MB = 512  # a gateway that needs more has a leak
+UPDATE_TAKES = timedelta(minutes=15)  # while it is on its way nobody has to be told
 
 
 def _service(facts: Facts) -> Sequence[Bad] | str:
@@ -58,11 +61,19 @@ def _open_folder(facts: Facts) -> Sequence[Bad] | str | None:
 
 
 def _disk(facts: Facts) -> Sequence[Bad] | str:
-    free_mb = facts.machine.free_bytes // MB
-    if free_mb >= FREE_MIN_MB:
+    lent = 0 if facts.machine.folder.ballast or not facts.machine.folder.there else BALLAST_BYTES
+    free = max(0, facts.machine.free_bytes - lent)
+    free_mb, should_mb = free // MB, FREE_FACTOR * _leaves(facts, Use.UPLOAD) // MB
+    if free_mb >= should_mb:
         return f"{free_mb} MB free"
-    severity = ERROR if free_mb < FREE_ERROR_MB else None
-    return [Bad(f"{free_mb} MB are free, {FREE_MIN_MB} should be", values={"free_mb": free_mb}, severity=severity)]
+    refused = [use for use in Use if free < _leaves(facts, use)]
+    told = f"; {listed(refused)} are refused" if refused else ""
+    severity = ERROR if Use.TELEMETRY in refused else None
+    return [Bad(f"{free_mb} MB are free, {should_mb} should be{told}", values={"free_mb": free_mb}, severity=severity)]
+
+
+def _leaves(facts: Facts, use: Use) -> int:
+    return leaves_bytes(use, facts.machine.total_bytes, facts.settings.limits.upload_reserve_bytes)
 
 
 def _ballast(facts: Facts) -> Sequence[Bad] | str | None:
@@ -70,7 +81,7 @@ def _ballast(facts: Facts) -> Sequence[Bad] | str | None:
         return None
     if facts.machine.folder.ballast:
         return f"{BALLAST_BYTES // MB} MB kept back"
-    needed = BALLAST_MARGIN * BALLAST_BYTES // MB
+    needed = (BALLAST_BYTES + _leaves(facts, Use.PLAN)) // MB
     return [Bad(f"it was given to the journal; laid down again once {needed} MB are free")]
 
 
@@ -106,7 +117,7 @@ def _memory(facts: Facts) -> Sequence[Bad] | str | None:
     free, process = facts.machine.memory_free_bytes, facts.machine.process
     if free is not None and free < MEMORY_FREE_MIN_MB * MB:
         return [Bad(f"{free // MB} MB are free on this machine", "free", {"free_mb": free // MB})]
-    if process is not None and process.memory_bytes > MEMORY_MAX_MB * MB:
+    if process is not None and process.memory_bytes > MEMORY_MAX_BYTES:
         used_mb = process.memory_bytes // MB
         return [Bad(f"the gateway has taken {used_mb} MB", "used", {"used_mb": used_mb})]
     return None if free is None else f"{free // MB} MB free"
@@ -123,9 +134,30 @@ def _restart(facts: Facts) -> Sequence[Bad] | str | None:
     return [Bad(f"otherwise in the file: {told}", values={"keys": told})] if told else "what the file says is in force"
 
 
+def _last_good(facts: Facts) -> Sequence[Bad] | str | None:
+    if facts.report is None:
+        return None
+    return [Bad(facts.instead)] if facts.instead else "the one of the file"
+
+
+def _secrets_clear(facts: Facts) -> Sequence[Bad] | str:
+    told = ", ".join(facts.clear)
+    return [Bad(f"in the clear: {told}", values={"keys": told})] if told else "none in the clear"
+
+
 def _first_key(facts: Facts) -> Sequence[Bad] | str:
     file = facts.settings.data_dir / FIRST_KEY
     return [Bad(f"{file} is still there", values={"file": str(file)})] if facts.machine.folder.first_key else "put away"
+
+
+def _update(facts: Facts) -> Sequence[Bad] | str | None:
+    began = facts.machine.folder.update
+    if began is None:
+        return None
+    if facts.now - began < UPDATE_TAKES:
+        return "one is on its way"
+    told = f"{began:%Y-%m-%d %H:%M} UTC"
+    return [Bad(f"one was begun on {told} and is neither confirmed nor rolled back", values={"at": told})]
 
 
 _CLOCK_STEPS = (
@@ -174,6 +206,18 @@ CHECKS = (
             "`chmod 600` on the file that holds the cloud's key.",
         ),
         _config,
+    ),
+    Check(
+        "last_good",
+        "last good configuration",
+        ERROR,
+        "The gateway failed five times within two minutes with the configuration in the file.",
+        "It works with the configuration that worked last; what was changed since then is not in force.",
+        (
+            "`eryxon-gateway config check` says what is wrong with the file; else the log of the failed starts does.",
+            "Correct the file, then `systemctl restart eryxon-gateway`.",
+        ),
+        _last_good,
     ),
     Check(
         "restart_needed",
@@ -259,6 +303,28 @@ CHECKS = (
             "Restart the gateway at a quiet time; send a support bundle if it grows again.",
         ),
         _memory,
+    ),
+    Check(
+        "secrets_clear",
+        "secrets in the configuration",
+        INFO,
+        "Secrets were written into the configuration file by hand.",
+        "Whoever gets at a copy of the file has them.",
+        ("`eryxon-gateway config seal` seals them with the key of this box; older copies of the file keep them.",),
+        _secrets_clear,
+        Fix("Seal them", "config.seal"),
+    ),
+    Check(
+        "update_open",
+        "update",
+        WARNING,
+        "The installer was cut off, or somebody updated by hand and did not say how it ended.",
+        "Nothing is wrong with the work; but nobody has said that the new version is good, and the next update is refused.",
+        (
+            "It works: `eryxon-gateway update confirm`.",
+            "It does not: `install.sh --rollback`, or stop the service and `eryxon-gateway update rollback`.",
+        ),
+        _update,
     ),
     Check(
         "first_key",

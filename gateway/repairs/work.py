@@ -28,7 +28,7 @@ def _core(facts: Facts) -> Sequence[Bad] | str | None:
     if facts.report is None:
         return None
     backup = overdue(facts.machine.folder.newest_backup, facts.now)
-    others = [backup, facts.settings.http.exposed(), *(one.told for one in facts.certificates)]
+    others = [backup, facts.instead, facts.settings.http.exposed(), *(one.told for one in facts.certificates)]
     told = [text for text in facts.report.get("problems", ()) if text not in others]
     return [Bad(text, about=text[:80]) for text in told] or "nothing"
 

@@ -16,11 +16,11 @@ ENDED_S_MAX = 86_400
 OPERATIONS_MAX = 500  # of one cell
 _SEEN = "(:cells IS NULL OR c.id IN (SELECT value FROM json_each(:cells)))"
 _CELLS = f"""SELECT c.id, c.name, coalesce(u.slug, '') AS slug, c.wip_limit FROM cells c
-  LEFT JOIN uns_cells u ON u.cell_id = c.id WHERE c.deleted_at IS NULL AND c.active AND {_SEEN}"""
+  LEFT JOIN uns_cells u ON u.cell_id = c.id WHERE c.deleted_at IS NULL AND c.active AND {_SEEN}"""  # nosec B608 # noqa: S608 -- constants only
 _ALL_CELLS = f"{_CELLS} ORDER BY c.sequence, c.name, c.id"
 _SOME_CELLS = f"""{_CELLS} AND (c.id IN (SELECT value FROM json_each(:wanted)) OR c.id IN (SELECT o.cell_id FROM parts p
   JOIN operations o ON o.part_id = p.id WHERE p.job_id IN (SELECT value FROM json_each(:jobs))))
-  ORDER BY c.sequence, c.name, c.id"""
+  ORDER BY c.sequence, c.name, c.id"""  # nosec B608 # noqa: S608 -- constants only
 # An earlier operation of its part is not completed.
 _WAITS = """EXISTS (SELECT 1 FROM operations e WHERE e.part_id = o.part_id AND e.deleted_at IS NULL AND e.sequence < o.sequence
   AND e.status <> 'completed')"""
@@ -43,20 +43,20 @@ _COUNTED = """(SELECT json_array(coalesce(sum(q.quantity_produced), 0), coalesce
 _OPEN = """SELECT x.id FROM operations x INDEXED BY operations_by_cell_status WHERE x.cell_id = :cell_id AND x.deleted_at IS NULL
   AND x.status IN ('not_started', 'in_progress', 'on_hold')"""
 _SHOWN = f"""{_OPEN} UNION ALL SELECT x.id FROM operations x INDEXED BY operations_by_cell_completed WHERE x.cell_id = :cell_id
-  AND x.deleted_at IS NULL AND x.status = 'completed' AND x.completed_at > :ended_after"""
+  AND x.deleted_at IS NULL AND x.status = 'completed' AND x.completed_at > :ended_after"""  # nosec B608 # noqa: S608 -- constants only
 _OPERATIONS = f"""SELECT o.id, o.operation_name, o.status, o.sequence, p.id AS part_id, p.part_number, p.material, p.quantity,
   j.id AS job_id, j.job_number, j.status AS job_status, j.priority, {DUE} AS due_date, o.planned_start, o.planned_end,
   o.estimated_time, o.started_at, o.completed_at, o.actual_time_s, o.completion_percentage, o.updated_at,
   p.cnc_program_name AS program, {_WAITS} AS waits, {_HELD} AS held, {_CONFIRMED} AS confirmed, {_COUNTED} AS counted,
   (SELECT count(*) FROM time_entries t WHERE t.operation_id = o.id AND t.end_time IS NULL) AS operators
   FROM {WORK} WHERE o.id IN ({_SHOWN})
-  ORDER BY o.sequence, {DUE} IS NULL, {DUE}, j.job_number, p.part_number, o.id LIMIT {OPERATIONS_MAX}"""
+  ORDER BY o.sequence, {DUE} IS NULL, {DUE}, j.job_number, p.part_number, o.id LIMIT {OPERATIONS_MAX}"""  # nosec B608 # noqa: S608 -- constants only
 _QUEUE = f"""SELECT coalesce(sum(o.status = 'not_started'), 0) AS queue_length, coalesce(sum(o.status = 'in_progress'), 0)
-  AS wip_current FROM {WORK} WHERE o.id IN ({_OPEN})"""
+  AS wip_current FROM {WORK} WHERE o.id IN ({_OPEN})"""  # nosec B608 # noqa: S608 -- constants only
 _JOBS = f"""SELECT j.id, j.job_number, j.status, {DUE} AS due_date, j.updated_at,
   (SELECT count(*) FROM parts p WHERE p.job_id = j.id AND p.deleted_at IS NULL) AS parts_total,
   (SELECT count(*) FROM parts p WHERE p.job_id = j.id AND p.deleted_at IS NULL AND p.status = 'completed') AS parts_done
-  FROM jobs j WHERE j.deleted_at IS NULL AND j.status <> 'completed' AND :cells IS NULL"""
+  FROM jobs j WHERE j.deleted_at IS NULL AND j.status <> 'completed' AND :cells IS NULL"""  # nosec B608 # noqa: S608 -- constants only
 _FIRST_JOBS = f"{_JOBS} ORDER BY {DUE} IS NULL, {DUE}, j.job_number LIMIT :limit"
 _COUNTS = ("produced", "good", "scrap", "rework")
 _FLAGS = ("waits", "held", "confirmed")

@@ -49,7 +49,7 @@ class Reschedule(OfJob):
 
 def qrm(connection: sqlite3.Connection, asked: OfCell, view: View) -> list[dict[str, Any]]:
     sql = f"""SELECT c.id AS cell_id, c.name AS cell_name, {_WIP} AS current_wip, c.wip_limit, c.wip_warning_threshold,
-      c.enforce_wip_limit, c.show_capacity_warning FROM {_CELLS} AND (:cell_id IS NULL OR c.id = :cell_id) ORDER BY c.sequence"""
+      c.enforce_wip_limit, c.show_capacity_warning FROM {_CELLS} AND (:cell_id IS NULL OR c.id = :cell_id) ORDER BY c.sequence"""  # nosec B608 # noqa: S608 -- constants only
     return [_loaded(row) for row in rows(connection, sql, view, cell_id=asked.cell_id)]
 
 
@@ -76,7 +76,7 @@ def capacity(connection: sqlite3.Connection, asked: Capacity, view: View) -> dic
       FROM cells c LEFT JOIN operations o ON o.cell_id = c.id AND o.deleted_at IS NULL AND o.status <> 'completed'
         AND (o.planned_start IS NULL OR o.planned_start <= :end)
       WHERE c.id IN (SELECT c.id FROM {_CELLS}) AND (:cell_id IS NULL OR c.id = :cell_id) AND (:name IS NULL OR c.name = :name)
-      GROUP BY c.id ORDER BY c.sequence"""
+      GROUP BY c.id ORDER BY c.sequence"""  # nosec B608 # noqa: S608 -- constants only
     found = [
         _capacity(row, days)
         for row in rows(connection, sql, view, cell_id=asked.cell_id, name=asked.cell_name, end=text(end))
@@ -105,11 +105,11 @@ def tools(connection: sqlite3.Connection, asked: Tools, view: View) -> dict[str,
     sql = f"""SELECT r.id, r.name, r.type, r.location, r.identifier, coalesce(r.status, 'available') AS status FROM resources r
       WHERE r.deleted_at IS NULL AND r.active = 1 AND (:type IS NULL OR r.type = :type)
       AND (:location IS NULL OR r.location = :location) AND (:status IS NULL OR coalesce(r.status, 'available') = :status)
-      ORDER BY r.name LIMIT {ROWS_MAX}"""
+      ORDER BY r.name LIMIT {ROWS_MAX}"""  # nosec B608 # noqa: S608 -- constants only
     found = rows(connection, sql, view, type=asked.resource_type, location=asked.location, status=asked.status)
     usage = f"""SELECT n.resource_id, o.id AS operation_id, o.operation_name, o.status, n.quantity FROM operation_resources n
       JOIN {WORK.replace("operations o", "operations o ON o.id = n.operation_id", 1)} WHERE {ALIVE} AND o.status <> 'completed'
-      ORDER BY o.status = 'in_progress' DESC, o.planned_start LIMIT {ROWS_MAX}"""
+      ORDER BY o.status = 'in_progress' DESC, o.planned_start LIMIT {ROWS_MAX}"""  # nosec B608 # noqa: S608 -- constants only
     used = rows(connection, usage, view)
     for tool in found:
         users = [
@@ -155,7 +155,7 @@ def reschedule(connection: sqlite3.Connection, asked: Reschedule, view: View) ->
 def _together(connection: sqlite3.Connection, job: dict[str, Any], view: View) -> list[dict[str, Any]]:
     """Other open jobs of the customer: one delivery for both?"""
     sql = f"""SELECT DISTINCT j.id, j.job_number, {DUE} AS due_date, j.status FROM {WORK} WHERE {ALIVE} AND j.status <> 'completed'
-      AND j.customer = :customer AND j.id <> :id ORDER BY 3 LIMIT {USERS_MAX}"""
+      AND j.customer = :customer AND j.id <> :id ORDER BY 3 LIMIT {USERS_MAX}"""  # nosec B608 # noqa: S608 -- constants only
     return rows(connection, sql, view, customer=job["customer"], id=job["id"])
 
 

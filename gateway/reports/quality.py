@@ -54,8 +54,8 @@ class Score(Asked):
 
 def analytics(connection: sqlite3.Connection, asked: Analytics, view: View) -> dict[str, Any]:
     since = view.ago(asked.days)
-    total = one(connection, f"SELECT count(*) AS total, {_TOOK} AS took FROM {_ISSUES}", view, since=since)
-    sql = f"SELECT {_GROUPS[asked.group_by]} AS name, count(*) AS count FROM {_ISSUES} GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 100"
+    total = one(connection, f"SELECT count(*) AS total, {_TOOK} AS took FROM {_ISSUES}", view, since=since)  # nosec B608 # noqa: S608 -- constants only
+    sql = f"SELECT {_GROUPS[asked.group_by]} AS name, count(*) AS count FROM {_ISSUES} GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 100"  # nosec B608 # noqa: S608 -- constants only
     grouped = {row["name"]: row["count"] for row in rows(connection, sql, view, since=since)}
     return {
         "total_issues": total["total"],
@@ -67,7 +67,7 @@ def analytics(connection: sqlite3.Connection, asked: Analytics, view: View) -> d
 
 
 def trends(connection: sqlite3.Connection, asked: Trends, view: View) -> dict[str, Any]:
-    sql = f"SELECT {_PERIODS[asked.interval]} AS date, i.severity, count(*) AS count FROM {_ISSUES} GROUP BY 1, 2 ORDER BY 1, 2"
+    sql = f"SELECT {_PERIODS[asked.interval]} AS date, i.severity, count(*) AS count FROM {_ISSUES} GROUP BY 1, 2 ORDER BY 1, 2"  # nosec B608 # noqa: S608 -- constants only
     data: dict[str, dict[str, Any]] = {}
     for row in rows(connection, sql, view, since=view.ago(asked.days)):
         point = data.setdefault(row["date"], {"date": row["date"], "total": 0, "by_severity": {}})
@@ -90,7 +90,7 @@ def _causes(connection: sqlite3.Connection, days: int, view: View) -> list[dict[
     sql = f"""SELECT min(trim(i.root_cause)) AS root_cause, count(*) AS occurrence_count,
       json_group_array(i.severity) AS severities,
       json_group_array(DISTINCT c.name) AS cells, json_group_array(DISTINCT i.corrective_action) AS actions
-      FROM {_ISSUES} AND trim(coalesce(i.root_cause, '')) <> '' GROUP BY lower(trim(i.root_cause)) ORDER BY 2 DESC, 1"""
+      FROM {_ISSUES} AND trim(coalesce(i.root_cause, '')) <> '' GROUP BY lower(trim(i.root_cause)) ORDER BY 2 DESC, 1"""  # nosec B608 # noqa: S608 -- constants only
     return [
         {
             "root_cause": row["root_cause"],
@@ -106,7 +106,7 @@ def _causes(connection: sqlite3.Connection, days: int, view: View) -> list[dict[
 def suggestions(connection: sqlite3.Connection, asked: Focus, view: View) -> dict[str, Any]:
     """What stands out, the most urgent first. Rules of thumb over counts, no more."""
     since = view.ago(asked.days)
-    total = one(connection, f"SELECT count(*) AS total FROM {_ISSUES}", view, since=since)["total"]
+    total = one(connection, f"SELECT count(*) AS total FROM {_ISSUES}", view, since=since)["total"]  # nosec B608 # noqa: S608 -- constants only
     found: list[dict[str, Any]] = []
     if asked.focus_area in (None, "recurring_issues"):
         again = [one for one in _causes(connection, asked.days, view) if one["occurrence_count"] > 1]
@@ -123,7 +123,7 @@ def suggestions(connection: sqlite3.Connection, asked: Focus, view: View) -> dic
 
 def _severe(connection: sqlite3.Connection, view: View, since: str) -> Iterable[dict[str, Any]]:
     sql = f"""SELECT i.id, i.title, i.severity, c.name AS cell FROM {_ISSUES} AND i.status = 'pending'
-      AND i.severity IN ('high', 'critical') ORDER BY i.severity, i.created_at LIMIT {CAUSES_MAX}"""
+      AND i.severity IN ('high', 'critical') ORDER BY i.severity, i.created_at LIMIT {CAUSES_MAX}"""  # nosec B608 # noqa: S608 -- constants only
     open_ = rows(connection, sql, view, since=since)
     return (
         [_told("high_severity", "high", "Settle the open issues of high severity", {"issues": open_})] if open_ else []
@@ -132,14 +132,14 @@ def _severe(connection: sqlite3.Connection, view: View, since: str) -> Iterable[
 
 def _slow(connection: sqlite3.Connection, view: View, since: str) -> Iterable[dict[str, Any]]:
     sql = f"""SELECT i.id, i.title, round(julianday(:now) - julianday(i.created_at), 1) AS days_open FROM {_ISSUES}
-      AND i.status = 'pending' AND julianday(:now) - julianday(i.created_at) > {SLOW_DAYS} ORDER BY 3 DESC LIMIT {CAUSES_MAX}"""
+      AND i.status = 'pending' AND julianday(:now) - julianday(i.created_at) > {SLOW_DAYS} ORDER BY 3 DESC LIMIT {CAUSES_MAX}"""  # nosec B608 # noqa: S608 -- constants only
     waiting = rows(connection, sql, view, since=since)
     what = f"Decide on issues that have waited for more than {SLOW_DAYS:.0f} days"
     return [_told("slow_resolution", "medium", what, {"issues": waiting})] if waiting else []
 
 
 def _cells(connection: sqlite3.Connection, view: View, since: str, total: int) -> Iterable[dict[str, Any]]:
-    sql = f"SELECT c.name AS cell, count(*) AS issues FROM {_ISSUES} GROUP BY c.id HAVING count(*) > 1 ORDER BY 2 DESC LIMIT 3"
+    sql = f"SELECT c.name AS cell, count(*) AS issues FROM {_ISSUES} GROUP BY c.id HAVING count(*) > 1 ORDER BY 2 DESC LIMIT 3"  # nosec B608 # noqa: S608 -- constants only
     worst = rows(connection, sql, view, since=since)
     return [
         _told(
@@ -162,7 +162,7 @@ def score(connection: sqlite3.Connection, asked: Score, view: View) -> dict[str,
     made = one(
         connection,
         f"""SELECT coalesce(sum(q.quantity_produced), 0) AS produced, coalesce(sum(q.quantity_good), 0) AS good
-          FROM operation_quantities q JOIN operations o ON o.id = q.operation_id WHERE {ALIVE} AND q.recorded_at >= :since""",
+          FROM operation_quantities q JOIN operations o ON o.id = q.operation_id WHERE {ALIVE} AND q.recorded_at >= :since""",  # nosec B608 # noqa: S608 -- constants only
         view,
         since=since,
     )
@@ -170,7 +170,7 @@ def score(connection: sqlite3.Connection, asked: Score, view: View) -> dict[str,
         connection,
         f"""SELECT count(*) AS total, coalesce(sum(i.status <> 'pending'), 0) AS settled,
           coalesce(sum(CASE i.severity WHEN 'critical' THEN 10 WHEN 'high' THEN 5 WHEN 'medium' THEN 2 ELSE 1 END), 0) AS weight
-          FROM {_ISSUES}""",
+          FROM {_ISSUES}""",  # nosec B608 # noqa: S608 -- constants only
         view,
         since=since,
     )

@@ -22,7 +22,7 @@ SCRAPPED = f"""SELECT q.id, q.recorded_at, o.operation_name, c.name AS cell, p.m
   FROM operation_quantities q JOIN {WORK.replace("operations o", "operations o ON o.id = q.operation_id", 1)}
   LEFT JOIN operation_quantity_scrap_reasons r ON r.operation_quantity_id = q.id
   LEFT JOIN scrap_reasons s ON s.id = coalesce(r.scrap_reason_id, q.scrap_reason_id)
-  WHERE {ALIVE} AND q.quantity_scrap > 0 AND q.recorded_at >= :since"""
+  WHERE {ALIVE} AND q.quantity_scrap > 0 AND q.recorded_at >= :since"""  # nosec B608 # noqa: S608 -- constants only
 _SCRAP = f"({SCRAPPED} AND q.recorded_at <= :until)"
 _GROUPS = {"reason": "description", "cell": "cell", "operation": "operation_name", "material": "material"}
 _SUMS = """coalesce(sum(q.quantity_produced), 0) AS produced, coalesce(sum(q.quantity_good), 0) AS good,
@@ -58,7 +58,7 @@ class Period(Asked):
 def analytics(connection: sqlite3.Connection, asked: Analytics, view: View) -> dict[str, Any]:
     related = "part_number" if asked.group_by == "reason" else "description"
     sql = f"""SELECT {_GROUPS[asked.group_by]} AS name, sum(scrap) AS total_scrap, count(*) AS occurrence_count,
-      group_concat(DISTINCT replace({related}, ',', ' ')) AS related FROM {_SCRAP} GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 100"""
+      group_concat(DISTINCT replace({related}, ',', ' ')) AS related FROM {_SCRAP} GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 100"""  # nosec B608 # noqa: S608 -- constants only
     found = rows(connection, sql, view, **_window(view, asked.days))
     data = [{**row, "related_items": sorted(row.pop("related").split(","))[:RELATED_MAX]} for row in found]
     total = sum(row["occurrence_count"] for row in data)
@@ -66,7 +66,7 @@ def analytics(connection: sqlite3.Connection, asked: Analytics, view: View) -> d
 
 
 def trends(connection: sqlite3.Connection, asked: Trends, view: View) -> dict[str, Any]:
-    sql = f"SELECT {_PERIODS[asked.interval]} AS date, {_SUMS} FROM {_QUANTITIES} GROUP BY 1 ORDER BY 1"
+    sql = f"SELECT {_PERIODS[asked.interval]} AS date, {_SUMS} FROM {_QUANTITIES} GROUP BY 1 ORDER BY 1"  # nosec B608 # noqa: S608 -- constants only
     data = [
         {**row, "scrap_rate": percent(row["scrap"], row["produced"], empty=0.0)}
         for row in rows(connection, sql, view, **_window(view, asked.days))
@@ -77,8 +77,8 @@ def trends(connection: sqlite3.Connection, asked: Trends, view: View) -> dict[st
 def yields(connection: sqlite3.Connection, asked: Yields, view: View) -> dict[str, Any]:
     where = f"{_QUANTITIES} AND (:cell_id IS NULL OR o.cell_id = :cell_id)"
     values = {**_window(view, asked.days), "cell_id": asked.cell_id}
-    overall = one(connection, f"SELECT {_SUMS} FROM {where}", view, **values)
-    sql = f"SELECT c.id AS cell_id, c.name AS cell_name, {_SUMS} FROM {where} GROUP BY c.id ORDER BY c.name"
+    overall = one(connection, f"SELECT {_SUMS} FROM {where}", view, **values)  # nosec B608 # noqa: S608 -- constants only
+    sql = f"SELECT c.id AS cell_id, c.name AS cell_name, {_SUMS} FROM {where} GROUP BY c.id ORDER BY c.name"  # nosec B608 # noqa: S608 -- constants only
     by_cell = [
         {"cell_id": row["cell_id"], "cell_name": row["cell_name"], **_rates(row)}
         for row in rows(connection, sql, view, **values)
@@ -107,7 +107,7 @@ def pareto(connection: sqlite3.Connection, asked: Pareto, view: View) -> dict[st
 
 def by_reason(connection: sqlite3.Connection, scrapped: str, view: View, **values: Any) -> list[dict[str, Any]]:
     """Most first: each reason's share, and that of all up to it. `scrapped`: what SCRAPPED selects, in brackets."""
-    sql = f"SELECT code, description, sum(scrap) AS quantity FROM {scrapped} GROUP BY 1, 2 ORDER BY 3 DESC, 1"
+    sql = f"SELECT code, description, sum(scrap) AS quantity FROM {scrapped} GROUP BY 1, 2 ORDER BY 3 DESC, 1"  # nosec B608 # noqa: S608 -- constants only
     found = rows(connection, sql, view, **values)
     total, so_far = sum(row["quantity"] for row in found), 0
     for row in found:
@@ -121,10 +121,10 @@ def production(connection: sqlite3.Connection, asked: Period, view: View) -> dic
     since = _stamp(asked.start_date) or view.ago(PERIOD_DAYS)
     window = {"since": since, "until": _stamp(asked.end_date) or text(view.now)}
     done = f"""SELECT count(DISTINCT o.id) AS operations FROM {WORK} WHERE {ALIVE} AND o.completed_at >= :since
-      AND o.completed_at <= :until"""
+      AND o.completed_at <= :until"""  # nosec B608 # noqa: S608 -- constants only
     jobs = f"""SELECT count(DISTINCT j.id) AS jobs FROM {WORK} WHERE {ALIVE} AND j.completed_at >= :since
-      AND j.completed_at <= :until AND j.status = 'completed'"""
-    sums = one(connection, f"SELECT {_SUMS} FROM {_QUANTITIES}", view, **window)
+      AND j.completed_at <= :until AND j.status = 'completed'"""  # nosec B608 # noqa: S608 -- constants only
+    sums = one(connection, f"SELECT {_SUMS} FROM {_QUANTITIES}", view, **window)  # nosec B608 # noqa: S608 -- constants only
     return {
         "period": {"start": window["since"], "end": window["until"]},
         "jobs": {"completed": one(connection, jobs, view, **window)["jobs"]},

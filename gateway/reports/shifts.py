@@ -22,7 +22,7 @@ _ENTRIES = f"""SELECT t.id, t.operator_id, f.full_name AS operator, t.time_type,
   FROM time_entries t JOIN profiles f ON f.id = t.operator_id
   JOIN {WORK.replace("operations o", "operations o ON o.id = t.operation_id", 1)}
   WHERE {_HERE} AND t.start_time < :until AND t.start_time >= :begun_since AND (t.end_time IS NULL OR t.end_time > :since)
-  ORDER BY t.start_time"""
+  ORDER BY t.start_time"""  # nosec B608 # noqa: S608 -- constants only
 _PAUSES = """SELECT p.time_entry_id, p.paused_at, p.resumed_at
   FROM time_entry_pauses p JOIN time_entries t ON t.id = p.time_entry_id
   WHERE t.start_time < :until AND t.start_time >= :begun_since AND (t.end_time IS NULL OR t.end_time > :since)"""
@@ -33,7 +33,7 @@ _MADE = f"""SELECT o.id AS operation_id, o.operation_name, o.status, c.name AS c
   FROM {WORK} LEFT JOIN operation_quantities q ON q.operation_id = o.id AND q.recorded_at >= :since AND q.recorded_at < :until
   WHERE {_HERE} AND o.id IN (SELECT operation_id FROM operation_quantities WHERE recorded_at >= :since AND recorded_at < :until
       UNION SELECT value FROM json_each(:worked))
-  GROUP BY o.id ORDER BY c.sequence, j.job_number, p.part_number, o.sequence LIMIT {ROWS_MAX}"""
+  GROUP BY o.id ORDER BY c.sequence, j.job_number, p.part_number, o.sequence LIMIT {ROWS_MAX}"""  # nosec B608 # noqa: S608 -- constants only
 # To the end of the shift and not with it: a piece is in one shift only.
 _SCRAP = f"({SCRAPPED} AND q.recorded_at < :until AND (:cell_id IS NULL OR o.cell_id = :cell_id))"
 _STOPS = f"""SELECT i.id, coalesce(i.title, i.description) AS title, i.severity, i.status, i.created_at AS since,
@@ -41,9 +41,9 @@ _STOPS = f"""SELECT i.id, coalesce(i.title, i.description) AS title, i.severity,
     o.operation_name, c.name AS cell, j.job_number, p.part_number
   FROM issues i JOIN {WORK.replace("operations o", "operations o ON o.id = i.operation_id", 1)}
   WHERE {_HERE} AND i.causes_standstill = 1 AND i.created_at < :until
-    AND (i.status = 'pending' OR coalesce(i.reviewed_at, i.updated_at) > :since) ORDER BY i.created_at LIMIT {ROWS_MAX}"""
-_DONE = f"""SELECT count(*) AS completed FROM {WORK} WHERE {_HERE} AND o.completed_at >= :since AND o.completed_at < :until"""
-_RUNNING = f"SELECT count(*) AS running FROM {WORK} WHERE {_HERE} AND o.status = 'in_progress'"
+    AND (i.status = 'pending' OR coalesce(i.reviewed_at, i.updated_at) > :since) ORDER BY i.created_at LIMIT {ROWS_MAX}"""  # nosec B608 # noqa: S608 -- constants only
+_DONE = f"""SELECT count(*) AS completed FROM {WORK} WHERE {_HERE} AND o.completed_at >= :since AND o.completed_at < :until"""  # nosec B608 # noqa: S608 -- constants only
+_RUNNING = f"SELECT count(*) AS running FROM {WORK} WHERE {_HERE} AND o.status = 'in_progress'"  # nosec B608 # noqa: S608 -- constants only
 _CELL = "SELECT name FROM cells c WHERE c.id = :cell_id AND (:cells IS NULL OR c.id IN (SELECT value FROM json_each(:cells)))"
 _SITTING_MAX = timedelta(days=3)  # an entry that was begun longer before the shift is a forgotten one
 

@@ -14,19 +14,19 @@ from gateway.reports.model import ALIVE, ROWS_MAX, WORK, Asked, Report, Texts, V
 SHIFT_HOURS_MAX = 168
 DUE = "coalesce(j.due_date_override, j.due_date)"
 SEEN_JOB = f"""(:cells IS NULL OR EXISTS (SELECT 1 FROM parts p JOIN operations o ON o.part_id = p.id
-  WHERE p.job_id = j.id AND p.deleted_at IS NULL AND {ALIVE}))"""
-_SEEN_PART = f"(:cells IS NULL OR EXISTS (SELECT 1 FROM operations o WHERE o.part_id = p.id AND {ALIVE}))"
+  WHERE p.job_id = j.id AND p.deleted_at IS NULL AND {ALIVE}))"""  # nosec B608 # noqa: S608 -- constants only
+_SEEN_PART = f"(:cells IS NULL OR EXISTS (SELECT 1 FROM operations o WHERE o.part_id = p.id AND {ALIVE}))"  # nosec B608 # noqa: S608 -- constants only
 _PARTS = (
     f"""parts p JOIN jobs j ON j.id = p.job_id AND j.deleted_at IS NULL WHERE p.deleted_at IS NULL AND {_SEEN_PART}"""
 )
 _PROGRESS = f"""(SELECT json_object('total', count(*), 'completed', coalesce(sum(o.status = 'completed'), 0))
-  FROM operations o WHERE o.part_id = p.id AND {ALIVE})"""
+  FROM operations o WHERE o.part_id = p.id AND {ALIVE})"""  # nosec B608 # noqa: S608 -- constants only
 _STATES = {
-    "jobs": f"SELECT j.status AS status, count(*) AS count FROM jobs j WHERE j.deleted_at IS NULL AND {SEEN_JOB} GROUP BY 1",
-    "parts": f"SELECT p.status AS status, count(*) AS count FROM {_PARTS} GROUP BY 1",
-    "operations": f"SELECT o.status AS status, count(*) AS count FROM {WORK} WHERE {ALIVE} GROUP BY 1",
+    "jobs": f"SELECT j.status AS status, count(*) AS count FROM jobs j WHERE j.deleted_at IS NULL AND {SEEN_JOB} GROUP BY 1",  # nosec B608 # noqa: S608 -- constants only
+    "parts": f"SELECT p.status AS status, count(*) AS count FROM {_PARTS} GROUP BY 1",  # nosec B608 # noqa: S608 -- constants only
+    "operations": f"SELECT o.status AS status, count(*) AS count FROM {WORK} WHERE {ALIVE} GROUP BY 1",  # nosec B608 # noqa: S608 -- constants only
     "issues": f"""SELECT i.status AS status, count(*) AS count FROM issues i JOIN operations o ON o.id = i.operation_id
-      WHERE {ALIVE} GROUP BY 1""",
+      WHERE {ALIVE} GROUP BY 1""",  # nosec B608 # noqa: S608 -- constants only
 }
 
 
@@ -79,7 +79,7 @@ def job_of(connection: sqlite3.Connection, asked: OfJob, view: View) -> dict[str
         raise Invalid(message, [{"field": "job_id", "message": message, "constraint": "NOT_NULL"}])
     sql = f"""SELECT j.id, j.job_number, j.customer, j.status, {DUE} AS due_date, j.priority, j.notes, j.started_at, j.completed_at,
       {DUE} IS NOT NULL AND julianday({DUE}) < julianday(:now) AND j.status <> 'completed' AS overdue FROM jobs j
-      WHERE j.deleted_at IS NULL AND (j.id = :id OR (:id IS NULL AND j.job_number = :number)) AND {SEEN_JOB}"""
+      WHERE j.deleted_at IS NULL AND (j.id = :id OR (:id IS NULL AND j.job_number = :number)) AND {SEEN_JOB}"""  # nosec B608 # noqa: S608 -- constants only
     found = rows(connection, sql, view, id=asked.job_id, number=asked.job_number)
     if not found:
         raise NotFound(f"jobs with {'ID' if asked.job_id else 'number'} {asked.job_id or asked.job_number} not found")
@@ -89,7 +89,7 @@ def job_of(connection: sqlite3.Connection, asked: OfJob, view: View) -> dict[str
 def overview(connection: sqlite3.Connection, asked: Overview, view: View) -> dict[str, Any]:
     job = job_of(connection, asked, view)
     sql = f"""SELECT p.id, p.part_number, p.status, p.quantity, p.material, p.is_bullet_card FROM {_PARTS} AND p.job_id = :job_id
-      ORDER BY p.created_at, p.id LIMIT {ROWS_MAX}"""
+      ORDER BY p.created_at, p.id LIMIT {ROWS_MAX}"""  # nosec B608 # noqa: S608 -- constants only
     parts = rows(connection, sql, view, job_id=job["id"])
     operations = operations_of(connection, view, job["id"])
     done = sum(one["status"] == "completed" for one in operations)
@@ -112,7 +112,7 @@ def overview(connection: sqlite3.Connection, asked: Overview, view: View) -> dic
     if asked.include_issues:
         sql = f"""SELECT i.id, i.title, i.description, i.severity, i.status, i.issue_type, i.operation_id FROM issues i
           JOIN {WORK.replace("operations o", "operations o ON o.id = i.operation_id", 1)} WHERE {ALIVE} AND j.id = :job_id
-          ORDER BY i.created_at DESC LIMIT {ROWS_MAX}"""
+          ORDER BY i.created_at DESC LIMIT {ROWS_MAX}"""  # nosec B608 # noqa: S608 -- constants only
         told["issues"] = rows(connection, sql, view, job_id=job["id"])
     return told
 
@@ -121,7 +121,7 @@ def operations_of(connection: sqlite3.Connection, view: View, job_id: str) -> li
     """In the order in which they are to be done."""
     sql = f"""SELECT o.id, o.part_id, p.part_number, o.operation_name, o.sequence, o.status, o.cell_id, c.name AS cell,
       o.estimated_time, CAST(round(o.actual_time_s / 60.0) AS INTEGER) AS actual_time, o.planned_start, o.planned_end
-      FROM {WORK} WHERE {ALIVE} AND j.id = :job_id ORDER BY p.created_at, p.id, o.sequence LIMIT {ROWS_MAX}"""
+      FROM {WORK} WHERE {ALIVE} AND j.id = :job_id ORDER BY p.created_at, p.id, o.sequence LIMIT {ROWS_MAX}"""  # nosec B608 # noqa: S608 -- constants only
     return rows(connection, sql, view, job_id=job_id)
 
 
@@ -129,7 +129,7 @@ def of_customer(connection: sqlite3.Connection, asked: OfCustomer, view: View) -
     sql = f"""SELECT j.id AS job_id, j.job_number, j.customer, j.status AS job_status, {DUE} AS due_date, p.id, p.part_number,
       p.status, p.quantity, {_PROGRESS} AS progress FROM {_PARTS} AND instr(lower(j.customer), lower(:customer)) > 0
       AND (p.status = :status OR (:status IS NULL AND (:done OR p.status <> 'completed')))
-      ORDER BY due_date IS NULL, due_date, j.job_number, p.part_number LIMIT :limit"""
+      ORDER BY due_date IS NULL, due_date, j.job_number, p.part_number LIMIT :limit"""  # nosec B608 # noqa: S608 -- constants only
     found = rows(
         connection,
         sql,
@@ -157,7 +157,7 @@ def due_soon(connection: sqlite3.Connection, asked: DueSoon, view: View) -> dict
       FROM {_PARTS} AND p.status <> 'completed' AND j.status <> 'completed' AND julianday({DUE}) <= julianday(:now) + :days
       AND (:customer IS NULL OR instr(lower(j.customer), lower(:customer)) > 0)
       AND (:states IS NULL OR p.status IN (SELECT value FROM json_each(:states)))
-      ORDER BY 9, j.job_number, p.part_number LIMIT :limit"""
+      ORDER BY 9, j.job_number, p.part_number LIMIT :limit"""  # nosec B608 # noqa: S608 -- constants only
     states = None if asked.status_filter is None else json.dumps(asked.status_filter)
     values = {"days": asked.due_within_days, "customer": asked.customer, "states": states, "limit": asked.limit}
     found = [_due(row) for row in rows(connection, sql, view, **values)]
@@ -190,7 +190,7 @@ def _due(row: dict[str, Any]) -> dict[str, Any]:
 def _add_blocking(connection: sqlite3.Connection, view: View, parts: Sequence[dict[str, Any]]) -> None:
     """To each part its operations that are on hold, or the next one that nobody has begun."""
     sql = f"""SELECT o.part_id, o.id, o.operation_name, o.status, o.sequence, c.name AS cell FROM {WORK} WHERE {ALIVE}
-      AND o.status <> 'completed' AND o.part_id IN (SELECT value FROM json_each(:parts)) ORDER BY o.part_id, o.sequence"""
+      AND o.status <> 'completed' AND o.part_id IN (SELECT value FROM json_each(:parts)) ORDER BY o.part_id, o.sequence"""  # nosec B608 # noqa: S608 -- constants only
     open_ = rows(connection, sql, view, parts=json.dumps([part["id"] for part in parts]))
     for part in parts:
         of_part = [{k: v for k, v in one.items() if k != "part_id"} for one in open_ if one["part_id"] == part["id"]]
@@ -205,7 +205,7 @@ def shift(connection: sqlite3.Connection, asked: Shift, view: View) -> dict[str,
         connection,
         f"""SELECT coalesce(sum(o.started_at >= :since), 0) AS started, coalesce(sum(o.completed_at >= :since), 0) AS completed,
           coalesce(sum(o.status = 'in_progress'), 0) AS running, coalesce(sum(o.status = 'on_hold'), 0) AS on_hold
-          FROM {WORK} WHERE {here}""",
+          FROM {WORK} WHERE {here}""",  # nosec B608 # noqa: S608 -- constants only
         view,
         **values,
     )
@@ -213,15 +213,15 @@ def shift(connection: sqlite3.Connection, asked: Shift, view: View) -> dict[str,
         connection,
         f"""SELECT coalesce(sum(q.quantity_good), 0) AS good, coalesce(sum(q.quantity_scrap), 0) AS scrap,
           coalesce(sum(q.quantity_rework), 0) AS rework FROM operation_quantities q JOIN operations o ON o.id = q.operation_id
-          WHERE {here} AND q.recorded_at >= :since""",
+          WHERE {here} AND q.recorded_at >= :since""",  # nosec B608 # noqa: S608 -- constants only
         view,
         **values,
     )
     issues = f"""SELECT i.id, i.title, i.severity, i.status, i.causes_standstill FROM issues i
-      JOIN operations o ON o.id = i.operation_id WHERE {here} AND i.created_at >= :since ORDER BY i.created_at DESC LIMIT 100"""
+      JOIN operations o ON o.id = i.operation_id WHERE {here} AND i.created_at >= :since ORDER BY i.created_at DESC LIMIT 100"""  # nosec B608 # noqa: S608 -- constants only
     people = f"""SELECT f.full_name AS operator, o.operation_name, c.name AS cell, t.start_time FROM time_entries t
       JOIN profiles f ON f.id = t.operator_id JOIN operations o ON o.id = t.operation_id JOIN cells c ON c.id = o.cell_id
-      WHERE {here} AND t.end_time IS NULL ORDER BY t.start_time LIMIT 100"""
+      WHERE {here} AND t.end_time IS NULL ORDER BY t.start_time LIMIT 100"""  # nosec B608 # noqa: S608 -- constants only
     return {
         "hours": asked.hours,
         "since": values["since"],

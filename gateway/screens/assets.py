@@ -32,6 +32,7 @@ STYLES = {
         "terminal/views.css",
         "terminal/forms.css",
     ),
+    "trust/styles.css": ("shared/tokens.css", "shared/base.css", "trust/trust.css"),
     "ops/styles.css": ("shared/tokens.css", "shared/base.css", "vendor/uplot/uPlot.min.css", "ops/ops.css"),
 }
 BUILD_CHARACTERS = 16

@@ -11,14 +11,15 @@ from typing import Any
 from aiohttp import web
 
 from gateway.admin.box import Box
-from gateway.admin.verbs import verb
-from gateway.kernel import clock as time_
+from gateway.admin.verbs import carried_out
 from gateway.kernel.errors import BadRequest, Forbidden, Invalid, Unauthorized
+from gateway.kernel.following import current
+from gateway.kernel.trail import NOBODY, Act, Trail
 from gateway.mcp_keys.redaction import redacted
-from gateway.ops import store
 from gateway.ops.access import NOT_IN, SESSION_MAX_S, Access, Session
 from gateway.outbox.event import encode
 from gateway.web import body as body_
+from gateway.web.errors import status_of
 from gateway.web.inside import Inner, Inside
 from gateway.web.routes import Route
 
@@ -27,22 +28,6 @@ API = "/ops/api"
 CSRF = "X-CSRF-Token"
 SPACE = "ops:{}"  # of the receipts
 QR_MAX_CHARACTERS = 500
-# Verbs that only look: nothing to remember about them.
-_LOOKS = (
-    ".list",
-    ".show",
-    ".check",
-    ".diff",
-    ".test",
-    ".waiting",
-    ".tables",
-    ".look",
-    ".compare",
-    ".counts",
-    ".row",
-    "status",
-)
-
 Handler = Callable[[web.Request, Session], Awaitable[web.StreamResponse]]
 
 
@@ -95,18 +80,16 @@ class Ops:
 
     async def _enter(self, request: web.Request) -> web.Response:
         given = await _fields(request, "password", "key")
-        entered = await self.access.enter(
-            request.remote or "", password=given.get("password"), key=given.get("key") or None
-        )
-        return self._opened(request, *entered)
+        entering = self.access.enter(request.remote or "", password=given.get("password"), key=given.get("key") or None)
+        return await self._let_in(request, "sign in", entering)
 
     async def _setup(self, request: web.Request) -> web.Response:
         given = await _fields(request, "code", "password")
-        entered = await self.access.redeem(request.remote or "", given.get("code", ""), given.get("password", ""))
-        return self._opened(request, *entered)
+        entering = self.access.redeem(request.remote or "", given.get("code", ""), given.get("password", ""))
+        return await self._let_in(request, "first password", entering)
 
     def _opened(self, request: web.Request, token: str, session: Session) -> web.Response:
-        answer = _said({"signed_in": True, "password": True, **_shown(session)})
+        answer = _said({"signed_in": True, "password": True, **_shown(session)})  # nosec B105 # whether there is one
         answer.set_cookie(
             COOKIE,
             token,
@@ -135,27 +118,23 @@ class Ops:
     async def _verb(self, request: web.Request, session: Session) -> web.Response:
         """What the command line asks through the admin socket."""
         name = request.match_info["verb"]
-        run = verb(name)
         given = await _object(request)
         try:
-            answer = encode(await run(replace(self.box, by=session.who), given))
+            answer = encode(await carried_out(replace(self.box, by=session.who), session.source, name, given))
         except (KeyError, TypeError, ValueError) as exc:
             raise BadRequest(f"the arguments do not fit the verb: {exc!r}") from exc
-        if not name.endswith(_LOOKS) and not name.startswith("ops."):
-            which = {"which": given["key"]} if "key" in given else {}  # of a key the id, which is no secret
-            await self.remember(session, name, {**given, **which}, 200)
         return web.Response(body=f'{{"success":true,"data":{answer}}}'.encode(), content_type="application/json")
 
     async def _function(self, request: web.Request, session: Session) -> web.StreamResponse:
         """A call of the REST API."""
         given = await request.read()
         key = request.headers.get("Idempotency-Key")
-        request_id = self.box.new_id()
+        request_id = current() or self.box.new_id()
         inner = Inner(
             request.method,
             f"/{request.match_info['path']}?{request.query_string}",
             body_.parse(given) if given else None,
-            key or request_id,
+            key or self.box.new_id(),
             SPACE.format(session.who.key_id),
             fresh=key is None,
             headers={name: request.headers[name] for name in ("Host", "If-Match") if name in request.headers},
@@ -164,10 +143,7 @@ class Ops:
         if request.method not in ("GET", "HEAD"):
             about = {"query": dict(request.query), "body": inner.body}
             await self.remember(session, f"{request.method} /{request.match_info['path']}", about, outcome.status)
-        headers = {"X-Request-Id": request_id}
-        return web.Response(
-            status=outcome.status, body=outcome.body.encode(), content_type="application/json", headers=headers
-        )
+        return web.Response(status=outcome.status, body=outcome.body.encode(), content_type="application/json")
 
     @cached_property
     def _inside(self) -> Inside:
@@ -175,9 +151,23 @@ class Ops:
 
     async def remember(self, session: Session, action: str, detail: dict[str, Any], status: int) -> None:
         """What somebody did is kept."""
-        now = time_.text(self.box.clock.now())
-        row = (self.box.new_id(), now, session.who.name, session.source, action, redacted(detail), status)
-        await self.box.db.write(store.acted, row)
+        await self._kept(Act(session.who.name, session.source, action, redacted(detail), status))
+
+    async def _kept(self, act: Act) -> None:
+        await Trail(self.box.db, self.box.clock, self.box.new_id).add(act)
+
+    async def _let_in(
+        self, request: web.Request, action: str, entering: Awaitable[tuple[str, Session]]
+    ) -> web.Response:
+        """Who comes in is kept, and who does not. Who is locked out has been kept as often as it took."""
+        source = request.remote or ""
+        try:
+            token, session = await entering
+        except (Unauthorized, Forbidden) as exc:
+            await self._kept(Act(NOBODY, source, action, redacted({"why": exc.message}), status_of(exc)))
+            raise
+        await self.remember(session, action, {}, 200)
+        return self._opened(request, token, session)
 
 
 async def _qr(request: web.Request, _session: Session) -> web.Response:

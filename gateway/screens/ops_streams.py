@@ -145,7 +145,7 @@ class Streams:
     async def _imported(self, request: web.Request, name: str) -> AsyncIterator[bytes]:
         box = self._ops.box
         try:
-            async with laid_down(request.content.iter_chunked(CHUNK_BYTES), box.settings.data_dir) as path:
+            async with laid_down(request.content.iter_chunked(CHUNK_BYTES), box.db.room) as path:
                 async for told in transfer.importing(box, path, name, dry_run="dry_run" in request.query):
                     yield encode(told).encode() + b"\n"
         except GatewayError as exc:

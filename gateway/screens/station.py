@@ -43,7 +43,7 @@ def station(
     settings: Settings, db: Database, clock: Clock, new_id: NewId, terminals: Terminals, blobs: Blobs
 ) -> Station:
     policy = policy_of(settings)
-    box = Secrets(settings.data_dir)
+    box = Secrets(settings.data_dir, settings.credentials)
     pins = Pins(db, clock, box)
     sessions = Sessions(db, clock, new_id, pins, policy)
     made = (db, clock, new_id, settings.gateway.id)

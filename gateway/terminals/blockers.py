@@ -46,7 +46,7 @@ SELECT o.id, o.operation_name FROM time_entries e JOIN operations o ON o.id = e.
 WHERE e.operator_id = :operator_id AND e.end_time IS NULL AND e.is_paused = 0
   AND NOT EXISTS (SELECT 1 FROM json_each(:but) b WHERE b.value = e.operation_id OR {TOGETHER.format("e.operation_id", "b.value")})
 ORDER BY e.start_time, e.id
-"""  # noqa: S608 -- constants only
+"""  # nosec B608 # noqa: S608 -- constants only
 _STANDSTILLS = """
 SELECT id FROM issues WHERE operation_id = ? AND status = 'pending' AND causes_standstill = 1 ORDER BY created_at, id
 """

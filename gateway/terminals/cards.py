@@ -29,7 +29,7 @@ _ON_IT = f"""(SELECT json_group_array(json_object('operator_id', t.operator_id, 
   'since', t.start_time, 'setup', json(CASE t.time_type WHEN 'setup' THEN 'true' ELSE 'false' END),
   'paused', json(CASE WHEN t.is_paused THEN 'true' ELSE 'false' END), 'paused_at', {_PAUSED_AT}, 'paused_s', {_PAUSED_S}))
   FROM time_entries t INDEXED BY time_entries_by_operation JOIN profiles f ON f.id = t.operator_id
-  WHERE t.operation_id = o.id AND t.end_time IS NULL)"""  # noqa: S608 -- constants only
+  WHERE t.operation_id = o.id AND t.end_time IS NULL)"""  # nosec B608 # noqa: S608 -- constants only
 _BATCH = """(SELECT json_object('id', b.id, 'number', b.batch_number, 'status', b.status, 'operations',
   (SELECT count(*) FROM batch_operations n JOIN operations y ON y.id = n.operation_id
    WHERE n.batch_id = b.id AND y.deleted_at IS NULL)) FROM batch_operations m JOIN operation_batches b ON b.id = m.batch_id
@@ -44,17 +44,17 @@ SELECT o.id, o.cell_id, c.name AS cell_name, o.operation_name AS name, o.sequenc
   o.row_version AS version
 FROM operations o JOIN parts p ON p.id = o.part_id JOIN jobs j ON j.id = p.job_id JOIN cells c ON c.id = o.cell_id
 WHERE o.deleted_at IS NULL AND p.deleted_at IS NULL AND j.deleted_at IS NULL AND o.id IN ({{}})
-"""  # noqa: S608 -- constants only
+"""  # nosec B608 # noqa: S608 -- constants only
 _ORDER = f"""ORDER BY p.is_bullet_card DESC, o.planned_start IS NULL, o.planned_start, {DUE} IS NULL, {DUE}, o.sequence,
   j.job_number, p.part_number, o.id"""
 # Named, because most of a cell is history: whatever SQLite thinks of the states, looking through all of it is wrong.
 _OPEN = f"""SELECT x.id FROM operations x INDEXED BY operations_by_cell_status
   WHERE x.cell_id IN (SELECT value FROM json_each(:cells)) AND x.deleted_at IS NULL
-  AND x.status IN ('in_progress', 'on_hold', 'not_started') ORDER BY x.cell_id, x.status LIMIT {OPEN_MAX}"""  # noqa: S608 -- constants only
+  AND x.status IN ('in_progress', 'on_hold', 'not_started') ORDER BY x.cell_id, x.status LIMIT {OPEN_MAX}"""  # nosec B608 # noqa: S608 -- constants only
 _ENDED = f"""SELECT x.id FROM operations x INDEXED BY operations_by_cell_completed
   WHERE x.cell_id IN (SELECT value FROM json_each(:cells)) AND x.completed_at > :ended_after AND x.deleted_at IS NULL
-  AND x.status = 'completed' LIMIT {ENDED_MAX}"""  # noqa: S608 -- constants only
-_LIST = _SELECT.format(f"SELECT id FROM ({_OPEN}) UNION ALL SELECT id FROM ({_ENDED})") + _ORDER  # noqa: S608 -- constants only
+  AND x.status = 'completed' LIMIT {ENDED_MAX}"""  # nosec B608 # noqa: S608 -- constants only
+_LIST = _SELECT.format(f"SELECT id FROM ({_OPEN}) UNION ALL SELECT id FROM ({_ENDED})") + _ORDER  # nosec B608 # noqa: S608 -- constants only
 _THESE = _SELECT.format("SELECT value FROM json_each(:ids)") + _ORDER
 _BESIDE = """
 SELECT s.id FROM operations o JOIN operations s ON s.part_id = o.part_id

@@ -30,17 +30,17 @@ _TIME = f"""
 SELECT t.id, t.operator_id, f.full_name AS operator_name, t.time_type, t.start_time, t.end_time, t.duration_s, t.is_paused
 FROM time_entries t JOIN profiles f ON f.id = t.operator_id WHERE t.operation_id = :operation_id
 ORDER BY t.start_time DESC, t.id LIMIT {BOOKED_MAX}
-"""  # noqa: S608 -- constants only
+"""  # nosec B608 # noqa: S608 -- constants only
 _PIECES = f"""
 SELECT q.id, q.recorded_by AS operator_id, f.full_name AS operator_name, q.recorded_at, q.quantity_good AS good,
   q.quantity_scrap AS scrap, q.quantity_rework AS rework FROM operation_quantities q
 LEFT JOIN profiles f ON f.id = q.recorded_by WHERE q.operation_id = :operation_id
 ORDER BY q.recorded_at DESC, q.id LIMIT {BOOKED_MAX}
-"""  # noqa: S608 -- constants only
+"""  # nosec B608 # noqa: S608 -- constants only
 _ISSUES = f"""
 SELECT i.id, i.title, i.description, i.severity, i.status, i.issue_type, i.causes_standstill AS stops_work, i.created_at
 FROM issues i WHERE i.operation_id = :operation_id AND i.status = 'pending' ORDER BY i.created_at DESC, i.id LIMIT {BOOKED_MAX}
-"""  # noqa: S608 -- constants only
+"""  # nosec B608 # noqa: S608 -- constants only
 _BATCH = """
 SELECT b.id, b.batch_number, b.batch_type, b.status, (SELECT count(*) FROM batch_operations x WHERE x.batch_id = b.id)
   AS operations FROM batch_operations m JOIN operation_batches b ON b.id = m.batch_id WHERE m.operation_id = :operation_id
@@ -141,16 +141,16 @@ SELECT t.id, t.start_time, t.end_time, t.duration_s, t.is_paused, t.time_type, {
 FROM time_entries t {_ABOVE.format("t")}
 WHERE t.operator_id = :who AND (t.start_time >= :since OR t.end_time IS NULL OR t.end_time >= :since)
   AND t.start_time >= :before ORDER BY t.start_time DESC, t.id LIMIT {BOOKED_MAX}
-"""  # noqa: S608 -- constants only
+"""  # nosec B608 # noqa: S608 -- constants only
 _MY_PIECES = f"""
 SELECT q.id, q.recorded_at, q.quantity_good AS good, q.quantity_scrap AS scrap, q.quantity_rework AS rework, {_OF}
 FROM operation_quantities q {_ABOVE.format("q")}
 WHERE q.recorded_by = :who AND q.recorded_at >= :since ORDER BY q.recorded_at DESC, q.id LIMIT {BOOKED_MAX}
-"""  # noqa: S608 -- constants only
+"""  # nosec B608 # noqa: S608 -- constants only
 _MY_ISSUES = f"""
 SELECT i.id, i.title, i.severity, i.status, i.created_at, {_OF} FROM issues i {_ABOVE.format("i")}
 WHERE i.created_at >= :since AND i.created_by = :who ORDER BY i.created_at DESC, i.id LIMIT {BOOKED_MAX}
-"""  # noqa: S608 -- constants only
+"""  # nosec B608 # noqa: S608 -- constants only
 LONGEST_S = 7 * 86_400  # an entry that began earlier is not looked for: it was forgotten
 
 

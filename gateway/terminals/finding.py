@@ -16,23 +16,23 @@ _WORDS = "(SELECT value FROM json_each(:words))"
 _OF_JOB = f"""
 SELECT o.id FROM jobs j JOIN parts p ON p.job_id = j.id JOIN operations o ON o.part_id = p.id
 WHERE j.job_number IN {_WORDS} AND j.deleted_at IS NULL AND o.deleted_at IS NULL ORDER BY p.rowid, o.sequence LIMIT {FOUND_MAX}
-"""  # noqa: S608 -- constants only
+"""  # nosec B608 # noqa: S608 -- constants only
 _OF_PART = f"""
 SELECT o.id FROM parts p JOIN operations o ON o.part_id = p.id
 WHERE p.part_number IN {_WORDS} AND p.deleted_at IS NULL AND o.deleted_at IS NULL ORDER BY o.sequence LIMIT {FOUND_MAX}
-"""  # noqa: S608 -- constants only
+"""  # nosec B608 # noqa: S608 -- constants only
 _OF_DRAWING = f"""
 SELECT o.id FROM parts p JOIN operations o ON o.part_id = p.id
 WHERE p.drawing_no IN {_WORDS} AND p.deleted_at IS NULL AND o.deleted_at IS NULL ORDER BY p.rowid, o.sequence LIMIT {FOUND_MAX}
-"""  # noqa: S608 -- constants only
+"""  # nosec B608 # noqa: S608 -- constants only
 # job:part, job:part:sequence
 _OF_PLACE = f"""
 SELECT o.id FROM jobs j JOIN parts p ON p.job_id = j.id JOIN operations o ON o.part_id = p.id
 WHERE j.job_number IN {_WORDS} AND p.part_number IN (SELECT value FROM json_each(:part)) AND (:sequence IS NULL
   OR o.sequence = :sequence) AND j.deleted_at IS NULL AND p.deleted_at IS NULL AND o.deleted_at IS NULL
 ORDER BY o.sequence LIMIT {FOUND_MAX}
-"""  # noqa: S608 -- constants only
-_REASON = f"SELECT id, code, description, category FROM scrap_reasons WHERE code IN {_WORDS} AND active = 1"  # noqa: S608 -- constants only
+"""  # nosec B608 # noqa: S608 -- constants only
+_REASON = f"SELECT id, code, description, category FROM scrap_reasons WHERE code IN {_WORDS} AND active = 1"  # nosec B608 # noqa: S608 -- constants only
 
 
 def meant(connection: sqlite3.Connection, text: str, seen: Collection[str] | None) -> dict[str, Any]:

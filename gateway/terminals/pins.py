@@ -13,6 +13,8 @@ import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 
+import structlog
+
 from gateway.kernel import clock as time_
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database, Tx
@@ -29,6 +31,7 @@ SALT_BYTES = 16
 VERIFIER_BYTES = 32
 AT_ONCE_MAX = 2  # scrypts: others want the processor, too
 ATTEMPTS = Rate(per_minute=30, burst=10)  # of one terminal, whoever is meant
+log = structlog.get_logger(__name__)
 _PURPOSE, _NAME = "terminal-pins", "terminal-pins-box"
 
 
@@ -54,6 +57,7 @@ class Pins:
         kept = await self._db.write(_attempt, person, box, self._clock.now())
         if not hmac.compare_digest(await self._verifier(pin, kept.salt), kept.verifier):
             if not kept.attempts_left:
+                log.warning("terminal.pin_locked", operator_id=person.id, terminal_id=terminal_id)
                 raise _locked(person, rules.LOCKED.total_seconds())
             raise PinWrong(f"wrong PIN, {kept.attempts_left} left", {"attempts_left": kept.attempts_left})
         await self._db.write(store.count_attempt, person.id, 0, None)

@@ -28,21 +28,21 @@ WHERE o.cell_id IN (SELECT c.id FROM cells c) AND o.deleted_at IS NULL
 _PEOPLE = f"""
 SELECT p.id, p.full_name AS name, p.employee_id, p.role FROM profiles p
 WHERE p.active AND p.is_machine = 0 ORDER BY p.full_name, p.id LIMIT {PEOPLE_MAX}
-"""  # noqa: S608 -- constants only
+"""  # nosec B608 # noqa: S608 -- constants only
 _REASONS = f"""
 SELECT r.id, r.code, r.description, r.category FROM scrap_reasons r WHERE r.active ORDER BY r.code, r.id LIMIT {WORDS_MAX}
-"""  # noqa: S608 -- constants only
+"""  # nosec B608 # noqa: S608 -- constants only
 _USED = f"""
 SELECT s.scrap_reason_id, count(*) FROM (SELECT q.id, q.operation_id FROM operation_quantities q
   INDEXED BY operation_quantities_scrap WHERE q.quantity_scrap > 0 ORDER BY q.recorded_at DESC LIMIT {USED_MAX}) b
 JOIN operations o ON o.id = b.operation_id
 JOIN operation_quantity_scrap_reasons s ON s.operation_quantity_id = b.id
 WHERE :cell IS NULL OR o.cell_id = :cell GROUP BY 1
-"""  # noqa: S608 -- constants only
+"""  # nosec B608 # noqa: S608 -- constants only
 _CATEGORIES = f"""
 SELECT k.id, k.code, k.description, k.severity_default FROM issue_categories k WHERE k.active
 ORDER BY k.code, k.id LIMIT {WORDS_MAX}
-"""  # noqa: S608 -- constants only
+"""  # nosec B608 # noqa: S608 -- constants only
 
 
 def taken(

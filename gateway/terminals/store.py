@@ -29,7 +29,7 @@ _PERSON = "p.id, p.full_name, p.employee_id, p.role"
 _SESSION = f"""
 SELECT s.id, s.terminal_id, s.started_at, s.ended_at, {_PERSON} FROM terminal_sessions s
 JOIN profiles p ON p.id = s.operator_id WHERE s.terminal_id = :terminal_id
-"""  # noqa: S608 -- constants only
+"""  # nosec B608 # noqa: S608 -- constants only
 
 
 # ------------------------------------------------------------------ terminals and codes
@@ -142,13 +142,13 @@ def _terminal(row: sqlite3.Row) -> Terminal:
 def person(connection: sqlite3.Connection, operator_id: str) -> Person:
     """Raises OperatorUnknown, OperatorInactive."""
     wanted = operator_id.lower() if is_uuid(operator_id) else operator_id
-    return _one(connection.execute(f"SELECT {_PERSON}, p.active FROM profiles p WHERE p.id = ?", (wanted,)))  # noqa: S608 -- constants only
+    return _one(connection.execute(f"SELECT {_PERSON}, p.active FROM profiles p WHERE p.id = ?", (wanted,)))  # nosec B608 # noqa: S608 -- constants only
 
 
 def of_badge(connection: sqlite3.Connection, badge: str) -> Person:
     """By employee number or user name. Raises OperatorUnknown, OperatorInactive."""
     sql = f"""SELECT {_PERSON}, p.active FROM profiles p WHERE (p.employee_id = ?1 OR p.username = ?1) AND p.is_machine = 0
-      ORDER BY p.active DESC"""  # noqa: S608 -- constants only
+      ORDER BY p.active DESC"""  # nosec B608 # noqa: S608 -- constants only
     return _one(connection.execute(sql, (badge.strip(),)))
 
 

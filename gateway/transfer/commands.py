@@ -4,7 +4,6 @@ The shape is that of `/api-export`: `{"cells": [...], "profiles": [...], ...}`, 
 """
 
 import asyncio
-import errno
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -16,6 +15,7 @@ from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database, Tx
 from gateway.kernel.errors import Conflict, Invalid, StorageFailed, StorageFull, TooLarge
 from gateway.kernel.ids import NewId
+from gateway.kernel.room import NO_ROOM, Room, Use
 from gateway.outbox.event import Stamp
 from gateway.transfer.sources import Found, in_file, in_memory
 from gateway.transfer.store import Told, Writer
@@ -71,9 +71,10 @@ class Imports:
 
         All of it or nothing: others wait while it is written. Raises Invalid, Conflict, storage errors. Read it to its end.
         """
+        self._db.room.require(Use.PLAN)
         here = await self._db.read(shapes)
         kinds = {table: shape.kinds for table, shape in here.items()}
-        progress = Progress(moved=self._db.moving)
+        progress = Progress(moved=self._moved)
         looking = asyncio.ensure_future(asyncio.to_thread(in_file, path, name, kinds))
         async for told in _meanwhile(looking, progress):
             yield told
@@ -83,6 +84,11 @@ class Imports:
         async for told in _meanwhile(writing, progress):
             yield told
         yield {"answer": writing.result()}
+
+    def _moved(self) -> None:
+        """Out of the writer thread, in the middle of the transaction: the WAL grows with it. Raises RoomKept."""
+        self._db.moving()
+        self._db.room.require(Use.PLAN)
 
 
 async def _meanwhile(work: asyncio.Future[Any], progress: Progress) -> AsyncIterator[dict[str, Any]]:
@@ -101,19 +107,20 @@ def planned(tables: Any) -> Import:
 
 
 @asynccontextmanager
-async def laid_down(chunks: AsyncIterator[bytes], folder: Path) -> AsyncIterator[Path]:
+async def laid_down(chunks: AsyncIterator[bytes], room: Room) -> AsyncIterator[Path]:
     """What comes in, as a file without a name that is gone afterwards, however that comes. Raises TooLarge, storage errors."""
     size = 0
-    with tempfile.TemporaryFile(dir=folder) as file:
+    with tempfile.TemporaryFile(dir=room.folder) as file:
         try:
             async for chunk in chunks:
                 size += len(chunk)
                 if size > FILE_MAX_BYTES:
                     raise TooLarge(f"the file is larger than {FILE_MAX_BYTES} bytes: import it in parts")
+                room.require(Use.PLAN, len(chunk))
                 await asyncio.to_thread(file.write, chunk)
             file.flush()
         except OSError as exc:
-            if exc.errno == errno.ENOSPC:
+            if exc.errno in NO_ROOM:
                 raise StorageFull("the disk has no room for the file: nothing was imported") from exc
             raise StorageFailed(f"the file could not be laid down ({exc}): nothing was imported") from exc
         yield Path(f"/proc/self/fd/{file.fileno()}")

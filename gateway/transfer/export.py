@@ -215,7 +215,7 @@ def _pieces(connection: sqlite3.Connection, shape: Shape | None) -> Iterator[tup
         return
     table, after, rows = shape.table, "", ROWS_FIRST
     sql = (
-        f"SELECT count(*), max(id), group_concat(row, ',\n') FROM (SELECT {table}.id AS id, {shape.row_json} AS row "  # noqa: S608 -- our columns
+        f"SELECT count(*), max(id), group_concat(row, ',\n') FROM (SELECT {table}.id AS id, {shape.row_json} AS row "  # nosec B608 # noqa: S608 -- our columns
         f"FROM {table} WHERE {table}.id > ? ORDER BY {table}.id LIMIT ?)"
     )
     most = connection.getlimit(sqlite3.SQLITE_LIMIT_LENGTH)

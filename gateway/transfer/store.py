@@ -110,18 +110,18 @@ class Writer:
             yield from some  # each is refused by name
 
     def _there(self, row_id: str) -> bool:
-        found = self._tx.execute(f"SELECT 1 FROM {self._table} WHERE id = ?", (row_id.lower(),))  # noqa: S608 -- one of KEPT
+        found = self._tx.execute(f"SELECT 1 FROM {self._table} WHERE id = ?", (row_id.lower(),))  # nosec B608 # noqa: S608 -- one of KEPT
         return found.fetchone() is not None
 
     def put(self, given: Row) -> Change | None:
         """Insert, or update what differs; None when nothing does."""
         row = self._stored(given)
-        before = self._tx.execute(f"SELECT * FROM {self._table} WHERE id = ?", (row["id"],)).fetchone()  # noqa: S608 -- one of KEPT
+        before = self._tx.execute(f"SELECT * FROM {self._table} WHERE id = ?", (row["id"],)).fetchone()  # nosec B608 # noqa: S608 -- one of KEPT
         row |= self._packed(given, before)
         if before is None:
             row |= self._made(row)
             names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
-            self._execute(f"INSERT INTO {self._table} ({names}) VALUES ({marks})", row)  # noqa: S608 -- our columns
+            self._execute(f"INSERT INTO {self._table} ({names}) VALUES ({marks})", row)  # nosec B608 # noqa: S608 -- our columns
             return Change(self._table, row["id"], "insert", 1)
         rounded = {
             column for column, (_, exact) in self._shape.seconds.items() if not isinstance(given.get(exact), int)
@@ -138,13 +138,13 @@ class Writer:
             self._no_circle(row["id"], parent)
         versioned = "row_version" in self._shape.columns
         pairs = [f"{name} = :{name}" for name in values] + (["row_version = row_version + 1"] if versioned else [])
-        self._execute(f"UPDATE {self._table} SET {', '.join(pairs)} WHERE id = :id", {**values, "id": row["id"]})  # noqa: S608 -- our columns
+        self._execute(f"UPDATE {self._table} SET {', '.join(pairs)} WHERE id = :id", {**values, "id": row["id"]})  # nosec B608 # noqa: S608 -- our columns
         version = before["row_version"] + 1 if versioned else 1
         return Change(self._table, row["id"], "update", version, tuple(values))
 
     def _no_circle(self, row_id: str, parent: str) -> None:
         above = (
-            f"WITH RECURSIVE above(id) AS (SELECT ? UNION SELECT t.{self._parent} FROM {self._table} t JOIN above USING (id)) "  # noqa: S608 -- our columns
+            f"WITH RECURSIVE above(id) AS (SELECT ? UNION SELECT t.{self._parent} FROM {self._table} t JOIN above USING (id)) "  # nosec B608 # noqa: S608 -- our columns
             "SELECT 1 FROM above WHERE id = ?"
         )
         if self._tx.execute(above, (parent, row_id)).fetchone() is not None:

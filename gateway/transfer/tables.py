@@ -88,7 +88,7 @@ _OF_ASSIGNMENT = (
 
 def _below_operation(table: str) -> str:
     return (
-        f"SELECT p.job_id FROM {table} t JOIN operations o ON o.id = t.operation_id "  # noqa: S608 -- declared names only
+        f"SELECT p.job_id FROM {table} t JOIN operations o ON o.id = t.operation_id "  # nosec B608 # noqa: S608 -- declared names only
         "JOIN parts p ON p.id = o.part_id WHERE t.id = ?"
     )
 

@@ -15,10 +15,11 @@ import structlog
 from gateway.kernel.clock import Clock
 from gateway.kernel.errors import StartupError, Unavailable
 from gateway.kernel.health import Link
+from gateway.kernel.secrets import is_sealed
 from gateway.kernel.supervise import first
 from gateway.outbox.event import encode
+from gateway.settings import Bridge, is_loopback, program
 from gateway.settings import Broker as Settings
-from gateway.settings import is_loopback, program
 from gateway.tls import MQTT, Tls
 from gateway.uns import mosquitto_config, users
 from gateway.uns.client import Session, connected
@@ -45,7 +46,10 @@ class Broker:
     """`run` keeps it up; `ready` is set while it answers; `address` is where and as whom to connect."""
 
     def __init__(self, settings: Settings, door: Door, tls: Tls, clock: Clock, link: Link, rng: random.Random) -> None:
-        self._settings = settings
+        lost = is_sealed(
+            settings.bridge.password.get_secret_value()
+        )  # does not open here: only the bridge is without it
+        self._settings = settings.model_copy(update={"bridge": Bridge()}) if lost else settings
         self._door = door
         self._tls = tls
         self._clock = clock
@@ -126,6 +130,8 @@ class Broker:
     async def _started(self) -> AsyncIterator[Callable[[], Awaitable[None]]]:
         """Yields what ends, with Unavailable, when the broker does."""
         if self.mode == "external":
+            if is_sealed(self._settings.password.get_secret_value()):
+                raise Unavailable("[broker] password is sealed and does not open here: `config check` says the way out")
             self._trusting = await asyncio.to_thread(trusted, self._settings)
             yield _never
             return

@@ -83,8 +83,8 @@ class Mosquitto:
 
     async def gone(self) -> None:
         """Wait for its end. Raises Unavailable with what it said last; a store that it cannot read is moved aside."""
-        assert self._process is not None, "only while it is running"  # noqa: S101 -- a bug of ours
-        assert self._listening is not None  # noqa: S101 -- a bug of ours
+        assert self._process is not None, "only while it is running"  # nosec B101 # noqa: S101 -- a bug of ours
+        assert self._listening is not None  # nosec B101 # noqa: S101 -- a bug of ours
         code = await self._process.wait()
         await asyncio.wait({self._listening}, timeout=LAST_WORDS_MAX_S)  # its end is known before its last words are
         told = " / ".join(self._said) or "without a word"
@@ -167,7 +167,7 @@ class Mosquitto:
         return passwords, rights
 
     async def _listen(self, stream: asyncio.StreamReader | None) -> None:
-        assert stream is not None, "stderr is a pipe"  # noqa: S101 -- a bug of ours
+        assert stream is not None, "stderr is a pipe"  # nosec B101 # noqa: S101 -- a bug of ours
         async for line in stream:
             words = line.decode(errors="replace").strip()
             self._said.append(words)

@@ -26,7 +26,7 @@ SELECT o.id, o.operation_name, o.status, o.sequence, o.cell_id, p.id AS part_id,
    FROM operation_quantities q WHERE q.operation_id = o.id) AS counted
 FROM operations o JOIN parts p ON p.id = o.part_id JOIN jobs j ON j.id = p.job_id JOIN cells c ON c.id = o.cell_id
 WHERE {_LIVE} AND {_LIVE_CELL} AND (o.status <> 'completed' OR o.completed_at > :finished_after)
-"""  # noqa: S608 -- pieces of our own
+"""  # nosec B608 # noqa: S608 -- pieces of our own
 _OF_JOBS = """
 AND o.id IN (SELECT x.id FROM parts y JOIN operations x ON x.part_id = y.id
   WHERE y.job_id IN (SELECT value FROM json_each(:jobs)))
@@ -40,7 +40,7 @@ SELECT c.id, c.wip_limit,
   (SELECT count(*) FROM operations o JOIN parts p ON p.id = o.part_id JOIN jobs j ON j.id = p.job_id
    WHERE o.cell_id = c.id AND o.status = 'on_hold' AND {_LIVE}) AS held
 FROM cells c WHERE {_LIVE_CELL}
-"""  # noqa: S608 -- pieces of our own
+"""  # nosec B608 # noqa: S608 -- pieces of our own
 
 _JOBS = """
 SELECT j.id, j.job_number, j.customer, j.status, coalesce(j.due_date_override, j.due_date) AS due_date,
@@ -55,8 +55,8 @@ SELECT j.id, j.job_number, j.customer, j.status, coalesce(j.due_date_override, j
 FROM jobs j WHERE j.deleted_at IS NULL AND (j.status <> 'completed' OR j.completed_at > :finished_after)
 """
 _OF_IDS = "AND o.id IN (SELECT value FROM json_each(:ids))"
-_SOME_CELLS = _CELLS + " AND c.id IN (SELECT value FROM json_each(?))"  # noqa: S608 -- pieces of our own
-_SOME_JOBS = _JOBS + " AND j.id IN (SELECT value FROM json_each(:jobs))"  # noqa: S608 -- pieces of our own
+_SOME_CELLS = _CELLS + " AND c.id IN (SELECT value FROM json_each(?))"  # nosec B608 # noqa: S608 -- pieces of our own
+_SOME_JOBS = _JOBS + " AND j.id IN (SELECT value FROM json_each(:jobs))"  # nosec B608 # noqa: S608 -- pieces of our own
 
 
 @dataclass(frozen=True, slots=True)

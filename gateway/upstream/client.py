@@ -25,6 +25,8 @@ from gateway.kernel.errors import (
     TooLarge,
     Unavailable,
 )
+from gateway.kernel.following import HEADER, current
+from gateway.kernel.secrets import kept_back
 
 CONNECTIONS_MAX = 8
 ANSWER_MAX_BYTES = 64 * 1024 * 1024
@@ -51,6 +53,7 @@ class HubClient:
 
     def __init__(self, url: str, api_key: str, clock: Clock, *, timeout_s: float) -> None:
         self._base = URL(url.rstrip("/") + "/")
+        self._api_key = api_key
         self._headers = {"Authorization": f"Bearer {api_key}"}
         self._clock = clock
         self._timeout_s = timeout_s
@@ -123,7 +126,7 @@ class HubClient:
         try:
             async with self._request("GET", path, query, None, None) as answer:
                 if answer.status != HTTPStatus.OK:
-                    raise _refusal(answer.status, await _whole(answer), _EXPECTED)
+                    raise _refusal(answer.status, self._kept_back(await _whole(answer)), _EXPECTED)
                 async for line in answer.content:
                     yield line
         except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as exc:
@@ -144,7 +147,7 @@ class HubClient:
                 raw = await _whole(answer)
                 self._set_clock(answer.headers.get("Date"))
                 if answer.status != HTTPStatus.OK:
-                    raise _refusal(answer.status, raw, expected)
+                    raise _refusal(answer.status, self._kept_back(raw), expected)
                 found = json.loads(raw)
         except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as exc:
             raise _away(exc) from exc
@@ -161,13 +164,15 @@ class HubClient:
         body: str | Upload | None,
         timeout_s: float | None,
     ) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
-        assert self._session is not None, "use it inside `async with client.connected()`"  # noqa: S101 -- a bug of ours
-        sent: dict[str, Any] = {}
+        assert self._session is not None, "use it inside `async with client.connected()`"  # nosec B101 # noqa: S101 -- a bug of ours
+        headers = {HEADER: asked} if (asked := current()) else {}
+        sent: dict[str, Any] = {"headers": headers}
         if isinstance(body, Upload):
-            length = {"Content-Length": str(body.size_bytes), "Content-Type": "application/octet-stream"}
-            sent = {"data": body.chunks, "headers": length}
+            headers |= {"Content-Length": str(body.size_bytes), "Content-Type": "application/octet-stream"}
+            sent["data"] = body.chunks
         elif body is not None:
-            sent = {"data": body.encode(), "headers": {"Content-Type": "application/json"}}
+            headers["Content-Type"] = "application/json"
+            sent["data"] = body.encode()
         return self._session.request(
             method,
             self._base / path,
@@ -176,6 +181,10 @@ class HubClient:
             timeout=aiohttp.ClientTimeout(total=timeout_s, sock_read=timeout_s or self._timeout_s),
             allow_redirects=False,
         )
+
+    def _kept_back(self, raw: bytes) -> bytes:
+        """A refusal may be an echo of what was sent, and is kept with what is parked."""
+        return kept_back(raw.decode(errors="replace"), (self._api_key,)).encode()
 
     def _set_clock(self, date: str | None) -> None:
         if date is None:

@@ -18,6 +18,7 @@ from gateway.kernel.db import Database, Tx
 from gateway.kernel.errors import CursorExpired, Unavailable
 from gateway.kernel.health import Link
 from gateway.kernel.ids import NewId
+from gateway.kernel.room import Use
 from gateway.outbox.event import CLOUD, Stamp, encode
 from gateway.upstream import doubts, feed
 from gateway.upstream.adopting import TABLES, News, adopt_all, apart, follow_deletions
@@ -74,13 +75,14 @@ class HubDownlink:
         return sorted(self._own.ids or ())
 
     async def run(self) -> None:
-        """Read for ever. Raises Unavailable when the hub does not answer."""
+        """Read for ever. Raises Unavailable when the hub does not answer, or the disk has no room for plans."""
         self._raw = await self._db.read(tables)
         self._own = await self._db.write(_found, self._wanted)
         self._doubt(await self._db.write(_doubts))
         if (life := await self._returning.due()) is not None:
             await self._return(life)
         while True:
+            self._db.room.require(Use.PLAN)
             place = await self._db.read(feed.load)
             if place is None:
                 await self._snapshot()
@@ -234,7 +236,7 @@ def _found(tx: Tx, wanted: Sequence[str]) -> Own:
 
 def _known(connection: sqlite3.Connection, ids: Sequence[str]) -> set[str]:
     sql = " UNION ALL ".join(
-        f"SELECT id FROM {table} WHERE id IN (SELECT value FROM json_each(:ids))"  # noqa: S608 -- these three
+        f"SELECT id FROM {table} WHERE id IN (SELECT value FROM json_each(:ids))"  # nosec B608 # noqa: S608 -- these three
         for table in ("jobs", "parts", "operations")
     )
     return {row[0] for row in connection.execute(sql, {"ids": encode(ids)})}

@@ -64,16 +64,22 @@ Epochs = Sequence[tuple[int, int]]  # (epoch, the journal's end when it began), 
 
 
 def batch(
-    connection: sqlite3.Connection, wanted: Sequence[Wanted], limit: int, tables: Mapping[str, Raw], epochs: Epochs
+    connection: sqlite3.Connection,
+    wanted: Sequence[Wanted],
+    limit: int,
+    tables: Mapping[str, Raw],
+    epochs: Epochs,
+    *,
+    follows: bool,
 ) -> Batch:
-    """`limit` entries at the most, and about BYTES_MAX."""
+    """`limit` entries at the most, and about BYTES_MAX. `follows`: the hub wants to know whose requests they are from."""
     made, room, size = Batch(), limit, 0
     for place, want in enumerate(wanted):
         if room <= 0 or size >= BYTES_MAX:
             made.left = [one.lane for one in wanted[place:]]
             break
         stretch = _stretch(connection, want, room, tables)
-        pieces = _pieces(connection, stretch, BYTES_MAX - size, tables, epochs)
+        pieces = _pieces(connection, stretch, BYTES_MAX - size, tables, epochs, follows=follows)
         made.stretches.append(stretch)
         made.pieces += pieces
         room -= len(pieces)
@@ -112,7 +118,13 @@ def _told(entry: Entry, tables: Mapping[str, Raw]) -> list[Mapping[str, Any]]:
 
 
 def _pieces(
-    connection: sqlite3.Connection, stretch: Stretch, bytes_max: int, tables: Mapping[str, Raw], epochs: Epochs
+    connection: sqlite3.Connection,
+    stretch: Stretch,
+    bytes_max: int,
+    tables: Mapping[str, Raw],
+    epochs: Epochs,
+    *,
+    follows: bool,
 ) -> list[str]:
     """Its entries as text. What is too much is taken off it again, except for a first entry: that goes, however large."""
     again = {entry.seq for entry in stretch.again}
@@ -121,7 +133,7 @@ def _pieces(
     pieces: list[str] = []
     size = 0
     for entry, changes in asked:
-        pieces.append(_piece(entry, changes, tables, rows, epochs, again=entry.seq in again))
+        pieces.append(_piece(entry, changes, tables, rows, epochs, again=entry.seq in again, follows=follows))
         size += len(pieces[-1])
         if size > bytes_max and len(pieces) < len(asked):
             _cut(stretch, len(pieces))
@@ -165,6 +177,7 @@ def _piece(
     epochs: Epochs,
     *,
     again: bool,
+    follows: bool,
 ) -> str:
     about = {
         "key": entry.id,
@@ -177,6 +190,7 @@ def _piece(
         "clock_trusted": bool(entry.clock_trusted),
         "type": entry.type,
         "again": again,
+        **({"request_id": entry.request_id} if follows and entry.request_id else {}),
         "changes": [told for one in changes if (told := _change(one, tables, rows)) is not None],
     }
     return f'{encode(about)[:-1]},"data":{entry.data or "null"}}}'

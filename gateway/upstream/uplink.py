@@ -21,12 +21,13 @@ from gateway.hub.raw import Raw, tables
 from gateway.kernel import clock as time_
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database, Tx
-from gateway.kernel.errors import EpochFenced, Refused, StorageFull, Unavailable
+from gateway.kernel.errors import EpochFenced, Refused, Unavailable
+from gateway.kernel.following import followed, shown
 from gateway.kernel.health import Link
 from gateway.kernel.ids import NewId
 from gateway.kernel.supervise import backoff_s
 from gateway.outbox import journal
-from gateway.outbox.event import CLOUD, Entry, Stamp, encode
+from gateway.outbox.event import CLOUD, Entry, Stamp, asked, encode
 from gateway.upstream import outgoing
 from gateway.upstream.client import HubClient
 from gateway.upstream.echo import Echo
@@ -86,6 +87,7 @@ class HubUplink:
         self._files = files
         self._epochs = list(own.epochs)
         self._hub_epoch = 0
+        self._follows = False  # the hub takes the ids of requests; one that is older would refuse them
         self._other_hub = False  # it is not the one that we greeted
         self._tables: Mapping[str, Raw] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -153,6 +155,7 @@ class HubUplink:
             log.warning("hub.restored", epoch=epoch, sent=watermark, kept=settled)
         await self._db.write(store.met_hub, epoch, settled if lost else watermark)
         self._hub_epoch, self._other_hub = epoch, False
+        self._follows = bool(told.get("follows"))
         return settled if lost else watermark
 
     async def _scan(self, waiting: Waiting, backlog_until: int) -> None:
@@ -218,9 +221,10 @@ class HubUplink:
         by_name = {lane.name: lane for lane in lanes}
         try:
             wanted = [Wanted(lane.name, lane.done) for lane in lanes]
-            batch = await self._db.read(outgoing.batch, wanted, ENTRIES_MAX, self._tables, self._epochs)
+            how = (wanted, ENTRIES_MAX, self._tables, self._epochs)
+            batch = await self._db.read(outgoing.batch, *how, follows=self._follows)
             waiting.give_back([by_name.pop(name) for name in batch.left])
-            told = await self._client.forward(self._body(batch, waiting.covered)) if batch.pieces else {}
+            told = await self._forwarded(batch, waiting.covered) if batch.pieces else {}
             self._failures = 0
             if self._link.up():
                 log.info("link.up", link=self._link.name)
@@ -237,6 +241,15 @@ class HubUplink:
             for lane in by_name.values():
                 if lane.busy:
                     waiting.later(lane, self._open_s)
+
+    async def _forwarded(self, batch: Batch, settled: int) -> dict[str, Any]:
+        """Under the id of the request that it is about, or one of its own if they are several. Raises EpochFenced, Unavailable."""
+        ids = asked(entry for stretch in batch.stretches for entry in (*stretch.again, *stretch.entries))
+        with followed(ids[0] if len(ids) == 1 else self._new_id()):
+            told = await self._client.forward(self._body(batch, settled))
+            if ids:
+                log.info("cloud.sent", entries=len(batch.pieces), refused=len(told.get("refused", ())), **shown(ids))
+        return told
 
     def _body(self, batch: Batch, settled: int) -> str:
         about = {"gateway_id": self._own.gateway_id, "epoch": self._epochs[-1][0], "settled": settled}
@@ -315,7 +328,7 @@ class HubUplink:
             last = await self._db.write(_park_lane, lane.name, lane.done, exc.message, time_.text(self._clock.now()))
             waiting.finished(lane, last)
             self._db.write_soon(f"cloud.lanes:{self._new_id()}", store.save_lanes, [(lane.name, last)])
-        except (Unavailable, StorageFull) as exc:
+        except Unavailable as exc:
             self._file_later(waiting, lane, exc.message)
         except Exception as exc:
             # As with a request: what is wrong with one file must not end everything else.

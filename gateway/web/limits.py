@@ -1,5 +1,5 @@
-"""How much one client may take: requests a minute and a day for each key, time for each request, connections in all. A gateway
-below this one has a quota of its own, whatever key it comes with.
+"""How much one client may take: requests a minute and a day for each key, time for each request, connections in all and
+of each key. A gateway below this one has a quota of its own, whatever key it comes with.
 
 A token bucket for each key: it holds `burst` requests and fills up again with `per_minute` in a minute. Kept as one number,
 the moment at which the bucket would be full again. Days are counted as the cloud does: 24 h that begin with the first request.
@@ -20,10 +20,11 @@ from gateway.kernel import clock as time_
 from gateway.kernel.clock import Clock
 from gateway.kernel.errors import Busy, TooFast
 from gateway.web import errors
+from gateway.web.connections import PER_KEY, Connections
 
 CONNECTIONS_MAX = 1000
 SENDERS_MAX = 10_000  # buckets that are remembered; a full one is forgotten without loss
-KEEPALIVE_S = 75.0  # a connection that says nothing for so long is closed
+KEEPALIVE_S = 75.0  # a connection on which no whole header came for so long is closed
 LINGER_MAX_S = 1.0  # in which a connection too many may say something and so hear why it is refused
 # Wrong or missing keys from one address. A right key is served all the same: behind one address may stand a whole hall,
 # and 128 random bits are not guessed.
@@ -51,11 +52,20 @@ class Rate:
 
 class Limiter:
     """Asked on every request: a look-up and some arithmetic, no task and no timer. `gateways`: of each gateway below; as that of a
-    key when it is not given.
+    key when it is not given. `connections`: open of each key.
     """
 
-    def __init__(self, rate: Rate, clock: Clock, *, request_max_s: float, gateways: Rate | None = None) -> None:
+    def __init__(
+        self,
+        rate: Rate,
+        clock: Clock,
+        *,
+        request_max_s: float,
+        gateways: Rate | None = None,
+        connections: int = PER_KEY,
+    ) -> None:
         self.request_max_s = request_max_s
+        self.connections = Connections(connections)
         self._keys = Quota(rate, clock)
         self._gateways = Quota(gateways or rate, clock)
         self._sources = Buckets(Rate(FAILED_PER_MINUTE, FAILED_BURST), clock)
@@ -212,7 +222,7 @@ class _TooMany(asyncio.Protocol):
         self._error = Busy(f"{connections} connections are open, more are not taken: close some, or try again")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 -- it is a stream
+        assert isinstance(transport, asyncio.Transport)  # nosec B101 # noqa: S101 -- it is a stream
         self._transport = transport
         self._ends = asyncio.get_running_loop().call_later(LINGER_MAX_S, transport.abort)
 

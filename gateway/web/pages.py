@@ -3,21 +3,18 @@
 import asyncio
 import ipaddress
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from aiohttp import web
 
 from gateway.kernel.db import Database, Tx
-from gateway.kernel.disk import Ballast
 from gateway.kernel.errors import GatewayError, Unavailable
 from gateway.web.auth import Keys
 from gateway.web.routes import Scope
 
 READY_MAX_S = 2.0  # in which the writer has to prove that it writes
-PLUGINS = "plugin:"  # how the links of plugins begin
-METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _DOCS = """<!doctype html><html lang="en"><meta charset="utf-8"><link rel="icon" href="data:,"><title>eryxon-gateway API</title>
 <link rel="stylesheet" href="/docs/swagger-ui.css"><div id="ui"></div>
 <script src="/docs/swagger-ui-bundle.js"></script><script src="/docs/start.js"></script></html>
@@ -35,6 +32,7 @@ _POLICY = {
 _NO_DOCS = "The API is described in /openapi.json; the page that shows it here is not part of this build.\n"
 
 
+Scrape = Callable[[str], Awaitable[tuple[bytes, str]]]
 Documents = Mapping[str, Callable[[], Mapping[str, Any]]]
 
 
@@ -48,13 +46,16 @@ class Report(Protocol):
 
 class Pages:
     """`documents`: path -> what makes the document when it is first asked for; `vendor` is the folder of the browser files; `ca`
-    the certificate that clients on the LAN trust, once it is there.
+    the certificate that clients on the LAN trust, once it is there; `scrape(accept)` makes what /metrics answers.
     """
 
-    def __init__(self, db: Database, keys: Keys, report: Report, documents: Documents, vendor: Path, ca: Path) -> None:
+    def __init__(
+        self, db: Database, keys: Keys, report: Report, scrape: Scrape, documents: Documents, vendor: Path, ca: Path
+    ) -> None:
         self._db = db
         self._keys = keys
         self._report = report
+        self._scrape = scrape
         self._documents = documents
         self._vendor = vendor
         self._ca = ca
@@ -88,8 +89,8 @@ class Pages:
     async def _metrics(self, request: web.Request) -> web.Response:
         if not self._may_read(request) and not _local(request.remote):
             return web.Response(status=401, text="a key with the scope read is needed from outside this machine\n")
-        text = await asyncio.to_thread(exposition, await self._report.full(), self._db.commits.count)
-        return web.Response(body=text, headers={"Content-Type": METRICS_TYPE})
+        text, content_type = await self._scrape(request.headers.get("Accept", ""))
+        return web.Response(body=text, headers={"Content-Type": content_type})
 
     async def _document(self, request: web.Request) -> web.Response:
         path = request.path
@@ -127,8 +128,7 @@ async def writable(db: Database) -> str | None:
     """None when a write would be durable now, else one word that says why not."""
     if db.read_only:
         return "read-only"
-    folder = db.path.parent
-    if not Ballast(folder).has_room():
+    if not db.room.has_room:
         return "full"
     try:
         await asyncio.wait_for(db.write(_nothing), READY_MAX_S)
@@ -137,62 +137,6 @@ async def writable(db: Database) -> str | None:
     except (Unavailable, GatewayError):
         return "unavailable"
     return None
-
-
-def exposition(report: Mapping[str, Any], commits: int) -> bytes:
-    """The report as Prometheus text."""
-    from prometheus_client import CollectorRegistry, Gauge, generate_latest  # noqa: PLC0415 -- paid by who asks for it
-    from prometheus_client.process_collector import ProcessCollector  # noqa: PLC0415 -- paid by who asks for it
-
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-
-    def gauge(name: str, about: str, *labels: str) -> Gauge:
-        return Gauge(f"gateway_{name}", about, labels, registry=registry)
-
-    gauge("info", "Which gateway this is.", "gateway", "version").labels(report["gateway"], report["version"]).set(1)
-    gauge("healthy", "1 while nothing of our own is wrong.").set(report["status"] == "ok")
-    gauge("epoch", "Grows with every restore and clone.").set(report["epoch"])
-    gauge("journal_head", "Number of the newest journal entry.").set(report["journal_head"])
-    gauge("clock_trusted", "1 while the clock shows a possible time.").set(report["clock_trusted"])
-    gauge("commits", "Groups written since the start.").set(commits)
-    up = gauge("link_up", "1 while the link is up.", "link")
-    facts = {
-        "accepted": gauge("reader_accepted", "Journal entries for this way out.", "reader"),
-        "sent": gauge("reader_sent", "Of these, delivered.", "reader"),
-        "pending": gauge("reader_pending", "Of these, still to be sent.", "reader"),
-        "parked": gauge("reader_parked", "Of these, refused by the other side.", "reader"),
-        "skipped": gauge("reader_skipped", "Of these, given up.", "reader"),
-        "conflicts": gauge(
-            "reader_conflicts", "What the other side has otherwise, and a person has to decide.", "reader"
-        ),
-        "inbound_rejected": gauge("inbound_rejected", "Messages of devices that were not taken.", "link"),
-        "oldest_s": gauge("reader_oldest_seconds", "Age of the oldest entry that waits.", "reader"),
-        "retrying": gauge("webhook_retrying", "Deliveries that are tried again by themselves.", "link"),
-        "dead_letters": gauge("webhook_dead_letters", "Deliveries that somebody has to decide on.", "link"),
-        "quarantined": gauge(
-            "machines_quarantined", "Times that counted pieces were not believed, and nobody looked.", "part"
-        ),
-        "held": gauge("machines_held_pieces", "Counted pieces that wait for an operation.", "part"),
-        "dropped": gauge("machines_dropped_pieces", "Counted pieces given up, as the settings say.", "part"),
-        "sockets": gauge("realtime_sockets", "Realtime sockets that are open.", "link"),
-        "channels": gauge("realtime_channels", "What their clients have joined.", "link"),
-        "sockets_dropped": gauge("realtime_sockets_dropped", "Sockets closed since the start, too slow.", "link"),
-        "streams": gauge("terminal_streams", "Streams of station terminals that are open.", "part"),
-        "streams_dropped": gauge("terminal_streams_dropped", "Closed since the start, too slow.", "part"),
-        "offline": gauge("machines_offline", "Machines whose values count for nothing.", "part"),
-    }
-    plugin = gauge("plugin_fact", "A number that a plugin tells of itself.", "plugin", "fact")
-    for name, link in report["links"].items():
-        up.labels(name).set(link["state"] == "up")
-        if name.startswith(PLUGINS):
-            for fact in link.keys() - facts.keys():
-                if isinstance(link[fact], int | float):
-                    plugin.labels(name.removeprefix(PLUGINS), fact).set(link[fact])
-        for fact, shown in facts.items():
-            if fact in link:
-                shown.labels(name).set(link[fact])
-    return generate_latest(registry)
 
 
 def _nothing(_tx: Tx) -> None:

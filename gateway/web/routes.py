@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from gateway.kernel.errors import BadRequest, CellNotAllowed, Forbidden
+from gateway.kernel.room import Use
 from gateway.outbox.receipts import Answer, Receipt
 from gateway.web.incoming import Incoming
 
@@ -155,10 +156,20 @@ class Route:
     patient: bool = False  # an upload, an import: takes as long as it takes
     conditional: bool = False  # `If-Match` holds it to a version of its row
     forbidden: str = ""  # what a key with a smaller scope is told, where the contract says it in its own words
+    use: Use | None = None  # of the disk, where it does not follow from the scope
 
     @property
     def mutates(self) -> bool:
         return self.method != "GET"
+
+    @property
+    def room(self) -> Use | None:
+        """When it is refused because the disk fills up. Who plans can wait for room, who deletes makes some."""
+        if not self.mutates:
+            return None
+        if self.use is not None:
+            return self.use
+        return Use.PLAN if self.scope >= Scope.PLAN and self.method != "DELETE" else Use.BOOKING
 
     @property
     def shapes(self) -> Sequence[Mapping[str, Any]]:

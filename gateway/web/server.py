@@ -1,12 +1,13 @@
 """The aiohttp application: every API route at `/<function>` and `/functions/v1/<function>`, one way through for all.
 
-A request goes: request id -> method -> key -> rate -> scope -> body -> the route's handler. Whatever is raised on the way
-becomes the error envelope here and nowhere else.
+A request goes: host, origin, connections of its key -> request id -> method -> key -> rate -> scope -> body -> the route's
+handler. Whatever is raised on the way becomes the error envelope here and nowhere else.
 """
 
 import asyncio
 import hashlib
 import re
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Protocol, runtime_checkable
@@ -25,17 +26,20 @@ from gateway.kernel.errors import (
     TooFast,
     Unsupported,
 )
+from gateway.kernel.following import HEADER, bind, current, sane
 from gateway.kernel.ids import NewId
 from gateway.outbox.receipts import Answer, Receipt, request_hash
 from gateway.web import body as body_
 from gateway.web import conditions, errors
 from gateway.web.auth import Keys
+from gateway.web.connections import Connections, Crowded
 from gateway.web.gate import Gate
+from gateway.web.hosts import Hosts
 from gateway.web.incoming import Incoming
 from gateway.web.limits import CONNECTIONS_MAX, Exceeded, Limiter, Runner
+from gateway.web.requests import BASES, Requests
 from gateway.web.routes import Call, Caller, Raw, Route
 
-BASES = ("", "/functions/v1")
 HEADER_MAX_BYTES = 16 * 1024  # one header, or the request line
 PARSE_INLINE_MAX_BYTES = (
     64 * 1024
@@ -46,7 +50,6 @@ DEFECT = "Internal error: the log has it under this request id"
 NOT_MODIFIED = 304
 TAG_BYTES = 12
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,200}")
 _PRINTABLE = re.compile(rf"[\x21-\x7e][\x20-\x7e]{{0,{KEY_MAX_CHARACTERS - 1}}}")
 _SECURITY = {
     "X-Content-Type-Options": "nosniff",
@@ -69,6 +72,7 @@ _PREFLIGHT = {
 log = structlog.get_logger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Answered = Callable[[web.Request, Handler, str], Awaitable[web.StreamResponse]]
 
 
 @runtime_checkable
@@ -79,12 +83,18 @@ class Closing(Protocol):
 
 
 def application(
-    routes: Iterable[Route], keys: Keys, limiter: Limiter, new_id: NewId, origins: Collection[str] = ()
+    routes: Iterable[Route],
+    keys: Keys,
+    limiter: Limiter,
+    new_id: NewId,
+    hosts: Hosts | None = None,
+    requests: Requests | None = None,
 ) -> web.Application:
-    """The API. Plain pages (`/livez`, `/docs` ...) are added by whoever has them. Browser pages of `origins` may call it."""
-    gate = Gate(keys, limiter)
-    app = web.Application(middlewares=[_enveloped(new_id, gate)])
-    app.on_response_prepare.append(_finished(frozenset(origins)))
+    """The API. Plain pages (`/livez`, `/docs` ...) are added by whoever has them. `hosts`: none: it answers to every name."""
+    gate, hosts = Gate(keys, limiter), hosts or Hosts()
+    answered = _enveloped(gate, hosts, limiter.connections)
+    app = web.Application(middlewares=[_followed(new_id, requests or Requests(), answered)])
+    app.on_response_prepare.append(_finished(hosts.origins))
     functions: defaultdict[str, dict[str, Route]] = defaultdict(dict)
     for route in routes:
         if route.method in functions[route.path]:
@@ -126,10 +136,10 @@ def _function(methods: Mapping[str, Route], gate: Gate, limiter: Limiter, new_id
         raise BadRequest(f"Method {request.method} not allowed")
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        request_id = _request_id(request, new_id)
+        request_id = current() or new_id()
         if request.method == "OPTIONS":
-            return _preflight(request_id)
-        headers = {**_JSON, "X-Request-Id": request_id}
+            return _preflight()
+        headers = {**_JSON, HEADER: request_id}
         try:
             route, caller = await admit(request, headers)
             call = await _call(request, route, caller, request_id, new_id)
@@ -143,14 +153,14 @@ def _function(methods: Mapping[str, Route], gate: Gate, limiter: Limiter, new_id
         except web.HTTPException:
             raise
         except Exception:
-            log.exception("request.failed", method=request.method, path=request.path, request_id=request_id)
+            log.exception("request.failed", method=request.method, path=request.path)
             return _refusal(GatewayError(DEFECT), headers)
 
     return handle
 
 
-def _preflight(request_id: str) -> web.Response:
-    return web.Response(text="ok", headers={**_PREFLIGHT, "X-Request-Id": request_id})
+def _preflight() -> web.Response:
+    return web.Response(text="ok", headers=_PREFLIGHT)
 
 
 async def _call(request: web.Request, route: Route, caller: Caller, request_id: str, new_id: NewId) -> Call:
@@ -282,13 +292,8 @@ def _refusal(error: GatewayError, headers: Mapping[str, str]) -> web.Response:
         headers["Retry-After"] = str(errors.RETRY_AFTER_S)
     elif isinstance(error, Exceeded):
         headers.update(error.headers)
-    body = errors.envelope(error, headers["X-Request-Id"])
+    body = errors.envelope(error, headers[HEADER])
     return web.Response(status=status, body=body.encode(errors="replace"), headers=headers)
-
-
-def _request_id(request: web.Request, new_id: NewId) -> str:
-    sent = request.headers.get("X-Request-Id", "")
-    return sent if _REQUEST_ID.fullmatch(sent) else new_id()
 
 
 def _finished(origins: Collection[str]) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
@@ -296,6 +301,8 @@ def _finished(origins: Collection[str]) -> Callable[[web.Request, web.StreamResp
 
     async def finish(request: web.Request, response: web.StreamResponse) -> None:
         headers = response.headers
+        if HEADER not in headers and (request_id := current()):
+            headers[HEADER] = request_id
         if "X-Content-Type-Options" not in headers:
             kept = isinstance(response, web.FileResponse)  # the page's own files, the same for everybody
             wanted = _PAGE if kept else _SECURITY
@@ -309,13 +316,33 @@ def _finished(origins: Collection[str]) -> Callable[[web.Request, web.StreamResp
     return finish
 
 
-def _enveloped(new_id: NewId, gate: Gate) -> Middleware:
-    """Whatever is raised gets our envelope: what aiohttp itself refuses, what a page refuses, and our own defects."""
+def _followed(new_id: NewId, requests: Requests, answered: Answered) -> Middleware:
+    """Every request comes through here: all that it does carries its id, and in the end it is counted."""
 
     @web.middleware
-    async def enveloped(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def followed(request: web.Request, handler: Handler) -> web.StreamResponse:
+        request_id = sane(request.headers.get(HEADER)) or new_id()
+        bind(request_id)  # for good: the next request of this connection binds its own
+        began_s = time.perf_counter()
+        try:
+            response = await answered(request, handler, request_id)
+        except web.HTTPException as exc:
+            requests.answered(request, exc, time.perf_counter() - began_s)
+            raise
+        requests.answered(request, response, time.perf_counter() - began_s)
+        return response
+
+    return followed
+
+
+def _enveloped(gate: Gate, hosts: Hosts, connections: Connections) -> Answered:
+    """Whatever is raised gets our envelope: what aiohttp itself refuses, what a page refuses, and our own defects."""
+
+    async def enveloped(request: web.Request, handler: Handler, request_id: str) -> web.StreamResponse:
         left: dict[str, str] = {}
         try:
+            hosts.require(request)
+            connections.take(request)
             return await handler(request)
         except web.HTTPNotFound:
             error: GatewayError = NotFound("Requested function was not found")
@@ -325,17 +352,20 @@ def _enveloped(new_id: NewId, gate: Gate) -> Middleware:
                 error = exc
         except web.HTTPMethodNotAllowed as exc:
             if request.method == "OPTIONS":
-                return _preflight(_request_id(request, new_id))
+                return _preflight()
             allowed = ", ".join(sorted(exc.allowed_methods))
             error = NotAllowed(f"Method {request.method} not allowed. Allowed: {allowed}")
         except web.HTTPException:
             raise
+        except Crowded as exc:
+            answer = _refusal(exc, {**_JSON, HEADER: request_id})
+            answer.force_close()
+            return answer
         except GatewayError as exc:
             error = exc
         except Exception:
-            request_id = _request_id(request, new_id)
-            log.exception("request.failed", method=request.method, path=request.path, request_id=request_id)
-            return _refusal(GatewayError(DEFECT), {**_JSON, "X-Request-Id": request_id})
-        return _refusal(error, {**_JSON, "X-Request-Id": _request_id(request, new_id), **left})
+            log.exception("request.failed", method=request.method, path=request.path)
+            return _refusal(GatewayError(DEFECT), {**_JSON, HEADER: request_id})
+        return _refusal(error, {**_JSON, HEADER: request_id, **left})
 
     return enveloped

@@ -9,6 +9,7 @@ import aiohttp
 from yarl import URL
 
 from gateway.kernel.egress import guarded
+from gateway.kernel.secrets import kept_back
 from gateway.webhooks.attempts import OK, Reply, refused
 from gateway.webhooks.lookup import Lookup
 from gateway.webhooks.rules import Targets
@@ -24,11 +25,13 @@ class Post:
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
 
-    async def send(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
-        """What came of it. Nothing is raised: whoever does not answer has not been reached."""
+    async def send(self, url: str, body: bytes, headers: Mapping[str, str], secret: str) -> Reply:
+        """What came of it, for a log that many read: without the secret, which the other side knows. Nothing is raised: whoever
+        does not answer has not been reached.
+        """
         try:
             async with self._session.post(URL(url), data=body, headers=headers, allow_redirects=False) as answer:
-                return await _reply(answer)
+                return await _reply(answer, secret)
         except TimeoutError:
             return Reply(None, f"no answer within {ANSWER_MAX_S:.0f} s")
         except aiohttp.ClientConnectorError as exc:
@@ -37,7 +40,7 @@ class Post:
             return Reply(None, f"the connection broke off ({type(exc).__name__})")
 
 
-async def _reply(answer: aiohttp.ClientResponse) -> Reply:
+async def _reply(answer: aiohttp.ClientResponse, secret: str) -> Reply:
     """The status is the answer; its text is for the log, and may break off."""
     said = bytearray()
     with contextlib.suppress(aiohttp.ClientError, OSError):
@@ -48,7 +51,7 @@ async def _reply(answer: aiohttp.ClientResponse) -> Reply:
                     break
     if answer.status in OK:
         return Reply(answer.status)
-    return refused(answer.status, said.decode(errors="replace"))
+    return refused(answer.status, kept_back(said.decode(errors="replace"), (secret,)))
 
 
 @contextlib.asynccontextmanager

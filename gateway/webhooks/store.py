@@ -123,10 +123,12 @@ def place(tx: Tx, webhook: Webhook, now: str) -> tuple[int, int]:
     return position, int(found.fetchone()[0])
 
 
-def delivered(tx: Tx, stamp: Stamp, webhook: Webhook, told: Sequence[Told], position: int) -> None:
+def delivered(
+    tx: Tx, stamp: Stamp, webhook: Webhook, told: Sequence[Told], logged: Sequence[Told], position: int
+) -> None:
     """What it was told, what has to be set aside, and where it stands now: together."""
     if _is_there(tx, webhook):
-        log(tx, stamp.text, webhook.id, told)
+        log(tx, stamp.text, webhook.id, logged)
         for one in told:
             _park(tx, stamp.text, webhook, one)
         journal.advance(tx, webhook.reader, position)

@@ -51,7 +51,7 @@ class Trial(Commands):
             return Reply(None, exc.message)
         headers = signing.headers(secret, TEST_EVENT, self._new_id(), said, self._clock.now(), None)
         async with posting(self._here.targets) as post:
-            return await post.send(webhook.url, said, headers)
+            return await post.send(webhook.url, said, headers, secret)
 
 
 def _logged(tx: Tx, stamp: Stamp, webhook_id: str, said: str, reply: Reply, latency_ms: int) -> Answer:

@@ -1,11 +1,13 @@
 """The machine's clock is set while work is going on: durations stay true, and instants are restated in the right time."""
 
 import asyncio
+import json
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from gateway.kernel import trail
 from gateway.kernel.clock import ManualClock, parse
 
 CELL = "00000000-0000-4000-8000-0000000000c1"
@@ -121,11 +123,13 @@ async def test_what_was_over_before_the_clock_was_first_set_is_restated_too(shif
         await anna.set(RIGHT)
         entry, row = await anna.entry(), await anna.row()
         flags = await anna.box.gateway.db.read(lambda c: c.execute("SELECT type, clock_trusted FROM events").fetchall())
+        (act,) = await anna.box.gateway.db.read(trail.newest)
     assert near(entry["start_time"], RIGHT - timedelta(minutes=20))
     assert near(entry["end_time"], RIGHT - timedelta(minutes=10))
     assert (entry["duration"], row["actual_time_s"]) == (10, 600)
     assert near(row["completed_at"], RIGHT - timedelta(minutes=10))
     assert {one[1] for one in flags if one[0]} == {0}  # what was told then stays marked
+    assert (act["who"], act["action"], json.loads(act["detail"])["by_s"] > 0) == ("gateway", "clock.set", True)
 
 
 @pytest.mark.parametrize("by", [timedelta(hours=1), timedelta(hours=-1), timedelta(days=400)])

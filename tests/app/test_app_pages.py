@@ -115,7 +115,7 @@ async def test_metrics_from_outside_need_a_key(box):
 
     app = web.Application(middlewares=[far_away])
     gateway = box.gateway
-    Pages(gateway.db, gateway.keys, gateway.status, {}, Path(), Path()).add_to(app)
+    Pages(gateway.db, gateway.keys, gateway.status, gateway.metrics.text, {}, Path(), Path()).add_to(app)
     async with test_utils.TestClient(test_utils.TestServer(app)) as outside:
         assert (await outside.get("/metrics")).status == 401
         assert (await outside.get("/metrics", headers={"Authorization": "Bearer ery_live_no"})).status == 401

@@ -1,6 +1,7 @@
 """A backup brought back: what was there is kept, a new life begins, and at every moment one of the two stands."""
 
 import asyncio
+import contextlib
 import json
 import sqlite3
 from pathlib import Path
@@ -67,6 +68,9 @@ async def test_a_new_life_begins_above_every_one_that_is_known(store, tmp_path):
     again = await restored(made.file, tmp_path / "other", clock=clock)
     assert again.epoch == first.epoch + 1
     assert json.loads(state(tmp_path / "other")["epochs"]) == [[1_700_000_000, 0], [again.epoch, head]]
+    with contextlib.closing(sqlite3.connect(tmp_path / "other" / "gateway.sqlite")) as there:
+        told = there.execute("SELECT who, action, detail FROM ops_actions").fetchall()
+    assert told == [("gateway", "gateway.restored", json.dumps({"epoch": again.epoch}))]
 
 
 async def test_what_was_there_is_kept_whole(store, tmp_path):

@@ -23,7 +23,7 @@ from aiohttp import web
 
 from gateway.erp import routes as erp
 from gateway.erp.commands import ErpCommands
-from gateway.kernel import interpreter
+from gateway.kernel import interpreter, logs
 from gateway.kernel.clock import SystemClock, text
 from gateway.kernel.connection import WRITER_PRAGMAS, connect
 from gateway.kernel.db import Database, Tx
@@ -190,4 +190,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    logs.configure("error", "console")
     raise SystemExit(main())

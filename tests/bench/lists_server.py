@@ -12,7 +12,7 @@ import uvloop
 from aiohttp import web
 
 from gateway.catalog.routes import reading
-from gateway.kernel import interpreter
+from gateway.kernel import interpreter, logs
 from gateway.kernel.clock import SystemClock, text
 from gateway.kernel.connection import offline
 from gateway.kernel.db import Database
@@ -140,4 +140,5 @@ if __name__ == "__main__":
     arguments.add_argument("--folder", type=Path)
     arguments.add_argument("--operations", type=int)
     given = arguments.parse_args()
+    logs.configure("info", "json")  # as a service has it
     uvloop.run(main(given.port, given.folder, given.operations))

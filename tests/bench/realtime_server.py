@@ -16,7 +16,7 @@ from aiohttp import web
 
 from gateway.catalog import store
 from gateway.catalog.tables import SCRAP_REASONS
-from gateway.kernel import interpreter
+from gateway.kernel import interpreter, logs
 from gateway.kernel.clock import SystemClock
 from gateway.kernel.db import Database, Tx
 from gateway.kernel.health import Health
@@ -136,4 +136,5 @@ if __name__ == "__main__":
     arguments.add_argument("--port", type=int)
     arguments.add_argument("--folder", type=Path)
     given = arguments.parse_args()
+    logs.configure("info", "json")  # as a service has it
     uvloop.run(main(given.port, given.folder))

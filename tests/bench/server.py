@@ -15,7 +15,7 @@ from aiohttp import web
 from naive import Naive
 
 from gateway.kernel import db as kernel_db
-from gateway.kernel import interpreter
+from gateway.kernel import interpreter, logs
 from gateway.kernel.clock import SystemClock, text
 from gateway.kernel.db import Database, Tx
 from gateway.kernel.ids import uuid7
@@ -113,4 +113,5 @@ if __name__ == "__main__":
     arguments.add_argument("--port", type=int)
     arguments.add_argument("--folder", type=Path)
     given = arguments.parse_args()
+    logs.configure("info", "json")  # as a service has it
     uvloop.run(main(given.mode, given.port, given.folder))

@@ -38,7 +38,7 @@ class Shop:
 
     def __init__(self, db: Database, cloud: StandInCloud, url: str, folder: Path, clock: Clock | None = None) -> None:
         self.db = db
-        self.blobs = Blobs(folder / "files", 0)
+        self.blobs = Blobs(folder / "files", lambda _bytes: None)
         self.cloud = cloud
         self.clock = clock or SystemClock()
         self.new_id = uuid7(self.clock)

@@ -1,4 +1,5 @@
-"""Writes the database of a release as SQL: `python tests/databases/dump.py v0001.sql`, once, when it is made.
+"""Writes the database of a release as SQL: `python tests/databases/dump.py v0001.sql`, when it is made. That of the release to
+come is written again whenever a table has come.
 
 A few rows of every table, as a shift leaves them: one job half done, one entry paused, one event parked, one row unsettled.
 """
@@ -8,31 +9,30 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import beside_work
+from beside_work import AT, LATER, MADE, id_of
+
 from gateway.kernel.clock import ManualClock
 from gateway.kernel.connection import offline
+from gateway.kernel.db import Tx
 from gateway.kernel.migrate import migrate
+from gateway.outbox import chain
 
-AT, LATER = "2026-11-02T07:00:00+00:00", "2026-11-02T07:30:00+00:00"
-MADE = {"created_at": AT, "updated_at": AT}
 KEY_HASH = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
-
-def _id(kind: str, number: int = 1) -> str:
-    return f"01930000-0000-7000-8000-{int.from_bytes(kind.encode()[:5]):010x}{number:02x}"
-
-
 CELL, OPERATOR, JOB, PART, OPERATION, ENTRY, SCRAP, COUNT, RESOURCE, TEMPLATE = map(
-    _id, "cell operator job part x-operation entry scrap quantity resource template".split()
+    id_of, "cell operator job part x-operation entry scrap quantity resource template".split()
 )
-MACHINE, SECOND = _id("operator", 2), _id("x-operation", 2)
+MACHINE, SECOND = id_of("operator", 2), id_of("x-operation", 2)
 LANE = f"job:{JOB}"
+FIRST = 3  # of the journal: what was before it has been trimmed
 
 
 def _event(number: int, aggregate: str, changes: str, **more: Any) -> dict[str, Any]:
     at = {"occurred_at": AT, "recorded_at": AT, "clock_trusted": 1}
     return {
         "seq": number,
-        "id": _id("event", number),
+        "id": id_of("event", number),
         "lane": LANE,
         "aggregate": aggregate,
         "origin": "gw-a1",
@@ -44,7 +44,7 @@ def _event(number: int, aggregate: str, changes: str, **more: Any) -> dict[str, 
 
 ROWS: dict[str, list[dict[str, Any]]] = {
     "gateway_state": [
-        {"key": "device_id", "value": _id("device")},
+        {"key": "device_id", "value": id_of("device")},
         {"key": "epoch", "value": "1793602800"},
         {"key": "machine", "value": "not-this-one"},
     ],
@@ -54,7 +54,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
     ],
     "api_keys": [
         {
-            "id": _id("key"),
+            "id": id_of("key"),
             "name": "first admin",
             "key_hash": KEY_HASH,
             "key_prefix": "ery_live_abc",
@@ -64,22 +64,22 @@ ROWS: dict[str, list[dict[str, Any]]] = {
         },
     ],
     "operators": [
-        {"id": _id("hands"), "employee_id": "17", "full_name": "Otto Operator", "created_by": OPERATOR, **MADE}
+        {"id": id_of("hands"), "employee_id": "17", "full_name": "Otto Operator", "created_by": OPERATOR, **MADE}
     ],
     "cells": [
         {"id": CELL, "name": "Laser", "sequence": 1, "capacity_hours_per_day": 7.5, "external_id": "L1", **MADE},
-        {"id": _id("cell", 2), "name": "Säge", "sequence": 2, "deleted_at": LATER, **MADE},
+        {"id": id_of("cell", 2), "name": "Säge", "sequence": 2, "deleted_at": LATER, **MADE},
     ],
     "resources": [{"id": RESOURCE, "name": "Fixture 4", "type": "fixture", "metadata": '{"weight": 12}', **MADE}],
-    "materials": [{"id": _id("material"), "name": "Steel DC01 1.5 mm", **MADE}],
+    "materials": [{"id": id_of("material"), "name": "Steel DC01 1.5 mm", **MADE}],
     "scrap_reasons": [{"id": SCRAP, "code": "BURR", "description": "Burr on the edge", "category": "process", **MADE}],
     "substep_templates": [{"id": TEMPLATE, "name": "Set up the laser", **MADE}],
     "substep_template_items": [
-        {"id": _id("item"), "template_id": TEMPLATE, "name": "Clean the lens", "sequence": 1, **MADE}
+        {"id": id_of("item"), "template_id": TEMPLATE, "name": "Clean the lens", "sequence": 1, **MADE}
     ],
     "jobs": [
         {"id": JOB, "job_number": "J-1001", "customer": "Veldkamp", "status": "in_progress", "started_at": AT, **MADE},
-        {"id": _id("job", 2), "job_number": "J-1002", "due_date": "2026-12-01", **MADE},
+        {"id": id_of("job", 2), "job_number": "J-1002", "due_date": "2026-12-01", **MADE},
     ],
     "parts": [
         {
@@ -92,7 +92,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
             **MADE,
         },
         {
-            "id": _id("part", 2),
+            "id": id_of("part", 2),
             "job_id": JOB,
             "parent_part_id": PART,
             "part_number": "P-1.1",
@@ -116,7 +116,9 @@ ROWS: dict[str, list[dict[str, Any]]] = {
         },
         {"id": SECOND, "part_id": PART, "cell_id": CELL, "operation_name": "Bending", "sequence": 2, **MADE},
     ],
-    "operation_resources": [{"id": _id("needs"), "operation_id": OPERATION, "resource_id": RESOURCE, "created_at": AT}],
+    "operation_resources": [
+        {"id": id_of("needs"), "operation_id": OPERATION, "resource_id": RESOURCE, "created_at": AT}
+    ],
     "time_entries": [
         {
             "id": ENTRY,
@@ -129,10 +131,10 @@ ROWS: dict[str, list[dict[str, Any]]] = {
     ],
     "time_entry_pauses": [
         {
-            "id": _id("pause"),
+            "id": id_of("pause"),
             "time_entry_id": ENTRY,
             "paused_at": LATER,
-            "segment_id": _id("segment"),
+            "segment_id": id_of("segment"),
             "created_at": LATER,
         },
     ],
@@ -150,7 +152,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
     ],
     "operation_quantity_scrap_reasons": [
         {
-            "id": _id("why"),
+            "id": id_of("why"),
             "operation_quantity_id": COUNT,
             "scrap_reason_id": SCRAP,
             "quantity": 2,
@@ -210,7 +212,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
     ],
     "cloud_conflicts": [
         {
-            "id": _id("conflict"),
+            "id": id_of("conflict"),
             "table_name": "operations",
             "row_id": OPERATION,
             "field": "status",
@@ -225,24 +227,33 @@ ROWS: dict[str, list[dict[str, Any]]] = {
 }
 
 
+def filled(path: Path) -> None:
+    """A database of today's schema with rows in every table, as a shift leaves it."""
+    migrate(path, ManualClock())
+    with offline(path) as connection:
+        connection.execute("BEGIN")
+        for table, rows in {**ROWS, **beside_work.ROWS}.items():
+            for row in rows:
+                names, marks = ", ".join(row), ", ".join("?" for _ in row)
+                connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(row.values()))
+        chain.anew(Tx(connection), FIRST - 1, chain.counted(connection))
+        connection.execute("COMMIT")
+        tables = connection.execute(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT GLOB '*[_]*sqlite*'"
+        )
+        empty = [row[0] for row in tables if connection.execute(f"SELECT 1 FROM {row[0]}").fetchone() is None]
+        if empty:
+            raise SystemExit(f"no row for {', '.join(empty)}: give them one here")
+        if connection.execute("PRAGMA foreign_key_check").fetchone():
+            raise SystemExit("a row points nowhere")
+
+
 def dump() -> str:
     """As `sqlite3 .dump` would, with the number of the schema at the end."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "gateway.sqlite"
-        migrate(path, ManualClock())
+        filled(path)
         with offline(path) as connection:
-            for table, rows in ROWS.items():
-                for row in rows:
-                    names, marks = ", ".join(row), ", ".join("?" for _ in row)
-                    connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(row.values()))
-            tables = connection.execute(
-                "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT GLOB '*[_]*sqlite*'"
-            )
-            empty = [row[0] for row in tables if connection.execute(f"SELECT 1 FROM {row[0]}").fetchone() is None]
-            if empty:
-                raise SystemExit(f"no row for {', '.join(empty)}: give them one here")
-            if connection.execute("PRAGMA foreign_key_check").fetchone():
-                raise SystemExit("a row points nowhere")
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             return "\n".join([*connection.iterdump(), f"PRAGMA user_version={version};", ""])
 

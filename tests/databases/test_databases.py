@@ -12,7 +12,7 @@ from gateway.kernel.ids import uuid7
 from gateway.kernel.migrate import migrate, steps
 from gateway.operations.commands import OperationCommands
 from gateway.operations.model import ChangeOperation, Verb
-from gateway.outbox import journal, parked, receipts
+from gateway.outbox import chain, journal, parked, receipts
 from gateway.outbox.event import Stamp
 from gateway.outbox.receipts import Answer, Receipt
 from gateway.status import _facts
@@ -79,6 +79,11 @@ async def test_the_journal_goes_on_where_it_was_and_every_reader_with_it(old):
         }
         assert counts == {"cloud": [4, 3, 0, 1, 0], "uns": [2, 2, 0, 0, 0]}
         assert [one["seq"] for one in await db.read(parked.listed, "cloud")] == [4]
+
+
+async def test_the_journal_is_still_what_was_written(old):
+    async with opened(old) as db:
+        assert (await db.read(lambda c: chain.verified(c, chain.at(c, 0)))).broken is None
 
 
 async def test_who_asks_again_after_the_update_gets_the_first_answer(old):

@@ -31,6 +31,10 @@ PROCESS = Path(__file__).parent / "uploading_process.py"
 ROUNDS = 5
 
 
+def roomy(_size_bytes: int) -> None:
+    """There is always room."""
+
+
 async def pieces(*data: bytes):
     for one in data:
         yield one
@@ -78,7 +82,7 @@ async def test_a_kill_in_the_middle_of_uploads_leaves_whole_files_with_their_row
         files = tmp_path / "files"
         before = len([file for file in files.rglob("*") if file.is_file()])
         async with opened(tmp_path) as db:
-            await sweep(db, Blobs(files, 1), stamp())
+            await sweep(db, Blobs(files, roomy), stamp())
             rows = await db.read(lambda connection: connection.execute("SELECT id, sha256 FROM files").fetchall())
         there = {
             (file.name, hashlib.sha256(file.read_bytes()).hexdigest()) for file in files.rglob("*") if file.is_file()
@@ -105,7 +109,7 @@ async def test_a_start_removes_what_has_no_row_and_forgets_what_has_no_bytes(upl
     (files / "parts-cad").mkdir()
     (files / "parts-cad" / "of-nobody").write_bytes(b"x")
     (files / "incoming" / "half").write_bytes(b"x")
-    await sweep(floor.db, Blobs(files, 1), stamp())
+    await sweep(floor.db, Blobs(files, roomy), stamp())
     await uploads.agree()
     assert list((await uploads.rows()).values()) == [kept["path"]]
     (entry,) = [entry for entry in await floor.events() if entry["aggregate"] == f"file:{gone_id}"][1:]
@@ -114,7 +118,7 @@ async def test_a_start_removes_what_has_no_row_and_forgets_what_has_no_bytes(upl
 
 
 async def test_a_start_with_nothing_stored_does_nothing(floor, tmp_path):
-    await sweep(floor.db, Blobs(tmp_path / "files", 1), stamp())
+    await sweep(floor.db, Blobs(tmp_path / "files", roomy), stamp())
     assert not (tmp_path / "files").exists()
 
 
@@ -125,7 +129,7 @@ async def test_a_folder_that_cannot_be_looked_at_does_not_keep_the_gateway_from_
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(Path, "iterdir", broken)
-    await sweep(floor.db, Blobs(tmp_path / "files", 1), stamp())
+    await sweep(floor.db, Blobs(tmp_path / "files", roomy), stamp())
 
 
 async def test_whoever_is_refused_after_the_bytes_are_there_leaves_none(uploads, floor):
@@ -158,7 +162,7 @@ async def receive(blobs: Blobs, *data: bytes, bytes_max: int = 10**9, announced:
 
 
 async def test_what_was_received_is_kept_under_its_name(tmp_path):
-    blobs, data = Blobs(tmp_path / "files", 1), [os.urandom(700_000) for _ in range(5)]
+    blobs, data = Blobs(tmp_path / "files", roomy), [os.urandom(700_000) for _ in range(5)]
     async with blobs.receiving("one", pieces(*data), announced=0, bytes_max=10**9) as got:
         assert (got.size_bytes, got.head) == (3_500_000, data[0][:1024])
         assert got.sha256 == hashlib.sha256(b"".join(data)).hexdigest()
@@ -175,7 +179,7 @@ async def test_what_was_received_is_kept_under_its_name(tmp_path):
 
 
 async def test_what_was_not_kept_is_gone(tmp_path):
-    blobs = Blobs(tmp_path / "files", 1)
+    blobs = Blobs(tmp_path / "files", roomy)
     with pytest.raises(TooLarge):
         await receive(blobs, b"12345", b"6", bytes_max=5)
     await receive(blobs, b"12345", bytes_max=5)
@@ -185,20 +189,20 @@ async def test_what_was_not_kept_is_gone(tmp_path):
     assert await blobs.places() == {("issues", "one")}
 
 
-async def test_the_reserve_is_looked_at_before_and_while_it_comes(tmp_path, monkeypatch):
-    monkeypatch.setattr(blobs_, "free_bytes", lambda _folder: 5_000_000)
-    blobs = Blobs(tmp_path / "files", 3_000_000)
-    assert blobs.problem() is None
-    await receive(blobs, b"x" * 1_000_000, announced=2_000_000)
-    with pytest.raises(StorageFull, match="kept for the work"):
-        await receive(blobs, b"x", announced=2_000_001)
+async def test_room_is_asked_for_before_and_while_it_comes(tmp_path, monkeypatch):
+    wanted = []
     monkeypatch.setattr(blobs_, "BLOCK_BYTES", 1000)
-    free = iter([5_000_000, 4_000_000, 3_000_999])
-    monkeypatch.setattr(blobs_, "free_bytes", lambda _folder: next(free))
+    await receive(Blobs(tmp_path / "files", wanted.append), b"x" * 1000, b"x" * 1000, announced=2000)
+    assert wanted == [2000, 1000, 1000, 0]
+    left = [2000, 1000]
+
+    def full(size_bytes: int) -> None:
+        if not left or left.pop(0) < size_bytes:
+            raise StorageFull("kept for the work")
+
     with pytest.raises(StorageFull):
-        await receive(blobs, b"x" * 1000, b"x" * 1000)
-    monkeypatch.setattr(blobs_, "free_bytes", lambda _folder: 0)
-    assert "uploads are refused" in blobs.problem()
+        await receive(Blobs(tmp_path / "files", full), b"x" * 1000, b"x" * 1000)
+    assert not list((tmp_path / "files" / "incoming").iterdir())
 
 
 @pytest.mark.parametrize(
@@ -206,7 +210,7 @@ async def test_the_reserve_is_looked_at_before_and_while_it_comes(tmp_path, monk
 )
 @pytest.mark.parametrize("what", ["fsync", "rename"])
 async def test_an_error_of_the_disk_is_told_and_nothing_stays(tmp_path, monkeypatch, what, code, error):
-    blobs = Blobs(tmp_path / "files", 1)
+    blobs = Blobs(tmp_path / "files", roomy)
     await receive(blobs, b"x")
     await blobs.drop(("issues", "one"))
 
@@ -220,7 +224,7 @@ async def test_an_error_of_the_disk_is_told_and_nothing_stays(tmp_path, monkeypa
 
 
 async def test_who_is_cancelled_leaves_nothing(tmp_path):
-    blobs = Blobs(tmp_path / "files", 1)
+    blobs = Blobs(tmp_path / "files", roomy)
 
     async def endless():
         while True:

@@ -6,9 +6,9 @@ import re
 
 import aiohttp
 import pytest
+from little_room import leave
 from pictures import EXE, IMAGES, JPEG, PDF, PNG, picture
 
-from gateway.files import blobs as blobs_
 from gateway.files import commands as commands_
 from gateway.web.routes import Scope
 
@@ -134,7 +134,7 @@ async def test_the_largest_is_taken_and_one_byte_more_is_not(uploads):
 
 async def test_the_disk_s_last_megabytes_are_not_for_images(uploads, floor, monkeypatch):
     part_id = await uploads.part()
-    monkeypatch.setattr(blobs_, "free_bytes", lambda _folder: 256 * 1024 * 1024)
+    leave(monkeypatch, 511)
     reply = await uploads.form(f"/api-parts-images/{part_id}/upload")
     assert (reply.status, reply.error["code"]) == (507, "INSUFFICIENT_STORAGE")
     assert not uploads.on_disk()

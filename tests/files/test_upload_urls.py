@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
 import pytest
+from little_room import leave
 from pictures import CSV, DXF, EXE, GIF, JPEG, JSON, PDF, PNG, STEP, TEXT, WEBP, XLS, XLSX
 
 from gateway.files import blobs as blobs_
@@ -327,7 +328,7 @@ async def test_too_large_is_told_as_soon_as_it_is_known(uploads, floor):
 
 async def test_the_disk_s_last_megabytes_are_not_for_uploads(uploads, floor, monkeypatch):
     offer = await uploads.offer()
-    monkeypatch.setattr(blobs_, "free_bytes", lambda _folder: 256 * 1024 * 1024)
+    leave(monkeypatch, 511)
     reply = await uploads.put(offer["upload_url"])
     assert (reply.status, reply.error["code"]) == (507, "INSUFFICIENT_STORAGE")
     assert reply.headers["Retry-After"]

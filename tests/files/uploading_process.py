@@ -52,7 +52,7 @@ async def main(folder: Path, seed: int) -> None:
     clock = ManualClock()
     new_id = uuid7(clock)
     async with Database.open(folder, prepare=lambda path: migrate(path, clock)) as db, asyncio.TaskGroup() as group:
-        blobs, signing = Blobs(folder / "files", 1), Signing(Secrets(folder))
+        blobs, signing = Blobs(folder / "files", lambda _bytes: None), Signing(Secrets(folder))
         commands = FileCommands(db, clock, new_id, "gw-test", blobs, signing, Sizes(10**7, 10**7))
         for number in range(CLIENTS):
             group.create_task(client(commands, random.Random(seed * 100 + number)))

@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 
 import pytest
 from hall import LASER
+from little_room import leave
 from test_entries import JOB, PART, change, codes, entry, taken, tree
 
-from gateway.files import blobs
 from gateway.outbox import journal
 from gateway.web.auth import NewKey
 from gateway.web.routes import Scope
@@ -154,7 +154,7 @@ async def test_a_box_that_was_replaced_brings_nothing(floor, tmp_path):
 
 
 async def test_a_disk_that_is_full_is_said_before_anything_is_sent(floor, tmp_path, monkeypatch):
-    monkeypatch.setattr(blobs, "free_bytes", lambda _folder: 1)
+    leave(monkeypatch, 1)
     for method, data in (("GET", None), ("PUT", PNG)):
         status, told = await call(floor, method, said(), data)
         assert (status, told["error"]["code"]) == (507, "INSUFFICIENT_STORAGE")

@@ -16,7 +16,7 @@ ANALYZE = shutil.which("systemd-analyze")
 SAME = "User Group StateDirectory StateDirectoryMode WorkingDirectory".split()
 NOT_ITS_OWN = {  # what only a service that stays needs
     "Type", "ExecStart", "TimeoutStartSec", "WatchdogSec", "Restart", "RestartSec", "KillMode", "TimeoutStopSec", "OOMPolicy",
-    "RestrictAddressFamilies", "ReadWritePaths",
+    "RestrictAddressFamilies", "ReadWritePaths", "MemoryHigh", "MemoryMax", "CPUWeight", "IOWeight", "OOMScoreAdjust", "TasksMax",
 }  # fmt: skip
 
 
@@ -34,6 +34,13 @@ def test_it_may_do_no_more_than_the_service_and_nothing_on_the_network():
     assert WHOLE["RestrictAddressFamilies"] == ["AF_UNIX"]
     assert WHOLE["PrivateNetwork"] == ["yes"]
     assert "ReadWritePaths" not in WHOLE  # the service may write its configuration
+
+
+def test_the_work_comes_before_it():
+    for key in ("CPUWeight", "IOWeight"):
+        assert int(WHOLE[key][0]) < 100 < int(GATEWAY[key][0])
+    assert int(WHOLE["OOMScoreAdjust"][0]) > 0 > int(GATEWAY["OOMScoreAdjust"][0])
+    assert int(WHOLE["MemoryMax"][0].removesuffix("M")) < int(GATEWAY["MemoryMax"][0].removesuffix("M"))
 
 
 def test_it_comes_every_night_also_for_a_box_that_was_off():

@@ -3,11 +3,16 @@
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel, SecretStr
 
-from gateway import app, systemd
+from gateway import app, starts, systemd
+from gateway.cli import serve
+from gateway.repairs import machine
+from gateway.sections import Settings
 from gateway.settings import CONFIGS
 from gateway.uns import mosquitto
 
@@ -82,13 +87,40 @@ def test_it_has_the_time_that_an_orderly_end_takes_and_ends_its_mosquitto_itself
     assert one("KillMode") == "mixed"  # control-group would end the broker before the goodbye is published
 
 
-def test_it_comes_back_but_not_for_ever():
+def test_it_comes_back_for_ever_and_counts_its_own_starts():
+    """systemd must not give up before the gateway has taken the last good configuration, or shows its page."""
     assert one("Restart") == "always"
-    assert one("StartLimitBurst", "Unit") == "5"
-    window_s = seconds(one("StartLimitIntervalSec", "Unit"))
-    assert window_s == 120
-    assert seconds(one("RestartSec")) * 5 < window_s  # else the limit would never be reached
+    assert one("StartLimitIntervalSec", "Unit") == "0"
+    assert seconds(one("RestartSec")) * starts.STARTS_MAX < starts.WITHIN_S  # else no loop would be seen
     assert one("OOMPolicy") == "continue"
+
+
+def test_it_has_room_for_its_work_and_ends_before_the_machine_does():
+    high, most = (int(one(key).removesuffix("M")) for key in ("MemoryHigh", "MemoryMax"))
+    assert machine.MEMORY_MAX_MB <= high < most  # doctor speaks first
+    assert int(one("LimitNOFILE")) > 4 * (Settings().limits.connections + serve.OTHER_FILES)
+    assert int(one("TasksMax")) > 200
+    assert one("LimitCORE") == "0"
+
+
+def test_every_secret_of_the_settings_can_come_from_the_credential_store():
+    """By name alone: a path that is missing would keep it from starting."""
+    wanted = {"box-key", *secrets(Settings)}
+    assert SERVICE["LoadCredential"] == [f"{name}:eryxon-gateway.{name}" for name in SERVED if name in wanted]
+    assert set(SERVED) == wanted
+    assert not {"SetCredential", "LoadCredentialEncrypted"} & SERVICE.keys()
+
+
+SERVED = [line.partition(":")[0] for line in SERVICE["LoadCredential"]]
+
+
+def secrets(kind: type[BaseModel], above: str = "") -> Iterator[str]:
+    """Settings that are secret, but for those in lists: they have no name of their own."""
+    for name, field in kind.model_fields.items():
+        if field.annotation is SecretStr:
+            yield above + name
+        elif isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from secrets(field.annotation, f"{above}{name}.")
 
 
 def test_it_waits_for_somebody_elses_broker_and_for_no_network():

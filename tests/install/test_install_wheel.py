@@ -37,6 +37,7 @@ def test_it_carries_everything_and_nothing_else(wheel):
     assert {name for name in rest if not name.startswith(("gateway/screens/static/", "plugins/"))} == {
         "gateway/gateway.toml",
         "gateway/py.typed",
+        "gateway/runtime.txt",
     }
 
 

@@ -54,7 +54,7 @@ _Visit = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(_Object), ctypes.c_size_t
 
 
 class Disk:
-    """What happens to the files of one folder. `fails(n)`: shall the n-th sync fail; `full()`: is there no room."""
+    """What happens to the files of one folder. `fails(n)`: shall the n-th sync fail; `full()`: is there no room, with `code`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = str(folder)
@@ -62,6 +62,7 @@ class Disk:
         self.refused = 0
         self.fails: Callable[[int], bool] = lambda _number: False
         self.full: Callable[[], bool] = lambda: False
+        self.code = errno.ENOSPC
         self.at_sync: Callable[[], None] = lambda: None
 
     def _mine(self, descriptor: int) -> bool:
@@ -80,7 +81,7 @@ class Disk:
     def write(self, descriptor: int, data: int, size: int, offset: int) -> int:
         if self._mine(descriptor) and offset + size > os.fstat(descriptor).st_size and self.full():
             self.refused += 1
-            ctypes.set_errno(errno.ENOSPC)
+            ctypes.set_errno(self.code)
             return -1
         return int(_libc.pwrite(descriptor, data, size, offset))
 

@@ -1,6 +1,7 @@
 """A disk that gives errors or is full: nothing acknowledged is lost, nothing refused comes back, reads go on."""
 
 import asyncio
+import errno
 import shutil
 import sqlite3
 import threading
@@ -14,6 +15,7 @@ from gateway.kernel import db as kernel_db
 from gateway.kernel.connection import WRITER_PRAGMAS, wal_bytes
 from gateway.kernel.db import Database
 from gateway.kernel.errors import ReadOnly, StorageFailed, StorageFull
+from gateway.kernel.room import LOOK_AGAIN_S
 
 ROUNDS = 60
 
@@ -234,10 +236,40 @@ async def test_the_ballast_is_laid_down_again_when_there_is_room(hands, disk, db
     await db.write(add, "soon after")
     await db.write(add, "and once more")
     assert not ballast.exists()
-    hands.at_s += 61
-    await db.write(add, "a minute later")
+    hands.at_s += LOOK_AGAIN_S
+    await db.write(add, "seconds later")
     await db.write(add, "and once more than that")
     assert ballast.exists()
+
+
+@pytest.mark.parametrize("held", [True, False], ids=["with ballast", "without"])
+async def test_a_quota_that_is_used_up_is_a_full_disk_and_no_broken_one(disk, db, held):
+    """SQLite calls it an I/O error, as it would call a disk that dies."""
+    ballast = db.path.parent / "ballast"
+    disk.code = errno.EDQUOT
+    disk.full = ballast.exists if held else lambda: True
+    if held:
+        await db.write(add, "x" * 100_000)
+        assert not ballast.exists()
+    else:
+        ballast.unlink()
+        for _ in range(2 * kernel_db.FAILURES_MAX):
+            with pytest.raises(StorageFull, match="disk is full"):
+                await db.write(add, "x" * 100_000)
+    disk.full = lambda: False
+    await db.write(add, "there is room")
+    assert db.read_only is None
+    assert (await db.read(texts))[-1] == "there is room"
+
+
+async def test_a_write_that_fails_for_another_reason_is_a_broken_disk(disk, db):
+    disk.code, disk.full = errno.EIO, lambda: True
+    with pytest.raises(StorageFailed):
+        await db.write(add, "x" * 100_000)
+    assert (db.path.parent / "ballast").exists(), "it is not given up for that"
+    disk.full = lambda: False
+    await db.write(add, "again")
+    assert await db.read(texts) == ["first", "again"]
 
 
 async def test_a_database_at_its_largest_is_a_full_disk_as_well(db):

@@ -189,13 +189,13 @@ def test_the_name_of_the_copy_is_on_the_disk_before_anything_changes(old, known,
     """Write, sync, rename, sync the folder: else a power cut takes the name away."""
     known(NEW)
     seen: list[str] = []
-    real = migrate_._sync
+    real = migrate_.synced
 
     def watched(file) -> None:
         seen.append(f"{file.name} {[one.name for one in backups(old)]}")
         real(file)
 
-    monkeypatch.setattr(migrate_, "_sync", watched)
+    monkeypatch.setattr(migrate_, "synced", watched)
     migrate(old, ManualClock())
     name = "before-schema-3-20261102T070000Z.sqlite"
     assert seen == [f"{name}.part ['{name}.part']", f"backups ['{name}']"]

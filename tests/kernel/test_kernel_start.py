@@ -16,6 +16,7 @@ from gateway.kernel.connection import offline
 from gateway.kernel.db import Database
 from gateway.kernel.disk import BALLAST_BYTES, Ballast, DataLock
 from gateway.kernel.errors import StartupError
+from gateway.kernel.room import LOOK_AGAIN_S, Room
 
 HOLDER = """
 import asyncio, pathlib, sys, time
@@ -238,11 +239,11 @@ def test_a_ballast_that_cannot_be_laid_down_is_no_error_and_leaves_no_half_one(t
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "posix_fallocate", no_room)
-    ballast = Ballast(tmp_path)
-    ballast.restore(0.0)
-    assert not ballast.held
+    room = Room(tmp_path)
+    room.restore(0.0)
+    assert not room.ballast.held
     monkeypatch.undo()
-    ballast.restore(30.0)
-    assert not ballast.held, "it looks once a minute"
-    ballast.restore(60.0)
-    assert ballast.held
+    room.restore(LOOK_AGAIN_S - 1)
+    assert not room.ballast.held, "it looks every few seconds"
+    room.restore(LOOK_AGAIN_S)
+    assert room.ballast.held

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from gateway.kernel import trail
 from gateway.web.routes import Scope
 
 PATH = "/api-key-generate"
@@ -155,3 +156,24 @@ async def test_cad_files_are_not_taken_apart_here(floor, body):
     assert "cloud" in reply.error["message"]
     assert (await floor.send("GET", "/api-cad-proxy")).status == 405
     assert (await floor.send("POST", "/api-cad-proxy", body, key="ery_live_wrong")).status == 401
+
+
+async def test_who_made_a_key_and_ended_it_stands_on_the_trail_once(floor):
+    told = await made(floor)
+    key = await floor.new_key(Scope.ADMIN)
+    sent = {"name": "terminal 2", "scope": "read"}
+    once = {"Idempotency-Key": "once"}
+    await floor.clock.advance(1)
+    first = await floor.send("POST", PATH, sent, key=key, headers=once)
+    await floor.send("POST", PATH, sent, key=key, headers=once)
+    await floor.clock.advance(1)
+    await floor.send("DELETE", f"{PATH}?id={told['id']}", key=key)
+    rows = [dict(row) for row in reversed(await floor.db.read(trail.newest))]
+    assert [(row["action"], row["source"], row["status"]) for row in rows] == [
+        ("keys.create", "api", 201),
+        ("keys.create", "api", 201),
+        ("keys.revoke", "api", 200),
+    ]
+    assert json.loads(rows[1]["detail"]) == {"id": first.data["id"], "name": "terminal 2", "scope": "read"}
+    assert json.loads(rows[2]["detail"]) == {"which": told["id"]}
+    assert told["api_key"] not in json.dumps(rows)

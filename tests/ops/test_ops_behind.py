@@ -74,7 +74,7 @@ async def test_what_was_done_is_remembered_without_secrets(here):
     await here.send("GET", "/fn/api-jobs")
     await here.verb("keys.list")
     done = await here.verb("ops.actions")
-    assert [one["action"] for one in done] == ["POST /api-webhooks", "keys.create"]
+    assert [one["action"] for one in done] == ["POST /api-webhooks", "keys.create", "first password"]
     assert (done[1]["who"], done[1]["detail"]["name"]) == ("operations page", "erp")
     assert CANARY not in json.dumps(done)
 

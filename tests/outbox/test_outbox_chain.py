@@ -180,7 +180,7 @@ async def test_housekeeping_leaves_a_sound_chain(tmp_path):
 
 def test_an_old_journal_is_chained_from_the_update_on(tmp_path, monkeypatch):
     path = tmp_path / "gateway.sqlite"
-    old = {number: step for number, step in steps().items() if "upkeep" not in step[0]}
+    old = {number: step for number, step in steps().items() if number < 28}  # the step "upkeep" chains it
     monkeypatch.setattr("gateway.kernel.migrate.steps", lambda: old)
     migrate(path, ManualClock())
     with offline(path) as connection:

@@ -81,7 +81,7 @@ async def test_one_that_is_told_after_it_was_deleted_leaves_nothing(floor):
     publisher = await floor.db.read(store.publisher, publisher_id)
     await floor.send("DELETE", f"{PATH}?id={publisher_id}")
     stamp = Stamp(floor.clock.now(), "gw-test", uuid7(floor.clock))
-    await floor.db.write(store.delivered, stamp, publisher, [Told("job.started", "t", "{}", None, 1)], 99)
+    await floor.db.write(store.delivered, stamp, publisher, [Told("job.started", "t", "{}", None, 1)], [], 99)
     await floor.db.write(store.stands, stamp, publisher_id, "gone")
     assert await floor.query("SELECT count(*) FROM mqtt_logs") == [(0,)]
     assert await floor.query("SELECT count(*) FROM event_readers WHERE name = ?", reader_of(publisher_id)) == [(0,)]

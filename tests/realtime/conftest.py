@@ -14,6 +14,7 @@ from gateway.kernel.ids import uuid7
 from gateway.realtime.hub import Hub
 from gateway.realtime.routes import Realtime
 from gateway.web.gate import Gate
+from gateway.web.hosts import Hosts
 from gateway.web.limits import Limiter, Rate
 from gateway.web.server import application, runner
 
@@ -24,8 +25,8 @@ SOCKETS_MAX = 40
 async def opened(floor, **options):
     limiter = Limiter(Rate(per_minute=100_000, burst=100_000), floor.clock, request_max_s=10)
     hub = Hub(floor.db, floor.clock, Health(floor.clock).link("realtime"), SOCKETS_MAX)
-    app = application([], floor.keys, limiter, uuid7(floor.clock))
-    Realtime(hub, Gate(floor.keys, limiter), floor.clock, ("http://screens.plant",), **options).add_to(app)
+    app = application([], floor.keys, limiter, uuid7(floor.clock), Hosts(origins=("http://screens.plant",)))
+    Realtime(hub, Gate(floor.keys, limiter), floor.clock, **options).add_to(app)
     served = runner(app, shutdown_s=0.1)
     await served.setup()
     await web.TCPSite(served, "127.0.0.1", 0).start()

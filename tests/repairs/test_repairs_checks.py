@@ -31,6 +31,7 @@ LINKS = {
 REPORT = {"status": "ok", "links": LINKS, "problems": []}
 MACHINE = Machine(
     5000 * MB,
+    64_000 * MB,
     Folder(newest_backup=NOW - timedelta(days=1)),
     900 * MB,
     Process(40, 4096, 90 * MB),
@@ -73,6 +74,7 @@ BAD = [
     ("python", "error", of({"python": (3, 9, 2)}), "3.9.2"),
     ("sqlite", "error", of({"sqlite": (3, 34, 1)}), "3.34.1"),
     ("config", "warning", of(config=("plugins.modbus: enabled = true is missing",)), "plugins.modbus"),
+    ("last_good", "error", of(instead="the last good one is in force"), "the last good one"),
     ("restart_needed", "warning", of(restart=("site.site", "http.port")), "site.site, http.port"),
     ("data_folder:writable", "error", of(folder={"writable": False}), "cannot be written"),
     ("data_folder:owner", "error", of(folder={"strangers": ("gateway.sqlite",)}), "gateway.sqlite"),
@@ -86,6 +88,7 @@ BAD = [
     ("files_open:limit", "warning", of({"process": Process(40, 1024, 1)}), "1256 are needed"),
     ("memory:free", "warning", of({"memory_free_bytes": 20 * MB}), "20 MB"),
     ("memory:used", "warning", of({"process": Process(40, 4096, 800 * MB)}), "800 MB"),
+    ("secrets_clear", "info", of(clear=("cloud.api_key",)), "cloud.api_key"),
     ("first_key", "info", of(folder={"first_key": True}), "first-admin-key"),
     ("database", "error", of(base=STOPPED, damage="gateway.sqlite is damaged"), "damaged"),
     ("core:3 disk errors", "error", replace(FINE, report={**REPORT, "problems": ["3 disk errors"]}), "3 disk errors"),
@@ -96,6 +99,7 @@ BAD = [
     ("forgotten_pause", "warning", of(rows={"forgotten_pauses": 1}), "12 h"),
     ("keys_unused", "info", of(rows={"unused_keys": ("old panel",)}), "old panel"),
     ("keys_unlimited", "info", of(rows={"unlimited_keys": ("erp",)}), "erp"),
+    ("update_open", "warning", of(folder={"update": NOW - timedelta(hours=2)}), "begun on 2026-11-30 10:00 UTC"),
     ("backup_old", "warning", of(folder={"newest_backup": NOW - timedelta(days=8)}), "8 days"),
     (
         "plain_lan",
@@ -214,6 +218,7 @@ def test_the_worst_comes_first_and_what_somebody_knows_of_after_all_that_is_new(
     [
         (of(rows={"parked": {"webhook:1": 4}}), "queue.retry", {"reader": "webhook:1"}),
         (of(folder={"open_to": "755"}), "repairs.close_folder", {}),
+        (of(clear=("cloud.api_key",)), "config.seal", {}),
         (linked("plugin:modbus", state="down", error="no"), "plugins.restart", {"name": "modbus"}),
     ],
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import aiohttp
-from browsing import Watched
+from browsing import LAN, Watched
 from hall import ANNA, BEN, LASER, SAW
 from playwright.async_api import Page
 from said import Said
@@ -97,7 +97,7 @@ class Hall:
 async def serving(folder: Path, port: int = 0, **sections: Any) -> AsyncIterator[Hall]:
     given: dict[str, Any] = {
         "gateway": {"id": "gw-test", "data_dir": folder},
-        "http": {"port": port},
+        "http": {"port": port, "hosts": [LAN]},
         "broker": {"mode": "off"},
         "limits": {"requests_per_minute": REQUESTS, "burst": REQUESTS},
     }

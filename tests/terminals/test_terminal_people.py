@@ -5,6 +5,7 @@ import json
 import re
 
 import pytest
+import structlog
 from station import ANNA, BEN, CEM, LASER, PIN
 from waiting import until
 
@@ -110,8 +111,11 @@ async def test_five_wrong_pins_lock_for_a_quarter_of_an_hour_over_a_restart(hall
             error = (await sign_in(terminal, operator_id=ANNA, pin="0000")).error
             assert (error["code"], error["statusCode"]) == ("PIN_WRONG", 401)
             assert error["details"] == {"attempts_left": left}
-        locked = (await sign_in(terminal, operator_id=ANNA, pin="0000")).error
+        with structlog.testing.capture_logs() as said:
+            locked = (await sign_in(terminal, operator_id=ANNA, pin="0000")).error
         assert (locked["code"], locked["statusCode"], locked["details"]) == ("PIN_LOCKED", 423, {"locked_for_s": 900})
+        (told,) = [one for one in said if one["event"] == "terminal.pin_locked"]
+        assert (told["log_level"], told["operator_id"]) == ("warning", ANNA)
         await hall.clock.advance(60)
     async with halls(hall.clock) as again:
         terminal.hall = again

@@ -92,5 +92,5 @@ async def test_killed_in_the_middle_of_deliveries_every_event_arrives_at_least_o
     assert link.items() >= {"state": "up", "host": "127.0.0.1"}.items()
     assert link["accepted"] == link["sent"] + link["pending"] + link["parked"] + link["skipped"]
     assert f'gateway_link_up{{link="webhook:{row["id"]}"}} 1.0' in metrics
-    assert f'gateway_webhook_dead_letters{{link="webhook:{row["id"]}"}} 0.0' in metrics
+    assert f'gateway_webhook_dead_letters{{webhook="{row["id"]}"}} 0.0' in metrics
     assert SECRET not in (program.folder / "log").read_text()

@@ -25,37 +25,37 @@ _COLUMNS = (
     "counted_at, due"
 )
 _COLUMNS_OF_G = ", ".join(f"g.{name}" for name in _COLUMNS.split(", "))
-_GET = f"SELECT {_COLUMNS} FROM gathered_pieces WHERE source = ?"  # noqa: S608 -- constants only
+_GET = f"SELECT {_COLUMNS} FROM gathered_pieces WHERE source = ?"  # nosec B608 # noqa: S608 -- constants only
 # CROSS JOIN: there are few of these, and very many operations.
 _IN_CELL = f"""
 SELECT {_COLUMNS_OF_G} FROM gathered_pieces g CROSS JOIN operations o ON o.id = g.operation_id
 WHERE g.pending_millionths >= {PIECE} AND o.cell_id = ?
-"""  # noqa: S608 -- constants only
+"""  # nosec B608 # noqa: S608 -- constants only
 _OF_OPERATION = f"""
 SELECT {_COLUMNS} FROM gathered_pieces WHERE pending_millionths >= {PIECE} AND operation_id = ?
-"""  # noqa: S608 -- constants only
+"""  # nosec B608 # noqa: S608 -- constants only
 _HELD = f"""
 SELECT {_COLUMNS} FROM gathered_pieces WHERE pending_millionths >= {PIECE} AND operation_id IS NULL
-"""  # noqa: S608 -- constants only
+"""  # nosec B608 # noqa: S608 -- constants only
 _DUE = f"""
 SELECT {_COLUMNS} FROM gathered_pieces WHERE pending_millionths >= {PIECE} AND operation_id IS NOT NULL
   AND (due IS NULL OR due <= ? OR due > ?)
-"""  # noqa: S608 -- constants only
+"""  # nosec B608 # noqa: S608 -- constants only
 _SAVE = f"""
 INSERT OR REPLACE INTO gathered_pieces ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""  # noqa: S608 -- constants only
+"""  # nosec B608 # noqa: S608 -- constants only
 # By name, because every counter asks: "these cells, or all" in one condition would have each operation looked at.
 IN_CELLS = "o.cell_id IN (SELECT value FROM json_each(coalesce(:cells, (SELECT json_group_array(id) FROM cells))))"
 _RUNNING = f"""
 SELECT o.id FROM operations o JOIN parts p ON p.id = o.part_id JOIN jobs j ON j.id = p.job_id
 WHERE o.status = :status AND {IN_CELLS}
   AND o.deleted_at IS NULL AND p.deleted_at IS NULL AND j.deleted_at IS NULL ORDER BY o.started_at, o.id LIMIT :limit
-"""  # noqa: S608 -- constants only
+"""  # nosec B608 # noqa: S608 -- constants only
 _WAITING = f"""
 SELECT coalesce(sum(pending_millionths / {PIECE}) FILTER (WHERE operation_id IS NOT NULL), 0),
   coalesce(sum(pending_millionths / {PIECE}) FILTER (WHERE operation_id IS NULL), 0), coalesce(sum(dropped_total), 0)
 FROM gathered_pieces
-"""  # noqa: S608 -- constants only
+"""  # nosec B608 # noqa: S608 -- constants only
 _THERE = "SELECT 1 FROM operations WHERE id = ? AND deleted_at IS NULL"
 _AT_WORK = "SELECT 1 FROM profiles WHERE id = ? AND active = 1"
 

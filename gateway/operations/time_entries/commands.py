@@ -82,7 +82,7 @@ def _times(tx: Tx, before: Given, given: Given) -> dict[str, Any]:
     """Start, end and duration as they will be; a pause that is open ends with the entry."""
     start, end = given.get("start_time", before["start_time"]), given.get("end_time", before["end_time"])
     entry = store.one(tx, before["id"])
-    assert entry is not None, before["id"]  # noqa: S101 -- it has just been read in this transaction
+    assert entry is not None, before["id"]  # nosec B101 # noqa: S101 -- it has just been read in this transaction
     _keeps_pauses(entry, start, end)
     if end is None:
         if before["end_time"] is not None:

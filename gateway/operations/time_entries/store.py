@@ -20,7 +20,7 @@ SELECT e.id, e.operation_id, e.operator_id, e.start_time, e.end_time, e.duration
   p.id, p.paused_at, p.resumed_at, p.duration
 FROM time_entries e LEFT JOIN time_entry_pauses p ON p.time_entry_id = e.id
 WHERE {{}} ORDER BY e.start_time, e.id, p.paused_at, p.rowid
-"""  # noqa: S608 -- constants only
+"""  # nosec B608 # noqa: S608 -- constants only
 _OPEN = _SELECT.format("e.operation_id = ? AND e.end_time IS NULL")
 _ONE = _SELECT.format("e.id = ?")
 _CLOSED_S = "SELECT coalesce(sum(duration_s), 0) FROM time_entries WHERE operation_id = ? AND end_time IS NOT NULL"

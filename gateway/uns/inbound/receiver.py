@@ -20,7 +20,7 @@ from gateway.kernel.errors import (
     Invalid,
     InvalidTransition,
     RetainedCommand,
-    StorageFull,
+    RoomKept,
     Unavailable,
     UnknownDevice,
 )
@@ -46,7 +46,7 @@ ANSWER_EXPIRES_S = 300
 NOBODY = "unknown"  # stands for a device whose name cannot stand in a topic
 NOBODYS_PER_S = 20
 VERB_CHARACTERS_MAX = 64
-_OF_THE_MOMENT = (InvalidTransition, Conflict, Unavailable, StorageFull)  # nothing is wrong with what was sent
+_OF_THE_MOMENT = (InvalidTransition, Conflict, Unavailable)  # nothing is wrong with what was sent
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -174,6 +174,7 @@ class Inbound:
         self._done(session, heard)
 
     def _done(self, session: Session, heard: Heard) -> None:
+        self._rejections.heard()
         session.acknowledge(heard.packet)
 
     async def _taken(self, heard: Heard, device: str) -> None:
@@ -237,7 +238,9 @@ class Inbound:
         while True:
             try:
                 return await wish()
-            except (Unavailable, StorageFull):
+            except RoomKept:
+                raise  # its next value comes soon; what is behind it may be a booking
+            except Unavailable:
                 if ends_s is not None and self._clock.monotonic() >= ends_s:
                     raise
                 await self._clock.sleep(AGAIN_S)

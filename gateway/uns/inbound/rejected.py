@@ -36,7 +36,7 @@ class _Sample:
 
 
 class Rejections:
-    """The link's facts `inbound_rejected` (all of them) and `last_rejected` say the same in `/healthz`."""
+    """The link's facts `inbound_rejected` (all of them, of `inbound` messages) and `last_rejected` say the same in `/healthz`."""
 
     def __init__(self, clock: Clock, link: Link, topics: Topics) -> None:
         self._clock = clock
@@ -45,7 +45,7 @@ class Rejections:
         self._waiting: dict[Kind, _Sample] = {}
         self._free_at_s: dict[Kind, float] = {}
         self._news = asyncio.Event()
-        self._link.facts |= {"inbound_rejected": 0, "last_rejected": None}
+        self._link.facts |= {"inbound": 0, "inbound_rejected": 0, "last_rejected": None}
 
     def note(self, device: str, topic: str, code: str, message: str, payload: bytes) -> None:
         """`message` holds nothing of the payload."""
@@ -58,6 +58,9 @@ class Rejections:
         before = self._waiting.get(kind)
         self._waiting[kind] = _Sample(topic, message, payload, (before.count if before else 0) + 1)
         self._news.set()
+
+    def heard(self) -> None:
+        self._link.facts["inbound"] += 1
 
     def count(self, many: int = 1) -> None:
         self._link.facts["inbound_rejected"] += many

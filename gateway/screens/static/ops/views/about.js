@@ -26,6 +26,7 @@ export default class About extends View {
         <a href="/asyncapi.json">asyncapi.json</a>
       </p>
       <p>${t("ops.about.update")}</p>
+      <p class="quiet">${t("ops.about.update_back")}</p>
       <h2>${t("ops.about.plugins")}</h2>
       ${table(
         t("ops.about.plugins"),

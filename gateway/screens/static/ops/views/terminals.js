@@ -93,6 +93,7 @@ export default class Terminals extends View {
       <div class="row">
         <button class="button primary" @click=${() => this.pair()}>${icon("qr-code")} ${t("ops.terminals.pair")}</button>
         <button class="button" @click=${() => this.pin()}>${icon("lock")} ${t("ops.terminals.pin")}</button>
+        <a class="button" href="/trust">${icon("shield")} ${t("ops.terminals.trust")}</a>
       </div>
       ${table(t("ops.terminals.stations"), heads, this.terminals.map((one) => this.terminal(one)), t("ops.terminals.none"))}
       <h2>${t("ops.devices.title")}</h2>

@@ -13,7 +13,7 @@ const RETRIES_S = [1, 2, 5, 10, 15];
 const JITTER = 0.25; // of each of them, more or less
 const REFUSED = 400;
 const ASKS_LOGIN = 401;
-const TRIED_AGAIN = new Set([0, 408, 429]); // 0: nobody answered; and everything from 500 on
+const TRIED_AGAIN = new Set([0, 408, 421, 429]); // 0: nobody answered, 421: the wrong name; and everything from 500 on
 const DISCARDED_MAX = 100;
 
 export class Outbox extends EventTarget {

@@ -24,7 +24,7 @@ export function render(app) {
         <button class="button primary" ?disabled=${state.busy}>${t("pair.pair")}</button>
       </form>
       <p class="quiet">${icon("qr-code")} ${t("pair.scan")}</p>
-      ${window.isSecureContext ? nothing : html`<p class="bar amber" data-said="no-reload">${icon("triangle-alert")} <span class="grow">${t("pair.no_reload")}</span></p>`}
+      ${window.isSecureContext ? nothing : html`<p class="bar amber" data-said="no-reload">${icon("triangle-alert")} <span class="grow">${t("pair.no_reload")}</span> <a class="button" href="/trust">${t("pair.trust")}</a></p>`}
       ${app.outbox.waiting.length ? html`<p class="bar amber">${icon("hourglass")} <span>${t("pair.waiting", { n: app.outbox.waiting.length })}</span></p>` : nothing}
     </section>
   `;
