@@ -49,7 +49,7 @@ class _Site(web.TCPSite):
     async def start(self) -> None:
         await web.BaseSite.start(self)
         made = self._runner.server
-        assert made is not None  # noqa: S101 -- it is set up
+        assert made is not None  # nosec B101 # noqa: S101 -- it is set up
         given = (made, self._host, self._port)
         limit_s = HANDSHAKE_MAX_S if self._ssl_context else None
         loop = asyncio.get_running_loop()
