@@ -31,7 +31,6 @@ LOCK, PIP_LOCK = LOCKS / "runtime.txt", LOCKS / "pip.txt"  # pip installs the ot
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}  # Debian's name for it, Python's
 OLDEST_GLIBC, NEWEST_GLIBC = 17, 28  # 2.x of the wheels: what Debian 12 and everything newer has
 SCRIPTS = ("install.sh", "parts.sh", "remove.sh")
-SBOM = ROOT / "tools" / "sbom.py"
 
 
 @dataclass(frozen=True)
@@ -164,8 +163,7 @@ def folder(target: Target, wheels: Path, out: Path) -> Path:
         f"version={version()}\narch={target.arch}\nmachine={MACHINES[target.arch]}\npython={target.python}\n",
         encoding="utf-8",
     )
-    if SBOM.exists():
-        run(sys.executable, str(SBOM), "--output", str(made / "sbom.cdx.json"))
+    run(sys.executable, "-m", "gateway.admin.sbom", str(made / "sbom.cdx.json"))
     files = sorted(file.relative_to(made) for file in made.rglob("*") if file.is_file())
     sums = "".join(f"{digest(made / file)}  {file}\n" for file in files)
     (made / "SHA256SUMS").write_text(sums, encoding="utf-8")  # last: it names all the others

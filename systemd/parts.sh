@@ -238,7 +238,7 @@ knows_update() {
 
 taken_back() {
     knows_update "$1" && as_service "$1/bin/$NAME" update status --json --config "$CONFIG" | $PYTHON -I -c 'import json, sys
-sys.exit((json.load(sys.stdin)["update"] or {}).get("state") != "rolled_back")'
+sys.exit((json.load(sys.stdin)["update"] or {}).get("state") != "rolled back")'
 }
 
 first_that_knows() {

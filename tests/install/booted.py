@@ -43,12 +43,12 @@ def can_boot() -> bool:
     return (
         SYSTEMD.exists()
         and os.geteuid() == 0
-        and os.access(_groups(), os.W_OK)
+        and os.access(groups(), os.W_OK)
         and subprocess.run([*NAMESPACES, "mount", "-t", "proc", "proc", "/proc"], check=False).returncode == 0
     )
 
 
-def _groups() -> Path:
+def groups() -> Path:
     return next((base for base in GROUPS if (base / "cgroup.controllers").exists()), Path("/none"))
 
 
@@ -83,7 +83,7 @@ def booted(root: Path, units: dict[str, str], installed: dict[str, Path]) -> Ite
     but the files in `root`.
     """
     _lay_out(root, units, installed)
-    group = _groups() / f"eryxon-test-{os.getpid()}"
+    group = groups() / f"eryxon-test-{os.getpid()}"
     group.mkdir()
     joins = f'echo $$ > {group}/cgroup.procs && exec "$@"'
     binds = "".join(f'mount --bind "{folder}" "/opt/{name}"\n' for name, folder in installed.items())
@@ -96,7 +96,7 @@ def booted(root: Path, units: dict[str, str], installed: dict[str, Path]) -> Ite
         finally:
             outer.kill()
             outer.wait()
-            _removed(group)
+            removed(group)
 
 
 def _lay_out(root: Path, units: dict[str, str], installed: dict[str, Path]) -> None:
@@ -130,7 +130,7 @@ def _first(outer: subprocess.Popen[bytes], root: Path) -> int:
     return int(Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text().split()[0])
 
 
-def _removed(group: Path) -> None:
+def removed(group: Path) -> None:
     """The kernel takes its time to end what was in it."""
     ends_s = time.monotonic() + WAIT_MAX_S
     while group.exists():

@@ -23,17 +23,19 @@ OPT = "/opt/eryxon-gateway"
 OWN = ["unshare", "--mount", "--net", "--pid", "--fork"]
 ENDS_MAX_S = 300  # installing the packages on a machine that does other things, too
 CLEAN = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
-# In memory, over the tree that set-up made; a kernel without overlays gets a copy.
-HELD = """
+# $1: a folder, $2: a Python of this machine, $3: the tree that set-up made. In memory; a kernel without overlays gets a copy.
+LAID = """
 mount -t tmpfs tmpfs "$1"
 mkdir "$1/upper" "$1/work" "$1/root"
 mount -t overlay -o "lowerdir=$3,upperdir=$1/upper,workdir=$1/work" overlay "$1/root" || cp -a "$3/." "$1/root"
-mount --bind /dev "$1/root/dev"
 mount -t proc proc "$1/root/proc"
 mount -t tmpfs tmpfs "$1/root/run"
 "$2" -I -c 'import fcntl, socket, struct
 UP, SET_FLAGS = 1, 0x8914
 fcntl.ioctl(socket.socket(), SET_FLAGS, struct.pack("16sh14x", b"lo", UP))'
+"""
+HELD = f"""{LAID}
+mount --bind /dev "$1/root/dev"
 echo there
 read end
 """

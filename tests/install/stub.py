@@ -106,9 +106,3 @@ def seal(made: Path) -> None:
 
 def sha256(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
-
-
-def calls(data: Path) -> list[str]:
-    """What the programs were told, "<version> <verb>" in order."""
-    file = data / "calls"
-    return file.read_text().splitlines() if file.exists() else []

@@ -20,6 +20,7 @@ from gateway.uns import mosquitto
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "systemd" / "eryxon-gateway.service"
 GUIDE = (ROOT / "docs" / "install.md").read_text()
+INSTALLER = {line.partition(" #")[0].strip() for line in (ROOT / "systemd" / "parts.sh").read_text().splitlines()}
 ANALYZE = shutil.which("systemd-analyze")
 ENDS_IN_S = 10  # what is promised for SIGTERM
 UNITS_S = {"s": 1, "min": 60}
@@ -54,21 +55,22 @@ def one(key: str, section: str = "Service") -> str:
 # ------------------------------------------------------------------ it fits the program
 
 
-def test_it_starts_the_program_that_the_guide_installs_with_the_configuration_that_every_command_finds():
+def test_it_starts_the_program_that_is_installed_with_the_configuration_that_every_command_finds():
     program, *words = one("ExecStart").split()
     assert words == ["run", "--config", str(CONFIGS[-1])]
-    folder = Path(program).parents[1]
-    assert f"python3 -m venv {folder}" in GUIDE
-    assert str(CONFIGS[-1].parent) in GUIDE
+    assert program == "/opt/eryxon-gateway/current/bin/eryxon-gateway"
+    assert {"NAME=eryxon-gateway", "OPT=/opt/$NAME", "CURRENT=$OPT/current"} <= INSTALLER
+    assert {"CONFIGS=/etc/$NAME", "CONFIG=$CONFIGS/gateway.toml"} <= INSTALLER
+    assert str(CONFIGS[-1]) in GUIDE
 
 
 def test_its_data_folder_is_the_one_of_the_guide_and_its_owners_alone():
     folder = f"/var/lib/{one('StateDirectory')}"
     assert one("WorkingDirectory") == folder
     assert one("StateDirectoryMode") == "0700"
-    assert f"--data {folder}" in GUIDE
+    assert folder in GUIDE
+    assert "DATA=/var/lib/$NAME" in INSTALLER
     assert (one("User"), one("Group")) == ("eryxon-gateway", "eryxon-gateway")
-    assert re.search(rf"useradd .*\b{one('User')}$", GUIDE, re.MULTILINE)
     assert "DynamicUser" not in SERVICE
 
 

@@ -1,21 +1,17 @@
 """The ways of install.sh, with programs that do as the test wishes: update, going back, being cut off, being refused."""
 
-import os
-import re
-import signal
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import box as boxes
+import cuts
 import pytest
 import stub
-from box import BUNDLE, DATA, OPT, Box
-from waiting import until
+from box import DATA, OPT, Box
+from cuts import brought, installed, serves
 
 KEY = f"{DATA}/first-admin-key"
 STORE = "/etc/credstore/eryxon-gateway.box-key"
-CUTS_IN_TESTS = 4  # `make appliance` takes many more
+CUTS_IN_TESTS = 2  # `make appliance` takes many more
 
 
 if boxes.possible():  # else there is no box; `make test` as root has one
@@ -24,20 +20,6 @@ if boxes.possible():  # else there is no box; `make test` as root has one
     def box(tmp_path) -> Iterator[Box]:
         with boxes.debian(tmp_path, supervised=True) as box:
             yield box
-
-    async def installed(box: Box, folder: Path, version: str = "1.0", **wishes) -> None:
-        brought(box, folder, version, **wishes)
-        assert box.install().code == 0
-        await serves(box, version)
-
-    def brought(box: Box, folder: Path, version: str, **wishes) -> None:
-        box.carry(stub.bundle(folder, version, **wishes))
-
-    async def serves(box: Box, version: str) -> None:
-        """The service comes up with that version."""
-        await until(lambda: box.call("systemctl", "is-active", "eryxon-gateway.service").code == 0)
-        assert box.ask("/")[1]["version"] == version
-        assert box.current() == f"{version}-1"
 
     async def test_an_update_is_tried_begun_switched_and_confirmed(box, tmp_path):
         await installed(box, tmp_path)
@@ -180,55 +162,8 @@ if boxes.possible():  # else there is no box; `make test` as root has one
 
     # -------------------------------------------------------------- cut off in the middle
 
-    def cut_off(box: Box, at_line: int) -> bool:
-        """Kills install.sh, and what it started, at that line of its trace; False: it had ended before."""
-        words = [*box.inside, "sh", "-x", f"{BUNDLE}/install.sh"]
-        run = subprocess.Popen(
-            words, env=boxes.CLEAN, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
-        )
-        with run:
-            for number, _ in enumerate(run.stderr):
-                if number == at_line:
-                    os.killpg(run.pid, signal.SIGKILL)
-                    box.ok("flock", "--wait=60", "/run/eryxon-gateway-install.lock", "true")  # until all of it is gone
-                    return True
-        return False
-
-    def lines(box: Box) -> int:
-        """Of the trace of a whole run."""
-        done = box.call("sh", "-x", f"{BUNDLE}/install.sh")
-        assert done.code == 0, done
-        return len(re.findall(r"^\+", done.err, flags=re.MULTILINE))
-
     async def test_an_install_that_was_cut_off_is_finished_by_the_next_run(tmp_path):
-        made = stub.bundle(tmp_path, "1.0")
-        with boxes.debian(tmp_path, supervised=True) as whole:
-            whole.carry(made)
-            total = lines(whole)
-        for part in range(1, CUTS_IN_TESTS + 1):
-            with boxes.debian(tmp_path, supervised=True) as box:
-                box.carry(made)
-                assert cut_off(box, total * part // (CUTS_IN_TESTS + 1))
-                done = box.install()
-                assert done.code == 0, done
-                await serves(box, "1.0")
-                assert "key" in box.at(KEY).read_text()
-                assert box.versions() == ["1.0-1"]
-                assert not box.at(f"{KEY}.part").exists()
+        await cuts.install_survives(tmp_path, CUTS_IN_TESTS)
 
     async def test_an_update_that_was_cut_off_is_finished_by_the_next_run(tmp_path):
-        with boxes.debian(tmp_path, supervised=True) as whole:
-            await installed(whole, tmp_path)
-            brought(whole, tmp_path, "2.0")
-            total = lines(whole)
-        for part in range(1, CUTS_IN_TESTS + 1):
-            with boxes.debian(tmp_path, supervised=True) as box:
-                box.carry(tmp_path / "bundle-1.0")
-                assert box.install().code == 0
-                box.carry(tmp_path / "bundle-2.0")
-                assert cut_off(box, total * part // (CUTS_IN_TESTS + 1))
-                done = box.install()
-                assert done.code == 0, done
-                await serves(box, "2.0")
-                assert box.calls()[-1] == "2.0 confirm"
-                assert not box.at(f"{OPT}/updating").exists()
+        await cuts.update_survives(tmp_path, CUTS_IN_TESTS)
