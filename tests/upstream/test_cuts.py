@@ -74,7 +74,11 @@ async def test_a_restored_cell_sends_nothing_twice_and_the_old_one_is_refused(tm
             assert {one for (one,) in await copy.ask(NAMED)} <= {one for (one,) in theirs}
             numbers = {one for (one,) in await site.ask("SELECT job_number FROM jobs")}
             assert numbers == {"J-0", "J-1", "J-2", "J-3", "J-10", "J-11"}
-            assert {one for (one,) in await copy.ask("SELECT job_number FROM jobs")} == numbers
+
+            async def has_it_back() -> bool:
+                return {one for (one,) in await copy.ask("SELECT job_number FROM jobs")} == numbers
+
+            await until(has_it_back, "what the other one did comes down")
         monkeypatch.undo()
         async with level(tmp_path / "cell", "cell", above=site, cells=("Laser",)) as old:
             await shift(old, 1, first=20)
