@@ -128,7 +128,7 @@ class Gateway:
         self.keys = Keys(db, clock, new_id, learning)
         drain_s = None if self._cloud is None else self._cloud.drain_s
         self.status = Status(db, clock, self.health, settings.gateway.id, drain_s, secret_values(settings))
-        self.metrics = Metrics(settings, db, clock, self.status.full)
+        self.metrics = Metrics(settings, db, self.status.full)
         limits = settings.limits
         rate = Rate(limits.requests_per_minute, limits.burst, limits.requests_per_day)
         below = Rate(limits.gateway_requests_per_minute, limits.burst, limits.gateway_requests_per_day)

@@ -17,6 +17,8 @@ def settings_in(folder: Path) -> Iterator[tuple[str, str]]:
     """(key, text), without the end of its last line. Raises StartupError."""
     try:
         files = sorted(file for file in folder.iterdir() if _NAME.fullmatch(file.name) and file.is_file())
+    except FileNotFoundError:  # a unit that names some, and none was there
+        return
     except OSError as exc:
         raise StartupError(f"the credentials in {folder} cannot be read ({exc.strerror})") from None
     for file in files:

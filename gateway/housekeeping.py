@@ -9,6 +9,7 @@ import structlog
 
 from gateway.cloud import store as cloud_
 from gateway.kernel import clock as time_
+from gateway.kernel import state
 from gateway.kernel.clock import Clock
 from gateway.kernel.db import Database, Tx
 from gateway.kernel.health import Link
@@ -21,9 +22,15 @@ from gateway.webhooks import store as webhooks
 
 EVERY_S = 3600.0
 BETWEEN_SLICES_S = 0.2  # room for those who work
+LEAP_MAX = timedelta(days=7)  # a clock that shows so much more than at the last round may have been set wrongly
+PUT_OFF_S = 86_400.0  # then nothing goes for so long: somebody may set it right
+_ROUND = "housekeeping"  # when the last round was, in what the box remembers of itself
 LOG_SLICE = 1_000  # rows
+LOG_ROWS_MAX = 100_000  # of one log that nobody cuts by the way in; `[retention] log_days` ends them sooner
 # What ways out were told, agents called and people did on the operations page; each has an index on `created_at`.
 LOGS = ("webhook_logs", "mqtt_logs", "mcp_key_usage_logs", "replays", "ops_actions")
+
+UNCUT = ("mcp_key_usage_logs", "ops_actions")
 
 _Trim = Callable[[Tx, str, str], int]  # (transaction, what was before that is old, now) -> rows gone
 
@@ -32,10 +39,22 @@ log = structlog.get_logger(__name__)
 
 async def run(db: Database, clock: Clock, new_id: NewId, retention: Retention, link: Link) -> None:
     """For ever. Raises Unavailable when the disk does not take it; then somebody tries again soon."""
+    leapt_s: float | None = None  # since when the clock shows much more than at the last round
     while True:
-        await clean(db, clock, new_id, retention)
+        if not await _leapt(db, clock):
+            leapt_s = None
+        elif leapt_s is None:
+            leapt_s = clock.monotonic()
+            log.warning("housekeeping.put_off", hours=PUT_OFF_S / 3600, why="the clock is far beyond the last round")
+        if leapt_s is None or clock.monotonic() - leapt_s >= PUT_OFF_S:
+            await clean(db, clock, new_id, retention)
         link.up()
         await clock.sleep(EVERY_S)
+
+
+async def _leapt(db: Database, clock: Clock) -> bool:
+    last = await db.read(state.get, _ROUND)
+    return last is not None and clock.now() - time_.parse(last) > LEAP_MAX
 
 
 async def clean(db: Database, clock: Clock, new_id: NewId, retention: Retention) -> None:
@@ -52,6 +71,9 @@ async def clean(db: Database, clock: Clock, new_id: NewId, retention: Retention)
     await _slices(db, clock, "tombstones", _trim_tombstones, *_limits(now, kept))
     for table in LOGS:
         await _slices(db, clock, table, partial(_trim_log, table=table), *_limits(now, retention.log_days))
+    for table in UNCUT:
+        await _slices(db, clock, table, partial(_cut_log, table=table), *_limits(now, retention.log_days))
+    await db.write(state.put, _ROUND, time_.text(now))
 
 
 async def _events(db: Database, clock: Clock, new_id: NewId, now: datetime, *, days: int) -> None:
@@ -91,6 +113,14 @@ def _trim_events(tx: Tx, new_id: NewId, before: str, now: str) -> Trimmed:
 def _trim_log(tx: Tx, before: str, _now: str, *, table: str) -> int:
     oldest = f"SELECT rowid FROM {table} WHERE created_at < ? ORDER BY created_at LIMIT ?"  # nosec B608 # noqa: S608 -- one of LOGS
     return tx.execute(f"DELETE FROM {table} WHERE rowid IN ({oldest})", (before, LOG_SLICE)).rowcount  # nosec B608 # noqa: S608 -- one of LOGS
+
+
+def _cut_log(tx: Tx, _before: str, _now: str, *, table: str) -> int:
+    over = tx.execute(f"SELECT count(*) FROM {table}").fetchone()[0] - LOG_ROWS_MAX  # nosec B608 # noqa: S608 -- one of UNCUT
+    if over <= 0:
+        return 0
+    oldest = f"SELECT rowid FROM {table} ORDER BY created_at LIMIT ?"  # nosec B608 # noqa: S608 -- one of UNCUT
+    return tx.execute(f"DELETE FROM {table} WHERE rowid IN ({oldest})", (min(over, LOG_SLICE),)).rowcount  # nosec B608 # noqa: S608 -- one of UNCUT
 
 
 def _trim_letters(tx: Tx, before: str, _now: str) -> int:

@@ -1,5 +1,6 @@
 """Where HTTP is served: plain, and with TLS once there is a certificate."""
 
+import asyncio
 import ssl
 from collections.abc import Collection
 
@@ -10,6 +11,7 @@ from gateway.settings import Http
 from gateway.tls import HTTP, Tls, here, named
 from gateway.web.hosts import Hosts
 
+HANDSHAKE_MAX_S = 10.0  # in which a client has to do his part of the TLS handshake
 BACKLOG = 1024  # connections that the kernel keeps while we are busy
 
 
@@ -41,9 +43,24 @@ def hosts(http: Http, tls: Tls, apart: Collection[str]) -> Hosts:
     return Hosts(here() | told | {*http.hosts}, own | {*http.cors_origins}, apart)
 
 
+class _Site(web.TCPSite):
+    """aiohttp's, which gives everybody a minute for the TLS handshake: until it is over a connection counts for nobody."""
+
+    async def start(self) -> None:
+        await web.BaseSite.start(self)
+        made = self._runner.server
+        assert made is not None  # nosec B101 # noqa: S101 -- it is set up
+        given = (made, self._host, self._port)
+        limit_s = HANDSHAKE_MAX_S if self._ssl_context else None
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            *given, ssl=self._ssl_context, backlog=self._backlog, ssl_handshake_timeout=limit_s
+        )
+
+
 async def listen(served: web.AppRunner, host: str, port: int, context: ssl.SSLContext | None) -> None:
     try:
-        await web.TCPSite(served, host, port, backlog=BACKLOG, ssl_context=context).start()
+        await _Site(served, host, port, backlog=BACKLOG, ssl_context=context).start()
     except OSError as exc:
         raise StartupError(
             f"{host}:{port} cannot be listened on ({exc.strerror}): set another port in [http]"

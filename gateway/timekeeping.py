@@ -37,6 +37,16 @@ _LIFECYCLE = ("started_at", "paused_at", "resumed_at", "completed_at", "moved_at
 _PAUSES = "SELECT id, paused_at, resumed_at FROM time_entry_pauses WHERE time_entry_id = ?"
 _MOVE_PAUSE = "UPDATE time_entry_pauses SET paused_at = ?, resumed_at = ? WHERE id = ?"
 
+# What ends after a while by the wall clock, and is not over yet: it lasts as long as was meant, however the clock is set.
+_LIVING = (
+    ("terminal_sessions", "started_at", "ended_at IS NULL"),
+    ("terminal_codes", "expires_at", "1"),
+    ("terminal_pins", "locked_until", "1"),
+    ("cloud_rows", "unsettled_until", "1"),
+    ("cloud_rows", "seen_at", "1"),  # a reading that began before it is not believed
+)
+_AHEAD_MAX = timedelta(hours=1)  # none of the ends above lies further away
+
 log = structlog.get_logger(__name__)
 
 
@@ -111,6 +121,7 @@ def correct(tx: Tx, stamp: Stamp, step: Step, offset_s: float) -> int:
         for row in _written_by_it(tx, table, step):
             events += _moved(tx, stamp, table, row, step)
     journal.append(tx, stamp, events)
+    _move_ends(tx, step)
     told = json.dumps({"by_s": round(step.by.total_seconds()), "corrected": len(events)})
     trail.add(tx, stamp.new_id(), stamp.text, Act(trail.BOX, trail.INSIDE, "clock.set", told))
     _store(tx, offset_s)
@@ -161,6 +172,14 @@ def _move_pauses(tx: Tx, entry_id: str, step: Step) -> bool:
             tx.execute(_MOVE_PAUSE, (stands["paused_at"], stands["resumed_at"], stands["id"]))
             moved = True
     return moved
+
+
+def _move_ends(tx: Tx, step: Step) -> None:
+    tx.create_function("restated", 1, lambda written: time_.text(time_.parse(written) + step.by), deterministic=True)
+    within = (time_.text(step.began), time_.text(step.ended + _AHEAD_MAX))
+    for table, column, living in _LIVING:
+        where = f"{living} AND {column} BETWEEN ? AND ?"
+        tx.execute(f"UPDATE {table} SET {column} = restated({column}) WHERE {where}", within)  # nosec B608 # noqa: S608 -- declared names
 
 
 def _lane(tx: Tx, table: str, row_id: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations  # as setup.py, which imports it
 
 import os
 import shutil
-import subprocess
+import subprocess  # nosec B404 # apt and dpkg-deb have no other door
 import sys
 from pathlib import Path
 
@@ -34,7 +34,7 @@ class Unavailable(Exception):
 
 def possible() -> bool:
     """Root, and a kernel that lets it have namespaces."""
-    return os.geteuid() == 0 and subprocess.run([*OWN, "true"], capture_output=True, check=False).returncode == 0
+    return os.geteuid() == 0 and subprocess.run([*OWN, "true"], capture_output=True, check=False).returncode == 0  # nosec B603 # a list, no shell; words of ours
 
 
 def python(tree: Path) -> str | None:
@@ -52,16 +52,16 @@ def made(packages: Path, tree: Path) -> None:
         (part / name).symlink_to(f"usr/{name}")
     excluded = [f"--exclude=.{pattern}" for pattern in NOT_WANTED]
     for package in sorted(packages.glob("*.deb")):  # unpacked before they are installed: dpkg itself is one of them
-        with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE) as unpacked:
+        with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE) as unpacked:  # nosec B603, B607 # a list, no shell; by name, as PATH has it
             words = ["tar", "-x", "--keep-directory-symlink", *excluded, "-C", str(part)]
-            subprocess.run(words, stdin=unpacked.stdout, check=True)
+            subprocess.run(words, stdin=unpacked.stdout, check=True)  # nosec B603 # a list, no shell; words of ours
     for name in ("passwd", "group"):
         shutil.copy(part / "usr/share/base-passwd" / f"{name}.master", part / "etc" / name)
     for name in ("status", "available"):
         (part / "var/lib/dpkg" / name).touch()
     script = INSTALL % (PATH, " ".join(f"'--path-exclude={pattern}'" for pattern in NOT_WANTED))
     words = [*OWN, "sh", "-ec", script, sys.argv[0], str(part), str(packages)]
-    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)  # nosec B603 # a list, no shell; words of ours
     if done.returncode:
         raise Unavailable(done.stdout[-800:])
     shutil.rmtree(tree, ignore_errors=True)

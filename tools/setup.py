@@ -30,6 +30,7 @@ MOSQUITTO_PACKAGES = {
     "mosquitto": "mosquitto",
     "mosquitto_sub": "mosquitto-clients",
     "mosquitto_pub": "mosquitto-clients",
+    "mosquitto_passwd": "mosquitto",  # nosec B105 -- a program and its package
 }
 CURL_PACKAGES = {"curl": "curl"}
 TRUST_PACKAGES = {"certutil": "libnss3-tools", "openssl": "openssl"}

@@ -17,8 +17,10 @@ def _of(box: Box) -> Backups:
 
 async def create(box: Box, given: Arguments) -> dict[str, Any]:
     """passphrase (or None: without secrets), kept: in the folder with the others; else until `drop`."""
-    box.db.room.require(Use.UPLOAD)
-    making = partial(_of(box).create, box.db.path, given.get("passphrase"), kept=given.get("kept", True))
+    backups = _of(box)
+    if backups.beside_the_data:
+        box.db.room.require(Use.UPLOAD)
+    making = partial(backups.create, box.db.path, given.get("passphrase"), kept=given.get("kept", True))
     return (await asyncio.to_thread(making)).told()
 
 

@@ -14,6 +14,7 @@ from gateway.cloud.functions import Functions
 from gateway.cloud.mapping import Wanted
 from gateway.cloud.outcome import Kind
 from gateway.kernel.errors import NotFound
+from gateway.kernel.secrets import usable
 
 ROWS_MAX = 5  # of one entry
 ANSWER_MAX_S = 10.0
@@ -26,7 +27,7 @@ async def compare(box: Box, given: Arguments) -> list[dict[str, Any]]:
     if cloud.kind != "plain":
         return [_told(one, "rows are compared with a plain cloud only") for one in wanted]
     budget = Budget(box.db, box.clock, random.Random(), None)  # nosec B311 # noqa: S311 -- jitter, no secret
-    key = cloud.api_key.get_secret_value()
+    key = usable(cloud.api_key.get_secret_value(), "cloud.api_key")
     client = CloudClient(cloud.url, key, box.clock, budget, Functions(box.clock), timeout_s=ANSWER_MAX_S)
     async with client.connected():
         return [await _compared(client, one) for one in wanted]

@@ -74,8 +74,8 @@ _VERBS = {
 # They only look, or leave a record of their own: nothing of them is kept on the trail.
 LOOKS = frozenset(
     """
-    keys.list mcp.used api.call plugins.list status queue.list queue.waiting queue.tables queue.look queue.compare queue.now
-    backups.list backups.verify conflicts.list uns.check uns.devices.list machines.list config.show config.check config.diff
+    keys.list mcp.used api.call plugins.list status queue.list queue.waiting queue.tables queue.look queue.compare
+    backups.list conflicts.list uns.check uns.devices.list machines.list config.show config.check config.diff
     cloud.test broker.test data.counts data.row logs.show ops.overview ops.history ops.actions ops.about terminals.list
     repairs.list audit.page support.list
     """.split()

@@ -37,6 +37,7 @@ from gateway.outbox.event import Stamp
 
 NAME = "gateway.sqlite"
 ASIDE = "before-restore-"  # the folder with what was there
+ASIDE_KEPT = 3  # of each kind of them: a disk that damages the file again and again must not fill up with it
 _WORK, _LOOKS = ".restoring-", ".verifying-"
 LEFT_BEHIND_S = 86_400.0  # what looked at a backup for so long was killed
 STATE = "restored"  # in gateway_state: the last restore, as JSON
@@ -243,7 +244,17 @@ def set_aside(data: Path, name: str) -> Path:
     if (data / "files").is_dir():
         shutil.copytree(data / "files", aside / "files", copy_function=_second_name)
     synced(aside)
+    _let_go(aside)
     return aside
+
+
+def _let_go(made: Path) -> None:
+    """The oldest of those of its kind that were set aside before, by the time in their names."""
+    kind = made.name.rpartition("-")[0]
+    others = sorted(one for one in made.parent.glob(f"{kind}-*") if one != made)
+    for old in others[: 1 - ASIDE_KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
+        log.info("restore.let_go", folder=str(old))
 
 
 def _second_name(source: str, target: str) -> str:

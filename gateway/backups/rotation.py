@@ -2,7 +2,9 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+
+AHEAD_MAX = timedelta(days=1)  # a name further in the future was given by a clock that was wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,11 +16,15 @@ class Kept:
     bytes: int
 
 
-def superfluous(there: Collection[Kept], *, keep_daily: int, keep_weekly: int, max_bytes: int | None) -> list[str]:
+def superfluous(
+    there: Collection[Kept], *, made: Kept, keep_daily: int, keep_weekly: int, max_bytes: int | None
+) -> list[str]:
     """The names of those that go. The newest of each of the last days and weeks on which one was made stay, as long as they fit
-    into `max_bytes`, newest first; the newest of all always stays.
+    into `max_bytes`, newest first; the one `made` now always stays, and what a wrong clock has dated after it counts as old.
     """
-    newest_first = sorted(there, key=lambda one: (one.at, one.name), reverse=True)
+    newest_first = sorted(
+        there, key=lambda one: (one == made, one.at <= made.at + AHEAD_MAX, one.at, one.name), reverse=True
+    )
     days = _first_of(newest_first, (one.at.date() for one in newest_first), keep_daily)
     weeks = _first_of(newest_first, (one.at.isocalendar()[:2] for one in newest_first), keep_weekly)
     stay, size, full = set[str](), 0, False

@@ -18,7 +18,7 @@ from gateway import __version__
 from gateway.backups import configured, copying, manifest, sealing
 from gateway.backups.archive import Archive, Writing, free_bytes
 from gateway.backups.manifest import CONFIGURATION, DATABASE, FILES, SECRETS, Manifest
-from gateway.backups.rotation import Kept, superfluous
+from gateway.backups.rotation import AHEAD_MAX, Kept, superfluous
 from gateway.kernel import clock as time_
 from gateway.kernel.clock import Clock
 from gateway.kernel.connection import READER_PRAGMAS, connect, lacks_space, wal_bytes
@@ -57,6 +57,12 @@ class Backups:
         self._clock = clock
         self._last = _marker(settings)
 
+    @property
+    def beside_the_data(self) -> bool:
+        """The folder is on the disk that the work is on."""
+        nearest = next(one for one in (self.folder, *self.folder.parents) if one.exists())
+        return nearest.stat().st_dev == self._settings.data_dir.stat().st_dev
+
     # ------------------------------------------------------------------ making one
 
     def create(self, database: Path, passphrase: str | None = None, *, kept: bool = True) -> Made:
@@ -85,7 +91,7 @@ class Backups:
                 shutil.rmtree(work, ignore_errors=True)
             self._last.parent.mkdir(mode=0o700, exist_ok=True)
             write_whole(self._last, time_.text(at).encode())
-            gone = self._rotate() if kept else []
+            gone = self._rotate(target.name) if kept else []
         log.info("backup.made", file=str(target), bytes=target.stat().st_size, gone=gone)
         return Made(target, made)
 
@@ -184,13 +190,16 @@ class Backups:
         named = ((file, manifest.named_at(file.name)) for file in self.folder.iterdir() if file.is_file())
         return [Kept(file.name, at, file.stat().st_size) for file, at in named if at is not None]
 
-    def _rotate(self) -> list[str]:
-        """Of this gateway: a disk may hold those of others too."""
+    def _rotate(self, name: str) -> list[str]:
+        """Of this gateway: a disk may hold those of others too. `name`: of the one that was made now."""
         own = [one for one in self._kept() if manifest.of_gateway(one.name) == self._settings.gateway.id]
+        made = next(one for one in own if one.name == name)
         keep = self._settings.backup
-        gone = superfluous(own, keep_daily=keep.keep_daily, keep_weekly=keep.keep_weekly, max_bytes=keep.max_bytes)
-        for name in gone:
-            (self.folder / name).unlink(missing_ok=True)
+        gone = superfluous(
+            own, made=made, keep_daily=keep.keep_daily, keep_weekly=keep.keep_weekly, max_bytes=keep.max_bytes
+        )
+        for old in gone:
+            (self.folder / old).unlink(missing_ok=True)
         return gone
 
     # ------------------------------------------------------------------ the folder
@@ -215,7 +224,7 @@ class Backups:
         folder.mkdir(mode=0o700, exist_ok=True)
         for left in folder.iterdir():
             at = manifest.named_at(left.name)
-            if at is None or self._clock.now() - at > LEFT_BEHIND:
+            if at is None or abs(self._clock.now() - at) > LEFT_BEHIND:  # dated by a clock that was wrong, perhaps
                 left.unlink()
         return folder
 
@@ -230,8 +239,10 @@ def newest(settings: Settings) -> datetime | None:
 
 def overdue(last: datetime | None, now: datetime) -> str | None:
     """For people: that there is no new one."""
-    if last is None or not time_.trusted(now) or now - last <= OLD:
+    if last is None or not time_.trusted(now) or -AHEAD_MAX <= now - last <= OLD:
         return None
+    if last > now:
+        return f"the last backup was dated {last:%Y-%m-%d} by a clock that was wrong: `backup create` makes another"
     return f"no backup for {(now - last).days} days: `backup create`, and look at eryxon-gateway-backup.timer"
 
 

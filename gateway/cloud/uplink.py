@@ -77,7 +77,7 @@ class Uplink:
         self._link = link
         self._settings = settings
         self._subscribed = subscribed
-        self._suspicion_over = clock.now() + timedelta(seconds=settings.settle_after_s)
+        self._suspicion_over_s = clock.monotonic() + settings.settle_after_s
         self._tasks: set[asyncio.Task[None]] = set()
         self._settling: set[str] = set()
         self._done = asyncio.Event()
@@ -129,7 +129,7 @@ class Uplink:
         """Learn of new entries. What stood there before we started may have been half sent by an earlier self."""
         while page := await self._db.read(worth.touched, lanes.scanned, SCAN_MAX):
             old = page[0][0] <= before_us
-            young = self._clock.now() < self._suspicion_over
+            young = self._clock.monotonic() < self._suspicion_over_s
             suspect = old and (young or page[0][0] <= self._doubtful_up_to)
             lanes.seen(page, self._clock.monotonic(), old=old, suspect=suspect)
             if len(page) < SCAN_MAX:

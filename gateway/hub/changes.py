@@ -17,11 +17,14 @@ CHANGES_MAX = 2_000  # in one page; one entry of an import has up to 200, and is
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """`since`: everything up to here is known. `epoch`: of the box that said so, None when nobody remembers."""
+    """`since`: everything up to here is known. `epoch`: of the box that said so, None when nobody remembers. `changes_max`: after
+    which no further entry is begun.
+    """
 
     since: int
     limit: int  # journal entries
     epoch: int | None = None
+    changes_max: int = CHANGES_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ def page(connection: sqlite3.Connection, asked: Asked, sight: Sight) -> Page:
     entries = _unbroken(journal.after(connection, asked.since, asked.limit), asked.since)
     if not entries and head > asked.since:
         raise trimmed(asked.since, here, head)
-    taken, changes = _taken(entries, sight)
+    taken, changes = _taken(entries, sight, asked.changes_max)
     until = taken[-1].seq if taken else asked.since
     return Page(_told(connection, changes, sight), until, until < head, here)
 
@@ -79,12 +82,12 @@ def _unbroken(entries: list[Entry], since: int) -> list[Entry]:
     return [entry for place, entry in enumerate(entries, since + 1) if entry.seq == place]
 
 
-def _taken(entries: Iterable[Entry], sight: Sight) -> tuple[list[Entry], list[_Change]]:
+def _taken(entries: Iterable[Entry], sight: Sight, changes_max: int) -> tuple[list[Entry], list[_Change]]:
     """The entries of the page, and the latest change of each row by each origin, in order."""
     taken: list[Entry] = []
     latest: dict[tuple[str, str, str], _Change] = {}
     for entry in entries:
-        if len(latest) >= CHANGES_MAX:
+        if len(latest) >= changes_max:
             break
         taken.append(entry)
         for written in json.loads(entry.changes):

@@ -20,6 +20,7 @@ WAITING_ALL_MAX = 500  # and of all keys: connections are left for those who do 
 HEARTBEAT_S = 15.0
 STREAM_MAX_S = 600.0  # then the client comes back, and its key is looked at again
 PAGE_MAX = 500  # journal entries
+PIECE_CHANGES_MAX = 100  # at once in a stream: hundreds that catch up hold one piece each until it is taken
 
 
 class Feed:
@@ -67,6 +68,7 @@ class Feed:
         loop = asyncio.get_running_loop()
         ends_s = loop.time() + self._stream_max_s
         told = asked.since
+        asked = replace(asked, changes_max=PIECE_CHANGES_MAX)
         yield b"retry: 1000\n\n"
         while loop.time() < ends_s and not self._ending.is_set():
             seen = self._db.commits.count
@@ -75,12 +77,14 @@ class Feed:
             except CursorExpired as exc:
                 yield _event("error", f'{{"code":"{exc.code}"}}')
                 return
-            if piece := _events(found, told):
+            piece, more, told = _events(found, told), found.more, found.next
+            asked = replace(asked, since=told, epoch=found.epoch)
+            del found  # while the piece is on its way, and while nothing happens, nobody holds the page
+            if piece:
                 yield piece
-            told = found.next
-            asked = replace(asked, since=found.next, epoch=found.epoch)
+            del piece
             beat_s = min(ends_s, loop.time() + self._heartbeat_s)
-            if not found.more and not await self._commit_after(seen, beat_s):
+            if not more and not await self._commit_after(seen, beat_s):
                 yield b": still here\n\n"
 
     async def _commit_after(self, seen: int, until_s: float) -> bool:

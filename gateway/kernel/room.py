@@ -4,6 +4,7 @@ for them 64 MB are kept back (`disk.py`).
 What is free counts without those 64 MB: once they are given up, only bookings live on them.
 """
 
+import contextlib
 import errno
 import os
 from collections.abc import Iterable, Mapping
@@ -128,9 +129,8 @@ class Room:
         if now_s - self._tried_at_s < LOOK_AGAIN_S:
             return
         self._tried_at_s = now_s
-        if not self.ballast.held:
-            space = self.space()
-            if space.free_bytes >= self.leaves(Use.PLAN, space):
+        with contextlib.suppress(OSError):
+            if not self.ballast.held and (space := self.space()).free_bytes >= self.leaves(Use.PLAN, space):
                 self.ballast.lay_down()
 
     # ------------------------------------------------------------------ how it stands

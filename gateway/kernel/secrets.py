@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from gateway.kernel.disk import synced, write_whole
-from gateway.kernel.errors import StorageFailed
+from gateway.kernel.errors import StorageFailed, Unavailable
 
 FILE = "box.key"
 CREDENTIAL = "box-key"  # its name in the credential store
@@ -40,6 +40,15 @@ def kept_back(text: str, secrets: Iterable[str]) -> str:
 
 def is_sealed(text: str) -> bool:
     return text.startswith(MARK)
+
+
+def usable(text: str, key: str) -> str:
+    """A secret of the configuration, to be sent to somebody. Raises Unavailable: it is sealed and did not open."""
+    if is_sealed(text):
+        raise Unavailable(
+            f"{key} is sealed and does not open here: `eryxon-gateway config check` says why, and the way out"
+        )
+    return text
 
 
 class Secrets:

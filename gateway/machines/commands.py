@@ -97,7 +97,7 @@ class MachineCommands(Commands):
         return answer
 
     async def _taken(self, machine: Machine, reading: Reading, steps: Sequence[Step]) -> tuple[Told, ...]:
-        if not machine.changes_work(reading.input):
+        if machine.only_shows(reading.input):
             self._db.room.require(Use.TELEMETRY)
         told = await self._db.write(_take_once, self.stamp(), machine, reading, steps)
         # Again: who looks once a second at those that told something must not have looked before it was committed.

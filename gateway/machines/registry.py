@@ -61,6 +61,11 @@ class Machine:
         """Whether a value of this input may be booked, or move an operation, each time it is taken for a new one."""
         return any(one.mapping.rule in ("counter_delta", "edge", CYCLE) for one in self.sources.get(name, ()))
 
+    def only_shows(self, name: str) -> bool:
+        """Whether nothing is ever booked or moved by a value of this input."""
+        moves = any(one.mapping.on_enter for one in self.sources.get(name, ()))
+        return not moves and not self.changes_work(name)
+
     def state_mapping(self, state: State) -> Mapping_ | None:
         """Which of its mappings knows this state."""
         known = (one for some in self.sources.values() for one in some if state in one.names.values())

@@ -11,6 +11,7 @@ from typing import Any
 from gateway.backups.store import newest
 from gateway.kernel.connection import wal_bytes
 from gateway.kernel.errors import StartupError
+from gateway.kernel.room import Room, Use
 from gateway.kernel.tally import Tally
 from gateway.metrics.family import Labels, family, histogram, single
 from gateway.settings import Settings
@@ -58,15 +59,17 @@ def counted(since: Counted) -> Iterator[Any]:
     yield histogram("gateway_event_loop_lag_seconds", about, (), [((), since.loop_lag)])
 
 
-def on_disk(settings: Settings, database: Path) -> Iterator[Any]:
+def on_disk(settings: Settings, database: Path, room: Room) -> Iterator[Any]:
     """Reads files: not on the event loop."""
     folder = settings.data_dir
     usage = shutil.disk_usage(folder)
-    yield single("gateway_disk_size_bytes", "Of the disk with the data folder.", usage.total)
-    yield single("gateway_disk_free_bytes", "Of these, free for the gateway.", usage.free)
+    yield single("gateway_disk_size_bytes", "Size of the disk with the data folder.", usage.total)
+    yield single("gateway_disk_free_bytes", "Room on that disk that the gateway may use.", usage.free)
+    refused = [((use.name.lower(),), float(not room.admits(use))) for use in Use]
+    yield family("gateway_disk_refused", "1 while the disk is too full for this class of writes.", ("class",), refused)
     yield single("gateway_ballast_bytes", "Kept back for the journal; 0 while it is in use.", _size(folder / _BALLAST))
-    yield single("gateway_database_size_bytes", "Of the database, its WAL apart.", _size(database))
-    yield single("gateway_wal_size_bytes", "Of the WAL.", wal_bytes(database))
+    yield single("gateway_database_size_bytes", "Size of the database, its WAL apart.", _size(database))
+    yield single("gateway_wal_size_bytes", "Size of the WAL.", wal_bytes(database))
     last = newest(settings)
     at = 0.0 if last is None else last.timestamp()
     yield single("gateway_backup_timestamp_seconds", "When the last backup was made; 0: never.", at)

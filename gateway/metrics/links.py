@@ -53,10 +53,10 @@ class Fact:
 _READER = "reader"
 _OF_READERS = (
     Fact("gateway_reader_accepted_total", "Journal entries for this way out.", "accepted", label=_READER),
-    Fact("gateway_reader_sent_total", "Of these, delivered.", "sent", label=_READER),
-    Fact("gateway_reader_pending", "Of these, still to be sent.", "pending", label=_READER),
-    Fact("gateway_reader_parked", "Of these, refused by the other side.", "parked", label=_READER),
-    Fact("gateway_reader_skipped_total", "Of these, given up.", "skipped", label=_READER),
+    Fact("gateway_reader_sent_total", "Journal entries that were delivered.", "sent", label=_READER),
+    Fact("gateway_reader_pending", "Journal entries still to be sent.", "pending", label=_READER),
+    Fact("gateway_reader_parked", "Journal entries that the other side refused.", "parked", label=_READER),
+    Fact("gateway_reader_skipped_total", "Journal entries that were given up.", "skipped", label=_READER),
     Fact("gateway_reader_oldest_seconds", "Age of the oldest entry that waits.", "oldest_s", label=_READER),
     Fact(
         "gateway_reader_conflicts",
@@ -76,9 +76,14 @@ FACTS = (
     Fact(
         "gateway_cloud_paused", "1 while a person has stopped the way to the cloud.", "paused", "cloud", read=_is_there
     ),
-    Fact("gateway_cloud_requests_total", "Requests to the cloud since the start.", "requests", "cloud"),
-    Fact("gateway_cloud_requests_today", "Of the day's requests, used.", "requests_today", "cloud"),
-    Fact("gateway_cloud_requests_per_day", "The day's requests; none: no limit is known.", "requests_per_day", "cloud"),
+    Fact("gateway_cloud_requests_total", "Requests to the cloud.", "requests", "cloud"),
+    Fact("gateway_cloud_requests_today", "The day's requests to the cloud that are used.", "requests_today", "cloud"),
+    Fact(
+        "gateway_cloud_requests_per_day",
+        "The day's requests to the cloud; none: no limit is known.",
+        "requests_per_day",
+        "cloud",
+    ),
     Fact("gateway_cloud_files_waiting", "Files whose bytes are not at the hub yet.", "files_waiting", "cloud"),
     Fact("gateway_clock_offset_seconds", "The cloud's clock minus ours.", "clock_offset_s", "cloud"),
     Fact(
@@ -97,9 +102,9 @@ FACTS = (
     Fact("gateway_mqtt_received_total", "Messages of devices that were dealt with.", "inbound", "uns"),
     Fact("gateway_mqtt_rejected_total", "Messages of devices that were not taken.", "inbound_rejected", "uns"),
     Fact("gateway_mqtt_refused_total", "Messages that a broker did not take from us.", "refused"),
-    Fact("gateway_sparkplug_births_total", "Births told since the start.", "births", "sparkplug"),
-    Fact("gateway_sparkplug_devices", "Devices that are born.", "devices", "sparkplug"),
-    Fact("gateway_sparkplug_ignored_total", "Commands of hosts that were not taken.", "ignored", "sparkplug"),
+    Fact("gateway_sparkplug_births_total", "Sparkplug births told.", "births", "sparkplug"),
+    Fact("gateway_sparkplug_devices", "Sparkplug devices that are born.", "devices", "sparkplug"),
+    Fact("gateway_sparkplug_ignored_total", "Commands of Sparkplug hosts that were not taken.", "ignored", "sparkplug"),
     Fact(
         "gateway_webhook_retrying", "Deliveries that are tried again by themselves.", "retrying", "webhook:", "webhook"
     ),
@@ -111,12 +116,22 @@ FACTS = (
         "webhook",
     ),
     Fact("gateway_realtime_sockets", "Realtime sockets that are open.", "sockets", "realtime"),
-    Fact("gateway_realtime_channels", "What their clients have joined.", "channels", "realtime"),
-    Fact("gateway_realtime_sockets_dropped_total", "Closed since the start, too slow.", "sockets_dropped", "realtime"),
+    Fact("gateway_realtime_channels", "Realtime channels that are joined.", "channels", "realtime"),
+    Fact(
+        "gateway_realtime_sockets_dropped_total",
+        "Realtime sockets that were closed, too slow.",
+        "sockets_dropped",
+        "realtime",
+    ),
     Fact("gateway_terminal_streams", "Station terminals that are there.", "streams", "terminals"),
-    Fact("gateway_terminal_streams_dropped_total", "Closed since the start, too slow.", "streams_dropped", "terminals"),
+    Fact(
+        "gateway_terminal_streams_dropped_total",
+        "Streams of terminals that were closed, too slow.",
+        "streams_dropped",
+        "terminals",
+    ),
     Fact("gateway_machines", "Machines that the settings name.", "devices", "machines"),
-    Fact("gateway_machines_offline", "Of these, those whose values count for nothing.", "offline", "machines"),
+    Fact("gateway_machines_offline", "Machines whose values count for nothing.", "offline", "machines"),
     Fact("gateway_machines_held_pieces", "Counted pieces that wait for an operation.", "held", "machines"),
     Fact("gateway_machines_dropped_pieces", "Counted pieces given up, as the settings say.", "dropped", "machines"),
     Fact(
@@ -151,8 +166,13 @@ def below(gateways: Mapping[str, Mapping[str, Any]]) -> Iterator[Any]:
     """Those that forward to this one."""
     facts = (
         ("gateway_below_seen_timestamp_seconds", "When a gateway below was last here.", "seen_at", _instant),
-        ("gateway_below_cells", "Cells that are its own.", "cells", _number),
-        ("gateway_below_files_waiting", "Files of it whose bytes are not here yet.", "files_to_come", _number),
+        ("gateway_below_cells", "Cells that are a gateway's below.", "cells", _number),
+        (
+            "gateway_below_files_waiting",
+            "Files of a gateway below whose bytes are not here yet.",
+            "files_to_come",
+            _number,
+        ),
     )
     for name, about, key, read in facts:
         yield family(name, about, ("gateway",), [((one,), read(told[key]) or 0.0) for one, told in gateways.items()])

@@ -252,8 +252,11 @@ CHECKS = (
         "free space",
         WARNING,
         "Backups, files or other programs have filled the disk.",
-        "First uploads are refused, then telemetry, in the end bookings.",
-        ("Move old backups away, delete what is not needed.", "Set [retention] journal_days and log_days lower."),
+        "First uploads are refused, then machine values and logs, then plans, in the end bookings.",
+        (
+            "docs/disk-full.md says how to make room: move old backups away, delete what is not needed.",
+            "Set [retention] journal_days and log_days lower.",
+        ),
         _disk,
     ),
     Check(

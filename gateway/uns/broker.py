@@ -15,7 +15,7 @@ import structlog
 from gateway.kernel.clock import Clock
 from gateway.kernel.errors import StartupError, Unavailable
 from gateway.kernel.health import Link
-from gateway.kernel.secrets import is_sealed
+from gateway.kernel.secrets import is_sealed, usable
 from gateway.kernel.supervise import first
 from gateway.outbox.event import encode
 from gateway.settings import Bridge, is_loopback, program
@@ -130,8 +130,7 @@ class Broker:
     async def _started(self) -> AsyncIterator[Callable[[], Awaitable[None]]]:
         """Yields what ends, with Unavailable, when the broker does."""
         if self.mode == "external":
-            if is_sealed(self._settings.password.get_secret_value()):
-                raise Unavailable("[broker] password is sealed and does not open here: `config check` says the way out")
+            usable(self._settings.password.get_secret_value(), "broker.password")
             self._trusting = await asyncio.to_thread(trusted, self._settings)
             yield _never
             return

@@ -1,6 +1,7 @@
 """As whom to look at the namespace without touching it."""
 
 from gateway.kernel.errors import StartupError, Unavailable
+from gateway.kernel.secrets import usable
 from gateway.settings import Settings
 from gateway.uns import users
 from gateway.uns.broker import trusted
@@ -13,7 +14,7 @@ def viewing(settings: Settings) -> Address:
     if broker.mode == "off":
         raise StartupError('[broker] mode is "off": there is nothing to watch')
     if broker.mode == "external":
-        given = broker.username, broker.password.get_secret_value()
+        given = broker.username, usable(broker.password.get_secret_value(), "broker.password")
         return Address(broker.host, broker.port, *given, tls=trusted(broker))
     folder = settings.data_dir / "broker"
     try:

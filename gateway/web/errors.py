@@ -50,7 +50,7 @@ MEANINGS = {
     500: "A defect of ours",
     501: "A gateway does not have this function of the cloud's",
     503: "Not now: try again",
-    507: "The disk is full; nothing was written",
+    507: "The disk is full, or what is left is kept for bookings; nothing was written",
 }
 STATUSES = frozenset(MEANINGS)
 RETRY_AFTER_S = 2  # for 503, 507 and what is still running: over in seconds, or a matter for a person

@@ -13,7 +13,6 @@ from yarl import URL
 from gateway.kernel.clock import Clock, parse, text, zulu
 from gateway.kernel.db import Database
 from gateway.kernel.errors import Invalid, Refused, Unavailable
-from gateway.kernel.following import HEADER
 from gateway.kernel.health import Link
 from gateway.kernel.ids import NewId
 from gateway.kernel.room import Use
@@ -233,8 +232,6 @@ class Sender:
         while True:
             now = here.clock.now()
             headers = signing.headers(self._secret, kind, event_id, message.body, now, message.replay_id)
-            if message.entry.request_id is not None:
-                headers[HEADER] = message.entry.request_id
             reply = await self._post.send(self._webhook.url, message.body, headers, self._secret)
             if not reply.again or len(failures) + 1 == attempts.QUICK_TRIES:
                 return Round(reply, tuple(failures))

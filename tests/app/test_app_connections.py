@@ -3,11 +3,15 @@
 import asyncio
 import contextlib
 import json
+import ssl
 
 import aiohttp
 import pytest
 from waiting import until
 
+from gateway import listening
+from gateway.kernel.clock import SystemClock
+from gateway.tls import HTTP, Tls
 from gateway.web import limits
 from gateway.web.auth import NewKey
 from gateway.web.connections import KNOWN_MAX, Connections
@@ -152,3 +156,19 @@ async def test_a_header_that_does_not_end_does_not_hold_a_connection(served, mon
             await ended
         await closed(writer)
         assert (await box.send("GET", "/api-jobs")).status == 200
+
+
+async def test_a_tls_handshake_that_does_not_go_on_does_not_hold_a_connection(served, monkeypatch, tmp_path):
+    monkeypatch.setattr(listening, "HANDSHAKE_MAX_S", 0.5)
+    await asyncio.to_thread(Tls(tmp_path).issue, HTTP, SystemClock().now())
+    async with served(http={"port": 0, "tls_host": "127.0.0.1", "tls_port": 0}) as box:
+        host, port = box.gateway.addresses[1].rsplit(":", 1)
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"\x16\x03\x01\x02\x00")  # the beginning of a hello
+        async with asyncio.timeout(ANSWER_MAX_S):
+            with contextlib.suppress(ConnectionError):
+                assert await reader.read() == b""
+        await closed(writer)
+        context = ssl.create_default_context(cafile=Tls(tmp_path).ca.certificate)
+        async with box.session.get(f"https://{host}:{port}/livez", ssl=context) as answer:
+            assert await answer.text() == "live"

@@ -16,7 +16,8 @@ def kept(days_ago: float, size: int = 10) -> Kept:
 
 
 def left(there: list[Kept], *, daily: int = 7, weekly: int = 4, max_bytes: int | None = None) -> list[str]:
-    gone = superfluous(there, keep_daily=daily, keep_weekly=weekly, max_bytes=max_bytes)
+    made = max((one for one in there if one.at <= NOW), key=lambda one: one.at)
+    gone = superfluous(there, made=made, keep_daily=daily, keep_weekly=weekly, max_bytes=max_bytes)
     return [one.name for one in there if one.name not in gone]
 
 
@@ -46,3 +47,17 @@ def test_once_more_changes_nothing(days, daily, weekly):
     names = left(there, daily=daily, weekly=weekly)
     assert str(min(days)) in names
     assert left([one for one in there if one.name in names], daily=daily, weekly=weekly) == names
+
+
+def test_backups_that_a_wrong_clock_has_dated_ahead_push_no_good_one_out():
+    ahead = [kept(-400 - day) for day in range(9)]
+    good = [kept(day) for day in range(3)]
+    assert set(left([*ahead, *good])) >= {"0", "1", "2"}
+    assert set(left([*ahead, *[kept(day) for day in range(30)]], weekly=0)) == {str(day) for day in range(7)}
+
+
+def test_the_one_that_was_made_now_stays_although_its_clock_was_never_set():
+    made = Kept("1970", datetime(1970, 1, 1, tzinfo=UTC), 10)
+    there = [made, *(kept(day) for day in range(20))]
+    gone = superfluous(there, made=made, keep_daily=7, keep_weekly=0, max_bytes=None)
+    assert "1970" not in gone

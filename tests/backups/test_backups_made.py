@@ -3,10 +3,14 @@
 import asyncio
 import sqlite3
 import zipfile
+from types import SimpleNamespace
 
 import pytest
+from little_room import leave
 
+from gateway.admin import backups as admin
 from gateway.backups.restore import verify
+from gateway.backups.store import Backups
 from gateway.kernel.errors import Busy, Invalid, NotFound, StorageFull
 from gateway.kernel.secrets import Secrets
 
@@ -185,3 +189,16 @@ async def test_people_are_told_when_there_is_no_new_one_for_a_week_once_there_wa
 async def test_the_folder_is_the_one_that_was_set(store, tmp_path):
     store.sections["backup"] = {"folder": tmp_path / "usb"}
     assert (await store.make()).file.parent == tmp_path / "usb"
+
+
+async def test_on_a_disk_that_fills_up_a_backup_is_refused_unless_it_goes_to_another(store, monkeypatch):
+    box = SimpleNamespace(settings=store.settings, clock=store.floor.clock, db=store.floor.db)
+    leave(monkeypatch, 300)
+    with pytest.raises(StorageFull, match="uploads and backups are refused: 300 MiB are free"):
+        await admin.create(box, {})
+    store.sections["backup"] = {"folder": "/proc/backups"}
+    assert not store.backups.beside_the_data
+    del store.sections["backup"]
+    assert store.backups.beside_the_data
+    monkeypatch.setattr(Backups, "beside_the_data", False)
+    assert (await admin.create(box, {}))["bytes"]

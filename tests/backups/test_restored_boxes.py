@@ -127,7 +127,7 @@ async def test_the_backup_of_another_gateway_is_refused(store, tmp_path):
         await restored(made.file, tmp_path / "other", gateway="gw-b")
 
 
-@pytest.mark.parametrize("at", ["_set_aside", "_put_in_place", "replace"])
+@pytest.mark.parametrize("at", ["set_aside", "_put_in_place", "replace"])
 async def test_whatever_fails_the_old_one_stands(store, tmp_path, monkeypatch, at):
     made = await store.make()
     here = tmp_path / "here"

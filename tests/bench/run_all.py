@@ -9,6 +9,7 @@ BENCHES = (
     "bench_lists.py",
     "bench_sync.py",
     "bench_start.py",
+    "bench_memory.py",
     "bench_export.py",
     "bench_drain.py",
     "bench_lanes.py",

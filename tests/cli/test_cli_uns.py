@@ -1,11 +1,14 @@
 """`uns` and `tls` as a person or a script has them."""
 
+import hashlib
 import json
 import shutil
 import ssl
 import subprocess
 import time
 import urllib.request
+
+import pytest
 
 WAIT_MAX_S = 30
 DEVICES = """
@@ -106,9 +109,20 @@ def test_https_is_there_after_tls_init_and_its_ca_can_be_fetched(program, tmp_pa
     assert (program.data / "tls" / "ca.crt").read_text() == ca
 
 
-def test_there_is_nothing_to_renew_before_there_is_something(program):
-    said = program.call("tls", "renew")
+@pytest.mark.parametrize("verb", ["renew", "show"])
+def test_there_is_nothing_to_renew_or_show_before_there_is_something(program, verb):
+    said = program.call("tls", verb)
     assert (said.code, "tls init" in said.err) == (1, True)
+
+
+def test_the_fingerprint_is_that_of_the_ca_and_stays(program):
+    made = program.ok("tls", "init", "--json").json
+    ca = ssl.PEM_cert_to_DER_cert((program.data / "tls" / "ca.crt").read_text())
+    assert made["fingerprint"] == hashlib.sha256(ca).digest().hex(":").upper()
+    shown = program.ok("tls", "show")
+    assert made["fingerprint"] in shown.out
+    assert all(name in shown.out for name in made["certificates"][0]["names"])
+    assert made["certificates"][0]["ends"][:10] in shown.out
 
 
 def test_a_running_gateway_lets_a_device_in_at_once_on_the_lan_and_shuts_it_out(program):

@@ -5,34 +5,35 @@ CREATE TABLE "_sqlite_migrations" (
    "name" TEXT,
    "applied_at" TEXT
 );
-INSERT INTO "_sqlite_migrations" VALUES(1,'gateway','0001_work','2026-11-30 22:29:33.779445+00:00');
-INSERT INTO "_sqlite_migrations" VALUES(2,'gateway','0002_outbox','2026-11-30 22:29:33.780073+00:00');
-INSERT INTO "_sqlite_migrations" VALUES(3,'gateway','0003_cloud','2026-11-30 22:29:33.780550+00:00');
-INSERT INTO "_sqlite_migrations" VALUES(4,'gateway','0004_uns','2026-11-30 22:29:33.781009+00:00');
-INSERT INTO "_sqlite_migrations" VALUES(5,'gateway','0005_issues','2026-11-30 22:29:33.781674+00:00');
-INSERT INTO "_sqlite_migrations" VALUES(6,'gateway','0006_substeps','2026-11-30 22:29:33.782386+00:00');
-INSERT INTO "_sqlite_migrations" VALUES(7,'gateway','0007_files','2026-11-30 22:29:33.782766+00:00');
-INSERT INTO "_sqlite_migrations" VALUES(8,'gateway','0008_webhooks','2026-11-30 22:29:33.785915+00:00');
-INSERT INTO "_sqlite_migrations" VALUES(9,'gateway','0009_batches','2026-11-30 22:29:33.786802+00:00');
-INSERT INTO "_sqlite_migrations" VALUES(10,'gateway','0010_erp','2026-11-30 22:29:33.793591+00:00');
-INSERT INTO "_sqlite_migrations" VALUES(11,'gateway','0011_lists','2026-11-30 22:29:33.794937+00:00');
-INSERT INTO "_sqlite_migrations" VALUES(12,'gateway','0012_uploaders','2026-11-30 22:29:33.795902+00:00');
-INSERT INTO "_sqlite_migrations" VALUES(13,'gateway','0013_hub','2026-11-30 22:29:33.796995+00:00');
-INSERT INTO "_sqlite_migrations" VALUES(14,'gateway','0014_conflicts','2026-11-30 22:29:33.797946+00:00');
-INSERT INTO "_sqlite_migrations" VALUES(15,'gateway','0015_hub_received','2026-11-30 22:29:33.798171+00:00');
-INSERT INTO "_sqlite_migrations" VALUES(16,'gateway','0016_cloud_gone','2026-11-30 22:29:33.801694+00:00');
-INSERT INTO "_sqlite_migrations" VALUES(17,'gateway','0017_machines','2026-11-30 22:29:33.802503+00:00');
-INSERT INTO "_sqlite_migrations" VALUES(18,'gateway','0018_publishers','2026-11-30 22:29:33.803065+00:00');
-INSERT INTO "_sqlite_migrations" VALUES(19,'gateway','0019_files_below','2026-11-30 22:29:33.803300+00:00');
-INSERT INTO "_sqlite_migrations" VALUES(20,'gateway','0020_tombstones','2026-11-30 22:29:33.803577+00:00');
-INSERT INTO "_sqlite_migrations" VALUES(21,'gateway','0021_webhook_deliveries','2026-11-30 22:29:33.805497+00:00');
-INSERT INTO "_sqlite_migrations" VALUES(22,'gateway','0022_replays','2026-11-30 22:29:33.807730+00:00');
-INSERT INTO "_sqlite_migrations" VALUES(23,'gateway','0023_hub_doubts','2026-11-30 22:29:33.807987+00:00');
-INSERT INTO "_sqlite_migrations" VALUES(24,'gateway','0024_mcp','2026-11-30 22:29:33.808574+00:00');
-INSERT INTO "_sqlite_migrations" VALUES(25,'gateway','0025_boards','2026-11-30 22:29:33.808786+00:00');
-INSERT INTO "_sqlite_migrations" VALUES(26,'gateway','0026_terminals','2026-11-30 22:29:33.809494+00:00');
-INSERT INTO "_sqlite_migrations" VALUES(27,'gateway','0027_operations_page','2026-11-30 22:29:33.809866+00:00');
-INSERT INTO "_sqlite_migrations" VALUES(28,'gateway','0028_upkeep','2026-11-30 22:29:33.811455+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(1,'gateway','0001_work','2026-11-30 23:19:18.003487+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(2,'gateway','0002_outbox','2026-11-30 23:19:18.004169+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(3,'gateway','0003_cloud','2026-11-30 23:19:18.004612+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(4,'gateway','0004_uns','2026-11-30 23:19:18.010594+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(5,'gateway','0005_issues','2026-11-30 23:19:18.011373+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(6,'gateway','0006_substeps','2026-11-30 23:19:18.012112+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(7,'gateway','0007_files','2026-11-30 23:19:18.012459+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(8,'gateway','0008_webhooks','2026-11-30 23:19:18.024973+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(9,'gateway','0009_batches','2026-11-30 23:19:18.025829+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(10,'gateway','0010_erp','2026-11-30 23:19:18.226483+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(11,'gateway','0011_lists','2026-11-30 23:19:18.227809+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(12,'gateway','0012_uploaders','2026-11-30 23:19:18.228790+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(13,'gateway','0013_hub','2026-11-30 23:19:18.229891+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(14,'gateway','0014_conflicts','2026-11-30 23:19:18.267324+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(15,'gateway','0015_hub_received','2026-11-30 23:19:18.267653+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(16,'gateway','0016_cloud_gone','2026-11-30 23:19:18.295880+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(17,'gateway','0017_machines','2026-11-30 23:19:18.297518+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(18,'gateway','0018_publishers','2026-11-30 23:19:18.298153+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(19,'gateway','0019_files_below','2026-11-30 23:19:18.298583+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(20,'gateway','0020_tombstones','2026-11-30 23:19:18.298915+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(21,'gateway','0021_webhook_deliveries','2026-11-30 23:19:18.301057+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(22,'gateway','0022_replays','2026-11-30 23:19:18.303929+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(23,'gateway','0023_hub_doubts','2026-11-30 23:19:18.304238+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(24,'gateway','0024_mcp','2026-11-30 23:19:18.305284+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(25,'gateway','0025_boards','2026-11-30 23:19:18.305828+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(26,'gateway','0026_terminals','2026-11-30 23:19:18.307478+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(27,'gateway','0027_operations_page','2026-11-30 23:19:18.310918+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(28,'gateway','0028_upkeep','2026-11-30 23:19:18.313294+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(29,'gateway','0029_followed','2026-11-30 23:19:18.314923+00:00');
 CREATE TABLE api_keys (
   id TEXT PRIMARY KEY,
   name TEXT NOT NULL,
@@ -185,9 +186,9 @@ CREATE TABLE events (
   clock_trusted INTEGER NOT NULL,
   data TEXT,                              -- JSON for people and subscribers
   changes TEXT NOT NULL                   -- JSON [{table, id, op, version, fields}]
-, hash BLOB) STRICT;
-INSERT INTO "events" VALUES(3,'01930000-0000-7000-8000-6576656e7403','operation.started','job:01930000-0000-7000-8000-00006a6f6201','operation:01930000-0000-7000-8000-782d6f706501','gw-a1','2026-11-02T07:00:00+00:00','2026-11-02T07:00:00+00:00',1,'{"operation_id":"01930000-0000-7000-8000-782d6f706501","previous_status":"not_started","new_status":"in_progress"}','[{"table":"operations","id":"01930000-0000-7000-8000-782d6f706501","op":"update","version":2,"fields":["status"]}]',X'9D98AA4A040F34C2C3AE0F113CFF00DA8E1115DC927A0335E2AD06EEB4882C75');
-INSERT INTO "events" VALUES(4,'01930000-0000-7000-8000-6576656e7404',NULL,'job:01930000-0000-7000-8000-00006a6f6201','quantity:01930000-0000-7000-8000-7175616e7401','gw-a1','2026-11-02T07:00:00+00:00','2026-11-02T07:00:00+00:00',1,NULL,'[{"table":"operation_quantities","id":"01930000-0000-7000-8000-7175616e7401","op":"insert","version":1,"fields":null}]',X'CDCE68B34259A2A615F393BFE4729E7BA80BCC6B7A3071A3DD3DE7F903409039');
+, hash BLOB, request_id TEXT) STRICT;
+INSERT INTO "events" VALUES(3,'01930000-0000-7000-8000-6576656e7403','operation.started','job:01930000-0000-7000-8000-00006a6f6201','operation:01930000-0000-7000-8000-782d6f706501','gw-a1','2026-11-02T07:00:00+00:00','2026-11-02T07:00:00+00:00',1,'{"operation_id":"01930000-0000-7000-8000-782d6f706501","previous_status":"not_started","new_status":"in_progress"}','[{"table":"operations","id":"01930000-0000-7000-8000-782d6f706501","op":"update","version":2,"fields":["status"]}]',X'9D98AA4A040F34C2C3AE0F113CFF00DA8E1115DC927A0335E2AD06EEB4882C75',NULL);
+INSERT INTO "events" VALUES(4,'01930000-0000-7000-8000-6576656e7404',NULL,'job:01930000-0000-7000-8000-00006a6f6201','quantity:01930000-0000-7000-8000-7175616e7401','gw-a1','2026-11-02T07:00:00+00:00','2026-11-02T07:00:00+00:00',1,NULL,'[{"table":"operation_quantities","id":"01930000-0000-7000-8000-7175616e7401","op":"insert","version":1,"fields":null}]',X'CDCE68B34259A2A615F393BFE4729E7BA80BCC6B7A3071A3DD3DE7F903409039',NULL);
 CREATE TABLE file_offers (
   nonce TEXT PRIMARY KEY,
   path TEXT NOT NULL UNIQUE,
@@ -1019,4 +1020,4 @@ CREATE INDEX time_entry_pauses_open ON time_entry_pauses (paused_at) WHERE resum
 DELETE FROM "sqlite_sequence";
 INSERT INTO "sqlite_sequence" VALUES('events',4);
 COMMIT;
-PRAGMA user_version=28;
+PRAGMA user_version=29;

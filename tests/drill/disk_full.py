@@ -1,5 +1,5 @@
-"""The drill of the full disk: a gateway on a small tmpfs, with a real Mosquitto and the stand-in cloud, filled again and again while
-people book and upload, a machine counts and plans are pulled.
+"""The drill of the full disk: a gateway on a small tmpfs, with a real Mosquitto and the stand-in cloud, filled again and again
+while people book and upload, a machine counts and plans are pulled.
 
 What is refused is refused in its order and with 507, reads go on, bookings live on the ballast; once there is room everything
 works again by itself within 30 s. At the end everything that was answered 2xx is there and in the cloud, and the file is sound.
@@ -227,8 +227,8 @@ def _ends(here: Floor, box: Box, told: Told) -> Iterator[str]:
         if (found := connection.execute("PRAGMA quick_check").fetchone()[0]) != "ok":
             yield f"quick_check: {found}"
     say(
-        f"{len(told.quantities)} quantities, {len(told.issues)} issues, {len(told.files)} files and {told.counted} counts were taken: "
-        "all of them are there"
+        f"{len(told.quantities)} quantities, {len(told.issues)} issues, {len(told.files)} files and {told.counted} counts were "
+        "taken"
     )
     say(f"the database has {box.database.stat().st_size // MIB} MiB")
 

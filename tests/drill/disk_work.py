@@ -9,6 +9,7 @@ import urllib.request
 import uuid
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from typing import Self
 
@@ -173,7 +174,7 @@ class Shift:
         ]
         self._threads += [
             threading.Thread(target=self._now_and_then, args=(Desk(box, told, 7).upload, 1.0)),
-            threading.Thread(target=self._now_and_then, args=(lambda desk=Desk(box, told, 8): desk.plan(1), 0.7)),
+            threading.Thread(target=self._now_and_then, args=(partial(Desk(box, told, 8).plan, 1), 0.7)),
             threading.Thread(target=self._now_and_then, args=(machine.count, 0.3)),
         ]
 

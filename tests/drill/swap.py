@@ -132,6 +132,7 @@ def swapped(here: Floor, old: Box, file: Path) -> Box:
     if took_s > SWAP_MAX_S:
         raise SystemExit(f"the swap took {took_s:.0f} s: at most {SWAP_MAX_S:.0f} s")
     here.cells[here.cells.index(old)] = new
+    old.end()
     return new
 
 

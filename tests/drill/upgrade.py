@@ -114,21 +114,18 @@ def _count(database: Path, table: str) -> int:
         return connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
 
 
-def updated(box: Box, old: Version, new: Version) -> list[float]:
-    """As install.sh does it, up to where the new version shall start. Seconds of try and begin."""
-    spans = []
-    with box.serving(old):
-        began = time.monotonic()
-        tried = box.update(new, "try")
-        spans.append(time.monotonic() - began)
+def tried(box: Box, new: Version) -> None:
+    """While the version before serves."""
+    began = time.monotonic()
+    told = box.update(new, "try")
+    schema = f"schema {told['schema']['from']} to {told['schema']['to']} in {told['migrate_s']} s"
+    say(f"  tried in {time.monotonic() - began:.1f} s ({schema}, {told['bytes'] / 1e6:.0f} MB)")
+
+
+def begun(box: Box, new: Version) -> None:
     began = time.monotonic()
     box.update(new, "begin")
-    spans.append(time.monotonic() - began)
-    say(
-        f"  tried in {spans[0]:.1f} s (schema {tried['schema']['from']} to {tried['schema']['to']} in {tried['migrate_s']} s, "
-        f"{tried['bytes'] / 1e6:.0f} MB), begun in {spans[1]:.1f} s"
-    )
-    return spans
+    say(f"  begun in {time.monotonic() - began:.1f} s")
 
 
 def drained(box: Box, version: Version, above) -> list[str]:
@@ -165,7 +162,8 @@ def forward(folder: Path, above, old: Version, new: Version, entries: int) -> li
     box.configure(old, people())
     with box.serving(old):
         booked(box, "old", entries)
-    updated(box, old, new)
+        tried(box, new)
+    begun(box, new)
     with box.serving(new):
         box.update(new, "confirm")
         say(f"  ready after {box.starts[-1]:.1f} s, confirmed")
@@ -179,7 +177,8 @@ def there_and_back(folder: Path, above, old: Version, new: Version, entries: int
     box.configure(old, people())
     with box.serving(old):
         booked(box, "old", entries // 2)
-    updated(box, old, new)
+        tried(box, new)
+    begun(box, new)
     with box.serving(new):
         booked(box, "new", entries // 4)
     refused = old.call(box.config, "status")
@@ -187,7 +186,8 @@ def there_and_back(folder: Path, above, old: Version, new: Version, entries: int
     head, began = _count(box.database, "events"), time.monotonic()
     back = box.update(new, "rollback")
     say(f"  rolled back to schema {back['schema']['to']} in {time.monotonic() - began:.1f} s, {back['rows']:,} rows")
-    if _count(box.database, "events") != head or back["missing"]:
+    say(f"  no place in the older one: {back['left'] or 'nothing'}")
+    if _count(box.database, "events") != head or back["refused"] or back["parked"]:
         wrong.append(f"a rollback left something behind: {back}")
     with box.serving(old):
         booked(box, "back", entries // 4)

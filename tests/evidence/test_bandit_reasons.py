@@ -13,7 +13,7 @@ COMMENTS = [
     for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1)
     if "# nosec" in line
 ]
-FORM = re.compile(r"# nosec (B\d{3})(,B\d{3})* # (noqa: [A-Z0-9, ]+ -- )?\w.{3,}")
+FORM = re.compile(r"# nosec (B\d{3})(, B\d{3})* # (noqa: [A-Z0-9, ]+ -- )?\w.{3,}")
 
 
 def test_each_names_the_finding_and_a_reason():

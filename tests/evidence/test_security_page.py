@@ -41,7 +41,8 @@ def functions(name: str) -> dict[str, str]:
     marks = "".join(
         ast.unparse(one) for one in body if isinstance(one, ast.Assign) and "pytestmark" in ast.unparse(one)
     )
-    found = [one for one in body if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)]
+    below = [one for top in body for one in ([*top.body, *top.orelse] if isinstance(top, ast.If) else [top])]
+    found = [one for one in below if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)]
     return {one.name: ast.unparse(one) + marks for one in found}
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 
 SYSTEMD = Path("/lib/systemd/systemd")
 GROUPS = (Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup"))
-WAIT_MAX_S = 180
+WAIT_MAX_S = 120
+GROUPS_OF_DEVICES = {"video": 10111, "render": 10112, "input": 10113}
 USERS = {"eryxon-gateway": 10101, "eryxon-kiosk": 10102}
 TARGETS = ("boot", "sysinit", "basic", "shutdown", "multi-user", "timers", "network", "time-set")  # what ours refer to
 OVER = ("opt", "usr/local", "var/lib", "run")
@@ -58,9 +59,9 @@ class Machine:
     root: Path
     pid: int
 
-    def inside(self, *command: str) -> subprocess.CompletedProcess[str]:
+    def inside(self, *command: str, given: str = "") -> subprocess.CompletedProcess[str]:
         within = ["nsenter", "-t", str(self.pid), "-m", "-p", *command]
-        return subprocess.run(within, capture_output=True, text=True, check=False, timeout=WAIT_MAX_S)
+        return subprocess.run(within, input=given, capture_output=True, text=True, check=False, timeout=WAIT_MAX_S)
 
     def systemctl(self, *words: str) -> subprocess.CompletedProcess[str]:
         return self.inside("systemctl", "--no-pager", *words)
@@ -68,10 +69,11 @@ class Machine:
     def shows(self, unit: str, name: str) -> str:
         return self.systemctl("show", "--value", "-p", name, unit).stdout.strip()
 
-    def until(self, fact, what: str = "") -> None:
+    def until(self, fact, what: str, told=lambda machine: machine.root) -> None:
+        """`told(machine)` is said when it is in vain."""
         ends_s = time.monotonic() + WAIT_MAX_S
         while not fact():
-            assert time.monotonic() < ends_s, f"waited in vain for {what or fact}"
+            assert time.monotonic() < ends_s, f"waited in vain for {what}: {told(self)}"
             time.sleep(0.1)
 
 
@@ -110,6 +112,7 @@ def _lay_out(root: Path, units: dict[str, str], installed: dict[str, Path]) -> N
     for name in installed:
         (root / "opt" / name).mkdir()
     passwd, group = (Path("/etc", name).read_text() for name in ("passwd", "group"))
+    group += "".join(f"{name}:x:{number}:\n" for name, number in GROUPS_OF_DEVICES.items() if f"\n{name}:" not in group)
     for name, number in USERS.items():
         passwd += f"{name}:x:{number}:{number}::/nonexistent:/usr/sbin/nologin\n"
         group += f"{name}:x:{number}:\n"

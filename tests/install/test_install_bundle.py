@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib
+import json
 import shutil
 import subprocess
 import sys
@@ -44,6 +45,14 @@ def test_it_carries_the_installer_the_units_every_package_and_what_they_are_chec
     assert (ROOT / "tools" / "lock" / "runtime.txt").read_text() in wanted
     own = f"wheelhouse/eryxon_gateway-{__version__}-py3-none-any.whl"
     assert f"eryxon-gateway=={__version__} --hash=sha256:{sums[own]}" in wanted
+
+
+def test_its_bill_of_materials_has_every_wheel_in_its_version(bundle):
+    bill = json.loads((bundle / "sbom.cdx.json").read_text())
+    listed = {one["purl"] for one in [bill["metadata"]["component"], *bill["components"]]}
+    wheels = [path.name.split("-") for path in (bundle / "wheelhouse").glob("*.whl")]
+    assert len(wheels) > 80
+    assert {f"pkg:pypi/{name.lower().replace('_', '-')}@{version}" for name, version, *_ in wheels} <= listed
 
 
 def test_the_same_clone_gives_the_same_bytes(bundle, tmp_path):

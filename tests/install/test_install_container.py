@@ -1,6 +1,7 @@
 """The image and its compose file, as far as they can be held to the code without a container engine."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from test_install_unit import parsed
 
 from gateway import __version__
 from gateway.sections import Settings, is_loopback
@@ -16,6 +18,7 @@ from gateway.settings import load
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = (ROOT / "docker" / "compose.yml").read_text()
+WHOLE = yaml.safe_load(COMPOSE)
 DATA = "/var/lib/eryxon-gateway"
 CONFIG = "/etc/eryxon-gateway/gateway.toml"
 EXIT_IN_S = 10
@@ -33,13 +36,8 @@ def environment(instructions) -> dict[str, str]:
     return dict(word.split("=", 1) for word in words)
 
 
-def uncommented() -> dict:
-    """With everything that is prepared switched on. A line of prose is no YAML that begins with a key or a dash."""
-    return yaml.safe_load(re.sub(r"^(\s*)# (?=(?: *)(?:- |[A-Za-z_]+:))", r"\1", COMPOSE, flags=re.MULTILINE))
-
-
-def service() -> dict:
-    return yaml.safe_load(COMPOSE)["services"]["gateway"]
+def service(name: str = "gateway") -> dict:
+    return WHOLE["services"][name]
 
 
 def ports(of: dict) -> dict[int, str]:
@@ -100,62 +98,88 @@ def test_it_starts_what_this_clone_builds():
     build = service()["build"]
     assert (ROOT / "docker" / build["context"]).resolve() == ROOT
     assert (ROOT / build["dockerfile"]).is_file()
-    assert ":latest" not in COMPOSE
-    for image in re.findall(r"image: (\S+)", COMPOSE):
-        assert re.search(r":\d+\.\d+\.\d+$", image), image
+    for one in WHOLE["services"].values():
+        assert re.search(r":\d+\.\d+\.\d+$", one["image"]), one["image"]
 
 
 def test_it_lets_in_nobody_from_the_lan_and_grants_nothing(image):
-    assert ports(service()).items() == {8080: "127.0.0.1:8080", 1883: "127.0.0.1:1883"}.items()
-    assert (service()["read_only"], service()["cap_drop"]) == (True, ["ALL"])
-    assert service()["security_opt"] == ["no-new-privileges:true"]
-    assert not {"privileged", "cap_add", "network_mode", "pid", "user", "devices"} & service().keys()
-    assert service()["volumes"] == [f"data:{dict(image)['VOLUME']}"]
+    assert ports(service()).items() == {8080: "127.0.0.1:8080"}.items()
+    assert ports(service("mosquitto")).items() == {1883: "127.0.0.1:1883"}.items()
+    for one in WHOLE["services"].values():
+        assert (one["read_only"], one["cap_drop"]) == (True, ["ALL"])
+        assert one["security_opt"] == ["no-new-privileges:true"]
+        assert not {"privileged", "cap_add", "pid", "devices"} & one.keys()
+        assert one.get("user", dict(image)["USER"]).split(":")[0] not in ("0", "root")
+    assert service("broker-setup")["network_mode"] == "none"
+    assert service()["volumes"] == [f"data:{dict(image)['VOLUME']}", "broker-config:/run/broker:ro"]
+
+
+# What a service and the file as a whole may hold, as the Compose specification has it; what we use of it.
+KEYS = set(
+    "build image restart init stop_grace_period read_only tmpfs cap_drop security_opt mem_limit pids_limit logging environment "
+    "ports volumes depends_on user healthcheck entrypoint network_mode".split()
+)
+
+
+def test_it_is_a_compose_file():
+    assert set(WHOLE) == {"name", "services", "volumes"}
+    named = set()
+    for name, one in WHOLE["services"].items():
+        assert set(one) <= KEYS, name
+        assert all(isinstance(text, str) for text in one.get("environment", {}).values())
+        assert set(one["logging"]) == {"driver"}
+        for needed, how in one.get("depends_on", {}).items():
+            assert needed in WHOLE["services"]
+            assert how == {"condition": "service_completed_successfully"}
+        named |= {volume.split(":")[0] for volume in one["volumes"]}
+    assert {name for name in named if "/" not in name} == set(WHOLE["volumes"])
+    files = {name for name in named if "/" in name}
+    assert files == {"./broker-setup.sh", "./mosquitto"}
+    assert os.access(ROOT / "docker" / "broker-setup.sh", os.X_OK)
+
+
+def test_it_bounds_the_gateway_as_its_unit_does():
+    unit = parsed((ROOT / "systemd" / "eryxon-gateway.service").read_text())["Service"]
+    assert service()["mem_limit"].upper() == unit["MemoryMax"][0]
+    assert str(service()["pids_limit"]) == unit["TasksMax"][0]
 
 
 def test_it_gives_the_gateway_the_time_to_end():
     assert int(service()["stop_grace_period"].removesuffix("s")) > EXIT_IN_S
 
 
-def test_its_environment_is_a_configuration(image):
-    settings = load(environment=environment(image) | service()["environment"])
+def test_its_environment_is_a_configuration(image, tmp_path):
+    (tmp_path / "broker.password").write_text("hush\n")
+    given = environment(image) | service()["environment"]
+    assert given["CREDENTIALS_DIRECTORY"] == "/run/broker/gateway"
+    settings = load(environment=given | {"CREDENTIALS_DIRECTORY": str(tmp_path)})
     assert str(settings.data_dir) == DATA
     assert settings.http.allow_plain_lan
     assert not is_loopback(settings.http.host)  # nobody outside the container would get in
-    assert not is_loopback(settings.broker.host)
-    assert settings.broker.mode == "auto"  # the image has a Mosquitto
+    broker = settings.broker
+    assert (broker.mode, broker.host, broker.port, broker.username) == ("external", "mosquitto", 1883, "gateway")
+    assert broker.password.get_secret_value() == "hush"
 
 
-def test_what_is_prepared_in_it_is_a_configuration_too(image):
-    everything = uncommented()
-    assert set(everything["services"]) == {"gateway", "mosquitto"}
-    gateway = everything["services"]["gateway"]
-    settings = load(environment=environment(image) | gateway["environment"])
-    assert (settings.broker.mode, settings.broker.host, settings.broker.username) == (
-        "external",
-        "mosquitto",
-        "gateway",
-    )
-    assert ports(gateway)[8443] == "8443"
-    assert gateway["depends_on"] == ["mosquitto"]
-    assert f"./gateway.toml:{CONFIG}:ro" in gateway["volumes"]
-    named = {volume.split(":")[0] for one in everything["services"].values() for volume in one["volumes"]}
-    assert {name for name in named if "/" not in name} == set(everything["volumes"])
+def test_alone_it_takes_its_own_mosquitto(image):
+    """As `docker run` in the guide."""
+    settings = load(environment=environment(image))
+    assert settings.broker.mode == "auto"
+    assert "mosquitto" in dict(image)["RUN"]
+    assert f"gateway.toml:{CONFIG}:ro" in COMPOSE
 
 
 # ------------------------------------------------------------------ as the image runs it
 
 
 def test_its_entrypoint_serves_and_its_health_check_tells(image, installed, site):
-    """The wheel's own command with the environment of image and compose; paths, ports and addresses are this test's."""
+    """The wheel's own command with the environment of the image; paths, ports and addresses are this test's."""
     check = json.loads(re.search(r"CMD (\[.*\])", dict(image)["HEALTHCHECK"])[1])
     assert check.pop(0) == "python"
     given = {
         **installed.environment,
         **{name: value for name, value in environment(image).items() if name != "PATH"},
-        **service()["environment"],
         "GATEWAY_GATEWAY__DATA_DIR": str(installed.data),
-        "GATEWAY_HTTP__HOST": "127.0.0.1",
         "GATEWAY_HTTP__PORT": str(installed.port),
         "GATEWAY_BROKER__MODE": "embedded",
         "GATEWAY_BROKER__HOST": "127.0.0.1",

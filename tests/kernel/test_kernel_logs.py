@@ -114,3 +114,47 @@ def test_machines_get_one_json_object_a_line(capsys):
     assert (first["event"], first["cell"], first["count"], first["level"]) == ("operation.started", "Säge", 3, "info")
     assert first["timestamp"].endswith("Z")
     assert "RuntimeError" in second["exception"]
+
+
+@pytest.fixture(params=["console", "json"])
+def knowing(request):
+    """As `configured`, with secrets of the settings that have no form of their own."""
+
+    def configure(tail=None):
+        logs.configure("debug", request.param, tail, (CANARY, 'quoted "c4n4ry"', "short"))
+        return structlog.get_logger("test")
+
+    yield configure
+    structlog.reset_defaults()
+    logging.basicConfig(handlers=[], level=logging.WARNING, force=True)
+
+
+def sign_in(password: str) -> None:
+    raise RuntimeError(f"no answer to {password}")
+
+
+def test_a_secret_of_the_settings_is_in_no_line_and_no_local_variable_in_a_traceback(knowing, capsys):
+    tail = logs.Tail()
+    log = knowing(tail)
+    for secret in (CANARY, 'quoted "c4n4ry"'):
+        try:
+            sign_in(secret)
+        except RuntimeError:
+            log.exception("plugin.failed", of=f"as {secret}")
+            logging.getLogger("library").exception("failed with %s", secret)
+    said = capsys.readouterr().err
+    assert "no answer to ***" in said
+    assert "plugin.failed" in str(tail.after(0))
+    assert CANARY not in said + str(tail.after(0))
+
+
+def test_on_a_terminal_no_local_variables_are_shown(configured, capsys):
+    log = configured()
+    unknown = "nobody-told-the-log"
+    try:
+        len(unknown) / 0
+    except ZeroDivisionError:
+        log.exception("something.failed")
+    said = capsys.readouterr().err
+    assert "ZeroDivisionError" in said
+    assert unknown not in said

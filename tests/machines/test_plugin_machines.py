@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from little_room import leave
 from machine_hall import COUNTER, STATES, Hall
 
 from gateway.kernel.db import Database
@@ -150,6 +151,28 @@ async def test_while_the_disk_takes_nothing_a_reading_waits(floor, monkeypatch):
     assert await codes(machines, said("counter/good", 5)) == []
     assert len(tries) == 3
     assert (await hall.stands()).counters == {"good": 5}
+
+
+async def test_as_the_disk_fills_up_what_only_shows_is_refused_and_what_counts_is_booked(floor, monkeypatch):
+    hall = Hall(floor, COUNTER)
+    machines = port(hall)
+    leave(monkeypatch, 200)
+    assert await codes(machines, said("state", "running")) == ["INSUFFICIENT_STORAGE"]
+    assert await codes(machines, said("counter/good", 5), said("badge", {"badge": "1", "on": False})) in (
+        [],
+        ["UNKNOWN_BADGE"],
+    )
+    assert (await hall.stands()).counters == {"good": 5}
+    monkeypatch.undo()
+    assert await codes(machines, said("state", "running")) == []
+    assert (await hall.stands()).state == "running"
+
+
+async def test_a_state_that_moves_an_operation_is_a_booking(floor, monkeypatch):
+    hall = Hall(floor, STATE)
+    leave(monkeypatch, 100)
+    assert await codes(port(hall), said("state", 8)) == []
+    assert (await hall.stands()).state != "unknown"
 
 
 async def _no_time(_delay_s: float) -> None:

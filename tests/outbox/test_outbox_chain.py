@@ -13,6 +13,7 @@ from gateway import housekeeping
 from gateway.kernel.clock import ManualClock
 from gateway.kernel.connection import offline
 from gateway.kernel.errors import Conflict
+from gateway.kernel.following import followed
 from gateway.kernel.migrate import migrate, steps
 from gateway.outbox import chain, journal
 from gateway.outbox.chain import GENESIS, Link
@@ -291,3 +292,18 @@ async def test_the_refused_write_nothing(db):
         await db.write(book, stamp(), "refused")
     await db.write(lambda tx: journal.append(tx, stamp(), [event(stamp(), "a")]))
     assert await db.read(verified) == (1, 0, None)
+
+
+async def test_which_request_an_entry_is_from_stands_beside_the_chain(tmp_path):
+    """It only says where else to look; an older version, to which somebody goes back, has no place for it."""
+    async with opened(tmp_path) as db:
+        with followed("tap-1"):
+            await db.write(append, stamp(), "a", "b")
+        await db.write(append, stamp(), "c")
+        assert [one.request_id for one in await db.read(journal.after, 0)] == ["tap-1", "tap-1", None]
+
+        def forge(tx):
+            tx.execute("UPDATE events SET request_id = 'tap-2' WHERE seq = 1")
+
+        await db.write(forge)
+        assert await db.read(verified) == (3, 0, None)

@@ -70,9 +70,10 @@ def test_what_is_wrong_is_said_without_its_value(store, file):
         (store / name).unlink()
 
 
-def test_a_folder_that_cannot_be_read_is_said(tmp_path, file):
+def test_a_folder_that_cannot_be_read_is_said_and_one_that_is_not_there_is_empty(tmp_path, file):
     with pytest.raises(StartupError, match="credentials"):
-        load(file, environment=given(tmp_path / "none"))
+        load(file, environment=given(file))
+    assert load(file, environment=given(tmp_path / "none")).site.area == "hall"
 
 
 def test_children_do_not_get_them(store, monkeypatch):

@@ -8,8 +8,8 @@ from gateway import sealed
 from gateway.app import check
 from gateway.backups import configured
 from gateway.configuration import Configuration
-from gateway.kernel.errors import Invalid, StorageFailed
-from gateway.kernel.secrets import MARK, Secrets
+from gateway.kernel.errors import Invalid, StorageFailed, Unavailable
+from gateway.kernel.secrets import MARK, Secrets, usable
 from gateway.settings import load, unused
 
 KEY, SERVICE, BROKER, PLC = "ery_live_c4n4ryc4n4ry", "service hush", "broker hush", "plc hush"
@@ -171,3 +171,13 @@ def test_a_file_that_cannot_be_written_is_said_with_what_to_paste(file, source, 
 def test_what_is_not_there_cannot_be_sealed(tmp_path):
     with pytest.raises(Invalid, match="no configuration"):
         Configuration(tmp_path / "none.toml", None, check).seal()
+
+
+@pytest.mark.parametrize("text", ["", "a password", "sealed"])
+def test_what_is_open_is_used(text):
+    assert usable(text, "broker.password") == text
+
+
+def test_what_is_sealed_is_sent_to_nobody():
+    with pytest.raises(Unavailable, match=r"broker\.password is sealed .* config check"):
+        usable(f"{MARK}00", "broker.password")

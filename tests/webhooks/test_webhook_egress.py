@@ -35,7 +35,7 @@ ALL = [host for hosts in HOSTS.values() for host in hosts]
 async def test_it_cannot_be_connected_to_however_it_is_written(host):
     """Past the check of what is written: only the address that it comes to counts."""
     async with posting(Targets(allow_http=True)) as post:
-        reply = await post.send(f"http://{host}:9/", b"{}", {})
+        reply = await post.send(f"http://{host}:9/", b"{}", {}, "")
     assert reply.status is None
     assert any(why in reply.error for why in ("no address that may be connected to", "cannot be reached", "broke off"))
     assert "refused" not in reply.error.lower(), "nobody was asked"
@@ -103,8 +103,8 @@ async def test_a_name_server_that_is_away_holds_up_nobody_else(hooks, receiver, 
 async def test_a_network_that_is_allowed_can_be_reached_and_only_that(hooks, receiver):
     allowed = Targets((ipaddress.ip_network("127.0.0.0/8"),), allow_http=True)
     async with posting(allowed) as post:
-        assert (await post.send(receiver.url, b"{}", {"X": "1"})).status == 200
-        assert "no address" in (await post.send(f"http://[::1]:{receiver.port}/", b"{}", {})).error
+        assert (await post.send(receiver.url, b"{}", {"X": "1"}, "")).status == 200
+        assert "no address" in (await post.send(f"http://[::1]:{receiver.port}/", b"{}", {}, "")).error
 
 
 async def test_what_the_settings_no_longer_allow_is_told_nothing(hooks, receiver):

@@ -6,7 +6,7 @@ import { View } from "../core/view.js";
 import { state } from "../parts/table.js";
 
 const GIB = 1024 ** 3;
-const NAMED = ["cloud", "cloud-pull", "broker", "uns", "webhooks", "mqtt-publishers", "realtime", "machines", "terminals", "clock", "housekeeping"];
+const NAMED = ["cloud", "cloud-pull", "broker", "uns", "webhooks", "mqtt-publishers", "realtime", "machines", "terminals", "clock", "capacity", "housekeeping"];
 
 /** One sentence of truth, then a card for each part of it. */
 export default class Overview extends View {
