@@ -71,14 +71,15 @@ user_and_folders() {
     getent group "$NAME" >/dev/null || groupadd --system "$NAME"
     id "$NAME" >/dev/null 2>&1 ||
         useradd --system --gid "$NAME" --home-dir "$DATA" --no-create-home --shell /usr/sbin/nologin "$NAME"
-    [ -d "$CONFIGS" ] || make_folder 0700 "$NAME" "$CONFIGS"
-    [ -d "$DATA" ] || make_folder 0700 "$NAME" "$DATA"
-    [ -d "$STORE" ] || make_folder 0700 root "$STORE"
+    its_own "$CONFIGS"
+    its_own "$DATA"
+    [ -d "$STORE" ] || mkdir -m 0700 "$STORE"
     mkdir -p "$VERSIONS" "$SYSTEM" /usr/local/bin
 }
 
-make_folder() {
-    mkdir -p "$3" && chown "$2:$2" "$3" && chmod "$1" "$3"
+# The service's alone; also one that was made, and not yet given to it.
+its_own() {
+    [ "$(stat -c %U:%G:%a "$1" 2>/dev/null)" = "$NAME:$NAME:700" ] || { mkdir -p "$1" && chown "$NAME:$NAME" "$1" && chmod 0700 "$1"; }
 }
 
 # Sets NEW: the version that was made from this very bundle, or nothing.
