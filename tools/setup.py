@@ -291,8 +291,7 @@ class PrivateApt:
         self.drop()
         for folder in ("lists/partial", "cache/archives/partial"):
             (self.home / folder).mkdir(parents=True)
-        # Error-Mode: else a failed update ends with status 0, and later "Unable to locate package".
-        # #clear: the machine's own hooks would clean its cache and refresh its software centre.
+        # Error-Mode: else a failed update ends with status 0. #clear: the machine's own hooks would clean its cache.
         (self.home / "apt.conf").write_text(
             f'Dir::State::Lists "{self.home}/lists"; Dir::Cache "{self.home}/cache"; Dir::Cache::archives "archives";\n'
             'Debug::NoLocking "1"; APT::Sandbox::User ""; Acquire::Languages "none"; APT::Install-Recommends "0";\n'
