@@ -5,10 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from namespaces import needed
+
 DRILL_MAX_S = 300
 
 
 async def test_a_disk_that_fills_up_three_times_loses_nothing_and_recovers_alone():
+    needed("--mount")
     program = Path(__file__).parents[1] / "drill" / "disk_full.py"
     drill = await asyncio.create_subprocess_exec(
         *(sys.executable, program, "--cycles", "3"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT

@@ -10,7 +10,7 @@ import box as boxes
 import cuts
 import stub
 from box import BUNDLE, DATA, Box
-from conftest import made_bundle
+from bundles import made_bundle
 from waiting import until
 
 CUTS = 30

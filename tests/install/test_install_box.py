@@ -1,6 +1,9 @@
 """A fresh Debian without network, and a folder: what the installer makes of them works, and is left alone afterwards."""
 
+import re
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import box as boxes
 import pytest
@@ -11,7 +14,14 @@ from gateway import __version__
 from gateway.settings import CONFIGS
 
 KEY = f"{DATA}/first-admin-key"
+NOBODY = "http://127.0.0.1:9/functions/v1"  # a cloud that does not answer
+CLOUD_KEY = "ery_live_00000000000000000000000000000000"
+PASSPHRASE = "the passphrase of this hall"
+CREATE = ["runuser", "-u", "eryxon-gateway", "--", "eryxon-gateway", "backup", "create"]
+CREATE += ["--with-secrets", "--output", f"{DATA}/hall.zip"]
+SWAP_MAX_S = 600.0  # what docs/backup.md promises
 SERVICE = "eryxon-gateway.service"
+GUIDE = (Path(__file__).parents[2] / "docs" / "backup.md").read_text()
 
 
 if boxes.possible():  # else there is no box; `make test` as root has one
@@ -74,6 +84,25 @@ if boxes.possible():  # else there is no box; `make test` as root has one
         assert still == {path: stamp for path, stamp in before.items() if not path.startswith(DATA[1:])}
         assert box.at(f"/run/{SERVICE}.keeper").read_text() == running
 
+    async def test_a_backup_holds_what_nobody_has_heard_of(box, said):
+        key = box.at(KEY).read_text().strip()
+        box.as_service("eryxon-gateway", "config", "set", f"cloud.url={NOBODY}", f"cloud.api_key={CLOUD_KEY}")
+        box.ok("systemctl", "restart", SERVICE)
+        await until(lambda: box.call("systemctl", "is-active", SERVICE).code == 0)
+        operation = {
+            "operation_name": "Cut",
+            "sequence": 1,
+            "cell_id": box.ask("/api-cells", key)[1]["data"]["cells"][0]["id"],
+        }
+        part = {"part_number": "P-1", "material": "Steel", "quantity": 5, "operations": [operation]}
+        status, _ = box.ask("/api-jobs", key, {"job_number": "J-1", "customer": "ACME", "parts": [part]})
+        assert status == 201
+        assert box.ask("/healthz", key)[1]["links"]["cloud"]["pending"] > 0
+        made = box.call(*CREATE, GATEWAY_PASSPHRASE=PASSPHRASE)
+        assert made.code == 0, made
+        box.ok("cp", f"{DATA}/hall.zip", "/root/hall.zip")
+        box.put("/root/key", key, 0o600)
+
     def test_nothing_is_left_open_and_no_secret_lies_about(box, said):
         left = {path.name for path in box.at("/run").iterdir()}
         assert not [name for name in left if "credentials." in name]
@@ -91,3 +120,27 @@ if boxes.possible():  # else there is no box; `make test` as root has one
         assert not any(box.at(path).exists() for path in (OPT, DATA, str(CONFIGS[-1].parent)))
         assert list(box.at("/etc/credstore").iterdir()) == []
         assert box.call("id", "eryxon-gateway").code == 1
+
+    async def test_another_box_takes_its_place_by_the_written_steps(box, said):
+        """The box is as one that was never installed; nothing is done but what the guide says."""
+        assert not box.at(OPT).exists()
+        section = GUIDE.partition("## Another box in ten minutes")[2].partition("\n## ")[0]
+        began_s = time.monotonic()
+        assert box.install("--no-start").code == 0
+        for block in re.findall(r"```sh\n(.*?)```", section, re.DOTALL):
+            done = box.call("sh", "-ec", block, GATEWAY_PASSPHRASE=PASSPHRASE)
+            assert done.code == 0, (block, done)
+        box.as_service("eryxon-gateway", "config", "check")
+        assert box.install().code == 0
+        await until(lambda: box.call("systemctl", "is-active", SERVICE).code == 0)
+        assert time.monotonic() - began_s < SWAP_MAX_S
+        key = box.at("/root/key").read_text()
+        status, told = box.ask("/healthz", key)  # clients go on with their keys
+        assert status == 200
+        assert told["links"]["cloud"]["pending"] > 0
+        assert "secret" not in " ".join(told.get("problems", []))
+        assert [job["job_number"] for job in box.ask("/api-jobs", key)[1]["data"]["jobs"]] == ["J-1"]
+        assert not box.at(f"{DATA}/box.key").exists()  # it went into the store
+        text = box.at(CONFIG).read_text()
+        assert NOBODY in text
+        assert CLOUD_KEY not in text

@@ -10,7 +10,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from conftest import made_bundle
+from bundles import made_bundle
 
 from gateway import __version__
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from namespaces import needed
 from program import ENDS_MAX_S, Program
 from tcp import free_port
 
@@ -220,6 +221,7 @@ def test_a_damaged_database_without_a_backup_is_said_on_the_page(program):
 
 def test_a_disk_that_takes_nothing_is_said_at_the_first_start(program):
     """There nothing can be counted."""
+    needed("--mount")
     program.data.mkdir(mode=0o700)
     closed = f'mount --bind "{program.data}" "{program.data}" && mount -o remount,ro,bind "{program.data}" && exec "$@"'
     with not_up(program, "unshare", "-m", "sh", "-c", closed, "sh"):
