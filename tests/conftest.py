@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+import structlog
 from hall import floored, furnish
 from hypothesis import settings
 
@@ -15,6 +16,13 @@ from gateway.outbox.event import Stamp
 # `pytest --hypothesis-profile=long`: for a night. On a busy machine one example may take any time.
 settings.register_profile("default", deadline=None)
 settings.register_profile("long", deadline=None, max_examples=3_000)
+
+
+@pytest.fixture(autouse=True)
+def unconfigured():
+    """A command that ran in this process has said how it logs: the next test says nothing of the kind."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

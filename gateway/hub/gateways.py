@@ -66,12 +66,6 @@ def require_epoch(connection: sqlite3.Connection, gateway_id: str, epoch: int) -
         )
 
 
-def cells_of(connection: sqlite3.Connection, gateway_id: str) -> frozenset[str] | None:
-    """The cells that are its own; None: it has named none, and all work may be its."""
-    found = connection.execute("SELECT cell_id FROM hub_cells WHERE gateway_id = ?", (gateway_id,)).fetchall()
-    return frozenset(row[0] for row in found) or None
-
-
 def known(connection: sqlite3.Connection) -> dict[str, dict[str, Any]]:
     """Gateways below this one: id -> `{epoch, seen_at, cells, files_to_come}`; of the last two how many."""
     names = ("epoch", "seen_at", "cells", "files_to_come")

@@ -27,6 +27,7 @@ WORK = (
 _ASKED = (
     Parameter("gateway_id", {"type": "string"}, "The gateway that asks.", "gateway_id is required"),
     Parameter("epoch", {"type": "integer", "minimum": 1}, "Its epoch.", "epoch is required"),
+    Parameter("cells", about="Ids of its cells, with commas between; all work without it."),
 )
 
 
@@ -42,7 +43,7 @@ def route(db: Database) -> Route:
         gateways.speaks_for(call.caller, gateway_id)
         gateways.require_rows(call.caller)
         await db.read(partial(gateways.require_epoch, gateway_id=gateway_id, epoch=int(life)))
-        chunks = snapshots.open(partial(_document, gateway_id=gateway_id))
+        chunks = snapshots.open(partial(_document, seen=Sight(ENTITIES, _cells(call))))
         await chunks.begin()
         return Body("application/x-ndjson", chunks)
 
@@ -60,10 +61,18 @@ def route(db: Database) -> Route:
     )
 
 
-def _document(connection: sqlite3.Connection, gateway_id: str) -> Iterator[bytes]:
+def _cells(call: Call) -> frozenset[str] | None:
+    """None: all that its key may see. Raises Invalid."""
+    own = call.caller.cells
+    if "cells" not in call.query:
+        return own
+    asked = frozenset(listing.uuid("cells", one) for one in call.query["cells"].split(",") if one)
+    return asked if own is None else asked & own
+
+
+def _document(connection: sqlite3.Connection, seen: Sight) -> Iterator[bytes]:
     """Lines of JSON: where it stands in our journal, each row as `Written`, `{"complete":true}` or it is not whole."""
     known = tables(connection)
-    seen = Sight(ENTITIES, gateways.cells_of(connection, gateway_id))
     yield _line({"seq": journal.head(connection), "epoch": epoch(connection)})
     for name in WORK:
         yield from _rows(connection, known, name, seen)

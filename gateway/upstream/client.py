@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
@@ -118,9 +118,12 @@ class HubClient:
         """Its lines: a row to a line. Raises Unavailable, also in the middle."""
         return self._lines("api-snapshot", {"entities": entities})
 
-    def returned(self, gateway_id: str, epoch: int) -> AsyncIterator[bytes]:
-        """The lines of our own work. Raises NotFound (an older hub), EpochFenced, Unavailable, also in the middle."""
-        return self._lines("api-forward/rows", {"gateway_id": gateway_id, "epoch": str(epoch)})
+    def returned(self, gateway_id: str, epoch: int, cells: Collection[str] | None) -> AsyncIterator[bytes]:
+        """The lines of our own work, in these cells, None: in all. Raises NotFound (an older hub), EpochFenced, Unavailable, also
+        in the middle.
+        """
+        query = {"gateway_id": gateway_id, "epoch": str(epoch)}
+        return self._lines("api-forward/rows", query if cells is None else {**query, "cells": ",".join(sorted(cells))})
 
     async def _lines(self, path: str, query: Mapping[str, str]) -> AsyncIterator[bytes]:
         try:

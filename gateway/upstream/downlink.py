@@ -143,7 +143,7 @@ class HubDownlink:
     async def _return(self, life: int) -> None:
         """What this box did before it was restored, and then everything that others did."""
         await self._hub_met()
-        rows = await self._returning.fetched(life)
+        rows = await self._returning.fetched(life, self._own.ids)
         rounds = []
         try:
             if rows is not None:

@@ -8,7 +8,7 @@ import contextlib
 import json
 import sqlite3
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -70,8 +70,11 @@ class Returning:
         """The life of this box that still lacks its work; None: it has it."""
         return await self._db.read(_due)
 
-    async def fetched(self, life: int) -> "Rows | None":
-        """Close it. None: the hub is older than this, and gives nothing back. Raises Unavailable."""
+    async def fetched(self, life: int, cells: Collection[str] | None) -> "Rows | None":
+        """`cells`: the ids of ours, None for all. Close what comes. None: the hub is older than this, and gives nothing back.
+
+        Raises Unavailable.
+        """
         ends_s = self._clock.monotonic() + UNSENT_MAX_S
         while await self._db.read(lives.waits) and self._clock.monotonic() < ends_s:
             await self._clock.sleep(LOOK_S)
@@ -79,7 +82,7 @@ class Returning:
             rows = Rows(self._db.path.parent)
             stack.callback(rows.close)
             try:
-                await rows.fill(self._client.returned(self._gateway_id, life))
+                await rows.fill(self._client.returned(self._gateway_id, life, cells))
             except NotFound:
                 return None
             except EpochFenced as fenced:

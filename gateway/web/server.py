@@ -187,7 +187,7 @@ async def _call(request: web.Request, route: Route, caller: Caller, request_id: 
     hashed = request_hash(request.method, function, request.query_string, raw)
     receipt = Receipt(f"rest:{caller.key_id}", sent or new_id(), hashed, fresh=sent is None)
     body = None
-    if route.body is not None and (raw or route.method != "POST" or not route.strict_method):
+    if route.body is not None and (raw or not _may_be_absent(route)):
         body = await _parsed(route.body, raw)
     return Call(*known, body, receipt)
 
@@ -294,6 +294,12 @@ def _refusal(error: GatewayError, headers: Mapping[str, str]) -> web.Response:
         headers.update(error.headers)
     body = errors.envelope(error, headers[HEADER])
     return web.Response(status=status, body=body.encode(errors="replace"), headers=headers)
+
+
+def _may_be_absent(route: Route) -> bool:
+    """Of a lifecycle call, whose body only says more than its address; not where something in it is required."""
+    fields = route.body.model_fields.values() if route.body is not None else ()
+    return route.method == "POST" and route.strict_method and not any(one.is_required() for one in fields)
 
 
 def _finished(origins: Collection[str]) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:

@@ -18,8 +18,8 @@ async def rows(floor, *, key: str | None = None, **asked):
 
 
 async def test_a_row_to_a_line_with_what_hangs_on_it_and_an_end(floor):
-    await taken(floor, tree(floor.LASER), booked(2, 7), cells=[floor.LASER])
-    status, lines = await rows(floor, gateway_id="gw-cell", epoch=5)
+    await taken(floor, tree(floor.LASER), booked(2, 7))
+    status, lines = await rows(floor, gateway_id="gw-cell", epoch=5, cells=floor.LASER)
     assert status == 200
     assert (set(lines[0]), lines[-1]) == ({"seq", "epoch"}, {"complete": True})
     told = {line["id"]: line for line in lines[1:-1]}
@@ -38,8 +38,8 @@ async def test_what_was_deleted_is_said(floor):
 
 
 async def test_work_in_cells_of_others_is_not_in_it(floor):
-    await taken(floor, tree(floor.LASER), cells=[floor.SAW])
-    _, lines = await rows(floor, gateway_id="gw-cell", epoch=5)
+    await taken(floor, tree(floor.LASER))
+    _, lines = await rows(floor, gateway_id="gw-cell", epoch=5, cells=floor.SAW)
     assert not [line for line in lines if line.get("table") in ("jobs", "parts", "operations")]
 
 
@@ -51,6 +51,7 @@ async def test_work_in_cells_of_others_is_not_in_it(floor):
         ({"epoch": 5}, 400),
         ({"gateway_id": "gw-cell", "epoch": "x"}, 400),
         ({"gateway_id": "gw-cell", "epoch": 5, "cells": "all"}, 422),
+        ({"gateway_id": "gw-cell", "epoch": 5, "since": 3}, 422),
     ],
 )
 async def test_who_asks_wrongly_is_told_so(floor, asked, status):

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from gateway import housekeeping
+from gateway.kernel import trail
 from gateway.kernel.clock import ManualClock, text
 from gateway.kernel.db import Database
 from gateway.kernel.ids import uuid7
@@ -115,10 +116,10 @@ async def test_what_was_done_on_the_page_is_forgotten_with_the_other_logs(db):
     days = [40, 10]
     for number, age in enumerate(days):
         at = text(clock.now() - timedelta(days=age))
-        await db.write(store.acted, (str(number), at, "anna", "::1", "queue.retry", "{}", 200))
+        await db.write(trail.add, str(number), at, trail.Act("anna", "::1", "queue.retry"))
     cleaning = asyncio.create_task(housekeeping.clean(db, clock, uuid7(clock), Retention(log_days=30)))
     while not cleaning.done():
         await clock.advance(1)
         await asyncio.sleep(0)
     await cleaning
-    assert [one["id"] for one in await db.read(store.actions)] == ["1"]
+    assert [one["id"] for one in await db.read(trail.newest)] == ["1"]

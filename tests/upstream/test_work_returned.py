@@ -60,8 +60,8 @@ async def test_what_is_done_on_the_new_box_meanwhile_stands(tmp_path, monkeypatc
 
     async with lost_a_shift(tmp_path) as (site, step):
 
-        async def after_work(self, life):
-            rows = await fetched(self, life)
+        async def after_work(self, life, cells):
+            rows = await fetched(self, life, cells)
             await new.done("POST", "/api-operation-quantities", {"operation_id": step, "quantity_good": 1})
             await new.done("PATCH", f"/api-operations?id={step}", {"notes": "by the new box"})
             await until(new.drained, "sent before the older rows are taken")
