@@ -1,4 +1,4 @@
-"""Every test, in six runs beside each other: those of links to others, of whole programs and of pages wait more than they work.
+"""Every test, in seven runs beside each other: those of links to others, of whole programs and of pages wait more than they work.
 
 With arguments it is one run of pytest with those.
 """
@@ -15,7 +15,8 @@ ROOT = Path(__file__).parents[1]
 WAITING = (
     ("tests/cloud",),
     ("tests/upstream", "tests/uns", "tests/machines", "tests/publishers"),
-    ("tests/cli", "tests/demo", "tests/end_to_end"),
+    ("tests/cli", "tests/demo"),
+    ("tests/end_to_end",),
     ("tests/install", "tests/canaries", "tests/updates"),
     ("tests/screens", "tests/terminals", "tests/ops", "tests/plugins", "tests/plugin_host"),
 )
