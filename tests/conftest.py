@@ -20,9 +20,13 @@ settings.register_profile("long", deadline=None, max_examples=3_000)
 
 @pytest.fixture(autouse=True)
 def unconfigured():
-    """A command that ran in this process has said how it logs: the next test says nothing of the kind."""
+    """A command that ran in this process has said how it logs: the next test finds it as it was before."""
+    before = structlog.get_config() if structlog.is_configured() else None
     yield
-    structlog.reset_defaults()
+    if before is None:
+        structlog.reset_defaults()
+    else:
+        structlog.configure(**before)
 
 
 @pytest.fixture(scope="session")
