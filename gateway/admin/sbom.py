@@ -104,7 +104,7 @@ def _package(name: str, one: metadata.Distribution, pinned: Locked | None) -> Co
         made["externalReferences"] = [
             {
                 "type": "distribution",
-                "url": f"https://pypi.org/simple/{name}/",
+                "url": made["purl"],  # whichever index it was taken from
                 "comment": "one of these files",
                 "hashes": hashes,
             }
@@ -149,7 +149,7 @@ def _npm(name: str, files: Iterable[Mapping[str, str]]) -> Component:
     made["externalReferences"] = [
         {
             "type": "distribution",
-            "url": f"https://registry.npmjs.org/{name}/-/{name.rpartition('/')[2]}-{version}.tgz",
+            "url": made["purl"],
             "hashes": [{"alg": "SHA-512", "content": base64.b64decode(integrity).hex()}],
         }
     ]

@@ -23,12 +23,10 @@ from gateway.starts import Start, Way
 
 DEMO_PORT = 8080
 OTHER_FILES = 200  # besides connections: database, logs, broker, cloud
-PAGE_LASTS_S = (
-    40.0  # then the start is tried again: a fault that ends by itself must not keep a hall waiting for a minute
-)
+# Then the start is tried again: a fault that ends by itself must not keep a hall waiting for a minute.
+PAGE_LASTS_S = 40.0
 NOT_SHOWN = "***"
 DIED = "it starts and dies at once, again and again, without saying why; the log has more"
-
 DEFECT = "a defect of the gateway ({}); the log has where"
 
 T = TypeVar("T")

@@ -1,7 +1,6 @@
 """begin, confirm, rollback: each whole or not at all. Killed at any moment, the old or the new stands, and it can be done again."""
 
 import contextlib
-import errno
 import shutil
 import sqlite3
 import tempfile
@@ -23,6 +22,7 @@ from gateway.kernel.connection import check, connect, lacks_space, offline, wal_
 from gateway.kernel.db import Tx
 from gateway.kernel.disk import DataLock, synced
 from gateway.kernel.errors import Conflict, Invalid, NotFound, StartupError, StorageFull
+from gateway.kernel.room import NO_ROOM
 from gateway.updates import note as notes
 from gateway.updates.note import BEGUN, CONFIRMED, ROLLED_BACK, Note
 from gateway.updates.pour import Poured, poured
@@ -32,7 +32,6 @@ COPIES_KEPT = 2  # of each kind, once an update is confirmed
 ASIDE = "before-rollback-"  # the folder with what the newer version left
 _WORK = ".rolling-back-"
 _STAMP = "%Y%m%dT%H%M%SZ"
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 log = structlog.get_logger(__name__)
 
@@ -235,7 +234,7 @@ def _storage_errors(data: Path) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        if exc.errno in _NO_ROOM:
+        if exc.errno in NO_ROOM:
             raise _full(data) from exc
         raise StartupError(f"{data} could not be written ({exc.strerror or exc}): nothing was changed") from exc
     except sqlite3.Error as exc:

@@ -25,9 +25,8 @@ class Requests:
     def __init__(self) -> None:
         self.counts = Counter[tuple[str, str, str]]()
         self.took: dict[str, Tally] = {}
-        self._repeats = (
-            Repeats()
-        )  # asked first: to call the log for a line that it leaves out costs more than all the rest
+        # Asked first: to call the log for a line that it leaves out costs more than all the rest.
+        self._repeats = Repeats()
         self._routes: dict[AbstractResource | None, str] = {None: NOWHERE}
 
     def answered(self, request: web.Request, response: web.StreamResponse, took_s: float) -> None:
